@@ -1,0 +1,43 @@
+//! Where a kill is aimed: a dimensionless position, so that the same seed gives the same plan on any machine.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// `--kill-at`: which part of a life the kills are aimed at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KillAt {
+    /// Everywhere: saves, the time between them, and one life in ten inside recovery.
+    #[default]
+    Any,
+    /// Inside saves only.
+    Save,
+    /// Every second life inside recovery (the others die in a save: a recovery needs a crash to recover from).
+    Recovery,
+}
+
+/// Where one kill is aimed. The engine turns it into a delay by calibrated durations; both are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// Inside the very first `init`, after this fraction of its duration.
+    Init(f64),
+    /// Inside recovery, after this fraction of its duration.
+    Recovery(f64),
+    /// Inside a save: 2.37 is 37 % into the third save after recovery.
+    Save(f64),
+    /// Between two saves of a writer that idles: 2.37 is 37 % into the idle time after the third save.
+    Idle(f64),
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Aim::Init(at) => write!(f, "{:.0} % into init", at * 100.0),
+            Aim::Recovery(at) => write!(f, "{:.0} % into recovery", at * 100.0),
+            Aim::Save(at) => write!(f, "{at:.2} saves after recovery"),
+            Aim::Idle(at) => write!(f, "idle, {at:.2} saves after recovery"),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Plain data: every type that crashtest stores, sends between its processes or shows.
+//!
+//! No I/O, no process, no clock: this crate is the vocabulary, and every other crate of the workspace speaks it.
+//! The words are those of ARCHITECTURE.md ("Words").
+
+mod aim;
+mod consequences;
+mod fault;
+mod phase;
+mod plan;
+mod run;
+mod seed;
+mod summary;
+mod tally;
+mod target;
+mod trial;
+mod units;
+mod verdict;
+
+pub use aim::{Aim, KillAt};
+pub use consequences::{ConsequencePhrase, Consequences};
+pub use fault::{Fault, Start};
+pub use phase::{Activity, Call, CallMark, Moment, Phase};
+pub use plan::{Budget, HarnessBug, Plan, SERIES_LENGTH, TargetSpec};
+pub use run::{Environment, FORMAT, FileSystem, RunRecord};
+pub use seed::{Digest, Seed};
+pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
+pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
+pub use target::{Documented, Expectation, Loader, StrategyInfo, WorkloadInfo};
+pub use trial::{FailureDetail, Landed, Observed, Outcome, Promise, RawFile, RawState, TrialRecord};
+pub use units::{Bytes, Generation};
+pub use verdict::Verdict;

@@ -1,0 +1,195 @@
+//! What a campaign is going to do: all of it follows from a [`Plan`], on any machine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Aim, Bytes, KillAt, Loader, Seed};
+
+/// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
+/// series are handed to them; damage compounds within a series as it does in production.
+pub const SERIES_LENGTH: u64 = 100;
+
+/// Saves after recovery among which a kill is drawn, evenly: half of the lives see three acks or more.
+const SAVES_PER_LIFE: f64 = 6.0;
+/// The share of lives killed inside recovery under `--kill-at any`.
+const RECOVERY_SHARE: f64 = 0.10;
+/// The share of lives killed between two saves under `--kill-at any`, for a writer that idles.
+const IDLE_SHARE: f64 = 0.10;
+
+/// Strategy × workload, and how they are set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSpec {
+    /// The strategy's name.
+    pub strategy: String,
+    /// The workload's name.
+    pub workload: String,
+    /// What the loader does with damage.
+    pub loader: Loader,
+    /// The bound on the encoded state.
+    pub state_size: Bytes,
+    /// How long the writer idles between two saves.
+    pub idle_us: u64,
+}
+
+/// How much to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Trials with a state installed; `None`: until the time is up.
+    pub iterations: Option<u64>,
+    /// Wall-clock limit.
+    pub duration_ms: Option<u64>,
+    /// Stop after so many failing trials.
+    pub max_failures: Option<u64>,
+    /// Worker processes.
+    pub jobs: usize,
+}
+
+/// A bug planted into the harness itself: the self-test must see that it does not pass as green.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HarnessBug {
+    /// A worker that never sends the kill.
+    NoKill,
+    /// A worker that dies in its fifth trial.
+    WorkerDies,
+}
+
+/// One campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is under test.
+    pub target: TargetSpec,
+    /// Which part of a life is killed.
+    pub kill_at: KillAt,
+    /// The master seed.
+    pub seed: Seed,
+    /// How much to do.
+    pub budget: Budget,
+    /// A fresh directory for each trial instead of life after life.
+    pub fresh: bool,
+    /// The limit for one recovery or one save, in milliseconds.
+    pub limit_ms: u64,
+    /// Where the sandbox is made.
+    pub sandbox_parent: PathBuf,
+    /// A bug planted into the harness, for its self-test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<HarnessBug>,
+}
+
+impl Plan {
+    /// The seed of trial `trial`.
+    #[must_use]
+    pub fn trial_seed(&self, trial: u64) -> Seed {
+        self.seed.derive("trial", trial)
+    }
+
+    /// The seed of first-start trial `trial`.
+    #[must_use]
+    pub fn first_start_seed(&self, trial: u64) -> Seed {
+        self.seed.derive("first-start", trial)
+    }
+
+    /// The series that trial `trial` belongs to.
+    #[must_use]
+    pub fn series_of(trial: u64) -> u64 {
+        trial / SERIES_LENGTH
+    }
+
+    /// The seed of the operations that series `series` persists.
+    #[must_use]
+    pub fn stream(&self, series: u64) -> Seed {
+        self.seed.derive("stream", series)
+    }
+
+    /// How many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
+    #[must_use]
+    pub fn first_starts(&self) -> u64 {
+        self.budget.iterations.map_or(100, |n| (n / 20).clamp(20, 500).min(n.max(1)))
+    }
+
+    /// Where trial `trial` is aimed.
+    #[must_use]
+    pub fn aim(&self, trial: u64) -> Aim {
+        let seed = self.trial_seed(trial);
+        let share = unit(seed.derive("share", 0));
+        let within = unit(seed.derive("position", 0));
+        let saves = within * SAVES_PER_LIFE;
+        let (recovery, idle) = match self.kill_at {
+            KillAt::Any if self.target.idle_us > 0 => (RECOVERY_SHARE, IDLE_SHARE),
+            KillAt::Any => (RECOVERY_SHARE, 0.0),
+            KillAt::Save => (0.0, 0.0),
+            KillAt::Recovery => (if trial % 2 == 1 { 1.0 } else { 0.0 }, 0.0),
+        };
+        if share < recovery {
+            Aim::Recovery(within)
+        } else if share < recovery + idle {
+            Aim::Idle(saves)
+        } else {
+            Aim::Save(saves)
+        }
+    }
+
+    /// Where first-start trial `trial` is aimed.
+    #[must_use]
+    pub fn first_start_aim(&self, trial: u64) -> Aim {
+        Aim::Init(unit(self.first_start_seed(trial).derive("position", 0)))
+    }
+}
+
+/// A seed as a number in [0, 1), by its upper 53 bits: exact in an f64, so equal everywhere.
+fn unit(seed: Seed) -> f64 {
+    (seed.0 >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan(seed: u64, kill_at: KillAt, idle_us: u64) -> Plan {
+        Plan {
+            target: TargetSpec {
+                strategy: "direct".into(),
+                workload: "fills".into(),
+                loader: Loader::Strict,
+                state_size: Bytes::kib(64),
+                idle_us,
+            },
+            kill_at,
+            seed: Seed(seed),
+            budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },
+            fresh: false,
+            limit_ms: 1000,
+            sandbox_parent: "/tmp".into(),
+            planted: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn aims_follow_from_the_seed_and_the_number_alone(seed: u64, trial in 0u64..1_000_000) {
+            let mut other = plan(seed, KillAt::Any, 0);
+            other.budget.jobs = 7;
+            other.budget.iterations = Some(5);
+            prop_assert_eq!(plan(seed, KillAt::Any, 0).aim(trial), other.aim(trial));
+        }
+
+        #[test]
+        fn a_plan_covers_saves_recovery_and_idle_in_its_shares(seed: u64) {
+            let plan = plan(seed, KillAt::Any, 10_000);
+            let count = |wanted: fn(&Aim) -> bool| (0..4000).filter(|t| wanted(&plan.aim(*t))).count();
+            prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Recovery(_)))));
+            prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Idle(_)))));
+            prop_assert!((2900..3500).contains(&count(|a| matches!(a, Aim::Save(_)))));
+        }
+
+        #[test]
+        fn half_of_the_save_aims_lie_past_the_third_save(seed: u64) {
+            let plan = plan(seed, KillAt::Save, 0);
+            let late = (0..4000).filter(|t| matches!(plan.aim(*t), Aim::Save(at) if at >= 3.0)).count();
+            prop_assert!((1850..2150).contains(&late));
+        }
+    }
+}

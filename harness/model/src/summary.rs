@@ -1,0 +1,189 @@
+//! The machine contract: what `summary.json` holds and `--output-format json` prints. Unknown is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fault, Loader, Start, TrialRecord, Verdict};
+
+/// What users of a pattern believe, and a verdict can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// Recovery gives one whole generation, after any crash.
+    Atomic,
+    /// What was acked is there.
+    DurableAtAck,
+    /// Saves go through and leave nothing behind.
+    Clean,
+}
+
+impl Claim {
+    /// The claim that `verdict` breaks.
+    #[must_use]
+    pub fn broken_by(verdict: Verdict) -> Option<Claim> {
+        match verdict {
+            Verdict::Intact | Verdict::Inconclusive => None,
+            Verdict::LostAck | Verdict::FalseAck | Verdict::SilentReset => Some(Claim::DurableAtAck),
+            Verdict::Residue | Verdict::Stuck | Verdict::FailedSave => Some(Claim::Clean),
+            _ => Some(Claim::Atomic),
+        }
+    }
+
+    /// The words for it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Claim::Atomic => "atomic: a restart finds one whole save",
+            Claim::DurableAtAck => "durable at ack: an acknowledged save is there after a restart",
+            Claim::Clean => "clean: saves go through and leave nothing behind",
+        }
+    }
+}
+
+/// A rate with its exact (Clopper–Pearson) 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// count / trials.
+    pub rate: f64,
+    /// The lower end; 0 for no failure.
+    pub low: f64,
+    /// The upper end; for no failure in n trials the one-sided bound, about 3/n.
+    pub high: f64,
+}
+
+/// One verdict's share of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictCount {
+    /// Trials.
+    pub count: u64,
+    /// As a rate over the judged trials.
+    #[serde(flatten)]
+    pub interval: Interval,
+}
+
+/// Quantiles of a count over lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// 10 % are at or below.
+    pub p10: u64,
+    /// Half are at or below.
+    pub median: u64,
+    /// 90 % are at or below.
+    pub p90: u64,
+}
+
+/// Whether the row proves anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Passed.
+    pub passed: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// A consequence in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consequence {
+    /// The workload's key.
+    pub key: String,
+    /// Summed over the campaign.
+    pub count: u64,
+    /// The words that follow the number.
+    pub words: String,
+}
+
+/// A class of failures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// target × fault × verdict × phase; also the name of its folder under `failures/`.
+    pub signature: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The claim that it breaks.
+    pub claim: Claim,
+    /// Whether the target is documented to do this.
+    pub documented: bool,
+    /// Whether recovery noticed the damage.
+    pub detected: bool,
+    /// Trials.
+    pub count: u64,
+    /// The command that shows it again.
+    pub replay: String,
+    /// What happened, in words.
+    pub explanation: String,
+    /// What would have prevented it.
+    pub fix: String,
+    /// The folders with the evidence, relative to the run; the first three at most.
+    pub evidence: Vec<String>,
+    /// The first trial of the class.
+    pub first: TrialRecord,
+}
+
+/// One target under one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// The strategy.
+    pub target: String,
+    /// The workload.
+    pub workload: String,
+    /// The loader.
+    pub loader: Loader,
+    /// What broke.
+    pub fault: Fault,
+    /// Which start the crashes precede; `null` for the control.
+    pub start: Option<Start>,
+    /// The persistence model; `null` where the fault has none.
+    pub preset: Option<String>,
+    /// Trials.
+    pub trials: u64,
+    /// Kills that landed by our own SIGKILL; `null` for the control.
+    pub kills_landed: Option<u64>,
+    /// Of these, inside a save.
+    pub kills_in_save: Option<u64>,
+    /// Trials whose recovery was itself killed.
+    pub recovery_killed: Option<u64>,
+    /// Saves acked.
+    pub acked: u64,
+    /// Per life aimed past recovery.
+    pub acks_per_life: Option<Quantiles>,
+    /// Distinct crash states (exact up to 131,072); `null` for the control.
+    pub distinct_states: Option<u64>,
+    /// Distinct recovered contents (exact up to 131,072).
+    pub distinct_recovered: Option<u64>,
+    /// Where the kills landed.
+    pub phases: BTreeMap<String, u64>,
+    /// In which gaps between two successive file-changing calls of a save.
+    pub gaps: BTreeMap<String, u64>,
+    /// What it came to.
+    pub verdicts: BTreeMap<Verdict, VerdictCount>,
+    /// All violations together; with none, `high` is the bound on the failure rate.
+    pub failure_rate: Option<Interval>,
+    /// What the state file was like before recovery.
+    pub raw: BTreeMap<String, u64>,
+    /// What the failures cost.
+    pub consequences: Vec<Consequence>,
+    /// Whether the row proves anything.
+    pub gate: Gate,
+    /// Failures by class, worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// `summary.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`FORMAT`](crate::FORMAT).
+    pub format: String,
+    /// Whether the campaign came to its planned end.
+    pub complete: bool,
+    /// Why it did not, or what went wrong.
+    pub stopped: Option<String>,
+    /// The exit status of the run; `null` while it is not known (the supervisor was killed).
+    pub exit_code: Option<u8>,
+    /// Wall-clock seconds of the kill trials; `null` while unknown.
+    pub elapsed_s: Option<f64>,
+    /// The rows.
+    pub results: Vec<ResultRow>,
+    /// Faults that this run did not inject: no statement is made about them.
+    pub not_tested: Vec<String>,
+}

@@ -1,0 +1,226 @@
+//! The fold over trial records: everything a summary counts, in memory that does not grow with the number of trials.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{Aim, Consequences, Fault, Landed, Outcome, RawState, Start, TrialRecord, Verdict};
+
+/// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
+const DISTINCT_CAP: usize = 1 << 17;
+
+/// A set of digests whose size is all that matters, bounded in memory.
+#[derive(Clone, Debug, Default)]
+pub struct SeenSet(HashSet<u64>);
+
+impl SeenSet {
+    /// Notes a value.
+    pub fn insert(&mut self, value: u64) {
+        if self.0.len() < DISTINCT_CAP {
+            self.0.insert(value);
+        }
+    }
+
+    /// How many distinct values were noted, at most the cap.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A histogram of acks per life: exact up to 255, the rest in one bin.
+#[derive(Clone, Debug)]
+pub struct AcksPerLife(Vec<u64>);
+
+impl Default for AcksPerLife {
+    fn default() -> AcksPerLife {
+        AcksPerLife(vec![0; 256])
+    }
+}
+
+impl AcksPerLife {
+    /// Notes one life.
+    pub fn insert(&mut self, acks: u64) {
+        let bin = usize::try_from(acks).map_or(255, |n| n.min(255));
+        self.0[bin] += 1;
+    }
+
+    /// The `q` quantile (0 to 1) over lives; `None` without lives.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let lives: u64 = self.0.iter().sum();
+        let wanted = (q * lives as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        self.0
+            .iter()
+            .position(|n| {
+                seen += n;
+                seen >= wanted
+            })
+            .filter(|_| lives > 0)
+            .map(|bin| bin as u64)
+    }
+}
+
+/// What failing trials of one signature have in common, with the first of them.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How many.
+    pub count: u64,
+    /// The first of them that was reported.
+    pub first: TrialRecord,
+}
+
+/// Counts over the trials of one row (one target, one fault, one kind of start).
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Trials, judged or not.
+    pub trials: u64,
+    /// Kills that landed by our own SIGKILL.
+    pub kills_landed: u64,
+    /// Kills that landed inside a save.
+    pub kills_in_save: u64,
+    /// Trials whose recovery was itself killed.
+    pub recovery_killed: u64,
+    /// Saves acked.
+    pub acked: u64,
+    /// Lives aimed past recovery, by acks.
+    pub acks_per_life: AcksPerLife,
+    /// Where the kills landed.
+    pub phases: BTreeMap<String, u64>,
+    /// In which gaps between file-changing calls.
+    pub gaps: BTreeMap<String, u64>,
+    /// What it came to.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// What the state file was like before recovery.
+    pub raw: BTreeMap<RawState, u64>,
+    /// Distinct crash states.
+    pub crash_states: SeenSet,
+    /// Distinct recovered contents.
+    pub recovered: SeenSet,
+    /// What the failures cost.
+    pub consequences: Consequences,
+    /// Failures by signature.
+    pub groups: BTreeMap<String, Group>,
+}
+
+impl Tally {
+    /// Counts one trial.
+    pub fn add(&mut self, record: &TrialRecord) {
+        self.trials += 1;
+        self.acked += record.acks;
+        if record.landed == Landed::Kill {
+            self.kills_landed += 1;
+            self.kills_in_save += u64::from(record.in_save);
+            *self.phases.entry(record.phase.clone()).or_default() += 1;
+            if let Some(gap) = &record.gap {
+                *self.gaps.entry(gap.clone()).or_default() += 1;
+            }
+        }
+        if matches!(record.aim, Aim::Save(_) | Aim::Idle(_)) {
+            self.acks_per_life.insert(record.acks);
+        }
+        if let Some(raw) = &record.raw {
+            *self.raw.entry(raw.state).or_default() += 1;
+        }
+        if let Some(digest) = record.crash_state {
+            self.crash_states.insert(digest.0);
+        }
+        if let Some(crate::Observed::State { digest, .. }) = &record.observed {
+            self.recovered.insert(digest.0);
+        }
+        self.consequences.add(&record.consequences);
+        match record.outcome {
+            Outcome::RecoveryKilled => self.recovery_killed += 1,
+            Outcome::Judged(verdict) => *self.verdicts.entry(verdict).or_default() += 1,
+        }
+        if let (Some(signature), Some(verdict)) = (record.signature(), record.verdict()) {
+            self.groups.entry(signature).and_modify(|group| group.count += 1).or_insert_with(|| Group {
+                verdict,
+                count: 1,
+                first: record.clone(),
+            });
+        }
+    }
+
+    /// Trials with this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(&verdict).copied().unwrap_or(0)
+    }
+
+    /// Trials that broke a claim.
+    #[must_use]
+    pub fn violations(&self) -> u64 {
+        self.verdicts.iter().filter(|(v, _)| v.is_violation()).map(|(_, n)| n).sum()
+    }
+}
+
+/// The tallies of a campaign: one for each fault and kind of start.
+#[derive(Clone, Debug, Default)]
+pub struct Rows(BTreeMap<(Fault, Start), Tally>);
+
+impl Rows {
+    /// Counts one trial in its row.
+    pub fn add(&mut self, record: &TrialRecord) {
+        self.0.entry((record.fault, record.start)).or_default().add(record);
+    }
+
+    /// The rows that have trials, control first.
+    pub fn iter(&self) -> impl Iterator<Item = (Fault, Start, &Tally)> {
+        self.0.iter().map(|((fault, start), tally)| (*fault, *start, tally))
+    }
+
+    /// One row; `None` while it has no trial.
+    #[must_use]
+    pub fn get(&self, fault: Fault, start: Start) -> Option<&Tally> {
+        self.0.get(&(fault, start))
+    }
+
+    /// Trials over all rows that broke a claim.
+    #[must_use]
+    pub fn violations(&self) -> u64 {
+        self.0.values().map(Tally::violations).sum()
+    }
+}
+
+/// Why the row of `fault` and `start` proves nothing; empty when it passes the vacuity gate.
+///
+/// A run in which nothing was really killed must never look like a pass.
+#[must_use]
+pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if tally.trials == 0 {
+        return vec!["no trial was run".to_owned()];
+    }
+    let inconclusive = tally.count(Verdict::Inconclusive);
+    if inconclusive * 100 > tally.trials {
+        reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
+    }
+    if fault == Fault::None {
+        return reasons;
+    }
+    if tally.kills_landed == 0 {
+        reasons.push(format!("no kill landed in {} trials", tally.trials));
+    }
+    if start == Start::First {
+        return reasons;
+    }
+    if tally.acked == 0 {
+        reasons.push("no save was ever acknowledged: there was nothing to lose".to_owned());
+    }
+    if tally.kills_in_save == 0 {
+        reasons.push("no kill landed inside a save".to_owned());
+    }
+    let passed = tally.count(Verdict::Intact);
+    if passed > 0 && tally.recovered.len() < 2 {
+        reasons.push("recovery never gave two different generations".to_owned());
+    }
+    reasons
+}

@@ -1,0 +1,100 @@
+//! What there is to put under test, as data: names, recipes, origins, and the ground truth beside each strategy.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ConsequencePhrase, Fault, Verdict};
+
+/// What a target's loader does with damage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loader {
+    /// Refuses a missing or damaged file with an error.
+    #[default]
+    Strict,
+    /// Catches every error and starts fresh: `except: return []`.
+    Lenient,
+}
+
+impl Loader {
+    /// The name that reports, files and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Loader::Strict => "strict",
+            Loader::Lenient => "lenient",
+        }
+    }
+}
+
+impl fmt::Display for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The ground truth for one target under one fault: each verdict of `must` shows, none outside `must` and `may` does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// Verdicts that show in every long enough campaign.
+    pub must: Vec<Verdict>,
+    /// Verdicts that may show.
+    pub may: Vec<Verdict>,
+}
+
+impl Expectation {
+    /// Whether `verdict` is documented. Intact always is; inconclusive is never a statement about the target.
+    #[must_use]
+    pub fn allows(&self, verdict: Verdict) -> bool {
+        !verdict.is_violation() || self.must.contains(&verdict) || self.may.contains(&verdict)
+    }
+}
+
+/// The ground truth of one strategy with one loader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Documented {
+    /// The loader that the entry is about.
+    pub loader: Loader,
+    /// The fault that the entry is about.
+    pub fault: Fault,
+    /// What shows.
+    #[serde(flatten)]
+    pub expectation: Expectation,
+}
+
+/// A strategy: one way to persist state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyInfo {
+    /// The command line's name.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The calls of one save, in order.
+    pub recipe: String,
+    /// Where the pattern is found.
+    pub origin: String,
+    /// The ground truth.
+    pub documented: Vec<Documented>,
+    /// A canary: a target with a planted bug that the self-test must see caught. Not listed unless asked for.
+    pub planted: bool,
+}
+
+impl StrategyInfo {
+    /// What is documented for `loader` under `fault`; `None` where nothing is.
+    #[must_use]
+    pub fn expectation(&self, loader: Loader, fault: Fault) -> Option<&Expectation> {
+        self.documented.iter().find(|d| d.loader == loader && d.fault == fault).map(|d| &d.expectation)
+    }
+}
+
+/// A workload: what state is persisted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadInfo {
+    /// The command line's name.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// How its consequences are said, in the order in which they are shown.
+    pub phrases: Vec<ConsequencePhrase>,
+}

@@ -1,0 +1,237 @@
+//! The record of one trial: one crash, one recovery, one verdict. One line of `trials.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Aim, CallMark, Consequences, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
+
+/// What the victim has promised when it died: recovery must give a generation from `acked` to `begun`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The last generation whose save has returned, or that an earlier recovery gave.
+    pub acked: Generation,
+    /// The last generation whose save was begun.
+    pub begun: Generation,
+    /// Whether `init` had returned: before that, a fresh state is intact.
+    pub installed: bool,
+}
+
+/// What a start of the program on a crash state gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "gave", rename_all = "kebab-case")]
+pub enum Observed {
+    /// It opened with a state; `generation` is the one whose content it is, if it is one that was begun.
+    State {
+        /// By content, never by what the file says of itself.
+        generation: Option<Generation>,
+        /// The digest of the state that it opened with.
+        digest: Digest,
+    },
+    /// It opened as new and empty.
+    Fresh,
+    /// It noticed damage and said so.
+    Refused {
+        /// Its own words.
+        why: String,
+    },
+    /// It ended by a panic, a signal or an exit.
+    Crashed {
+        /// How.
+        how: String,
+    },
+    /// It did not come back within the limit.
+    Hung {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+}
+
+/// What the state file was like before recovery touched it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawState {
+    /// Byte for byte the last acked or the in-flight generation.
+    Whole,
+    /// A proper prefix of the last acked or the in-flight generation.
+    Partial,
+    /// 0 bytes.
+    Empty,
+    /// Some length, all zeros.
+    ZeroFilled,
+    /// Not there.
+    Missing,
+    /// Anything else: mixed, older or foreign content.
+    Other,
+}
+
+impl RawState {
+    /// The name that reports use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RawState::Whole => "whole",
+            RawState::Partial => "partial",
+            RawState::Empty => "empty",
+            RawState::ZeroFilled => "zero-filled",
+            RawState::Missing => "missing",
+            RawState::Other => "other",
+        }
+    }
+}
+
+/// The state file before recovery, measured against the in-flight generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawFile {
+    /// The class.
+    pub state: RawState,
+    /// Its length in bytes; `None` when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// The offset of the first byte that differs from the generation it is closest to, when it is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tear_offset: Option<u64>,
+    /// The length in bytes of that generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_length: Option<u64>,
+}
+
+/// How the victim of this trial ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Landed {
+    /// Our own SIGKILL.
+    Kill,
+    /// It exited before the kill.
+    Exit {
+        /// Its exit status.
+        status: i32,
+    },
+    /// A signal that we did not send (the OOM killer?).
+    Signal {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The harness never killed it.
+    Nothing,
+}
+
+/// What a trial came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Recovery completed, or failed, and was judged.
+    Judged(Verdict),
+    /// Its recovery was itself killed; the trial of that kill is judged instead, with this one's promises carried over.
+    RecoveryKilled,
+}
+
+/// Evidence that only failing and inconclusive trials carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureDetail {
+    /// One sentence.
+    pub why: String,
+    /// The digest of the last acked generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_digest: Option<Digest>,
+    /// The digest of the in-flight generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_digest: Option<Digest>,
+    /// The victim's last calls, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallMark>,
+    /// The phases of earlier kills whose recovery was killed before this trial was judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried_from: Vec<u64>,
+}
+
+/// One trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Its number: from 0, per fault and kind of start.
+    pub trial: u64,
+    /// What broke; `none` is the control.
+    pub fault: Fault,
+    /// Which start the crash precedes.
+    pub start: Start,
+    /// Its seed.
+    pub seed: Seed,
+    /// The series of trials that shared one directory.
+    pub series: u64,
+    /// The seed of the operations that were persisted: with a generation's number, its content.
+    pub stream: Seed,
+    /// Where the kill was aimed.
+    pub aim: Aim,
+    /// The delay from the end of recovery (or the start of it, for kills inside recovery and init) to the kill, in ns.
+    pub delay_ns: u64,
+    /// The calibrated duration of what was aimed into, in ns.
+    pub calibrated_ns: u64,
+    /// The generation from which this life started saving.
+    pub base: Generation,
+    /// What had been promised at the kill.
+    pub promise: Promise,
+    /// Saves acked in this life.
+    pub acks: u64,
+    /// How the victim ended.
+    pub landed: Landed,
+    /// Where in its work the victim was (see `Phase`).
+    pub phase: String,
+    /// Whether that was inside a save.
+    pub in_save: bool,
+    /// The gap between two file-changing calls in which the kill landed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
+    /// The phase of the kill that last changed the files: differs from `phase` when a recovery that only reads was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged_in: Option<String>,
+    /// The state file before recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawFile>,
+    /// The digest of the whole crash state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_state: Option<Digest>,
+    /// What recovery gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the failure cost.
+    #[serde(default, skip_serializing_if = "Consequences::is_empty")]
+    pub consequences: Consequences,
+    /// More, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<FailureDetail>,
+}
+
+impl TrialRecord {
+    /// The verdict; `None` where recovery was killed.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.outcome {
+            Outcome::Judged(verdict) => Some(verdict),
+            Outcome::RecoveryKilled => None,
+        }
+    }
+
+    /// The class by which failures are grouped, fit for a file name: fault, verdict and phase (the target is the campaign's).
+    #[must_use]
+    pub fn signature(&self) -> Option<String> {
+        let verdict = self.verdict().filter(|v| v.is_violation())?;
+        let phase = self.damaged_in.as_deref().unwrap_or(&self.phase);
+        Some(signature(self.fault, self.start, verdict, phase))
+    }
+}
+
+/// `kill.empty.save-after-create`; `kill.first-start.torn.init-in-write`.
+fn signature(fault: Fault, start: Start, verdict: Verdict, phase: &str) -> String {
+    let first = match start {
+        Start::First => "first-start.",
+        Start::Again => "",
+    };
+    format!("{fault}.{first}{verdict}.{}", phase.replace(':', "-"))
+}
+
+/// The phase as records write it.
+impl From<Phase> for String {
+    fn from(phase: Phase) -> String {
+        phase.to_string()
+    }
+}
