@@ -1,1 +1,17 @@
+//! What a victim links: the board that its progress goes to, the seeded stream of operations, the traits of targets and
+//! workloads, and the file operations that mark their phase.
+//!
+//! Nothing here knows how or when the victim is killed.
 
+mod board;
+pub mod fs;
+mod registry;
+mod stream;
+mod target;
+mod workload;
+
+pub use board::{BOARD_WORDS, Board, Opened, OpenedAs, Overwritten};
+pub use registry::Registry;
+pub use stream::operation_rng;
+pub use target::{Place, Recovered, Refused, Target};
+pub use workload::{Folded, Found, Generations, Workload, encode, state_file};

@@ -1,1 +1,11 @@
+//! Typed Linux: processes, shared memory, clocks, mounts. All unsafe code of the workspace lives in this crate.
+//!
+//! It knows nothing of crashtest's own notions: no victim, no board, no verdict. What must be undone is a guard.
 
+pub mod clock;
+pub mod machine;
+pub mod mounts;
+pub mod process;
+pub mod shared;
+pub mod stdio;
+pub mod supervision;

@@ -1,1 +1,14 @@
+//! The built-in strategies and workloads of crashtest, and the canaries of its self-test.
+//!
+//! A strategy says *how* a document is persisted, a workload *what* it holds; [`document`] joins any of the first with any of
+//! the second. Each strategy's ground truth stands beside its code.
 
+mod builtin;
+mod document;
+mod planted;
+mod strategies;
+mod workloads;
+
+pub use builtin::Builtin;
+pub use workloads::fills::{Drift, Fill, FillAuditLog, Side, Symbol, reconcile};
+pub use workloads::signals::SignalTracker;

@@ -1,0 +1,432 @@
+//! The board: how a victim tells the harness how far it is, without a system call, so that nothing is lost when it is killed.
+//!
+//! A safe view over a page of shared atomic words, which the harness maps and the victim inherits over fork(2). Everything that
+//! the oracle relies on outlives the victim. Promises are single words that carry their own checksum: a victim that scribbles
+//! over the board makes the trial inconclusive, never green.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crashtest_model::{Activity, Call, CallMark, Digest, Generation, Moment, Phase};
+
+use crate::{Recovered, Refused};
+
+/// The words that a board takes: 8 KiB.
+pub const BOARD_WORDS: usize = RING + RING_ENTRIES * ENTRY_WORDS;
+
+const PHASE: usize = 0;
+const BEGUN: usize = 1;
+const ACKED: usize = 2;
+const OPENED: usize = 3;
+const DIGEST: usize = 4;
+const STARTED_NS: usize = 5;
+const OPENED_NS: usize = 6;
+const BEGUN_NS: usize = 7;
+const SAVING_NS: usize = 8;
+const SAVES: usize = 9;
+const INSTALLED: usize = 10;
+const FAILED: usize = 11;
+const CALLS: usize = 12;
+const TEXT_LENGTH: usize = 13;
+const STOP: usize = 14;
+
+const TEXT: usize = 16;
+const TEXT_WORDS: usize = 112;
+const RING: usize = TEXT + TEXT_WORDS;
+const RING_ENTRIES: usize = 64;
+/// What, offset, length, and the name.
+const ENTRY_WORDS: usize = 3 + NAME_WORDS;
+const NAME_WORDS: usize = 11;
+
+/// A generation is kept in the lower 48 bits of its word, its checksum in the upper 16.
+const VALUE_BITS: u32 = 48;
+
+/// A promise on the board is not one that the victim can have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overwritten;
+
+/// What recovery reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// When, on the monotonic clock in ns.
+    pub at_ns: u64,
+    /// What.
+    pub as_what: OpenedAs,
+}
+
+/// What recovery reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenedAs {
+    /// A fresh, empty state.
+    Fresh,
+    /// A state; its sequence is the target's own word.
+    State {
+        /// The generation that the state says it is.
+        sequence: Generation,
+        /// The digest of the content.
+        digest: Digest,
+    },
+    /// An error.
+    Refused {
+        /// In the target's own words, cut at 896 bytes.
+        why: String,
+    },
+}
+
+/// The board of one worker. Copies are views of the same words.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    words: &'static [AtomicU64],
+}
+
+impl Board {
+    /// A view over `words`, of which there must be at least [`BOARD_WORDS`].
+    ///
+    /// # Panics
+    /// If there are fewer: a mistake in the harness, made before any victim exists.
+    #[must_use]
+    pub fn over(words: &'static [AtomicU64]) -> Board {
+        assert!(words.len() >= BOARD_WORDS, "a board takes {BOARD_WORDS} words");
+        Board { words }
+    }
+
+    fn get(self, index: usize) -> u64 {
+        self.words[index].load(Ordering::Acquire)
+    }
+
+    fn set(self, index: usize, value: u64) {
+        self.words[index].store(value, Ordering::Release);
+    }
+
+    /// Clears everything for a new life that starts with the promises `acked` and `begun`.
+    pub fn reset(self, acked: Generation, begun: Generation) {
+        for word in &self.words[..TEXT] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.set(ACKED, sealed(acked));
+        self.set(BEGUN, sealed(begun));
+    }
+
+    // What the victim writes.
+
+    /// Starts an activity.
+    pub fn enter(self, activity: Activity) {
+        self.set(PHASE, Phase::start_of(activity).pack());
+    }
+
+    /// The victim's body has started, at `now_ns`.
+    pub fn started(self, now_ns: u64) {
+        self.set(STARTED_NS, now_ns);
+    }
+
+    /// `init` has returned.
+    pub fn installed(self) {
+        self.set(INSTALLED, 1);
+    }
+
+    /// Recovery has completed, at `now_ns`.
+    pub fn opened(self, result: &Result<Recovered, Refused>, now_ns: u64) {
+        self.set(OPENED_NS, now_ns);
+        match result {
+            Ok(Recovered::Fresh) => self.set(OPENED, 1),
+            Ok(Recovered::State { sequence, digest }) => {
+                self.set(DIGEST, digest.0);
+                self.set(OPENED, 2 | sequence.0 << 8);
+            }
+            Err(refused) => {
+                self.text(&refused.why);
+                self.set(OPENED, 3);
+            }
+        }
+    }
+
+    /// The save of `generation` begins, at `now_ns`.
+    pub fn begin(self, generation: Generation, now_ns: u64) {
+        self.set(BEGUN_NS, now_ns);
+        self.set(PHASE, Phase::start_of(Activity::Save).pack());
+        self.set(BEGUN, sealed(generation));
+    }
+
+    /// The save of `generation` has returned, at `now_ns`. An ack is a promise.
+    pub fn ack(self, generation: Generation, now_ns: u64) {
+        self.set(ACKED, sealed(generation));
+        self.set(PHASE, Phase::start_of(Activity::Idle).pack());
+        self.set(SAVING_NS, self.get(SAVING_NS) + now_ns.saturating_sub(self.get(BEGUN_NS)));
+        self.set(SAVES, self.get(SAVES) + 1);
+    }
+
+    /// A save has failed, or the victim has panicked: `why`.
+    pub fn failed(self, why: &str) {
+        self.text(why);
+        self.set(FAILED, 1);
+    }
+
+    /// Before a call on `name`; offset and length in bytes where it has them.
+    pub fn call_begins(self, call: Call, name: &str, offset: u64, length: u64) {
+        let mut phase = self.phase().unwrap_or(Phase::start_of(Activity::Starting));
+        if call.changes_files() {
+            // A run of calls longer than 65,535 shares its last number.
+            let n = phase.changing.filter(|(c, _)| *c == call).map_or(0, |(_, n)| n);
+            phase.changing = Some((call, n.saturating_add(1)));
+        }
+        phase.moment = Moment::In(call);
+        self.mark(phase, name, offset, length);
+        self.set(PHASE, phase.pack());
+    }
+
+    /// After the call that began last has returned; a read or write of `length` bytes.
+    pub fn call_returned(self, length: u64) {
+        let Some(mut phase) = self.phase() else { return };
+        if let Moment::In(call) = phase.moment {
+            phase.moment = Moment::After(call);
+            self.set(PHASE, phase.pack());
+            let at = self.entry(self.get(CALLS).wrapping_sub(1));
+            self.set(at, phase.pack());
+            self.set(at + 2, length);
+        }
+    }
+
+    // What the harness writes.
+
+    /// Asks the victim to stop cleanly after its current save.
+    pub fn ask_to_stop(self) {
+        self.set(STOP, 1);
+    }
+
+    // What both read.
+
+    /// Whether the victim is asked to stop.
+    #[must_use]
+    pub fn stop_asked(self) -> bool {
+        self.get(STOP) != 0
+    }
+
+    /// Where the victim is; `None` if the word was overwritten.
+    #[must_use]
+    pub fn phase(self) -> Option<Phase> {
+        Phase::unpack(self.get(PHASE))
+    }
+
+    /// When the victim's body started, in ns; `None` before that.
+    #[must_use]
+    pub fn started_ns(self) -> Option<u64> {
+        Some(self.get(STARTED_NS)).filter(|ns| *ns > 0)
+    }
+
+    /// Whether `init` has returned.
+    #[must_use]
+    pub fn is_installed(self) -> bool {
+        self.get(INSTALLED) != 0
+    }
+
+    /// What recovery reported; `None` while it is under way.
+    #[must_use]
+    pub fn recovery(self) -> Option<Opened> {
+        let word = self.get(OPENED);
+        let as_what = match word & 0xff {
+            1 => OpenedAs::Fresh,
+            2 => OpenedAs::State { sequence: Generation(word >> 8), digest: Digest(self.get(DIGEST)) },
+            3 => OpenedAs::Refused { why: self.read_text() },
+            _ => return None,
+        };
+        Some(Opened { at_ns: self.get(OPENED_NS), as_what })
+    }
+
+    /// The last generation whose save was begun.
+    ///
+    /// # Errors
+    /// The word was overwritten.
+    pub fn begun(self) -> Result<Generation, Overwritten> {
+        unsealed(self.get(BEGUN))
+    }
+
+    /// The last generation whose save has returned.
+    ///
+    /// # Errors
+    /// The word was overwritten.
+    pub fn acked(self) -> Result<Generation, Overwritten> {
+        unsealed(self.get(ACKED))
+    }
+
+    /// When the last save was begun, in ns; 0 before the first.
+    #[must_use]
+    pub fn begun_ns(self) -> u64 {
+        self.get(BEGUN_NS)
+    }
+
+    /// Saves acked in this life.
+    #[must_use]
+    pub fn saves(self) -> u64 {
+        self.get(SAVES)
+    }
+
+    /// The time that the acked saves of this life took together, in ns.
+    #[must_use]
+    pub fn saving_ns(self) -> u64 {
+        self.get(SAVING_NS)
+    }
+
+    /// Why a save failed or the victim panicked, if one did.
+    #[must_use]
+    pub fn failure(self) -> Option<String> {
+        (self.get(FAILED) != 0).then(|| self.read_text())
+    }
+
+    /// The victim's last calls, oldest first.
+    #[must_use]
+    pub fn calls(self) -> Vec<CallMark> {
+        let end = self.get(CALLS);
+        let start = end.saturating_sub(RING_ENTRIES as u64);
+        (start..end).filter_map(|n| self.read_mark(n)).collect()
+    }
+
+    // The ring of calls: phase word with the name's length in the upper 16 bits, offset, length, name.
+
+    fn entry(self, n: u64) -> usize {
+        RING + (n % RING_ENTRIES as u64) as usize * ENTRY_WORDS
+    }
+
+    fn mark(self, phase: Phase, name: &str, offset: u64, length: u64) {
+        let n = self.get(CALLS);
+        let at = self.entry(n);
+        self.words[at].store(phase.pack(), Ordering::Relaxed);
+        self.words[at + 1].store(offset, Ordering::Relaxed);
+        self.words[at + 2].store(length, Ordering::Relaxed);
+        write_bytes(&self.words[at + 3..at + ENTRY_WORDS], name);
+        self.set(CALLS, n + 1);
+    }
+
+    fn read_mark(self, n: u64) -> Option<CallMark> {
+        let at = self.entry(n);
+        let phase = Phase::unpack(self.get(at))?;
+        let (call, returned) = match phase.moment {
+            Moment::In(call) => (call, false),
+            Moment::After(call) => (call, true),
+            Moment::Before => return None,
+        };
+        Some(CallMark {
+            activity: phase.activity,
+            call,
+            on: read_bytes(&self.words[at + 3..at + ENTRY_WORDS], None),
+            offset: self.get(at + 1),
+            length: self.get(at + 2),
+            returned,
+        })
+    }
+
+    fn text(self, text: &str) {
+        write_bytes(&self.words[TEXT..TEXT + TEXT_WORDS], text);
+        self.set(TEXT_LENGTH, text.len() as u64);
+    }
+
+    fn read_text(self) -> String {
+        let length = usize::try_from(self.get(TEXT_LENGTH)).unwrap_or(usize::MAX);
+        read_bytes(&self.words[TEXT..TEXT + TEXT_WORDS], Some(length))
+    }
+}
+
+/// Writes as much of `text` as fits, and a zero byte where there is room.
+fn write_bytes(words: &[AtomicU64], text: &str) {
+    let used = (text.len() / 8 + 1).min(words.len());
+    for (n, word) in words[..used].iter().enumerate() {
+        let mut bytes = [0; 8];
+        let rest = &text.as_bytes()[n * 8..];
+        let length = rest.len().min(8);
+        bytes[..length].copy_from_slice(&rest[..length]);
+        word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+    }
+}
+
+/// Reads a text of `length` bytes, or up to its zero byte; what was cut off mid-character is dropped.
+fn read_bytes(words: &[AtomicU64], length: Option<usize>) -> String {
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect();
+    let end = length.or_else(|| bytes.iter().position(|b| *b == 0)).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    match std::str::from_utf8(&bytes) {
+        Err(cut) if cut.error_len().is_none() => bytes.truncate(cut.valid_up_to()),
+        _ => {}
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn sealed(generation: Generation) -> u64 {
+    let value = generation.0 & ((1 << VALUE_BITS) - 1);
+    value | checksum(value) << VALUE_BITS
+}
+
+fn unsealed(word: u64) -> Result<Generation, Overwritten> {
+    let value = word & ((1 << VALUE_BITS) - 1);
+    if word >> VALUE_BITS == checksum(value) { Ok(Generation(value)) } else { Err(Overwritten) }
+}
+
+/// 16 bits that a stray store is unlikely to get right; never right for an all-zero or all-one word.
+fn checksum(value: u64) -> u64 {
+    (value ^ 0x5eed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn board() -> Board {
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::over(words.leak());
+        board.reset(Generation::ZERO, Generation::ZERO);
+        board
+    }
+
+    proptest! {
+        #[test]
+        fn a_promise_is_read_back_and_a_stray_store_is_noticed(generation in 0u64..1 << 48, flipped in 0u32..64) {
+            prop_assert_eq!(unsealed(sealed(Generation(generation))), Ok(Generation(generation)));
+            let stray = sealed(Generation(generation)) ^ (1 << flipped);
+            prop_assert_eq!(unsealed(stray), Err(Overwritten));
+        }
+
+        #[test]
+        fn the_last_calls_are_kept_in_order(names in proptest::collection::vec("[a-zé./ ]{0,100}", 1..150)) {
+            let board = board();
+            board.begin(Generation(1), 5);
+            for (n, name) in names.iter().enumerate() {
+                board.call_begins(Call::Write, name, n as u64, 10);
+                board.call_returned(9);
+            }
+            let calls = board.calls();
+            prop_assert_eq!(calls.len(), names.len().min(RING_ENTRIES));
+            for (mark, (n, name)) in calls.iter().rev().zip(names.iter().enumerate().rev()) {
+                prop_assert!(mark.returned && mark.offset == n as u64 && mark.length == 9);
+                prop_assert!(name.starts_with(&mark.on));
+            }
+        }
+
+        #[test]
+        fn a_refusal_is_read_back_up_to_its_room(why in "\\PC{0,600}") {
+            let board = board();
+            board.opened(&Err(Refused { why: why.clone() }), 3);
+            let Some(Opened { as_what: OpenedAs::Refused { why: read }, at_ns: 3 }) = board.recovery() else {
+                return Err(TestCaseError::fail("no refusal"));
+            };
+            prop_assert!(why.starts_with(&read) && (read.len() > 880 || read == why));
+        }
+    }
+
+    #[test]
+    fn a_zeroed_or_filled_board_holds_no_promise() {
+        assert_eq!(unsealed(0), Err(Overwritten));
+        assert_eq!(unsealed(u64::MAX), Err(Overwritten));
+    }
+
+    #[test]
+    fn a_kill_inside_a_call_leaves_it_marked_as_not_returned() {
+        let board = board();
+        board.begin(Generation(1), 5);
+        board.call_begins(Call::Create, "a.json", 0, 0);
+        board.call_returned(0);
+        board.call_begins(Call::Write, "a.json", 0, 8192);
+        let calls = board.calls();
+        assert_eq!(calls.iter().map(|c| c.returned).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(board.phase().unwrap().to_string(), "save:in-write");
+        assert_eq!((board.begun(), board.acked()), (Ok(Generation(1)), Ok(Generation(0))));
+    }
+}

@@ -1,0 +1,161 @@
+//! What state is persisted: a seeded, endless stream of operations folded into a bounded state.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use crashtest_model::{Bytes, Consequences, Digest, Generation, Seed, WorkloadInfo};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A workload. Everything follows from the stream's seed and the generation's number, so that the oracle can derive outside
+/// the victim what the victim must have saved.
+pub trait Workload: 'static {
+    /// The folded state: what the file holds.
+    type State: Serialize + DeserializeOwned + Hash + Clone;
+
+    /// Its name and its words.
+    fn info() -> WorkloadInfo;
+
+    /// Generation 0. Its encoding, and that of every later generation, is at most `bound` long.
+    fn initial(stream: Seed, bound: Bytes) -> Self::State;
+
+    /// Applies operation `generation` to the state of the generation before.
+    fn apply(stream: Seed, generation: Generation, bound: Bytes, state: &mut Self::State);
+
+    /// The number of the generation that a state says it is.
+    fn sequence(state: &Self::State) -> Generation;
+
+    /// What it costs that `promised` was saved and recovery gave `found`.
+    fn consequences(promised: &Self::State, found: &Found<&Self::State>) -> Consequences;
+}
+
+/// What recovery gave in place of the promised state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<S> {
+    /// An older (or the wrong) state.
+    State(S),
+    /// A fresh, empty one, without an error.
+    Fresh,
+    /// An error: somebody was told.
+    Refused,
+}
+
+/// The oracle's side of a workload: any generation's content, without looking at the victim.
+pub trait Generations {
+    /// The name of the state file, relative to the state directory.
+    fn state_file(&self) -> String;
+
+    /// The digest of generation `generation` as a victim would report it.
+    fn digest(&mut self, generation: Generation) -> Digest;
+
+    /// Generation `generation` as it is written to the state file.
+    fn encoded(&mut self, generation: Generation) -> Rc<Vec<u8>>;
+
+    /// What it costs that `promised` was saved and recovery gave `found`.
+    fn consequences(&mut self, promised: Generation, found: Found<Generation>) -> Consequences;
+}
+
+/// Writes a state as the built-in document strategies have it on disk: JSON and a newline, streamed in small pieces.
+///
+/// # Errors
+/// What the writer says.
+pub fn encode<S: Serialize>(state: &S, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, state)?;
+    out.write_all(b"\n")
+}
+
+/// The fold of a workload's operations, kept near the generation asked for last.
+///
+/// Going forward costs one operation per generation; going back past the few kept encodings starts again from generation 0.
+pub struct Folded<W: Workload> {
+    stream: Seed,
+    bound: Bytes,
+    at: Generation,
+    state: W::State,
+    /// The latest encodings with their digests, newest last.
+    kept: VecDeque<(Generation, Digest, Rc<Vec<u8>>)>,
+}
+
+/// A crash leaves the last acked and the in-flight generation in question, and the life after it one or two more.
+const KEPT: usize = 4;
+
+impl<W: Workload> Folded<W> {
+    /// The fold of `stream`, at generation 0.
+    #[must_use]
+    pub fn new(stream: Seed, bound: Bytes) -> Folded<W> {
+        Folded { stream, bound, at: Generation::ZERO, state: W::initial(stream, bound), kept: VecDeque::new() }
+    }
+
+    /// The state of `generation`.
+    pub fn state(&mut self, generation: Generation) -> &W::State {
+        if generation < self.at {
+            self.at = Generation::ZERO;
+            self.state = W::initial(self.stream, self.bound);
+        }
+        while self.at < generation {
+            self.at = self.at.next();
+            W::apply(self.stream, self.at, self.bound, &mut self.state);
+        }
+        &self.state
+    }
+
+    fn keep(&mut self, generation: Generation) -> (Digest, Rc<Vec<u8>>) {
+        if let Some((_, digest, bytes)) = self.kept.iter().find(|(g, ..)| *g == generation) {
+            return (*digest, Rc::clone(bytes));
+        }
+        let capacity = usize::try_from(self.bound.0).unwrap_or(0);
+        let state = self.state(generation);
+        let digest = Digest::of(state);
+        let mut bytes = Vec::with_capacity(capacity);
+        // Writing into memory fails only if the state cannot be JSON, which the workloads' own tests exclude.
+        encode(state, &mut bytes).unwrap_or_else(|error| unreachable!("a state that is not JSON: {error}"));
+        let bytes = Rc::new(bytes);
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((generation, digest, Rc::clone(&bytes)));
+        (digest, bytes)
+    }
+}
+
+impl<W: Workload> Generations for Folded<W> {
+    fn state_file(&self) -> String {
+        state_file::<W>()
+    }
+
+    fn digest(&mut self, generation: Generation) -> Digest {
+        match self.kept.iter().find(|(g, ..)| *g == generation) {
+            Some((_, digest, _)) => *digest,
+            None => Digest::of(self.state(generation)),
+        }
+    }
+
+    fn encoded(&mut self, generation: Generation) -> Rc<Vec<u8>> {
+        self.keep(generation).1
+    }
+
+    fn consequences(&mut self, promised: Generation, found: Found<Generation>) -> Consequences {
+        let found = match found {
+            Found::State(generation) => Found::State(self.state(generation).clone()),
+            Found::Fresh => Found::Fresh,
+            Found::Refused => Found::Refused,
+        };
+        let promised = self.state(promised);
+        W::consequences(
+            promised,
+            &match &found {
+                Found::State(state) => Found::State(state),
+                Found::Fresh => Found::Fresh,
+                Found::Refused => Found::Refused,
+            },
+        )
+    }
+}
+
+/// The name of a workload's state file, relative to the state directory.
+#[must_use]
+pub fn state_file<W: Workload>() -> String {
+    format!("{}.json", W::info().name)
+}

@@ -1,0 +1,131 @@
+//! Forking a child that runs our own code, killing it, and knowing how it ended.
+//!
+//! A running and an ended child are different types: nothing can be asked of a child that was waited for.
+
+use std::io;
+use std::os::linux::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getpid};
+use thiserror::Error;
+
+use crate::supervision;
+
+/// The exit status of a child whose body panicked, as Rust programs have it.
+pub const PANICKED: i32 = 101;
+
+/// Why no child could be forked.
+#[derive(Debug, Error)]
+pub enum ForkError {
+    /// A forked child has one thread: locks that another thread held would stay locked in it for ever.
+    #[error("fork from a process with {0} threads")]
+    ManyThreads(u64),
+    /// What fork(2) said.
+    #[error("fork: {0}")]
+    Kernel(#[from] io::Error),
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned or exited with this status.
+    Status(i32),
+    /// A signal ended it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// Whether SIGKILL ended it.
+    #[must_use]
+    pub fn by_sigkill(self) -> bool {
+        self == Exit::Signal(libc::SIGKILL)
+    }
+}
+
+/// A forked child that runs. Killed and waited for when dropped.
+#[derive(Debug)]
+pub struct Running {
+    pid: Pid,
+    waited: bool,
+}
+
+/// How many threads this process has.
+///
+/// /proc/self/task has one subdirectory per thread, and like every directory a link count of two more than that.
+///
+/// # Errors
+/// /proc is not mounted.
+pub fn threads() -> io::Result<u64> {
+    Ok(std::fs::metadata("/proc/self/task")?.st_nlink().saturating_sub(2))
+}
+
+/// Forks a child that runs `body` and ends with the status that it returns, or [`PANICKED`]. It never outlives this process.
+///
+/// # Errors
+/// This process has more than one thread, or the kernel has no process to give.
+pub fn fork_child(body: impl FnOnce() -> i32) -> Result<Running, ForkError> {
+    let threads = threads()?;
+    if threads != 1 {
+        return Err(ForkError::ManyThreads(threads));
+    }
+    let parent = getpid().as_raw().unsigned_abs();
+    // SAFETY: this process has exactly one thread (checked above), so the child may call anything.
+    match unsafe { fork() }.map_err(io::Error::from)? {
+        ForkResult::Parent { child } => Ok(Running { pid: child, waited: false }),
+        ForkResult::Child => {
+            let status = match supervision::die_with_parent(parent) {
+                Ok(()) => catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED),
+                Err(_) => PANICKED,
+            };
+            // SAFETY: _exit has no preconditions; unlike exit it runs no handlers and flushes no buffer of the parent's.
+            unsafe { libc::_exit(status) }
+        }
+    }
+}
+
+impl Running {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// What waitpid(2) says: somebody else has waited for it.
+    pub fn try_wait(&mut self) -> io::Result<Option<Exit>> {
+        self.wait_with(Some(WaitPidFlag::WNOHANG))
+    }
+
+    /// Sends SIGKILL and waits. The result says how it really ended: it may have exited just before.
+    ///
+    /// # Errors
+    /// What kill(2) and waitpid(2) say.
+    pub fn kill(mut self) -> io::Result<Exit> {
+        kill(self.pid, Signal::SIGKILL)?;
+        self.wait_with(None)?.ok_or_else(|| io::Error::other("waitpid gave no exit"))
+    }
+
+    fn wait_with(&mut self, flags: Option<WaitPidFlag>) -> io::Result<Option<Exit>> {
+        let exit = match waitpid(self.pid, flags)? {
+            WaitStatus::Exited(_, status) => Exit::Status(status),
+            WaitStatus::Signaled(_, signal, _) => Exit::Signal(signal as i32),
+            _ => return Ok(None),
+        };
+        self.waited = true;
+        Ok(Some(exit))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.waited {
+            // Both fail only when the child is gone already, which is what is wanted.
+            let _ = kill(self.pid, Signal::SIGKILL);
+            let _ = waitpid(self.pid, None);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Who dies with whom, and making sure that nobody is left.
+
+use std::io;
+use std::process::Child;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getppid};
+
+use crate::clock;
+
+/// Makes the kernel kill this process when its parent dies (prctl(2), PR_SET_PDEATHSIG), and ends it now if `parent` is already gone.
+///
+/// The kernel ties this to the parent's *thread*: a child must be made by a thread that lives as long as the process.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn die_with_parent(parent: u32) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if getppid().as_raw().unsigned_abs() != parent {
+        // Nobody is left to report to, and the signal will not come any more.
+        nix::sys::signal::raise(Signal::SIGKILL)?;
+    }
+    Ok(())
+}
+
+/// Makes orphaned descendants children of this process, so that it can wait for them (prctl(2), PR_SET_CHILD_SUBREAPER).
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}
+
+/// A child process that leads a process group of its own; the whole group is killed and waited for when this is dropped.
+#[derive(Debug)]
+pub struct Group {
+    leader: Pid,
+    exit: Option<WaitStatus>,
+}
+
+impl Group {
+    /// Takes over a child that was spawned with `process_group(0)`. The caller must have called [`adopt_orphans`], so that the
+    /// group's other members can be waited for.
+    #[must_use]
+    pub fn lead_by(child: &Child) -> Group {
+        Group { leader: Pid::from_raw(child.id().cast_signed()), exit: None }
+    }
+
+    /// How the leader ended, once it has: waits at most `limit` for it.
+    ///
+    /// # Errors
+    /// What waitpid(2) says.
+    pub fn wait(&mut self, limit: Duration) -> io::Result<Option<String>> {
+        let deadline = clock::now_ns() + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
+        loop {
+            if let Some(exit) = self.exit {
+                return Ok(Some(describe(exit)));
+            }
+            match waitpid(self.leader, Some(WaitPidFlag::WNOHANG))? {
+                WaitStatus::StillAlive if clock::now_ns() >= deadline => return Ok(None),
+                WaitStatus::StillAlive => clock::sleep_until(clock::now_ns() + 1_000_000),
+                exit => self.exit = Some(exit),
+            }
+        }
+    }
+
+    /// Kills every process of the group and waits until the last one is gone (at most five seconds).
+    pub fn kill(&mut self) {
+        let deadline = clock::now_ns() + 5_000_000_000;
+        loop {
+            // ESRCH: nobody is left. The kill is repeated because a member may fork while it is under way.
+            let gone = killpg(self.leader, Signal::SIGKILL) == Err(Errno::ESRCH);
+            let group = Pid::from_raw(-self.leader.as_raw());
+            loop {
+                match waitpid(group, Some(WaitPidFlag::WNOHANG)) {
+                    Ok(WaitStatus::StillAlive) | Err(_) => break,
+                    Ok(exit) if exit.pid() == Some(self.leader) => self.exit = Some(exit),
+                    Ok(_) => {}
+                }
+            }
+            if gone || clock::now_ns() >= deadline {
+                return;
+            }
+            clock::sleep_until(clock::now_ns() + 200_000);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn describe(exit: WaitStatus) -> String {
+    match exit {
+        WaitStatus::Exited(_, status) => format!("exited with status {status}"),
+        WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
+        other => format!("ended: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use nix::sys::signal::kill;
+
+    use super::*;
+
+    #[test]
+    fn dropping_a_group_kills_its_leader_and_the_leaders_children() {
+        adopt_orphans().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        let grandchild = Pid::from_raw(line.trim().parse().unwrap());
+        assert_eq!(kill(grandchild, None), Ok(()), "it runs before the drop");
+        drop(Group::lead_by(&child));
+        assert_eq!(kill(grandchild, None), Err(Errno::ESRCH));
+    }
+}

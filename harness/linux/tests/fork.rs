@@ -1,0 +1,80 @@
+//! Forking needs a process of one thread, and the test harness has several: these tests run without it, one after the other.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+
+use crashtest_linux::process::{Exit, ForkError, PANICKED, fork_child};
+use crashtest_linux::{clock, process, shared};
+
+fn a_child_ends_with_the_status_that_its_body_returns() {
+    let mut child = fork_child(|| 7).unwrap();
+    assert_eq!(wait(&mut child), Exit::Status(7));
+}
+
+fn a_panic_in_the_child_is_a_status_and_not_our_panic() {
+    let mut child = fork_child(|| {
+        std::panic::set_hook(Box::new(|_| ()));
+        panic!("planted")
+    })
+    .unwrap();
+    assert_eq!(wait(&mut child), Exit::Status(PANICKED));
+}
+
+fn a_killed_child_shows_our_sigkill_and_what_it_shared() {
+    let words = shared::map(NonZeroUsize::new(1).unwrap()).unwrap();
+    let child = fork_child(|| {
+        loop {
+            words[0].fetch_add(1, Ordering::Relaxed);
+        }
+    })
+    .unwrap();
+    while words[0].load(Ordering::Relaxed) < 1000 {
+        std::hint::spin_loop();
+    }
+    assert!(child.kill().unwrap().by_sigkill());
+    let after = words[0].load(Ordering::Relaxed);
+    clock::sleep_until(clock::now_ns() + 2_000_000);
+    assert_eq!(words[0].load(Ordering::Relaxed), after, "nothing counts any more");
+}
+
+fn dropping_a_running_child_kills_it() {
+    let child = fork_child(|| {
+        loop {
+            std::thread::park();
+        }
+    })
+    .unwrap();
+    let pid = child.pid();
+    assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+    drop(child);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+fn a_process_with_two_threads_is_refused() {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || stopped.recv());
+    assert!(matches!(fork_child(|| 0), Err(ForkError::ManyThreads(2))));
+    drop(stop);
+    let _ = thread.join().unwrap();
+    // The kernel takes a moment to forget a joined thread.
+    while process::threads().unwrap() > 1 {
+        std::hint::spin_loop();
+    }
+}
+
+fn wait(child: &mut process::Running) -> Exit {
+    loop {
+        if let Some(exit) = child.try_wait().unwrap() {
+            return exit;
+        }
+        clock::sleep_until(clock::now_ns() + 100_000);
+    }
+}
+
+fn main() {
+    a_child_ends_with_the_status_that_its_body_returns();
+    a_panic_in_the_child_is_a_status_and_not_our_panic();
+    a_killed_child_shows_our_sigkill_and_what_it_shared();
+    dropping_a_running_child_kills_it();
+    a_process_with_two_threads_is_refused();
+}

@@ -1,0 +1,71 @@
+//! The registry of everything built in: the only place that knows strategies and workloads by name.
+
+use crashtest_kit::{Folded, Generations, Place, Registry, Target, Workload};
+use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
+
+use crate::document::{Document, Strategy};
+use crate::planted;
+use crate::strategies::{atomic, atomic_fsync, direct};
+use crate::workloads::{fills::Fills, signals::Signals};
+
+/// The built-in strategies × workloads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Builtin;
+
+type Entry = (fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
+
+const STRATEGIES: [Entry; 3] = [
+    (direct::info, || Box::new(direct::Direct)),
+    (atomic::info, || Box::new(atomic::Atomic)),
+    (atomic_fsync::info, || Box::new(atomic_fsync::AtomicFsync::default())),
+];
+
+fn strategy(name: &str) -> Option<Box<dyn Strategy>> {
+    let mut entries = STRATEGIES.into_iter().chain(planted::STRATEGIES);
+    entries.find(|(info, _)| info().name == name).map(|(_, make)| make())
+}
+
+/// What can be made for any workload, chosen by its name.
+struct OfWorkload<'a> {
+    spec: &'a TargetSpec,
+    stream: Seed,
+}
+
+impl OfWorkload<'_> {
+    fn target<W: Workload>(&self, place: Place) -> Option<Box<dyn Target>> {
+        let strategy = strategy(&self.spec.strategy)?;
+        Some(Box::new(Document::<W>::new(strategy, self.spec, self.stream, place)))
+    }
+
+    fn generations<W: Workload>(&self) -> Option<Box<dyn Generations>> {
+        Some(Box::new(Folded::<W>::new(self.stream, self.spec.state_size)))
+    }
+}
+
+impl Registry for Builtin {
+    fn strategies(&self) -> Vec<StrategyInfo> {
+        STRATEGIES.iter().chain(&planted::STRATEGIES).map(|(info, _)| info()).collect()
+    }
+
+    fn workloads(&self) -> Vec<WorkloadInfo> {
+        vec![Fills::info(), Signals::info()]
+    }
+
+    fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
+        let of = OfWorkload { spec, stream };
+        match spec.workload.as_str() {
+            "fills" => of.target::<Fills>(place),
+            "signals" => of.target::<Signals>(place),
+            _ => None,
+        }
+    }
+
+    fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
+        let of = OfWorkload { spec, stream };
+        match spec.workload.as_str() {
+            "fills" => of.generations::<Fills>(),
+            "signals" => of.generations::<Signals>(),
+            _ => None,
+        }
+    }
+}

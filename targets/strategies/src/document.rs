@@ -1,0 +1,122 @@
+//! A document target: the whole state of a workload in one JSON file, persisted by a strategy.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crashtest_kit::{Place, Recovered, Refused, Target, Workload, encode, state_file};
+use crashtest_model::{Bytes, Digest, Generation, Loader, Seed, TargetSpec};
+
+/// Streams a document to a writer, in the small pieces in which a JSON library makes it.
+pub(crate) type Content<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
+/// What a loader does with a file that is missing or damaged.
+pub(crate) enum Damage {
+    /// Say so.
+    Refuse,
+    /// Start fresh, as if nothing had ever been saved.
+    StartFresh,
+    /// Make something up (a canary's loader).
+    Invent,
+}
+
+/// One way to persist a document.
+pub(crate) trait Strategy {
+    /// Persists `content` at `path`.
+    fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()>;
+
+    /// What recovery does before it reads the document.
+    fn before_load(&mut self, _place: &Place, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What the loader does with damage.
+    fn on_damage(&self, loader: Loader) -> Damage {
+        match loader {
+            Loader::Strict => Damage::Refuse,
+            Loader::Lenient => Damage::StartFresh,
+        }
+    }
+
+    /// A clean stop.
+    fn close(&mut self, _place: &Place, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Workload `W` persisted by a strategy.
+pub(crate) struct Document<W: Workload> {
+    strategy: Box<dyn Strategy>,
+    loader: Loader,
+    stream: Seed,
+    bound: Bytes,
+    place: Place,
+    path: PathBuf,
+    state: Option<W::State>,
+}
+
+impl<W: Workload> Document<W> {
+    pub(crate) fn new(strategy: Box<dyn Strategy>, spec: &TargetSpec, stream: Seed, place: Place) -> Document<W> {
+        let path = place.dir.join(state_file::<W>());
+        Document { strategy, loader: spec.loader, stream, bound: spec.state_size, place, path, state: None }
+    }
+
+    fn persist(&mut self, state: &W::State) -> io::Result<()> {
+        self.strategy.persist(&self.place, &self.path, &|mut out| encode(state, &mut out))
+    }
+
+    fn load(&mut self) -> Result<W::State, Refused> {
+        self.strategy.before_load(&self.place, &self.path)?;
+        let content = self.place.fs.read(&self.path)?;
+        serde_json::from_slice(&content).map_err(|error| Refused { why: format!("{}: {error}", state_file::<W>()) })
+    }
+
+    fn initial(&self) -> W::State {
+        W::initial(self.stream, self.bound)
+    }
+
+    /// A content that no sequence of saves makes: a later operation applied to generation 0.
+    fn invented(&self) -> W::State {
+        let mut state = self.initial();
+        W::apply(self.stream, Generation(1 << 40), self.bound, &mut state);
+        state
+    }
+}
+
+impl<W: Workload> Target for Document<W> {
+    fn init(&mut self) -> io::Result<()> {
+        if self.path.exists() {
+            return Ok(());
+        }
+        let state = self.initial();
+        self.persist(&state)
+    }
+
+    fn open(&mut self) -> Result<Recovered, Refused> {
+        let state = match self.load() {
+            Ok(state) => state,
+            Err(refused) => match self.strategy.on_damage(self.loader) {
+                Damage::Refuse => return Err(refused),
+                Damage::StartFresh => {
+                    self.state = Some(self.initial());
+                    return Ok(Recovered::Fresh);
+                }
+                Damage::Invent => self.invented(),
+            },
+        };
+        let recovered = Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state) };
+        self.state = Some(state);
+        Ok(recovered)
+    }
+
+    fn save(&mut self, generation: Generation) -> io::Result<()> {
+        let mut state = self.state.take().ok_or_else(|| io::Error::other("saved before it was opened"))?;
+        W::apply(self.stream, generation, self.bound, &mut state);
+        let result = self.persist(&state);
+        self.state = Some(state);
+        result
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.strategy.close(&self.place, &self.path)
+    }
+}

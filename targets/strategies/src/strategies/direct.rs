@@ -1,0 +1,40 @@
+//! `direct`: truncate the file and stream the new content into it.
+//!
+//! What `json.dump(state, open(path, "w"))` does. From the truncation to the last write the old state is gone and the new one is
+//! not there yet; a kill in between leaves an empty or a partial file.
+
+use std::io;
+use std::path::Path;
+
+use crashtest_kit::Place;
+use crashtest_model::{Fault, Loader, StrategyInfo, Verdict};
+
+use super::{shows, stream};
+use crate::document::{Content, Strategy};
+
+/// Truncate, stream, close.
+pub(crate) struct Direct;
+
+pub(crate) fn info() -> StrategyInfo {
+    StrategyInfo {
+        name: "direct".into(),
+        summary: "truncate the file and stream the new content into it".into(),
+        recipe: "open(f, O_TRUNC) · write × n · close".into(),
+        origin:
+            "open(path, \"w\") and write_text() of every language; a gateway's fill log that came back with 0 bytes"
+                .into(),
+        documented: vec![
+            shows(Loader::Strict, Fault::None, &[], &[]),
+            shows(Loader::Strict, Fault::Kill, &[Verdict::Empty, Verdict::Torn], &[]),
+            shows(Loader::Lenient, Fault::None, &[], &[]),
+            shows(Loader::Lenient, Fault::Kill, &[Verdict::SilentReset], &[]),
+        ],
+        planted: false,
+    }
+}
+
+impl Strategy for Direct {
+    fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()> {
+        stream(place.fs.create(path)?, content)?.close()
+    }
+}
