@@ -1,0 +1,56 @@
+//! What would have prevented a failure.
+//!
+//! A rule of thumb for the class of the failure, not a proof: whether it helps this target is what another run shows.
+
+use crashtest_model::{RawState, TrialRecord, Verdict};
+
+const REPLACE_WHOLE: &str =
+    "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
+const CONTENT_FIRST: &str = "write and fsync the whole content under the temporary name, and only then rename it";
+const NEVER_AWAY: &str =
+    "never remove or move the old file first: a rename of the new one over it replaces it in one step";
+const REFUSE: &str = "let the loader refuse what it cannot read; an empty default is for a first start only";
+const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
+
+/// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
+#[must_use]
+pub fn fix(record: &TrialRecord) -> String {
+    let Some(verdict) = record.verdict() else { return String::new() };
+    let file = file_fix(record);
+    let and_the_file = |first: &str| file.map_or_else(|| first.to_owned(), |file| format!("{first}; and {file}"));
+    match verdict {
+        Verdict::SilentReset => and_the_file(REFUSE),
+        Verdict::AcceptedGarbage => and_the_file(CHECKSUM),
+        Verdict::Torn | Verdict::Empty => file.unwrap_or(REPLACE_WHOLE).to_owned(),
+        Verdict::Missing => file.unwrap_or(NEVER_AWAY).to_owned(),
+        Verdict::LostAck => {
+            "acknowledge only after the save has returned, and let the loader take the newest whole state".into()
+        }
+        Verdict::FalseAck => {
+            "check each call's result before the acknowledgement; after a failed fsync, write all of it again".into()
+        }
+        Verdict::WontOpen => {
+            and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
+        }
+        Verdict::Stuck => {
+            "use locks that die with their holder: flock(2) on an open file, never a lock file that exists".into()
+        }
+        Verdict::FailedSave => "find out why the save failed: nothing was injected".into(),
+        Verdict::BrokenInvariant => {
+            "save what belongs together in one file, so that one rename replaces all of it".into()
+        }
+        Verdict::Residue => "remove left-over temporary files when the program starts".into(),
+        Verdict::Intact | Verdict::Inconclusive => String::new(),
+    }
+}
+
+/// What would have kept the state file whole; `None` where it was whole, or is not known not to have been.
+fn file_fix(record: &TrialRecord) -> Option<&'static str> {
+    let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
+    match record.raw.as_ref()?.state {
+        RawState::Whole => None,
+        RawState::Missing => Some(if phase.starts_with("init") { REPLACE_WHOLE } else { NEVER_AWAY }),
+        _ if phase.ends_with("rename") => Some(CONTENT_FIRST),
+        RawState::Partial | RawState::Empty | RawState::ZeroFilled | RawState::Other => Some(REPLACE_WHOLE),
+    }
+}

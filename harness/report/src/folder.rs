@@ -1,0 +1,177 @@
+//! A results folder while its run goes on: the plan before the first trial, each trial as it ends, the reports at the end.
+//!
+//! Everything that a later reader needs is on disk before it is needed: `run.json` first, a failing trial's line as soon as it is
+//! reported, its files before anything is cleaned. What the supervisor's death leaves is therefore a readable folder.
+
+mod atomic_file;
+mod copy;
+pub(crate) mod evidence;
+pub(crate) mod failure;
+pub(crate) mod latest;
+pub(crate) mod layout;
+pub(crate) mod lock;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crashtest_model::{Rows, RunRecord, TrialRecord};
+
+use crate::{Ending, FolderError, Recorded, render, summarise};
+
+/// The results folder of a run that goes on. Held exclusively: another process cannot write to it. Dropping it without
+/// [`finish`](RunFolder::finish) hands what is in memory to the system and releases the lock; the folder then reads as incomplete.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    spool: PathBuf,
+    run: RunRecord,
+    trials: BufWriter<File>,
+    keeper: evidence::Keeper,
+    notes: Vec<String>,
+    lock: Option<lock::Lock>,
+}
+
+impl RunFolder {
+    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder that is never one of an earlier run, writes `run.json` into it and
+    /// points `<out>/latest` to it.
+    ///
+    /// # Errors
+    ///
+    /// When a folder or file cannot be made, or `run.started` is no RFC 3339 time. A `latest` that cannot be made is a
+    /// [note](RunFolder::notes), as the run is worth more than the link.
+    pub fn create(out: &Path, run: &RunRecord, name: &str) -> Result<RunFolder, FolderError> {
+        let time: jiff::Timestamp =
+            run.started.parse().map_err(|source| FolderError::Started { started: run.started.clone(), source })?;
+        let stem = format!("{}-{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name), run.plan.seed.0);
+        fs::create_dir_all(out).map_err(FolderError::io("create the folder", out))?;
+        let (path, run_name) = create_exclusively(out, &stem)?;
+        let folder = RunFolder::fill(path.clone(), run).inspect_err(|_| {
+            // The folder is ours and holds nothing: without its run.json it would only mislead.
+            let _ = fs::remove_dir_all(&path);
+        })?;
+        let notes = latest::point(out, &run_name).into_iter().collect();
+        Ok(RunFolder { notes, ..folder })
+    }
+
+    fn fill(path: PathBuf, run: &RunRecord) -> Result<RunFolder, FolderError> {
+        let lock = lock::Lock::take(&path)?;
+        let spool = path.join(layout::SPOOL);
+        fs::create_dir(&spool).map_err(FolderError::io("create the folder", &spool))?;
+        write_json(&path.join(layout::RUN), run)?;
+        let trials = path.join(layout::TRIALS);
+        let trials =
+            File::options().append(true).create_new(true).open(&trials).map_err(FolderError::io("create", &trials))?;
+        Ok(RunFolder {
+            keeper: evidence::Keeper::new(&path),
+            path,
+            spool,
+            run: run.clone(),
+            trials: BufWriter::with_capacity(1 << 16, trials),
+            notes: Vec::new(),
+            lock: Some(lock),
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the engine leaves evidence: a folder a trial, with `crash-state/` and, if recovery ran, `after-recovery/`.
+    #[must_use]
+    pub fn spool(&self) -> &Path {
+        &self.spool
+    }
+
+    /// What a person should know about the folder itself, as that `latest` does not point to it.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Writes down one trial. A failing trial's line reaches the file at once, others with the next [`flush`](RunFolder::flush).
+    ///
+    /// The files in `evidence`, a folder in the [spool](RunFolder::spool), are kept under `failures/` for the first
+    /// [three](crate::KEPT_PER_SIGNATURE) trials of a signature and up to [a total](crate::EVIDENCE_CAP_BYTES), else deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the line or the evidence cannot be written, or `evidence` does not lie in the spool.
+    pub fn record(&mut self, record: &TrialRecord, evidence: Option<&Path>) -> Result<(), FolderError> {
+        serde_json::to_writer(&mut self.trials, record)
+            .map_err(io::Error::from)
+            .and_then(|()| self.trials.write_all(b"\n"))
+            .map_err(FolderError::io("write", &self.path.join(layout::TRIALS)))?;
+        if record.signature().is_some() {
+            self.flush()?;
+        }
+        match evidence {
+            Some(evidence) => self.keeper.take(&self.run, record, evidence),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands the lines that are still in memory to the system.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn flush(&mut self) -> Result<(), FolderError> {
+        self.trials.flush().map_err(FolderError::io("write", &self.path.join(layout::TRIALS)))
+    }
+
+    /// Writes `summary.json`, `summary.md` and `junit.xml`, removes the spool and releases the lock. What comes back is what
+    /// [`read`](crate::read) makes of the finished folder.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written. The folder stays readable, and the lock is held until the value is dropped.
+    pub fn finish(&mut self, rows: &Rows, ending: &Ending) -> Result<Recorded, FolderError> {
+        self.flush()?;
+        let trials = self.path.join(layout::TRIALS);
+        self.trials.get_ref().sync_all().map_err(FolderError::io("sync", &trials))?;
+        let recorded = Recorded {
+            path: self.path.clone(),
+            run: self.run.clone(),
+            summary: summarise(&self.path, &self.run, rows, ending, &evidence::index(&self.path)?),
+            rows: rows.clone(),
+            notes: Vec::new(),
+        };
+        atomic_file::write(&self.path.join(layout::MARKDOWN), render::markdown(&recorded).as_bytes())?;
+        atomic_file::write(&self.path.join(layout::JUNIT), render::junit(&recorded).as_bytes())?;
+        // Last: a folder with a summary is a finished one.
+        atomic_file::write(&self.path.join(layout::SUMMARY), render::json(&recorded).as_bytes())?;
+        match fs::remove_dir(&self.spool) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                self.notes.push(format!("files of unreported trials are left in `{}`", self.spool.display()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(FolderError::io("remove the folder", &self.spool))?,
+        }
+        self.lock.take().map_or(Ok(()), lock::Lock::remove)?;
+        Ok(recorded)
+    }
+}
+
+/// Makes `<out>/<stem>`, or the first of `<stem>-2`, `<stem>-3`, … that does not exist. The path and its last part.
+fn create_exclusively(out: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
+    for n in 1u64.. {
+        let name = if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") };
+        let path = out.join(&name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok((path, name)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FolderError::io("create the folder", &path)(error)),
+        }
+    }
+    unreachable!("a folder with each number up to 2^64 exists")
+}
+
+/// Writes `value` to `path` as people can read it.
+fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), FolderError> {
+    let mut json = serde_json::to_vec_pretty(value).map_err(|error| FolderError::io("write", path)(error.into()))?;
+    json.push(b'\n');
+    atomic_file::write(path, &json)
+}

@@ -1,0 +1,111 @@
+//! One failing trial as it is kept: everything that a replay needs, without the rest of the run.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crashtest_model::{FORMAT, RunRecord, TrialRecord};
+use serde::{Deserialize, Serialize};
+
+use super::{evidence, layout};
+use crate::{FolderError, read};
+
+const REPLAY_SCRIPT: &str = r#"#!/bin/sh
+# Shows this failure again. Exits 1 when it shows, 0 when it does not.
+exec crashtest replay "$(dirname "$0")" "$@"
+"#;
+
+/// A failing trial that was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The run that it is from.
+    pub run: RunRecord,
+    /// The trial.
+    pub record: TrialRecord,
+    /// Its folder.
+    pub path: PathBuf,
+    /// The folder with the files after the crash and before recovery: `None` where they were not kept.
+    pub crash_state: Option<PathBuf>,
+}
+
+/// `failure.json`, as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    format: &'a str,
+    run: &'a RunRecord,
+    record: &'a TrialRecord,
+}
+
+/// `failure.json`, as it is read.
+#[derive(Deserialize)]
+struct Stored {
+    run: RunRecord,
+    record: TrialRecord,
+}
+
+/// Writes `failure.json`, `trace.txt` and `replay.sh` into `folder`.
+pub(crate) fn write(folder: &Path, run: &RunRecord, record: &TrialRecord) -> Result<(), FolderError> {
+    let put = |name: &str, content: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, content).map_err(FolderError::io("write", &path)).map(|()| path)
+    };
+    let path = folder.join(layout::FAILURE);
+    let json = serde_json::to_vec_pretty(&Written { format: FORMAT, run, record })
+        .map_err(|error| FolderError::io("write", &path)(error.into()))?;
+    put(layout::FAILURE, &json)?;
+    put(layout::TRACE, trace(record).as_bytes())?;
+    let script = put(layout::REPLAY, REPLAY_SCRIPT.as_bytes())?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(FolderError::io("make executable", &script))
+}
+
+/// The victim's last calls, one a line.
+fn trace(record: &TrialRecord) -> String {
+    let calls = record.detail.as_ref().map_or(&[][..], |detail| &detail.calls);
+    let mut text = match calls.len() {
+        0 => format!("No call of the victim of trial {} was recorded.\n", record.trial),
+        n => format!("The last {n} calls of the victim of trial {}, oldest first, as it marked them:\n", record.trial),
+    };
+    for call in calls {
+        let _ = writeln!(text, "{call}");
+    }
+    text
+}
+
+/// Reads a kept failure: `path` is the folder of one trial, or of a signature, of which the first trial is taken.
+///
+/// # Errors
+///
+/// When neither has a `failure.json`, or it is malformed or of another major version.
+pub fn read_failure(path: &Path) -> Result<Failure, FolderError> {
+    let folder = find(path)?;
+    let file = folder.join(layout::FAILURE);
+    let text = fs::read(&file).map_err(FolderError::io("read", &file))?;
+    read::check_format(&file, &text)?;
+    let Stored { run, record } =
+        serde_json::from_slice(&text).map_err(|error| FolderError::malformed(&file, None, &error))?;
+    let crash_state = Some(folder.join(layout::CRASH_STATE)).filter(|path| path.is_dir());
+    Ok(Failure { run, record, path: folder, crash_state })
+}
+
+/// The folder with a `failure.json`: `path` itself, or its first trial.
+fn find(path: &Path) -> Result<PathBuf, FolderError> {
+    let has_failure = |folder: &Path| folder.join(layout::FAILURE).is_file();
+    if has_failure(path) {
+        return Ok(path.to_owned());
+    }
+    if !path.exists() {
+        return Err(FolderError::io("read the failure", path)(io::ErrorKind::NotFound.into()));
+    }
+    let mut trials: Vec<(u64, PathBuf)> = evidence::names_in(path)?
+        .iter()
+        .filter_map(|name| Some((layout::trial_of(name)?, path.join(name))))
+        .filter(|(_, folder)| has_failure(folder))
+        .collect();
+    trials.sort_unstable();
+    match trials.into_iter().next() {
+        Some((_, folder)) => Ok(folder),
+        None => Err(FolderError::NoFailure { path: path.to_owned() }),
+    }
+}

@@ -1,0 +1,50 @@
+//! The names in a results folder: the writer and the readers agree on them here.
+
+use crashtest_model::RunRecord;
+
+/// The record of the run, written first.
+pub(crate) const RUN: &str = "run.json";
+/// One trial a line.
+pub(crate) const TRIALS: &str = "trials.jsonl";
+/// The machine contract.
+pub(crate) const SUMMARY: &str = "summary.json";
+/// The report for a CI job summary.
+pub(crate) const MARKDOWN: &str = "summary.md";
+/// The report for CI test views.
+pub(crate) const JUNIT: &str = "junit.xml";
+/// The kept evidence, by signature.
+pub(crate) const FAILURES: &str = "failures";
+/// Where the engine leaves evidence until it is kept or deleted.
+pub(crate) const SPOOL: &str = ".spool";
+/// Locked while the run goes on.
+pub(crate) const LOCK: &str = ".lock";
+/// The link beside the runs to the newest of them.
+pub(crate) const LATEST: &str = "latest";
+/// What replays a failure, in its folder.
+pub(crate) const FAILURE: &str = "failure.json";
+/// The victim's last calls, in a failure's folder.
+pub(crate) const TRACE: &str = "trace.txt";
+/// The shell script that replays a failure, in its folder.
+pub(crate) const REPLAY: &str = "replay.sh";
+/// The files after the crash, before recovery, in a failure's folder.
+pub(crate) const CRASH_STATE: &str = "crash-state";
+/// The prefix of one failure's folder; its trial number follows.
+pub(crate) const TRIAL_PREFIX: &str = "trial-";
+
+/// The name of a signature's folder under `failures/`, and of the finding: `direct-fills-strict.kill.empty.save-after-create`.
+pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
+    let target = &run.plan.target;
+    file_name(&format!("{}-{}-{}.{signature}", target.strategy, target.workload, target.loader))
+}
+
+/// `name` as one file name: what a shell or a file system could mistake becomes `_`.
+pub(crate) fn file_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let name: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(200).collect();
+    if name.starts_with(['.', '-']) || name.is_empty() { format!("_{name}") } else { name }
+}
+
+/// The trial number in the name of a failure's folder.
+pub(crate) fn trial_of(name: &str) -> Option<u64> {
+    name.strip_prefix(TRIAL_PREFIX)?.parse().ok()
+}

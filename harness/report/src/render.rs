@@ -1,0 +1,19 @@
+//! One file a format. Each is a pure function of a [`Recorded`](crate::Recorded).
+
+mod conclusion;
+mod findings;
+mod histogram;
+mod json;
+mod junit;
+mod markdown;
+mod page;
+mod row;
+mod table;
+mod terminal;
+
+pub use conclusion::{Conclusion, Judgement};
+pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use page::Color;
+pub use terminal::terminal;

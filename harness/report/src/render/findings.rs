@@ -1,0 +1,56 @@
+//! The findings of a run, in the order and the words that every format shares.
+
+use crashtest_model::{Finding, RawState, ResultRow};
+
+use crate::Recorded;
+use crate::number::thousands;
+
+/// All findings, worst first over all rows, each with its row.
+pub(super) fn worst_first(recorded: &Recorded) -> Vec<(&ResultRow, &Finding)> {
+    let mut findings: Vec<_> = recorded
+        .summary
+        .results
+        .iter()
+        .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
+        .collect();
+    // Stable: classes with equal counts stay in the order of their rows and signatures.
+    findings.sort_by_key(|(_, finding)| (finding.verdict, std::cmp::Reverse(finding.count)));
+    findings
+}
+
+/// "detected, as documented".
+pub(super) fn standing(finding: &Finding) -> String {
+    let detected = if finding.detected { "detected" } else { "undetected" };
+    let documented = if finding.documented { "as documented" } else { "not documented" };
+    format!("{detected}, {documented}")
+}
+
+/// "trial 17: save 3 acknowledged, save 4 in flight; 24,576 of 61,433 bytes, first difference at byte 24,576".
+pub(super) fn first_words(finding: &Finding) -> String {
+    let record = &finding.first;
+    let promise = &record.promise;
+    let acked = match promise.acked.0 {
+        0 if promise.installed => "no save acknowledged since init".to_owned(),
+        0 => "init had not returned".to_owned(),
+        n => format!("save {} acknowledged", thousands(n)),
+    };
+    let mut words = format!("trial {}: {acked}", thousands(record.trial));
+    if promise.begun > promise.acked {
+        words.push_str(&format!(", save {} in flight", thousands(promise.begun.0)));
+    }
+    if let Some(raw) = record.raw.as_ref().filter(|raw| raw.state != RawState::Whole) {
+        if let (Some(length), Some(whole)) = (raw.length, raw.whole_length) {
+            words.push_str(&format!("; {} of {} bytes", thousands(length), thousands(whole)));
+        }
+        // Where a file was only cut off, its length says the same.
+        if let Some(offset) = raw.tear_offset.filter(|offset| Some(*offset) != raw.length) {
+            words.push_str(&format!(", first difference at byte {}", thousands(offset)));
+        }
+    }
+    words
+}
+
+/// How many trials a finding counts: "3,150 trials".
+pub(super) fn count_words(finding: &Finding) -> String {
+    format!("{} trial{}", thousands(finding.count), if finding.count == 1 { "" } else { "s" })
+}

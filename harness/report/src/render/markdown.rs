@@ -1,0 +1,188 @@
+//! The report for a CI job summary: GitHub Markdown, the verdict first, well under the 1 MiB that a step may write.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crashtest_model::ResultRow;
+
+use super::conclusion::{Conclusion, Judgement};
+use super::{findings, histogram, row};
+use crate::Recorded;
+use crate::number::{Rounding, percent, thousands};
+
+/// Findings that are shown in full; with their longest texts they stay far below the limit.
+const MOST_FINDINGS: usize = 50;
+/// Lines of a histogram.
+const MOST_LINES: usize = 60;
+/// The longest single text, in characters: paths have no limit of their own.
+const LONGEST: usize = 4000;
+
+/// The report in GitHub Markdown, below 1 MiB.
+#[must_use]
+pub fn markdown(recorded: &Recorded) -> String {
+    let mut text = String::new();
+    head(&mut text, recorded);
+    outcomes(&mut text, recorded);
+    found(&mut text, recorded);
+    costs(&mut text, recorded);
+    for row in &recorded.summary.results {
+        details(&mut text, row);
+    }
+    text.push_str("### Not tested\n\n");
+    for line in &recorded.summary.not_tested {
+        let (fault, words) = line.split_once(": ").unwrap_or((line, ""));
+        let _ = writeln!(text, "- **{}**: {}", plain(fault), plain(words));
+    }
+    text
+}
+
+fn head(text: &mut String, recorded: &Recorded) {
+    let conclusion = Conclusion::of(recorded);
+    let sign = match conclusion.judgement {
+        Judgement::ControlFailed | Judgement::Broken => "❌",
+        Judgement::Incomplete | Judgement::Inconclusive => "⚠️",
+        Judgement::Unbroken => "✅",
+    };
+    let (run, target) = (&recorded.run, &recorded.run.plan.target);
+    let _ = writeln!(text, "## {sign} crashtest: {} × {}\n", plain(&target.strategy), plain(&target.workload));
+    let _ = writeln!(text, "**{}**\n", plain(&conclusion.sentence));
+    let environment = &run.environment;
+    let mut facts = format!(
+        "{} loader, {} state, `{}`; seed `{}`; {} workers; {} ({}); {}",
+        target.loader,
+        target.state_size,
+        code(&run.strategy.recipe),
+        run.plan.seed.0,
+        run.plan.budget.jobs,
+        plain(&environment.file_system.kind),
+        plain(&environment.file_system.options),
+        plain(&environment.kernel),
+    );
+    if let Some(seconds) = recorded.summary.elapsed_s {
+        let _ = write!(facts, "; {seconds:.1} s");
+    }
+    let _ = writeln!(text, "{facts}.\nKills follow the wall clock: the seed repeats the plan, not each outcome.\n");
+    let stopped = recorded.summary.stopped.iter().filter(|_| recorded.summary.complete);
+    for note in recorded.notes.iter().chain(stopped) {
+        let _ = writeln!(text, "> {}\n", plain(note));
+    }
+}
+
+fn outcomes(text: &mut String, recorded: &Recorded) {
+    text.push_str("| fault | trials | verdict | damage | count | % | 95 % interval |\n");
+    text.push_str("|---|--:|---|---|--:|--:|---|\n");
+    for row in &recorded.summary.results {
+        let (name, trials) = (row::name(row), thousands(row.trials));
+        if row.verdicts.is_empty() {
+            let _ = writeln!(text, "| {name} | {trials} | no trial | | | | |");
+        }
+        for (verdict, count) in &row.verdicts {
+            let damage = match verdict.detected() {
+                Some(true) => "detected",
+                Some(false) => "**undetected**",
+                None => "-",
+            };
+            let _ = writeln!(
+                text,
+                "| {name} | {trials} | {verdict} | {damage} | {} | {} | {} |",
+                thousands(count.count),
+                percent(count.interval.rate, Rounding::Nearest),
+                row::interval_words(&count.interval),
+            );
+        }
+    }
+    text.push('\n');
+    for row in &recorded.summary.results {
+        let _ = writeln!(text, "- {}: {}", row::name(row), row::failures_words(row));
+    }
+    for reason in recorded.summary.results.iter().flat_map(row::gate_words) {
+        let _ = writeln!(text, "- ⚠️ proves nothing: {}", plain(&reason));
+    }
+    text.push('\n');
+}
+
+fn found(text: &mut String, recorded: &Recorded) {
+    let all = findings::worst_first(recorded);
+    if all.is_empty() {
+        return;
+    }
+    text.push_str("### Failures, worst first\n\n");
+    for (n, (row, finding)) in all.iter().take(MOST_FINDINGS).enumerate() {
+        let count = findings::count_words(finding);
+        let _ = writeln!(
+            text,
+            "{}. **{}**, {count} ({}), {}\n   - what: {}\n   - first: {}\n   - fix: {}\n   - replay: `{}`",
+            n + 1,
+            finding.verdict,
+            row::name(row),
+            findings::standing(finding),
+            plain(&finding.explanation),
+            plain(&findings::first_words(finding)),
+            plain(&finding.fix),
+            code(&finding.replay),
+        );
+    }
+    let hidden = all.len().saturating_sub(MOST_FINDINGS);
+    if hidden > 0 {
+        let _ = writeln!(text, "\n…and {hidden} more classes: `summary.json` has them all.");
+    }
+    text.push('\n');
+}
+
+fn costs(text: &mut String, recorded: &Recorded) {
+    for row in recorded.summary.results.iter().filter(|row| !row.consequences.is_empty()) {
+        let _ = writeln!(text, "### What it cost ({})\n", row::name(row));
+        for cost in row.consequences.iter().take(MOST_LINES) {
+            let _ = writeln!(text, "- {} {}", thousands(cost.count), plain(&cost.words));
+        }
+        text.push('\n');
+    }
+}
+
+/// The histograms of a row, folded away.
+fn details(text: &mut String, row: &ResultRow) {
+    let name = row::name(row);
+    let kills = row.kills_landed.unwrap_or(0);
+    fold(text, &format!("{name}: where the {} kills landed", thousands(kills)), "phase", &row.phases);
+    fold(text, &format!("{name}: gaps between two file-changing calls"), "gap", &row.gaps);
+    fold(text, &format!("{name}: the state file before recovery"), "file", &row.raw);
+}
+
+fn fold(text: &mut String, title: &str, column: &str, counts: &BTreeMap<String, u64>) {
+    let entries = histogram::sorted(counts);
+    let total: u64 = entries.iter().map(|(_, n)| n).sum();
+    if total == 0 {
+        return;
+    }
+    let _ = writeln!(text, "<details><summary>{}</summary>\n\n| {column} | count | % |\n|---|--:|--:|", plain(title));
+    for (name, n) in entries.iter().take(MOST_LINES) {
+        let share = percent(*n as f64 / total as f64, Rounding::Nearest);
+        let _ = writeln!(text, "| {} | {} | {share} |", plain(name), thousands(*n));
+    }
+    if entries.len() > MOST_LINES {
+        let rest: u64 = entries.iter().skip(MOST_LINES).map(|(_, n)| n).sum();
+        let _ = writeln!(text, "| {} more | {} | |", entries.len() - MOST_LINES, thousands(rest));
+    }
+    text.push_str("\n</details>\n\n");
+}
+
+/// `text` on one line, with what Markdown or HTML would take for its own escaped.
+fn plain(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars().take(LONGEST) {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// `text` as it stands inside backticks, which nothing can escape there.
+fn code(text: &str) -> String {
+    text.chars().take(LONGEST).map(|c| if c == '`' || c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,168 @@
+//! The summary of a run: counts become rates, classes of failures become findings, what was not tested is named.
+
+pub(crate) mod interval;
+
+use std::path::Path;
+
+use crashtest_model::{
+    Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Quantiles, ResultRow, Rows, RunRecord, Start, Summary,
+    Tally, Verdict, VerdictCount, vacuity,
+};
+
+use crate::folder::evidence::EvidenceIndex;
+use crate::folder::layout;
+use crate::{Ending, explanation, fix};
+use interval::exact_interval;
+
+/// The faults that this version cannot inject, and what therefore remains unsaid.
+pub const NOT_TESTED: [(&str, &str); 4] = [
+    ("sweep", "kills fell at random moments, not before, after and inside each single call"),
+    ("io", "no call was made to fail: full disks, I/O errors and short writes"),
+    ("power", "surviving SIGKILL says nothing about power loss, which also takes what was not synced"),
+    ("disk", "no real file system was cut off from its disk and mounted again"),
+];
+
+/// The summary of the `rows` of `run`, whose folder is `path` (it goes into replay lines) and holds `evidence`.
+#[must_use]
+pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evidence: &EvidenceIndex) -> Summary {
+    let row = |fault, start, tally: &Tally| result_row(path, run, fault, start, tally, evidence);
+    let mut results: Vec<ResultRow> = rows
+        .iter()
+        .filter(|(fault, _, _)| *fault == Fault::None)
+        .map(|(fault, start, tally)| row(fault, start, tally))
+        .collect();
+    // Each campaign plans kills: without any, that is what the summary must say.
+    let none = Tally::default();
+    results.push(row(Fault::Kill, Start::Again, rows.get(Fault::Kill, Start::Again).unwrap_or(&none)));
+    results.extend(rows.get(Fault::Kill, Start::First).map(|tally| row(Fault::Kill, Start::First, tally)));
+    Summary {
+        format: FORMAT.to_owned(),
+        complete: ending.complete,
+        stopped: ending.stopped.clone(),
+        exit_code: ending.exit_code,
+        // To the millisecond: a summary that is read back equals the one that was written.
+        elapsed_s: ending.elapsed_s.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+        results,
+        not_tested: NOT_TESTED.iter().map(|(fault, words)| format!("{fault}: {words}")).collect(),
+    }
+}
+
+fn result_row(
+    path: &Path,
+    run: &RunRecord,
+    fault: Fault,
+    start: Start,
+    tally: &Tally,
+    evidence: &EvidenceIndex,
+) -> ResultRow {
+    let faulty = fault != Fault::None;
+    let target = &run.plan.target;
+    let reasons = vacuity(fault, start, tally);
+    let judged: u64 = tally.verdicts.values().sum();
+    let conclusive = judged - tally.count(Verdict::Inconclusive);
+    // A share of the trials that came to a verdict; only the inconclusive ones themselves are a share of all.
+    let of = |verdict| if verdict == Verdict::Inconclusive { judged } else { conclusive };
+    let verdicts = tally.verdicts.iter().filter_map(|(verdict, count)| {
+        let interval = exact_interval(*count, of(*verdict))?;
+        Some((*verdict, VerdictCount { count: *count, interval }))
+    });
+    let mut findings: Vec<Finding> =
+        tally.groups.iter().map(|(signature, group)| finding(path, run, fault, signature, group, evidence)).collect();
+    findings.sort_by(|a, b| {
+        (a.verdict, std::cmp::Reverse(a.count), &a.signature).cmp(&(
+            b.verdict,
+            std::cmp::Reverse(b.count),
+            &b.signature,
+        ))
+    });
+    ResultRow {
+        target: target.strategy.clone(),
+        workload: target.workload.clone(),
+        loader: target.loader,
+        fault,
+        start: faulty.then_some(start),
+        preset: None,
+        trials: tally.trials,
+        kills_landed: faulty.then_some(tally.kills_landed),
+        kills_in_save: faulty.then_some(tally.kills_in_save),
+        recovery_killed: faulty.then_some(tally.recovery_killed),
+        acked: tally.acked,
+        acks_per_life: quantiles(tally),
+        distinct_states: faulty.then(|| tally.crash_states.len()),
+        distinct_recovered: Some(tally.recovered.len()).filter(|_| tally.trials > 0),
+        phases: tally.phases.clone(),
+        gaps: tally.gaps.clone(),
+        verdicts: verdicts.collect(),
+        failure_rate: exact_interval(tally.violations(), conclusive),
+        raw: tally.raw.iter().map(|(state, count)| (state.name().to_owned(), *count)).collect(),
+        consequences: if faulty { consequences(run, tally) } else { Vec::new() },
+        gate: Gate { passed: reasons.is_empty(), reasons },
+        findings,
+    }
+}
+
+fn quantiles(tally: &Tally) -> Option<Quantiles> {
+    let at = |q| tally.acks_per_life.quantile(q);
+    Some(Quantiles { p10: at(0.1)?, median: at(0.5)?, p90: at(0.9)? })
+}
+
+/// What the failures cost, in the order of the workload's phrases; what it has no phrase for goes last, under its key.
+fn consequences(run: &RunRecord, tally: &Tally) -> Vec<Consequence> {
+    let counts = &tally.consequences.0;
+    let phrases = &run.workload.phrases;
+    let said = phrases.iter().filter_map(|phrase| {
+        let count = *counts.get(&phrase.key)?;
+        Some(Consequence { key: phrase.key.clone(), count, words: phrase.words.clone() })
+    });
+    let unsaid = counts.iter().filter(|(key, _)| phrases.iter().all(|phrase| phrase.key != **key));
+    let unsaid = unsaid.map(|(key, count)| Consequence { key: key.clone(), count: *count, words: key.clone() });
+    said.chain(unsaid).filter(|consequence| consequence.count > 0).collect()
+}
+
+fn finding(
+    path: &Path,
+    run: &RunRecord,
+    fault: Fault,
+    signature: &str,
+    group: &Group,
+    evidence: &EvidenceIndex,
+) -> Finding {
+    let signature = layout::finding_signature(run, signature);
+    let expectation = run.strategy.expectation(run.plan.target.loader, fault);
+    let evidence = evidence.get(&signature).cloned().unwrap_or_default();
+    let replay = if evidence.is_empty() {
+        replay_of_trial(path, group)
+    } else {
+        format!("crashtest replay {}", shell_word(&path.join(layout::FAILURES).join(&signature)))
+    };
+    Finding {
+        verdict: group.verdict,
+        claim: Claim::broken_by(group.verdict).unwrap_or(Claim::Atomic),
+        documented: expectation.is_some_and(|expectation| expectation.allows(group.verdict)),
+        detected: group.verdict.detected().unwrap_or(false),
+        count: group.count,
+        replay,
+        explanation: explanation(&group.first),
+        fix: fix(&group.first),
+        evidence,
+        first: group.first.clone(),
+        signature,
+    }
+}
+
+/// The replay line of a trial whose files were not kept. Trials are numbered per fault and kind of start.
+fn replay_of_trial(path: &Path, group: &Group) -> String {
+    let row = match (group.first.fault, group.first.start) {
+        (Fault::None, _) => " --fault none",
+        (Fault::Kill, Start::First) => " --start first",
+        (Fault::Kill, Start::Again) => "",
+    };
+    format!("crashtest replay {} --trial {}{row}", shell_word(path), group.first.trial)
+}
+
+/// A path as a POSIX shell reads it back.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,248 @@
+//! Constructed runs: a broken one (`direct`), a clean one (`atomic`), and what tests need to write them down.
+
+use crashtest_model::{
+    Activity, Aim, Budget, Bytes, Call, CallMark, ConsequencePhrase, Consequences, Digest, Documented, Environment,
+    Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation, KillAt, Landed, Loader, Observed, Outcome, Plan,
+    Promise, RawFile, RawState, Rows, RunRecord, Seed, Start, StrategyInfo, TargetSpec, TrialRecord, Verdict,
+    WorkloadInfo,
+};
+
+/// Bytes of a whole state.
+pub(crate) const WHOLE: u64 = 61_433;
+
+pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
+    RunRecord {
+        format: FORMAT.into(),
+        started: "2026-11-21T02:52:46Z".into(),
+        command: vec!["crashtest".into(), "run".into(), "--strategy".into(), strategy.into()],
+        plan: Plan {
+            target: TargetSpec {
+                strategy: strategy.into(),
+                workload: "fills".into(),
+                loader: Loader::Strict,
+                state_size: Bytes::kib(64),
+                idle_us: 0,
+            },
+            kill_at: KillAt::Any,
+            seed: Seed(12345),
+            budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 2 },
+            fresh: false,
+            limit_ms: 2000,
+            sandbox_parent: "results".into(),
+            planted: None,
+        },
+        strategy: StrategyInfo {
+            name: strategy.into(),
+            summary: "writes the state".into(),
+            recipe: recipe.into(),
+            origin: "everywhere".into(),
+            documented: vec![
+                Documented { loader: Loader::Strict, fault: Fault::None, expectation: Expectation::default() },
+                Documented {
+                    loader: Loader::Strict,
+                    fault: Fault::Kill,
+                    expectation: Expectation { must: must.to_vec(), may: vec![] },
+                },
+            ],
+            planted: false,
+        },
+        workload: WorkloadInfo {
+            name: "fills".into(),
+            summary: "fills of orders".into(),
+            phrases: vec![
+                ConsequencePhrase { key: "drift".into(), words: "shares of drift that nobody was told of".into() },
+                ConsequencePhrase { key: "alerts".into(), words: "alerts that fire again".into() },
+            ],
+        },
+        environment: Environment {
+            version: "0.1.0".into(),
+            binary: "5e0c2b7a9d13f4e8".into(),
+            kernel: "Linux 6.8.0-45-generic x86_64".into(),
+            processors: 2,
+            file_system: FileSystem { kind: "ext4".into(), options: "rw,relatime".into() },
+        },
+    }
+}
+
+pub(crate) fn direct() -> RunRecord {
+    run("direct", "open(O_TRUNC), write, close", &[Verdict::Torn, Verdict::Empty])
+}
+
+pub(crate) fn atomic() -> RunRecord {
+    run("atomic", "create temporary file, write, close, rename over the state", &[])
+}
+
+/// An intact trial, killed in a save.
+pub(crate) fn intact(trial: u64) -> TrialRecord {
+    TrialRecord {
+        trial,
+        fault: Fault::Kill,
+        start: Start::Again,
+        seed: Seed(trial * 7 + 1),
+        series: trial / 100,
+        stream: Seed(99),
+        aim: Aim::Save(2.37),
+        delay_ns: 1_250_000,
+        calibrated_ns: 527_000,
+        base: Generation(trial * 3),
+        promise: Promise { acked: Generation(trial * 3 + 2), begun: Generation(trial * 3 + 3), installed: true },
+        acks: trial % 6,
+        landed: Landed::Kill,
+        phase: "save:after-write".into(),
+        in_save: true,
+        gap: Some("last write → next call".into()),
+        damaged_in: None,
+        raw: Some(RawFile {
+            state: RawState::Whole,
+            length: Some(WHOLE),
+            tear_offset: None,
+            whole_length: Some(WHOLE),
+        }),
+        crash_state: Some(Digest(trial)),
+        observed: Some(Observed::State { generation: Some(Generation(trial * 3 + 3)), digest: Digest(trial) }),
+        outcome: Outcome::Judged(Verdict::Intact),
+        consequences: Consequences::default(),
+        detail: None,
+    }
+}
+
+/// A clean stop.
+pub(crate) fn control(trial: u64) -> TrialRecord {
+    let base = intact(trial);
+    TrialRecord {
+        fault: Fault::None,
+        landed: Landed::Exit { status: 0 },
+        phase: "close-down".into(),
+        in_save: false,
+        gap: None,
+        ..base
+    }
+}
+
+/// A trial whose file was found partial, killed at a write.
+pub(crate) fn torn(trial: u64) -> TrialRecord {
+    let mut record = intact(trial);
+    record.phase = "save:in-write".into();
+    record.gap = None;
+    record.raw = Some(RawFile {
+        state: RawState::Partial,
+        length: Some(24_576),
+        tear_offset: Some(24_576),
+        whole_length: Some(WHOLE),
+    });
+    record.observed = Some(Observed::Refused { why: "unexpected end of file at line 1 column 24576".into() });
+    record.outcome = Outcome::Judged(Verdict::Torn);
+    record.consequences.count("drift", 1300);
+    record.detail = Some(FailureDetail {
+        why: "recovery refused a partial file".into(),
+        acked_digest: Some(Digest(3)),
+        begun_digest: Some(Digest(4)),
+        calls: vec![
+            CallMark {
+                activity: Activity::Save,
+                call: Call::Create,
+                on: "state.json".into(),
+                offset: 0,
+                length: 0,
+                returned: true,
+            },
+            CallMark {
+                activity: Activity::Save,
+                call: Call::Write,
+                on: "state.json".into(),
+                offset: 0,
+                length: WHOLE,
+                returned: false,
+            },
+        ],
+        carried_from: vec![],
+    });
+    record
+}
+
+/// A trial whose file was found empty, killed between truncation and write.
+pub(crate) fn empty(trial: u64) -> TrialRecord {
+    let mut record = torn(trial);
+    record.phase = "save:after-create".into();
+    record.gap = Some("create → write 1".into());
+    record.raw =
+        Some(RawFile { state: RawState::Empty, length: Some(0), tear_offset: Some(0), whole_length: Some(WHOLE) });
+    record.observed = Some(Observed::Refused { why: "the file is empty".into() });
+    record.outcome = Outcome::Judged(Verdict::Empty);
+    record.consequences.count("alerts", 2);
+    record
+}
+
+/// A silent reset that no ground truth allows.
+pub(crate) fn reset(trial: u64) -> TrialRecord {
+    let mut record = empty(trial);
+    record.observed = Some(Observed::Fresh);
+    record.outcome = Outcome::Judged(Verdict::SilentReset);
+    record
+}
+
+/// A trial whose recovery was killed.
+pub(crate) fn recovery_killed(trial: u64) -> TrialRecord {
+    let mut record = intact(trial);
+    record.aim = Aim::Recovery(0.4);
+    record.phase = "recovery:in-read".into();
+    record.in_save = false;
+    record.gap = None;
+    record.acks = 0;
+    record.observed = None;
+    record.outcome = Outcome::RecoveryKilled;
+    record
+}
+
+/// The first start: killed in `init`.
+pub(crate) fn first_start(trial: u64) -> TrialRecord {
+    let mut record = intact(trial);
+    record.start = Start::First;
+    record.aim = Aim::Init(0.5);
+    record.phase = "init:in-write".into();
+    record.in_save = false;
+    record.gap = None;
+    record.acks = 0;
+    record.promise = Promise::default();
+    record
+}
+
+/// The trials of the broken run: 1,000 kills, of which 300 tear, 100 empty and 2 reset; 20 clean stops; 50 first starts.
+pub(crate) fn direct_trials() -> Vec<TrialRecord> {
+    let kills = (0..1000).map(|n| match n % 20 {
+        0..6 => torn(n),
+        6 | 7 => empty(n),
+        8 if n < 40 => reset(n),
+        9 => recovery_killed(n),
+        _ => intact(n),
+    });
+    let first = (0..50).map(|n| {
+        let mut record = first_start(n);
+        if n == 7 {
+            record = TrialRecord { start: Start::First, phase: "init:after-create".into(), ..empty(n) };
+            record.in_save = false;
+            record.promise = Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: false };
+        }
+        record
+    });
+    (0..20).map(control).chain(kills).chain(first).collect()
+}
+
+/// The trials of the clean run: 10,000 kills.
+pub(crate) fn atomic_trials() -> Vec<TrialRecord> {
+    let phases = ["save:in-write", "save:in-rename", "save:after-create", "save:in-create", "save:after-write"];
+    let kills = (0..10_000).map(|n| {
+        let mut record = intact(n);
+        record.phase = phases[(n as usize * n as usize) % 5].into();
+        record
+    });
+    (0..200).map(control).chain(kills).chain((0..500).map(first_start)).collect()
+}
+
+pub(crate) fn rows(trials: &[TrialRecord]) -> Rows {
+    let mut rows = Rows::default();
+    for record in trials {
+        rows.add(record);
+    }
+    rows
+}

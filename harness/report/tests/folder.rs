@@ -1,0 +1,375 @@
+//! The results folder: what is written is what is read, also after a death of the supervisor at any byte.
+
+#[expect(dead_code, reason = "the other test file uses the rest")]
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use common::{atomic, direct, direct_trials, empty, intact, reset, rows, torn};
+use crashtest_model::{Fault, Start, TrialRecord};
+use crashtest_report::render::{json, junit, markdown};
+use crashtest_report::{
+    EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trial, read, read_failure,
+};
+use proptest::prelude::*;
+use tempfile::{TempDir, tempdir};
+
+fn ended() -> Ending {
+    Ending { complete: true, stopped: None, exit_code: Some(1), elapsed_s: Some(1.0 / 3.0) }
+}
+
+fn create(out: &TempDir) -> RunFolder {
+    RunFolder::create(out.path(), &direct(), "direct-fills").unwrap()
+}
+
+/// What the engine leaves in the spool for `trial`.
+fn evidence(folder: &RunFolder, trial: u64) -> PathBuf {
+    let path = folder.spool().join(format!("worker-0-{trial}"));
+    fs::create_dir_all(path.join("crash-state")).unwrap();
+    fs::create_dir_all(path.join("after-recovery")).unwrap();
+    fs::write(path.join("crash-state/state.json"), format!("{{\"trial\":{trial}")).unwrap();
+    path
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A folder whose supervisor was killed after `trials`.
+fn abandoned(out: &TempDir, trials: &[TrialRecord]) -> PathBuf {
+    let mut folder = create(out);
+    for record in trials {
+        folder.record(record, None).unwrap();
+    }
+    folder.path().to_owned()
+}
+
+#[test]
+fn a_finished_folder_reads_as_it_was_written() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    let trials = direct_trials();
+    for record in &trials {
+        let kept = record.signature().map(|_| evidence(&folder, record.trial));
+        folder.record(record, kept.as_deref()).unwrap();
+    }
+    let finished = folder.finish(&rows(&trials), &ended()).unwrap();
+    let again = read(folder.path()).unwrap();
+
+    assert_eq!(finished.run, again.run);
+    assert_eq!(finished.summary, again.summary);
+    assert_eq!(again.notes, [""; 0]);
+    let stored = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(stored("summary.md"), markdown(&again));
+    assert_eq!(stored("junit.xml"), junit(&again));
+    assert_eq!(stored("summary.json"), json(&again));
+    assert_eq!(
+        names(folder.path()),
+        ["failures", "junit.xml", "run.json", "summary.json", "summary.md", "trials.jsonl"]
+    );
+}
+
+#[test]
+fn the_folder_is_named_by_time_name_and_seed_and_never_used_twice() {
+    let out = tempdir().unwrap();
+    let folders: Vec<RunFolder> = (0..3).map(|_| create(&out)).collect();
+    let stem = "20261121T025246Z-direct-fills-12345";
+    let made: Vec<_> = folders.iter().map(|f| f.path().file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(made, [stem.to_owned(), format!("{stem}-2"), format!("{stem}-3")]);
+    assert_eq!(fs::read_link(out.path().join("latest")).unwrap(), Path::new(&format!("{stem}-3")));
+}
+
+#[test]
+fn run_json_is_there_before_the_first_trial() {
+    let out = tempdir().unwrap();
+    let folder = create(&out);
+    let recorded = read(folder.path()).unwrap();
+    assert_eq!(recorded.run, direct());
+    assert_eq!(recorded.summary.results[0].trials, 0);
+}
+
+#[test]
+fn a_latest_that_is_a_directory_is_left_alone_and_noted() {
+    let out = tempdir().unwrap();
+    fs::create_dir(out.path().join("latest")).unwrap();
+    fs::write(out.path().join("latest/mine"), "mine").unwrap();
+    let folder = create(&out);
+    assert!(folder.notes()[0].contains("no symbolic link"), "{:?}", folder.notes());
+    assert_eq!(fs::read_to_string(out.path().join("latest/mine")).unwrap(), "mine");
+}
+
+#[test]
+fn a_report_through_latest_names_the_run_itself() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[torn(0)]);
+    let recorded = read(&out.path().join("latest/")).unwrap();
+    assert_eq!(recorded.path, path);
+    assert!(!recorded.summary.results[0].findings[0].replay.contains("latest"));
+}
+
+#[test]
+fn three_failures_of_each_signature_are_kept_and_the_spool_is_emptied() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    for n in 0..8 {
+        let record = if n % 2 == 0 { torn(n) } else { empty(n) };
+        let kept = evidence(&folder, n);
+        folder.record(&record, Some(&kept)).unwrap();
+    }
+    let kept = evidence(&folder, 100);
+    folder.record(&intact(100), Some(&kept)).unwrap();
+    assert_eq!(names(folder.spool()), [""; 0]);
+
+    let failures = folder.path().join("failures");
+    let torn = failures.join("direct-fills-strict.kill.torn.save-in-write");
+    assert_eq!(names(&failures).len(), 2);
+    assert_eq!(names(&torn), ["trial-0", "trial-2", "trial-4"]);
+    assert_eq!(names(&torn).len(), KEPT_PER_SIGNATURE);
+    assert_eq!(
+        names(&torn.join("trial-2")),
+        ["after-recovery", "crash-state", "failure.json", "replay.sh", "trace.txt"]
+    );
+    let mode = fs::metadata(torn.join("trial-2/replay.sh")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111);
+    insta::assert_snapshot!(fs::read_to_string(torn.join("trial-2/trace.txt")).unwrap());
+}
+
+#[test]
+fn evidence_past_the_total_is_not_kept() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    for (n, bytes) in [(0, EVIDENCE_CAP_BYTES), (1, EVIDENCE_CAP_BYTES - 100)] {
+        let kept = evidence(&folder, n);
+        // Sparse: the length counts, as a copy would take it.
+        fs::File::create(kept.join("crash-state/large")).unwrap().set_len(bytes).unwrap();
+        folder.record(&torn(n), Some(&kept)).unwrap();
+    }
+    let kept = evidence(&folder, 2);
+    fs::write(kept.join("crash-state/small"), [0; 100]).unwrap();
+    folder.record(&torn(2), Some(&kept)).unwrap();
+    let torn = folder.path().join("failures/direct-fills-strict.kill.torn.save-in-write");
+    assert_eq!(names(&torn), ["trial-1"]);
+    assert_eq!(names(folder.spool()), [""; 0]);
+}
+
+#[test]
+fn a_kept_failure_is_read_from_its_own_folder_or_its_signature_s() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    for n in [12, 3] {
+        let kept = evidence(&folder, n);
+        folder.record(&torn(n), Some(&kept)).unwrap();
+    }
+    let signature = folder.path().join("failures/direct-fills-strict.kill.torn.save-in-write");
+    let first = read_failure(&signature).unwrap();
+    assert_eq!((first.run, first.record), (direct(), torn(3)));
+    assert_eq!(fs::read_to_string(first.crash_state.unwrap().join("state.json")).unwrap(), "{\"trial\":3");
+    assert_eq!(read_failure(&signature.join("trial-12")).unwrap().record, torn(12));
+    let error = read_failure(folder.path()).unwrap_err();
+    assert!(matches!(error, FolderError::NoFailure { .. }) && error.hint().is_some());
+}
+
+#[test]
+fn links_in_evidence_are_neither_followed_when_kept_nor_when_deleted() {
+    let out = tempdir().unwrap();
+    let outside = out.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("precious"), "precious").unwrap();
+    let mut folder = create(&out);
+    for n in 0..5 {
+        let kept = evidence(&folder, n);
+        symlink(&outside, kept.join("crash-state/link")).unwrap();
+        folder.record(&torn(n), Some(&kept)).unwrap();
+    }
+    let kept = folder.path().join("failures/direct-fills-strict.kill.torn.save-in-write/trial-0/crash-state/link");
+    assert_eq!(fs::read_link(kept).unwrap(), outside);
+    assert_eq!(fs::read_to_string(outside.join("precious")).unwrap(), "precious");
+}
+
+#[test]
+fn what_does_not_lie_in_the_spool_is_neither_moved_nor_deleted() {
+    let out = tempdir().unwrap();
+    let outside = out.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let mut folder = create(&out);
+    symlink(&outside, folder.spool().join("link")).unwrap();
+    fs::create_dir(outside.join("inner")).unwrap();
+    let spool = folder.spool().to_owned();
+    let candidates = [outside.clone(), spool.clone(), spool.join(".."), spool.join("link"), spool.join("link/inner")];
+    for path in candidates {
+        let error = folder.record(&torn(0), Some(&path)).unwrap_err();
+        assert!(matches!(error, FolderError::OutsideSpool { .. }), "{}: {error}", path.display());
+    }
+    assert!(outside.join("inner").is_dir());
+}
+
+#[test]
+fn a_failing_trial_is_on_disk_at_once() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    folder.record(&intact(0), None).unwrap();
+    folder.record(&torn(1), None).unwrap();
+    let recorded = read(folder.path()).unwrap();
+    assert_eq!(recorded.summary.results[0].trials, 2);
+    assert_eq!(recorded.summary.stopped.as_deref(), Some("still running"));
+    assert_eq!((recorded.summary.complete, recorded.summary.exit_code), (false, None));
+}
+
+#[test]
+fn a_folder_whose_supervisor_died_is_read_as_far_as_it_goes() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[torn(0), intact(1), reset(2)]);
+    let recorded = read(&path).unwrap();
+    assert_eq!(recorded.summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!(recorded.rows.violations(), 2);
+    assert_eq!(recorded.summary.results[0].trials, 3);
+}
+
+#[test]
+fn a_malformed_line_in_the_middle_is_an_error_with_its_place() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[torn(0)]);
+    let trials = path.join("trials.jsonl");
+    let line = fs::read_to_string(&trials).unwrap();
+    fs::write(&trials, format!("{line}{{\"trial\": 1}}\n{line}")).unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("trials.jsonl`, line 2, column 12: missing field"), "{error}");
+}
+
+#[test]
+fn a_malformed_run_json_is_an_error_with_its_place() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[]);
+    fs::write(path.join("run.json"), "{\n  \"format\": nonsense\n}").unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("run.json`, line 2, column"), "{error}");
+}
+
+#[test]
+fn another_major_version_is_refused_by_both_names() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[]);
+    fs::write(path.join("run.json"), r#"{"format": "crashtest-results/2", "everything": "else"}"#).unwrap();
+    let error = read(&path).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`crashtest-results/2`") && text.contains("`crashtest-results/1`"), "{text}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_later_minor_version_is_read() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[]);
+    let run =
+        fs::read_to_string(path.join("run.json")).unwrap().replace("crashtest-results/1", "crashtest-results/1.4");
+    fs::write(path.join("run.json"), run).unwrap();
+    assert!(read(&path).is_ok());
+}
+
+#[test]
+fn a_folder_of_runs_is_refused_with_a_hint_at_the_newest() {
+    let out = tempdir().unwrap();
+    let (_, second) = (abandoned(&out, &[]), abandoned(&out, &[]));
+    let error = read(out.path()).unwrap_err();
+    assert!(error.to_string().contains("it has no run.json"), "{error}");
+    assert!(error.hint().unwrap().contains(second.to_str().unwrap()), "{:?}", error.hint());
+    assert!(read(&out.path().join("nothing")).unwrap_err().hint().is_some());
+}
+
+#[test]
+fn an_unwritable_place_is_an_error_with_a_hint() {
+    let out = tempdir().unwrap();
+    let file = out.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = RunFolder::create(&file.join("results"), &direct(), "x").unwrap_err();
+    assert!(error.hint().unwrap().contains("not a directory"), "{error}");
+    let mut run = atomic();
+    run.started = "yesterday".into();
+    assert!(matches!(RunFolder::create(out.path(), &run, "x").unwrap_err(), FolderError::Started { .. }));
+}
+
+#[test]
+fn a_name_cannot_leave_the_results() {
+    let out = tempdir().unwrap();
+    let folder = RunFolder::create(out.path(), &direct(), "../../etc/x y").unwrap();
+    assert_eq!(folder.path().parent().unwrap(), out.path());
+}
+
+#[test]
+fn one_trial_is_found_again() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &direct_trials());
+    assert_eq!(find_trial(&path, Fault::Kill, Start::Again, 6).unwrap(), Some(empty(6)));
+    assert_eq!(find_trial(&path, Fault::Kill, Start::Again, 5000).unwrap(), None);
+    assert_eq!(find_trial(&path, Fault::None, Start::Again, 6).unwrap(), Some(common::control(6)));
+}
+
+fn any_record() -> impl Strategy<Value = TrialRecord> {
+    (0u64..1_000_000, 0usize..6, any::<f64>(), ".{0,40}").prop_map(|(trial, kind, at, why)| {
+        let make = [intact, torn, empty, reset, common::recovery_killed, common::first_start][kind];
+        let mut record = make(trial);
+        record.aim = crashtest_model::Aim::Save(if at.is_finite() { at } else { 0.5 });
+        if let Some(detail) = &mut record.detail {
+            detail.why = why;
+        }
+        record
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn records_survive_the_file_exactly(records in proptest::collection::vec(any_record(), 1..20)) {
+        let out = tempdir().unwrap();
+        let path = abandoned(&out, &records);
+        let mut seen = std::collections::BTreeSet::new();
+        for record in &records {
+            // The first of a number is the one that is found.
+            if seen.insert((record.start, record.trial)) {
+                let found = find_trial(&path, record.fault, record.start, record.trial).unwrap();
+                prop_assert_eq!(found.as_ref(), Some(record));
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_cut_off_at_any_byte_is_readable_and_counts_no_more_than_the_whole(
+        records in proptest::collection::vec(any_record(), 1..6),
+        cuts in proptest::collection::vec(0.0f64..=1.0, 12),
+    ) {
+        let out = tempdir().unwrap();
+        let path = abandoned(&out, &records);
+        let trials = path.join("trials.jsonl");
+        let whole = fs::read(&trials).unwrap();
+        for cut in cuts {
+            let length = (cut * whole.len() as f64) as usize;
+            fs::write(&trials, &whole[..length]).unwrap();
+            let recorded = read(&path).unwrap();
+            let counted: u64 = recorded.summary.results.iter().map(|row| row.trials).sum();
+            let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
+            // A record without its newline is whole, if it parses.
+            prop_assert!(counted == lines || counted == lines + 1);
+            prop_assert!(counted <= records.len() as u64);
+            let mid_line = length > 0 && whole[length - 1] != b'\n';
+            prop_assert_eq!(recorded.notes.is_empty(), !mid_line || counted == lines + 1);
+        }
+    }
+}
+
+#[test]
+fn a_folder_cut_off_at_every_byte_is_readable() {
+    let out = tempdir().unwrap();
+    let path = abandoned(&out, &[empty(0), intact(1)]);
+    let trials = path.join("trials.jsonl");
+    let whole = fs::read(&trials).unwrap();
+    for length in (0..=whole.len()).rev() {
+        fs::File::options().write(true).open(&trials).unwrap().set_len(length as u64).unwrap();
+        assert!(read(&path).is_ok(), "{length}");
+    }
+}

@@ -1,0 +1,231 @@
+//! Every text a user sees, for the same constructed runs in each format.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{atomic, atomic_trials, direct, direct_trials, intact, rows, torn};
+use crashtest_model::{Landed, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
+use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
+
+fn ended(exit_code: u8) -> Ending {
+    Ending { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
+}
+
+fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Ending, evidence: &[&str]) -> Recorded {
+    let path = PathBuf::from(format!("results/20261121T025246Z-{}-fills-12345", run.strategy.name));
+    let rows: Rows = rows(trials);
+    let evidence: EvidenceIndex =
+        evidence.iter().map(|name| ((*name).to_owned(), vec![format!("failures/{name}/trial-0")])).collect();
+    let summary = summarise(&path, &run, &rows, ending, &evidence);
+    Recorded { path, run, rows, summary, notes: vec![] }
+}
+
+fn broken() -> Recorded {
+    let kept = ["direct-fills-strict.kill.torn.save-in-write", "direct-fills-strict.kill.empty.save-after-create"];
+    recorded(direct(), &direct_trials(), &ended(1), &kept)
+}
+
+fn clean() -> Recorded {
+    recorded(atomic(), &atomic_trials(), &ended(0), &[])
+}
+
+fn inconclusive() -> Recorded {
+    let trials: Vec<TrialRecord> = (0..100)
+        .map(|n| TrialRecord {
+            landed: Landed::Signal { signal: 9 },
+            in_save: false,
+            outcome: Outcome::Judged(Verdict::Inconclusive),
+            observed: None,
+            ..intact(n)
+        })
+        .collect();
+    recorded(atomic(), &trials, &ended(3), &[])
+}
+
+fn interrupted() -> Recorded {
+    let ending =
+        Ending { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.2) };
+    recorded(atomic(), &atomic_trials()[..1400], &ending, &[])
+}
+
+fn control_failed() -> Recorded {
+    let mut trials: Vec<TrialRecord> = (0..20).map(common::control).collect();
+    trials[3].outcome = Outcome::Judged(Verdict::LostAck);
+    let ending = Ending { stopped: Some("the control failed".into()), exit_code: Some(4), ..Ending::default() };
+    recorded(atomic(), &trials, &ending, &[])
+}
+
+#[test]
+fn a_terminal_of_80_columns_shows_the_broken_run() {
+    insta::assert_snapshot!(terminal(&broken(), 80, Color::Never));
+}
+
+#[test]
+fn a_terminal_of_160_columns_shows_the_broken_run() {
+    insta::assert_snapshot!(terminal(&broken(), 160, Color::Never));
+}
+
+#[test]
+fn a_terminal_of_80_columns_shows_the_clean_run() {
+    insta::assert_snapshot!(terminal(&clean(), 80, Color::Never));
+}
+
+#[test]
+fn a_terminal_of_160_columns_shows_the_clean_run() {
+    insta::assert_snapshot!(terminal(&clean(), 160, Color::Never));
+}
+
+#[test]
+fn a_terminal_shows_the_inconclusive_run() {
+    insta::assert_snapshot!(terminal(&inconclusive(), 80, Color::Never));
+}
+
+#[test]
+fn a_terminal_shows_the_interrupted_run() {
+    insta::assert_snapshot!(terminal(&interrupted(), 80, Color::Never));
+}
+
+#[test]
+fn a_terminal_shows_the_run_whose_control_failed() {
+    insta::assert_snapshot!(terminal(&control_failed(), 80, Color::Never));
+}
+
+#[test]
+fn markdown_shows_the_broken_run() {
+    insta::assert_snapshot!(markdown(&broken()));
+}
+
+#[test]
+fn markdown_shows_the_clean_run() {
+    insta::assert_snapshot!(markdown(&clean()));
+}
+
+#[test]
+fn junit_shows_the_broken_run() {
+    insta::assert_snapshot!(junit(&broken()));
+}
+
+#[test]
+fn junit_shows_the_clean_run() {
+    insta::assert_snapshot!(junit(&clean()));
+}
+
+#[test]
+fn junit_shows_the_inconclusive_run() {
+    insta::assert_snapshot!(junit(&inconclusive()));
+}
+
+#[test]
+fn junit_shows_the_interrupted_run() {
+    insta::assert_snapshot!(junit(&interrupted()));
+}
+
+#[test]
+fn json_shows_the_broken_run() {
+    insta::assert_snapshot!(json(&broken()));
+}
+
+#[test]
+fn json_shows_the_clean_run() {
+    insta::assert_snapshot!(json(&clean()));
+}
+
+#[test]
+fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
+    for recorded in [broken(), clean(), inconclusive(), interrupted(), control_failed()] {
+        for width in [60, 80, 100, 120, 160, 200] {
+            for line in terminal(&recorded, width, Color::Never).lines() {
+                let free = line.starts_with("results: ") || line.starts_with("     replay  ");
+                assert!(free || line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_the_colours() {
+    let coloured = terminal(&broken(), 80, Color::Always);
+    assert!(coloured.contains("\u{1b}["));
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    let trimmed = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    assert_eq!(trimmed(&plain), trimmed(&terminal(&broken(), 80, Color::Never)));
+}
+
+#[test]
+fn each_kind_of_run_comes_to_its_own_judgement() {
+    let judgement = |recorded: &Recorded| Conclusion::of(recorded).judgement;
+    assert_eq!(judgement(&broken()), Judgement::Broken);
+    assert_eq!(judgement(&clean()), Judgement::Unbroken);
+    assert_eq!(judgement(&inconclusive()), Judgement::Inconclusive);
+    assert_eq!(judgement(&interrupted()), Judgement::Incomplete);
+    assert_eq!(judgement(&control_failed()), Judgement::ControlFailed);
+    assert_eq!(judgement(&recorded(atomic(), &[], &ended(3), &[])), Judgement::Inconclusive);
+}
+
+#[test]
+fn no_format_calls_a_run_safe() {
+    for text in [terminal(&clean(), 80, Color::Never), markdown(&clean()), junit(&clean()), json(&clean())] {
+        assert!(!text.to_lowercase().contains("safe"), "{text}");
+    }
+}
+
+#[test]
+fn the_words_of_a_target_cannot_steer_a_terminal_or_break_the_formats() {
+    let hostile = "\u{1b}[2J</failure>]]>&\u{0}|`<script>\n\n# title".repeat(40);
+    let mut record = torn(0);
+    record.observed = Some(crashtest_model::Observed::Refused { why: hostile });
+    let recorded = recorded(direct(), &[record], &ended(1), &[]);
+    assert!(!terminal(&recorded, 80, Color::Never).contains('\u{1b}'));
+    let markdown = markdown(&recorded);
+    assert!(!markdown.contains("<script>") && !markdown.contains("\n# title"));
+    let junit = junit(&recorded);
+    assert!(!junit.contains('\u{1b}') && !junit.contains('\u{0}'));
+    assert_eq!(junit.matches("</failure>").count(), 1);
+}
+
+#[test]
+fn a_job_summary_of_a_run_with_thousands_of_classes_stays_below_one_mebibyte() {
+    let trials: Vec<TrialRecord> = (0..3000)
+        .map(|n| {
+            let mut record = torn(n);
+            record.phase = format!("save:in-write-{n}-{}", "x".repeat(300));
+            record.gap = Some(format!("gap {n} {}", "|".repeat(300)));
+            record.observed = Some(crashtest_model::Observed::Refused { why: "<|".repeat(5000) });
+            record.consequences.count(&format!("key {n} {}", "_".repeat(5000)), 1);
+            record
+        })
+        .collect();
+    let recorded = recorded(direct(), &trials, &ended(1), &[]);
+    assert!(markdown(&recorded).len() < 1 << 20, "{}", markdown(&recorded).len());
+}
+
+#[test]
+fn junit_has_one_case_per_claim_with_unique_names() {
+    let text = junit(&broken());
+    let names: Vec<&str> =
+        text.split("<testcase name=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let unique: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!((names.len(), unique.len()), (9, 9), "{names:?}");
+}
+
+#[test]
+fn replay_lines_can_be_pasted_into_a_shell() {
+    let rows = rows(&[torn(3)]);
+    let summary = summarise(Path::new("my results/it's"), &direct(), &rows, &ended(1), &EvidenceIndex::new());
+    assert_eq!(summary.results[0].findings[0].replay, r"crashtest replay 'my results/it'\''s' --trial 3");
+}
+
+#[test]
+fn an_undocumented_verdict_is_marked_in_the_finding() {
+    let documented: Vec<(Verdict, bool)> =
+        broken().summary.results[1].findings.iter().map(|finding| (finding.verdict, finding.documented)).collect();
+    assert_eq!(documented, [(Verdict::SilentReset, false), (Verdict::Torn, true), (Verdict::Empty, true)]);
+}
