@@ -1,1 +1,37 @@
-fn main() {}
+//! The program `crashtest`: arguments, terminal and exit codes over the engine and the report.
+//!
+//! Each command is a file under `command/`; what the user typed becomes a plan, the engine's events become progress and a results
+//! folder, and everything that a person reads is rendered from that folder.
+
+mod args;
+mod command;
+mod conduct;
+mod console;
+mod exit;
+mod nearest;
+mod problem;
+mod progress;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::problem::Problem;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => command::run::run(&args),
+        Command::Replay(args) => command::replay::replay(&args),
+        Command::Report(args) => command::report::report(&args),
+        Command::List(args) => command::list::list(&args),
+        Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Worker => Ok(command::worker::serve()),
+    };
+    result.unwrap_or_else(|problem: Problem| {
+        console::complain(&problem.to_string());
+        problem.exit
+    })
+    .into()
+}

@@ -1,1 +1,32 @@
+//! Runs campaigns: hands series of trials to worker processes, which fork victims, kill them, restart them and judge what is left.
+//!
+//! The engine never prints, reads the environment or exits: what happens is told as [`Event`]s, and every output is a fold over
+//! them. It knows targets only through the registry that it is handed, and nothing of how results are shown.
 
+mod aim;
+mod bench;
+mod campaign;
+mod chain;
+mod error;
+mod event;
+mod evidence;
+mod first_start;
+mod life;
+mod message;
+mod oracle;
+mod pool;
+mod raw;
+mod replay;
+mod sandbox;
+mod snapshot;
+mod worker;
+
+pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
+pub use error::EngineError;
+pub use event::Event;
+pub use oracle::judge;
+pub use raw::classify;
+pub use replay::{Replayed, restart_on, run_again};
+pub use sandbox::Sandbox;
+pub use snapshot::Snapshot;
+pub use worker::serve;

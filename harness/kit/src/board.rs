@@ -44,7 +44,16 @@ const VALUE_BITS: u32 = 48;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overwritten;
 
-/// What recovery reported.
+/// Why init or a save failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In the target's own words, cut at 896 bytes.
+    pub why: String,
+    /// The system's error number; 0 for another kind of error.
+    pub errno: i32,
+}
+
+/// What recovery reported, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// When, on the monotonic clock in ns.
@@ -118,9 +127,9 @@ impl Board {
         self.set(STARTED_NS, now_ns);
     }
 
-    /// `init` has returned.
-    pub fn installed(self) {
-        self.set(INSTALLED, 1);
+    /// `init` has returned, at `now_ns`.
+    pub fn installed(self, now_ns: u64) {
+        self.set(INSTALLED, now_ns.max(1));
     }
 
     /// Recovery has completed, at `now_ns`.
@@ -154,10 +163,10 @@ impl Board {
         self.set(SAVES, self.get(SAVES) + 1);
     }
 
-    /// A save has failed, or the victim has panicked: `why`.
-    pub fn failed(self, why: &str) {
+    /// Init or a save has failed with system error `errno` (0 for another kind of error), or the victim has panicked: `why`.
+    pub fn failed(self, why: &str, errno: i32) {
         self.text(why);
-        self.set(FAILED, 1);
+        self.set(FAILED, 1 | u64::from(errno.unsigned_abs()) << 8);
     }
 
     /// Before a call on `name`; offset and length in bytes where it has them.
@@ -212,10 +221,10 @@ impl Board {
         Some(self.get(STARTED_NS)).filter(|ns| *ns > 0)
     }
 
-    /// Whether `init` has returned.
+    /// When `init` returned, in ns; `None` before that.
     #[must_use]
-    pub fn is_installed(self) -> bool {
-        self.get(INSTALLED) != 0
+    pub fn installed_ns(self) -> Option<u64> {
+        Some(self.get(INSTALLED)).filter(|ns| *ns > 0)
     }
 
     /// What recovery reported; `None` while it is under way.
@@ -265,18 +274,18 @@ impl Board {
         self.get(SAVING_NS)
     }
 
-    /// Why a save failed or the victim panicked, if one did.
+    /// Why init or a save failed or the victim panicked, if it did.
     #[must_use]
-    pub fn failure(self) -> Option<String> {
-        (self.get(FAILED) != 0).then(|| self.read_text())
+    pub fn failure(self) -> Option<Failure> {
+        let word = self.get(FAILED);
+        (word != 0).then(|| Failure { why: self.read_text(), errno: (word >> 8) as i32 })
     }
 
-    /// The victim's last calls, oldest first.
+    /// A copy of the victim's last calls.
     #[must_use]
-    pub fn calls(self) -> Vec<CallMark> {
-        let end = self.get(CALLS);
-        let start = end.saturating_sub(RING_ENTRIES as u64);
-        (start..end).filter_map(|n| self.read_mark(n)).collect()
+    pub fn calls(self) -> CallLog {
+        let entries = self.words[RING..BOARD_WORDS].iter().map(|word| word.load(Ordering::Acquire)).collect();
+        CallLog { entries, end: self.get(CALLS) }
     }
 
     // The ring of calls: phase word with the name's length in the upper 16 bits, offset, length, name.
@@ -295,24 +304,6 @@ impl Board {
         self.set(CALLS, n + 1);
     }
 
-    fn read_mark(self, n: u64) -> Option<CallMark> {
-        let at = self.entry(n);
-        let phase = Phase::unpack(self.get(at))?;
-        let (call, returned) = match phase.moment {
-            Moment::In(call) => (call, false),
-            Moment::After(call) => (call, true),
-            Moment::Before => return None,
-        };
-        Some(CallMark {
-            activity: phase.activity,
-            call,
-            on: read_bytes(&self.words[at + 3..at + ENTRY_WORDS], None),
-            offset: self.get(at + 1),
-            length: self.get(at + 2),
-            returned,
-        })
-    }
-
     fn text(self, text: &str) {
         write_bytes(&self.words[TEXT..TEXT + TEXT_WORDS], text);
         self.set(TEXT_LENGTH, text.len() as u64);
@@ -320,7 +311,7 @@ impl Board {
 
     fn read_text(self) -> String {
         let length = usize::try_from(self.get(TEXT_LENGTH)).unwrap_or(usize::MAX);
-        read_bytes(&self.words[TEXT..TEXT + TEXT_WORDS], Some(length))
+        text_of(self.words[TEXT..TEXT + TEXT_WORDS].iter().map(|word| word.load(Ordering::Acquire)), Some(length))
     }
 }
 
@@ -336,9 +327,9 @@ fn write_bytes(words: &[AtomicU64], text: &str) {
     }
 }
 
-/// Reads a text of `length` bytes, or up to its zero byte; what was cut off mid-character is dropped.
-fn read_bytes(words: &[AtomicU64], length: Option<usize>) -> String {
-    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect();
+/// A text of `length` bytes, or up to its zero byte; a character that was cut in two is dropped.
+fn text_of(words: impl Iterator<Item = u64>, length: Option<usize>) -> String {
+    let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
     let end = length.or_else(|| bytes.iter().position(|b| *b == 0)).unwrap_or(bytes.len());
     bytes.truncate(end);
     match std::str::from_utf8(&bytes) {
@@ -346,6 +337,35 @@ fn read_bytes(words: &[AtomicU64], length: Option<usize>) -> String {
         _ => {}
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A victim's last calls as they stood on the board: cheap to take after every kill, decoded only for failures.
+#[derive(Clone, Debug, Default)]
+pub struct CallLog {
+    entries: Vec<u64>,
+    end: u64,
+}
+
+impl CallLog {
+    /// The calls, oldest first.
+    #[must_use]
+    pub fn marks(&self) -> Vec<CallMark> {
+        let start = self.end.saturating_sub(RING_ENTRIES as u64);
+        (start..self.end).filter_map(|n| self.mark(n)).collect()
+    }
+
+    fn mark(&self, n: u64) -> Option<CallMark> {
+        let at = (n % RING_ENTRIES as u64) as usize * ENTRY_WORDS;
+        let [phase, offset, length, name @ ..] = self.entries.get(at..at + ENTRY_WORDS)? else { return None };
+        let phase = Phase::unpack(*phase)?;
+        let (call, returned) = match phase.moment {
+            Moment::In(call) => (call, false),
+            Moment::After(call) => (call, true),
+            Moment::Before => return None,
+        };
+        let on = text_of(name.iter().copied(), None);
+        Some(CallMark { activity: phase.activity, call, on, offset: *offset, length: *length, returned })
+    }
 }
 
 fn sealed(generation: Generation) -> u64 {
@@ -392,7 +412,7 @@ mod tests {
                 board.call_begins(Call::Write, name, n as u64, 10);
                 board.call_returned(9);
             }
-            let calls = board.calls();
+            let calls = board.calls().marks();
             prop_assert_eq!(calls.len(), names.len().min(RING_ENTRIES));
             for (mark, (n, name)) in calls.iter().rev().zip(names.iter().enumerate().rev()) {
                 prop_assert!(mark.returned && mark.offset == n as u64 && mark.length == 9);
@@ -424,7 +444,7 @@ mod tests {
         board.call_begins(Call::Create, "a.json", 0, 0);
         board.call_returned(0);
         board.call_begins(Call::Write, "a.json", 0, 8192);
-        let calls = board.calls();
+        let calls = board.calls().marks();
         assert_eq!(calls.iter().map(|c| c.returned).collect::<Vec<_>>(), [true, false]);
         assert_eq!(board.phase().unwrap().to_string(), "save:in-write");
         assert_eq!((board.begun(), board.acked()), (Ok(Generation(1)), Ok(Generation(0))));

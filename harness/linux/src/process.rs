@@ -48,7 +48,7 @@ impl Exit {
 #[derive(Debug)]
 pub struct Running {
     pid: Pid,
-    waited: bool,
+    exit: Option<Exit>,
 }
 
 /// How many threads this process has.
@@ -73,7 +73,7 @@ pub fn fork_child(body: impl FnOnce() -> i32) -> Result<Running, ForkError> {
     let parent = getpid().as_raw().unsigned_abs();
     // SAFETY: this process has exactly one thread (checked above), so the child may call anything.
     match unsafe { fork() }.map_err(io::Error::from)? {
-        ForkResult::Parent { child } => Ok(Running { pid: child, waited: false }),
+        ForkResult::Parent { child } => Ok(Running { pid: child, exit: None }),
         ForkResult::Child => {
             let status = match supervision::die_with_parent(parent) {
                 Ok(()) => catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED),
@@ -105,24 +105,27 @@ impl Running {
     /// # Errors
     /// What kill(2) and waitpid(2) say.
     pub fn kill(mut self) -> io::Result<Exit> {
-        kill(self.pid, Signal::SIGKILL)?;
+        if self.exit.is_none() {
+            kill(self.pid, Signal::SIGKILL)?;
+        }
         self.wait_with(None)?.ok_or_else(|| io::Error::other("waitpid gave no exit"))
     }
 
     fn wait_with(&mut self, flags: Option<WaitPidFlag>) -> io::Result<Option<Exit>> {
-        let exit = match waitpid(self.pid, flags)? {
-            WaitStatus::Exited(_, status) => Exit::Status(status),
-            WaitStatus::Signaled(_, signal, _) => Exit::Signal(signal as i32),
-            _ => return Ok(None),
-        };
-        self.waited = true;
-        Ok(Some(exit))
+        if self.exit.is_none() {
+            self.exit = match waitpid(self.pid, flags)? {
+                WaitStatus::Exited(_, status) => Some(Exit::Status(status)),
+                WaitStatus::Signaled(_, signal, _) => Some(Exit::Signal(signal as i32)),
+                _ => None,
+            };
+        }
+        Ok(self.exit)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.waited {
+        if self.exit.is_none() {
             // Both fail only when the child is gone already, which is what is wanted.
             let _ = kill(self.pid, Signal::SIGKILL);
             let _ = waitpid(self.pid, None);

@@ -1,0 +1,146 @@
+//! `crashtest doctor`: what this machine can do, and a self-test with planted bugs.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use crashtest_kit::Registry;
+use crashtest_linux::{machine, mounts};
+use crashtest_model::{Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, StrategyInfo, TargetSpec, Verdict};
+use crashtest_strategies::Builtin;
+
+use crate::conduct::{self, Conducted, Manner};
+use crate::console;
+use crate::exit::Exit;
+use crate::problem::Problem;
+
+/// What this machine can do, and a self-test with planted bugs
+///
+/// Every canary has a known bug. A harness that lets one pass is broken, and says so here.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Where the sandboxes are made [default: the system's directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// A planted bug and what must be seen of it.
+struct Canary {
+    name: String,
+    summary: String,
+    strategy: String,
+    bug: Option<HarnessBug>,
+    expected: Vec<Verdict>,
+    exit: Exit,
+}
+
+impl Canary {
+    /// The canary that a planted strategy is, with what it is documented to show.
+    fn of(info: StrategyInfo) -> Canary {
+        let expected = |fault| info.expectation(Loader::Strict, fault).map(|e| e.must.clone());
+        let (exit, expected) = match (expected(Fault::None), expected(Fault::Kill)) {
+            (Some(control), _) => (Exit::ControlFailed, control),
+            (None, Some(kill)) if kill == [Verdict::Inconclusive] => (Exit::Inconclusive, kill),
+            (None, kill) => (Exit::Broken, kill.unwrap_or_default()),
+        };
+        Canary { name: info.name.clone(), summary: info.summary, strategy: info.name, bug: None, expected, exit }
+    }
+
+    fn harness(name: &str, summary: &str, bug: HarnessBug) -> Canary {
+        Canary {
+            name: name.to_owned(),
+            summary: summary.to_owned(),
+            strategy: "atomic".to_owned(),
+            bug: Some(bug),
+            expected: vec![Verdict::Inconclusive],
+            exit: Exit::Inconclusive,
+        }
+    }
+
+    fn plan(&self, dir: &Path) -> Plan {
+        Plan {
+            target: TargetSpec {
+                strategy: self.strategy.clone(),
+                workload: "fills".to_owned(),
+                loader: Loader::Strict,
+                state_size: Bytes::kib(32),
+                idle_us: 0,
+            },
+            kill_at: KillAt::Any,
+            seed: Seed(1),
+            budget: Budget { iterations: Some(60), duration_ms: None, max_failures: None, jobs: 1 },
+            fresh: false,
+            limit_ms: 300,
+            sandbox_parent: dir.to_owned(),
+            planted: self.bug,
+        }
+    }
+
+    /// What was seen, and whether that is what must be seen.
+    fn judge(&self, conducted: &Conducted) -> (String, bool) {
+        let seen: Vec<Verdict> = conducted
+            .recorded
+            .rows
+            .iter()
+            .flat_map(|(.., tally)| tally.verdicts.keys().copied().collect::<Vec<_>>())
+            .filter(|verdict| *verdict != Verdict::Intact)
+            .collect();
+        let caught = self.expected.iter().any(|verdict| seen.contains(verdict)) && conducted.exit == self.exit;
+        let mut names: Vec<&str> = seen.iter().map(|verdict| verdict.name()).collect();
+        names.dedup();
+        let seen = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        (seen, caught)
+    }
+}
+
+/// Runs the command.
+pub fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
+    let dir = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    console::print(&machine_report(&dir));
+    let stop = conduct::stop_on_signals()?;
+    let results = tempfile::Builder::new()
+        .prefix(".crashtest-doctor-")
+        .tempdir_in(&dir)
+        .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
+    let mut canaries: Vec<Canary> = Builtin.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
+    canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill));
+    canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies));
+    console::print("\nSelf-test: every planted bug must be caught\n");
+    let mut missed = 0;
+    for canary in &canaries {
+        let manner = Manner { out: results.path(), quiet: true, kills: true, stop: &stop };
+        let conducted = conduct::conduct(&Builtin, &canary.plan(&dir), &manner)?;
+        if conducted.exit == Exit::Interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        let (seen, caught) = canary.judge(&conducted);
+        let word = if caught { "caught" } else { "MISSED" };
+        missed += u64::from(!caught);
+        console::print(&format!("  {word}  {:<22} {}\n          saw {seen}\n", canary.name, canary.summary));
+    }
+    if missed > 0 {
+        return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", canaries.len())));
+    }
+    console::print(&format!("All {} planted bugs were caught.\n", canaries.len()));
+    Ok(Exit::Clean)
+}
+
+fn machine_report(dir: &Path) -> String {
+    let mount = |path: &Path| {
+        let free = mounts::free_bytes(path).map_or("unknown".to_owned(), |n| format!("{} MiB", n >> 20));
+        mounts::mount_of(path).map_or_else(|e| format!("unknown ({e})"), |m| format!("{}, {free} free", m.kind))
+    };
+    format!(
+        "crashtest {} on {}, {} processors\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        machine::kernel(),
+        machine::processors(),
+        format!("sandbox {}", dir.display()),
+        mount(dir),
+        "memory /dev/shm",
+        mount(Path::new("/dev/shm")),
+        "faults none, kill",
+        "ready: they need nothing",
+        "faults sweep, io, power",
+        "not in this version",
+    )
+}

@@ -1,0 +1,167 @@
+//! `crashtest replay`: show one failure again.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use crashtest_engine::{Sandbox, Snapshot};
+use crashtest_model::{Fault, Plan, RunRecord, Start, TrialRecord};
+use crashtest_report::{explanation, find_trial, read, read_failure};
+use crashtest_strategies::Builtin;
+
+use super::run::FaultArg;
+use crate::conduct;
+use crate::console;
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::values;
+
+/// A kill by the clock that has not shown by then will hardly do so.
+const PATIENCE: u64 = 10;
+
+/// Show one failure again
+///
+/// First its stored crash state is recovered once more: the same answer every time. Then its trial is run again, with the same
+/// seed, the same state and the same aim: a kill by the clock lands a little earlier or later, so it is tried several times and
+/// how often it showed is said.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not.")]
+pub struct ReplayArgs {
+    /// A folder under `failures/`, or a results folder together with --trial
+    pub failure: PathBuf,
+    /// The trial of the results folder
+    #[arg(long, value_name = "N")]
+    pub trial: Option<u64>,
+    /// With --trial: which start the crash preceded
+    #[arg(long, value_enum, default_value = "again", requires = "trial")]
+    pub start: StartArg,
+    /// With --trial: what broke
+    #[arg(long, value_enum, default_value = "kill", requires = "trial")]
+    pub fault: FaultArg,
+    /// How often the trial is run again
+    #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
+    pub tries: u64,
+    /// Where the sandbox is made [default: where the run had it, if that is still there]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// `--start`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StartArg {
+    /// The very first start, in an empty directory
+    First,
+    /// A start with a state installed
+    Again,
+}
+
+/// What is to be shown again.
+struct Wanted {
+    run: RunRecord,
+    record: TrialRecord,
+    crash_state: Option<PathBuf>,
+}
+
+impl ReplayArgs {
+    fn wanted(&self) -> Result<Wanted, Problem> {
+        let Some(trial) = self.trial else {
+            let failure = read_failure(&self.failure)?;
+            return Ok(Wanted { run: failure.run, record: failure.record, crash_state: failure.crash_state });
+        };
+        let run = read(&self.failure)?.run;
+        let start = match self.start {
+            StartArg::First => Start::First,
+            StartArg::Again => Start::Again,
+        };
+        let fault = match self.fault {
+            FaultArg::None => Fault::None,
+            FaultArg::Kill => Fault::Kill,
+        };
+        let record = find_trial(&self.failure, fault, start, trial)?.ok_or_else(|| {
+            Problem::usage(format!("`{}` has no trial {trial}", self.failure.display()))
+        })?;
+        Ok(Wanted { run, record, crash_state: None })
+    }
+}
+
+/// Runs the command.
+pub fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
+    let Wanted { run, record, crash_state } = args.wanted()?;
+    conduct::look_up(&Builtin, &run.plan.target.strategy, &run.plan.target.workload)?;
+    let parent = match &args.dir {
+        Some(dir) => dir.clone(),
+        None if run.plan.sandbox_parent.is_dir() => run.plan.sandbox_parent.clone(),
+        None => std::env::temp_dir(),
+    };
+    let sandbox = Sandbox::make(&parent, 1, run.plan.target.state_size)?;
+    console::print(&heading(&run, &record, &sandbox));
+    let mut shown = false;
+    if let Some(dir) = crash_state {
+        shown |= restart(&run.plan, &sandbox, &record, &dir)?;
+    }
+    shown |= again(&run.plan, &sandbox, &record, args.tries)?;
+    Ok(if shown { Exit::Broken } else { Exit::Clean })
+}
+
+fn heading(run: &RunRecord, record: &TrialRecord, sandbox: &Sandbox) -> String {
+    let target = &run.plan.target;
+    let verdict = record.verdict().map_or("recovery-killed", |v| v.name());
+    let mut text = format!(
+        "{} × {} ({}), trial {}: {verdict}\n{}\n",
+        target.strategy,
+        target.workload,
+        target.loader,
+        record.trial,
+        explanation(record)
+    );
+    text += &format!(
+        "aimed at {}; started from save {}, save {} acked, save {} begun\nsandbox on {}\n",
+        record.aim,
+        record.base,
+        record.promise.acked,
+        record.promise.begun,
+        sandbox.file_system().kind
+    );
+    if let Some(detail) = &record.detail
+        && !detail.calls.is_empty()
+    {
+        text += "\nThe last calls before the kill:\n";
+        let first = detail.calls.len().saturating_sub(16);
+        detail.calls[first..].iter().for_each(|call| text += &format!("  {call}\n"));
+    }
+    text
+}
+
+/// Recovers the stored crash state; says whether the failure shows.
+fn restart(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, dir: &Path) -> Result<bool, Problem> {
+    let state = Snapshot::take(dir)
+        .map_err(|error| Problem::usage(format!("failed to read the crash state `{}`: {error}", dir.display())))?;
+    let replayed = crashtest_engine::restart_on(&Builtin, plan, sandbox, record, &state)?;
+    let same = Some(replayed.verdict) == record.verdict();
+    let word = if same { "shows again" } else { "is not what was recorded" };
+    console::print(&format!("\nRestart on the stored crash state: {} {word}\n  {}\n", replayed.verdict, replayed.why));
+    Ok(same)
+}
+
+/// Runs the trial again; says whether the failure showed.
+fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64) -> Result<bool, Problem> {
+    let (mut run, mut showed) = (0, 0);
+    let mut other: Vec<String> = Vec::new();
+    crashtest_engine::run_again(&Builtin, plan, sandbox, record, tries * PATIENCE, &mut |seen| {
+        run += 1;
+        if seen.verdict() == record.verdict() {
+            showed += 1;
+        } else if let Some(verdict) = seen.verdict().filter(|v| v.is_violation()) {
+            other.push(verdict.name().to_owned());
+        }
+        run < tries || showed == 0
+    })?;
+    let verdict = record.verdict().map_or("recovery-killed", |v| v.name());
+    let mut text = format!("\nKilled again, by the clock: {verdict} reproduced {showed} of {run}\n");
+    if !other.is_empty() {
+        other.sort();
+        other.dedup();
+        text += &format!("  other damage that showed: {}\n", other.join(", "));
+    }
+    console::print(&text);
+    Ok(showed > 0)
+}

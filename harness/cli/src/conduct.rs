@@ -1,0 +1,183 @@
+//! From a plan to a finished results folder: runs the campaign, writes every event down, shows progress, obeys Ctrl-C.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
+use crashtest_kit::Registry;
+use crashtest_linux::machine;
+use crashtest_model::{Digest, Environment, FORMAT, FileSystem, Plan, RunRecord, StrategyInfo, WorkloadInfo};
+use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::console;
+use crate::exit::Exit;
+use crate::nearest;
+use crate::problem::Problem;
+use crate::progress::Progress;
+
+/// What came of a campaign.
+pub struct Conducted {
+    /// The finished folder.
+    pub recorded: Recorded,
+    /// What the program exits with.
+    pub exit: Exit,
+    /// What went wrong underway.
+    pub problem: Option<Problem>,
+}
+
+/// How a campaign is conducted, apart from its plan.
+pub struct Manner<'a> {
+    /// The folder under which the run's folder is made.
+    pub out: &'a Path,
+    /// Show no progress.
+    pub quiet: bool,
+    /// Kills were asked for, so a run without them is inconclusive.
+    pub kills: bool,
+    /// Set when the program is asked to stop.
+    pub stop: &'a Arc<AtomicBool>,
+}
+
+/// A flag that Ctrl-C, SIGTERM and a hang-up set. A second Ctrl-C ends the program at once.
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let register = |signal| -> io::Result<()> {
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted as u8), Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        Ok(())
+    };
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        register(signal).map_err(|error| Problem::bug(format!("failed to handle signals: {error}")))?;
+    }
+    Ok(stop)
+}
+
+/// The strategy and the workload that a plan names.
+pub fn look_up(registry: &dyn Registry, strategy: &str, workload: &str) -> Result<(StrategyInfo, WorkloadInfo), Problem> {
+    let strategies = registry.strategies();
+    let workloads = registry.workloads();
+    let found = strategies.iter().find(|info| info.name == strategy).ok_or_else(|| {
+        let names: Vec<&str> = strategies.iter().filter(|info| !info.planted).map(|info| info.name.as_str()).collect();
+        nearest::unknown("strategy", strategy, &names)
+    })?;
+    let work = workloads.iter().find(|info| info.name == workload).ok_or_else(|| {
+        let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
+        nearest::unknown("workload", workload, &names)
+    })?;
+    Ok((found.clone(), work.clone()))
+}
+
+/// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
+pub fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
+    let (strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
+    let program = this_program()?;
+    let mut plan = plan.clone();
+    let placed = place(&mut plan, manner.out);
+    let file_system = placed.as_ref().map_or_else(|_| FileSystem::default(), |sandbox| sandbox.file_system().clone());
+    let run = RunRecord {
+        format: FORMAT.to_owned(),
+        started: jiff::Timestamp::now().to_string(),
+        command: std::env::args().collect(),
+        plan: plan.clone(),
+        strategy: strategy.clone(),
+        workload,
+        environment: environment(&program, file_system),
+    };
+    let name = format!("{}-{}", plan.target.strategy, plan.target.workload);
+    let mut folder = RunFolder::create(manner.out, &run, &name)?;
+    folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
+    let mut written: Result<(), FolderError> = Ok(());
+    let ended = match placed {
+        Ok(sandbox) => {
+            let mut progress = Progress::new(plan.budget.iterations, manner.quiet);
+            let spool = folder.spool().to_owned();
+            let folder = &mut folder;
+            let broken_folder = Arc::clone(manner.stop);
+            crashtest_engine::run(&plan, &strategy, &program, &sandbox, spool, manner.stop, &mut |event| {
+                let done = match event {
+                    Event::Trial { record, evidence, rows } => {
+                        progress.show(rows);
+                        folder.record(record, evidence.as_deref())
+                    }
+                    Event::Tick => folder.flush(),
+                    Event::WorkerDied { how } => {
+                        console::complain(&format!("warning: a worker {how}; its trial is inconclusive"));
+                        Ok(())
+                    }
+                    Event::TrialsBegin => Ok(()),
+                };
+                if let (Err(error), Ok(())) = (done, &written) {
+                    written = Err(error);
+                    broken_folder.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+            })
+        }
+        Err(error) => Ended {
+            end: End::Broken { why: error.to_string(), hint: error.hint(), environment: true },
+            rows: Default::default(),
+            elapsed_s: 0.0,
+        },
+    };
+    written?;
+    let exit = Exit::of(&ended, manner.kills);
+    let ending = Ending {
+        complete: matches!(ended.end, End::Finished | End::TimeUp | End::EnoughFailures),
+        stopped: stopped(&ended, &plan),
+        exit_code: Some(exit as u8),
+        elapsed_s: (ended.elapsed_s > 0.0).then_some(ended.elapsed_s),
+    };
+    let recorded = folder.finish(&ended.rows, &ending)?;
+    Ok(Conducted { recorded, exit, problem: problem(ended.end) })
+}
+
+/// The sandbox: where it was asked for, else beside the results.
+fn place(plan: &mut Plan, out: &Path) -> Result<Sandbox, crashtest_engine::EngineError> {
+    if plan.sandbox_parent.as_os_str().is_empty() {
+        plan.sandbox_parent = out.to_owned();
+        // Only the results' own folder is made; a missing --dir is more likely a slip.
+        let _ = std::fs::create_dir_all(out);
+    }
+    plan.sandbox_parent = std::path::absolute(&plan.sandbox_parent).unwrap_or_else(|_| plan.sandbox_parent.clone());
+    Sandbox::make(&plan.sandbox_parent, plan.budget.jobs, plan.target.state_size)
+}
+
+fn stopped(ended: &Ended, plan: &Plan) -> Option<String> {
+    match &ended.end {
+        End::Finished => None,
+        End::TimeUp => Some("the time budget ended".to_owned()),
+        End::EnoughFailures => {
+            Some(format!("--max-failures {} was reached", thousands(plan.budget.max_failures.unwrap_or(0))))
+        }
+        End::Interrupted => Some("interrupted".to_owned()),
+        End::ControlFailed => Some("the control failed: without any fault, the target shows what is not documented".to_owned()),
+        End::Broken { why, .. } => Some(format!("failed to {why}")),
+    }
+}
+
+fn problem(end: End) -> Option<Problem> {
+    match end {
+        End::Broken { why, hint, environment: true } => Some(Problem::usage(format!("failed to {why}")).hint(hint)),
+        End::Broken { why, hint, environment: false } => Some(Problem::bug(format!("failed to {why}")).hint(hint)),
+        _ => None,
+    }
+}
+
+/// This very program, as worker.
+pub fn this_program() -> Result<WorkerProgram, Problem> {
+    let path: PathBuf =
+        std::env::current_exe().map_err(|error| Problem::bug(format!("failed to find this program: {error}")))?;
+    Ok(WorkerProgram { path, arguments: vec!["worker".to_owned()] })
+}
+
+fn environment(program: &WorkerProgram, file_system: FileSystem) -> Environment {
+    let binary = std::fs::read(&program.path).map_or_else(|_| "unknown".to_owned(), |b| Digest::of_bytes(&b).to_string());
+    Environment {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        binary,
+        kernel: machine::kernel(),
+        processors: machine::processors(),
+        file_system,
+    }
+}

@@ -1,0 +1,52 @@
+//! The exit statuses, one sentence each, and which of them a campaign ends with.
+
+use std::process::ExitCode;
+
+use crashtest_engine::{End, Ended};
+use crashtest_model::{Fault, Start, vacuity};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// No claim was broken, and the run proves something.
+    Clean = 0,
+    /// A claim is broken.
+    Broken = 1,
+    /// Bad input: nothing was lost.
+    Usage = 2,
+    /// The run proves nothing.
+    Inconclusive = 3,
+    /// The control failed: this says more about the set-up than about crashes.
+    ControlFailed = 4,
+    /// A bug of crashtest.
+    Bug = 70,
+    /// Interrupted; a partial report was written.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The exit of a campaign: the first that applies of 70, 130, 2, 4, 1, 3, 0.
+    #[must_use]
+    pub fn of(ended: &Ended, kills_were_asked_for: bool) -> Exit {
+        match &ended.end {
+            End::Broken { environment: false, .. } => return Exit::Bug,
+            End::Interrupted => return Exit::Interrupted,
+            End::Broken { environment: true, .. } => return Exit::Usage,
+            End::ControlFailed => return Exit::ControlFailed,
+            End::Finished | End::TimeUp | End::EnoughFailures => {}
+        }
+        let missing = kills_were_asked_for && ended.rows.get(Fault::Kill, Start::Again).is_none();
+        let vacuous = ended.rows.iter().any(|(fault, start, tally)| !vacuity(fault, start, tally).is_empty());
+        match () {
+            () if ended.rows.violations() > 0 => Exit::Broken,
+            () if missing || vacuous => Exit::Inconclusive,
+            () => Exit::Clean,
+        }
+    }
+}

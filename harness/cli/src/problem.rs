@@ -1,0 +1,58 @@
+//! What goes wrong before or instead of a result: a message, hints on their own lines, and an exit status. Printed in one place.
+
+use std::fmt;
+
+use crashtest_engine::EngineError;
+use crashtest_report::FolderError;
+
+use crate::exit::Exit;
+
+/// A problem that ends the program.
+#[derive(Debug)]
+pub struct Problem {
+    message: String,
+    hints: Vec<String>,
+    /// What the program exits with.
+    pub exit: Exit,
+}
+
+impl Problem {
+    /// Bad input.
+    pub fn usage(message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), hints: Vec::new(), exit: Exit::Usage }
+    }
+
+    /// A bug of ours.
+    pub fn bug(message: impl Into<String>) -> Problem {
+        let hints = vec!["this is a bug of crashtest: please report it with the command and the results folder".to_owned()];
+        Problem { message: message.into(), hints, exit: Exit::Bug }
+    }
+
+    /// The same problem with a hint on a line of its own.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Problem {
+        self.hints.extend(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        self.hints.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Problem {
+        let message = format!("failed to {error}");
+        let problem = if error.is_usage() { Problem::usage(message) } else { Problem::bug(message) };
+        problem.hint(error.hint())
+    }
+}
+
+impl From<FolderError> for Problem {
+    fn from(error: FolderError) -> Problem {
+        Problem::usage(format!("failed to {error}")).hint(error.hint())
+    }
+}

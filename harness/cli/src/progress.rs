@@ -1,0 +1,105 @@
+//! Live progress: a bar on a terminal, a line every ten seconds elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use crashtest_model::{Fault, Rows, Start, Verdict};
+use crashtest_report::thousands;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::console;
+
+/// Nothing is shown of work that is over before this.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often a log gets a line.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the bar's counts change.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Where progress goes.
+enum Display {
+    Bar(ProgressBar),
+    Log,
+    Nothing,
+}
+
+/// The progress of one campaign.
+pub struct Progress {
+    display: Display,
+    planned: Option<u64>,
+    began: Instant,
+    shown: Instant,
+}
+
+impl Progress {
+    /// Progress towards `planned` trials, if their number is known; nothing is shown if `quiet`.
+    pub fn new(planned: Option<u64>, quiet: bool) -> Progress {
+        let display = match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Display::Nothing,
+            (false, true) => Display::Bar(bar(planned)),
+            (false, false) => Display::Log,
+        };
+        Progress { display, planned, began: Instant::now(), shown: Instant::now() }
+    }
+
+    /// Shows the counts, if it is time to.
+    pub fn show(&mut self, rows: &Rows) {
+        let interval = match self.display {
+            Display::Bar(_) if self.began.elapsed() < PATIENCE => return,
+            Display::Bar(_) => REDRAW,
+            Display::Log => LOG_INTERVAL,
+            Display::Nothing => return,
+        };
+        if self.shown.elapsed() < interval {
+            return;
+        }
+        self.shown = Instant::now();
+        let done = rows.get(Fault::Kill, Start::Again).map_or(0, |tally| tally.trials);
+        let verdicts = counts(rows);
+        match &self.display {
+            Display::Bar(bar) => {
+                if bar.is_hidden() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
+                bar.set_position(done);
+                bar.set_message(verdicts);
+            }
+            Display::Log => {
+                let planned = self.planned.map_or(String::new(), |n| format!(" of {}", thousands(n)));
+                let rate = done as f64 / self.began.elapsed().as_secs_f64();
+                console::complain(&format!("{}{planned} trials, {rate:.0}/s: {verdicts}", thousands(done)));
+            }
+            Display::Nothing => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(planned: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(planned, ProgressDrawTarget::hidden());
+    let template = match planned {
+        Some(_) => "{bar:20} {human_pos}/{human_len} {per_sec:.0} {eta} left  {wide_msg}",
+        None => "{spinner} {human_pos} trials {per_sec:.0} {elapsed}  {wide_msg}",
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("━╸─")),
+        Err(_) => bar,
+    }
+}
+
+/// `empty 512 · torn 60 · intact 904`, worst first.
+fn counts(rows: &Rows) -> String {
+    let Some(tally) = rows.get(Fault::Kill, Start::Again) else { return "control".to_owned() };
+    let shown = Verdict::ALL.iter().filter_map(|verdict| match tally.count(*verdict) {
+        0 => None,
+        n => Some(format!("{verdict} {}", thousands(n))),
+    });
+    shown.collect::<Vec<_>>().join(" · ")
+}

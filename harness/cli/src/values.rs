@@ -1,0 +1,74 @@
+//! Values as people type them: sizes, durations, seeds, counts.
+
+use std::time::Duration;
+
+use crashtest_model::{Bytes, Seed};
+
+/// `64KiB`, `64k` (1,024 bytes each), `1MiB`, `4096`.
+pub fn size(text: &str) -> Result<Bytes, String> {
+    const SMALLEST: Bytes = Bytes::kib(1);
+    const LARGEST: Bytes = Bytes::kib(64 * 1024);
+    let bytes = parse_size::Config::new().with_binary().parse_size(text).map(Bytes).map_err(|e| e.to_string())?;
+    if (SMALLEST..=LARGEST).contains(&bytes) { Ok(bytes) } else { Err(format!("must be from {SMALLEST} to {LARGEST}")) }
+}
+
+/// `10ms`, `30s`, `2h 30m`; `0` is no time.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "expected a duration such as 10ms, 30s or 2h".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
+}
+
+/// A decimal number, or hexadecimal digits after `0x`.
+pub fn seed(text: &str) -> Result<Seed, String> {
+    text.parse().map_err(|_| "expected a number from 0 to 2^64 - 1, or hexadecimal digits after 0x".to_owned())
+}
+
+/// At least one; `10_000` and `10,000` are 10000.
+pub fn count(text: &str) -> Result<u64, String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
+    match digits.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(n) if n <= 1 << 40 => Ok(n),
+        Ok(_) => Err("must be at most 2^40".to_owned()),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// Worker processes: one to 256.
+pub fn jobs(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        n @ 1..=256 => Ok(n as usize),
+        _ => Err("must be at most 256".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_durations_and_counts_are_read_as_people_write_them() {
+        assert_eq!(size("64KiB"), Ok(Bytes::kib(64)));
+        assert_eq!(size("64k"), Ok(Bytes::kib(64)));
+        assert_eq!(size("4096"), Ok(Bytes::kib(4)));
+        assert_eq!(duration("10ms"), Ok(Duration::from_millis(10)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(count("10_000"), Ok(10_000));
+        assert_eq!(seed("0xff"), Ok(Seed(255)));
+    }
+
+    #[test]
+    fn impossible_values_are_refused_with_a_reason() {
+        assert!(size("12").unwrap_err().contains("from 1 KiB"));
+        assert!(size("2GiB").is_err());
+        assert!(duration("-1s").unwrap_err().contains("negative"));
+        assert!(duration("soon").unwrap_err().contains("10ms"));
+        assert!(count("0").unwrap_err().contains("at least 1"));
+        assert!(count("-3").is_err());
+        assert!(seed("x").is_err());
+        assert!(jobs("1000").is_err());
+    }
+}

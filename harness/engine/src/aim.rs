@@ -1,0 +1,163 @@
+//! From a dimensionless aim to a moment: calibrated durations, and waiting until the moment has come.
+//!
+//! Delays are drawn as positions ("2.37 saves after recovery"), so the plan is the same on every machine; how long that is *here*
+//! is measured on the lives themselves, and follows the machine as it gets slower or faster.
+
+use crashtest_kit::Board;
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_model::Aim;
+
+/// How much a new measurement counts.
+const WEIGHT: f64 = 0.1;
+/// A measurement this many times the average is taken for a hiccup of the machine and counted as this much.
+const OUTLIER: f64 = 4.0;
+/// Before an awaited mark is due, the board is watched without sleeping for at most this long, in ns.
+const WATCH_NS: u64 = 400_000;
+/// Pause between two looks at the board when nothing is due yet, in ns.
+const LOOK_NS: u64 = 20_000;
+
+/// A moving average of a duration in ns; `None` before the first measurement.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Average(Option<f64>);
+
+impl Average {
+    pub(crate) fn measure(&mut self, ns: u64) {
+        let ns = ns as f64;
+        self.0 = Some(match self.0 {
+            None => ns,
+            Some(average) => average + WEIGHT * (ns.min(average * OUTLIER) - average),
+        });
+    }
+
+    pub(crate) fn ns(self) -> f64 {
+        self.0.unwrap_or(0.0)
+    }
+}
+
+/// What the lives of one worker take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gauge {
+    /// From the fork to the victim's first instruction.
+    pub(crate) start: Average,
+    /// `init`.
+    pub(crate) init: Average,
+    /// Recovery.
+    pub(crate) recovery: Average,
+    /// One save.
+    pub(crate) save: Average,
+    /// From the begin of a save to the begin of the next.
+    pub(crate) period: Average,
+}
+
+impl Gauge {
+    /// Learns from a life that was forked at `forked_ns` and is over.
+    pub(crate) fn learn(&mut self, board: Board, forked_ns: u64) {
+        let Some(started) = board.started_ns() else { return };
+        self.start.measure(started.saturating_sub(forked_ns));
+        if let Some(installed) = board.installed_ns() {
+            self.init.measure(installed.saturating_sub(started));
+        }
+        let Some(opened) = board.recovery() else { return };
+        self.recovery.measure(opened.at_ns.saturating_sub(started));
+        let saves = board.saves();
+        if let Some(ns) = board.saving_ns().checked_div(saves) {
+            self.save.measure(ns);
+        }
+        // The last begin marks the end of `saves` periods if its save is in flight, of one less if it was acked.
+        let in_flight = board.begun() != board.acked();
+        let periods = if in_flight { saves } else { saves.saturating_sub(1) };
+        if let Some(ns) = board.begun_ns().saturating_sub(opened.at_ns).checked_div(periods) {
+            self.period.measure(ns);
+        }
+    }
+}
+
+/// A moment that an aim came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    /// From the reference point (the end of recovery; the start of recovery or init for kills inside these) to the kill, in ns.
+    pub(crate) delay_ns: u64,
+    /// The calibrated duration that the aim was multiplied with, in ns.
+    pub(crate) calibrated_ns: u64,
+}
+
+/// Waits until the moment that `aim` names has come in the life on `board`, at most until `limit_ns` on the clock.
+///
+/// A life that dies meanwhile is noticed by whoever kills it.
+pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns: u64) -> Moment {
+    let reference = |ns: Option<u64>| ns.unwrap_or_else(now_ns);
+    match aim {
+        Aim::Init(at) => after(reference(board.started_ns()), at, gauge.init, limit_ns),
+        Aim::Recovery(at) => after(reference(board.started_ns()), at, gauge.recovery, limit_ns),
+        Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
+        Aim::Save(at) => {
+            let begun = watch(at, gauge, board, limit_ns, |board, nth| {
+                let in_flight = u64::from(board.begun() != board.acked());
+                (board.saves() + in_flight > nth).then(|| board.begun_ns())
+            });
+            within(begun, at, gauge.save.ns(), board)
+        }
+        Aim::Idle(at) => {
+            let acked = watch(at, gauge, board, limit_ns, |board, nth| (board.saves() > nth).then(now_ns));
+            within(acked, at, idle_ns as f64, board)
+        }
+    }
+}
+
+fn opened_ns(board: Board) -> Option<u64> {
+    board.recovery().map(|opened| opened.at_ns)
+}
+
+/// Sleeps until `at` × the calibrated duration after `reference`.
+fn after(reference: u64, at: f64, calibrated: Average, limit_ns: u64) -> Moment {
+    let delay_ns = (at * calibrated.ns()) as u64;
+    sleep_until((reference + delay_ns).min(limit_ns));
+    Moment { delay_ns, calibrated_ns: calibrated.ns() as u64 }
+}
+
+/// Watches the board for a mark of the save that `at` names: sleeps until it is nearly due, then looks without pause.
+fn watch(at: f64, gauge: &Gauge, board: Board, limit_ns: u64, seen: impl Fn(Board, u64) -> Option<u64>) -> u64 {
+    let nth = at.floor();
+    let due = opened_ns(board).unwrap_or_else(now_ns) + (nth * gauge.period.ns()) as u64;
+    sleep_until(due.saturating_sub(WATCH_NS / 2).min(limit_ns));
+    loop {
+        if let Some(ns) = seen(board, nth as u64) {
+            return ns;
+        }
+        let now = now_ns();
+        if now >= limit_ns {
+            return now;
+        }
+        if now > due + WATCH_NS { sleep_until(now + LOOK_NS) } else { std::hint::spin_loop() }
+    }
+}
+
+/// Waits for the fractional part of `at` × `duration_ns` after `mark_ns`.
+fn within(mark_ns: u64, at: f64, duration_ns: f64, board: Board) -> Moment {
+    let deadline = mark_ns + (at.fract() * duration_ns) as u64;
+    if deadline > now_ns() + WATCH_NS {
+        sleep_until(deadline - WATCH_NS / 2);
+    }
+    while now_ns() < deadline {
+        std::hint::spin_loop();
+    }
+    let reference = opened_ns(board).unwrap_or(mark_ns);
+    Moment { delay_ns: deadline.saturating_sub(reference), calibrated_ns: duration_ns as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_follows_a_change_and_shrugs_off_a_hiccup() {
+        let mut average = Average::default();
+        average.measure(100);
+        average.measure(1_000_000);
+        assert!(average.ns() <= 130.0, "{average:?}");
+        for _ in 0..100 {
+            average.measure(200);
+        }
+        assert!((195.0..=205.0).contains(&average.ns()), "{average:?}");
+    }
+}

@@ -1,0 +1,263 @@
+//! The bench at which one worker works: its directory, its board, its gauges, and the steps that all trials are made of.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::process::{Exit, Running, fork_child};
+use crashtest_linux::shared;
+use crashtest_model::{Generation, HarnessBug, Landed, Observed, Plan, Promise, Seed, TrialRecord};
+
+use crate::aim::Gauge;
+use crate::error::{EngineError, is_environmental};
+use crate::evidence::Spool;
+use crate::life::{Life, Script};
+use crate::message::Report;
+use crate::snapshot::Snapshot;
+
+/// Pause between two looks at the board when a recovery is nearly due, in ns.
+const SOON_NS: u64 = 15_000;
+/// Looks at that pace before it becomes [`LATER_NS`].
+const SOON_LOOKS: u32 = 200;
+/// Pause between two looks at the board when something takes long, in ns.
+const LATER_NS: u64 = 500_000;
+
+/// Takes a worker's messages.
+pub(crate) type Outlet<'a> = &'a mut dyn FnMut(Report) -> Result<(), EngineError>;
+
+/// What one worker works with.
+pub(crate) struct Bench<'a> {
+    pub(crate) registry: &'a dyn Registry,
+    pub(crate) plan: &'a Plan,
+    pub(crate) board: Board,
+    /// The state directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) gauge: Gauge,
+    pub(crate) spool: Spool,
+    pub(crate) outlet: Outlet<'a>,
+}
+
+/// A victim that runs.
+pub(crate) struct Victim {
+    running: Running,
+    forked_ns: u64,
+    /// When it has taken too long over what it is doing, on the clock in ns.
+    pub(crate) limit_ns: u64,
+}
+
+/// How a recovery came out, as far as the process goes.
+pub(crate) enum Recovery {
+    /// It reported.
+    Opened(Opened),
+    /// It ended or hung.
+    Failed(Observed),
+}
+
+impl<'a> Bench<'a> {
+    /// A bench in `sandbox`, with evidence going to `spool`.
+    pub(crate) fn new(
+        registry: &'a dyn Registry,
+        plan: &'a Plan,
+        sandbox: &Path,
+        spool: PathBuf,
+        outlet: Outlet<'a>,
+    ) -> Result<Bench<'a>, EngineError> {
+        let dir = sandbox.join("state");
+        std::fs::create_dir_all(&dir).map_err(EngineError::sandbox("make", &dir))?;
+        let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
+        let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
+        let board = Board::over(words);
+        Ok(Bench { registry, plan, board, dir, gauge: Gauge::default(), spool: Spool::new(spool), outlet })
+    }
+
+    /// The oracle's fold of `stream`.
+    pub(crate) fn generations(&self, stream: Seed) -> Result<Box<dyn Generations>, EngineError> {
+        let unknown = || EngineError::UnknownTarget(self.plan.target.strategy.clone());
+        self.registry.generations(&self.plan.target, stream).ok_or_else(unknown)
+    }
+
+    /// Forks a victim that starts with `promise` in force.
+    pub(crate) fn fork(
+        &mut self,
+        script: Script,
+        stream: Seed,
+        names: Seed,
+        promise: Promise,
+    ) -> Result<Victim, EngineError> {
+        self.board.reset(promise.acked, promise.begun);
+        let life = Life {
+            registry: self.registry,
+            spec: &self.plan.target,
+            stream,
+            names,
+            dir: self.dir.clone(),
+            board: self.board,
+        };
+        let forked_ns = now_ns();
+        let running = fork_child(move || life.live(script))?;
+        Ok(Victim { running, forked_ns, limit_ns: self.limit_from_now() })
+    }
+
+    /// The end of the time that one step may take, on the clock in ns.
+    pub(crate) fn limit_from_now(&self) -> u64 {
+        now_ns() + self.plan.limit_ms * 1_000_000
+    }
+
+    /// Waits until the victim's recovery has reported, it has ended, or its time is up.
+    pub(crate) fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
+        let expected = self.gauge.start.ns() + self.gauge.recovery.ns();
+        sleep_until(victim.forked_ns + expected as u64);
+        let board = self.board;
+        let ended = self.watch(victim, || board.recovery().is_some())?;
+        // Look again: it may have reported and then ended.
+        if let Some(opened) = self.board.recovery() {
+            return Ok(Recovery::Opened(opened));
+        }
+        Ok(Recovery::Failed(match ended {
+            Some(exit) => Observed::Crashed { how: self.describe(exit) },
+            None => Observed::Hung { limit_ms: self.plan.limit_ms },
+        }))
+    }
+
+    /// Waits until `done`, or the victim has ended (then how), or its time is up.
+    fn watch(&self, victim: &mut Victim, done: impl Fn() -> bool) -> Result<Option<Exit>, EngineError> {
+        let mut looks = 0;
+        while !done() {
+            if let Some(exit) = victim.running.try_wait().map_err(EngineError::Wait)? {
+                return Ok(Some(exit));
+            }
+            let now = now_ns();
+            if now >= victim.limit_ns {
+                return Ok(None);
+            }
+            looks += 1;
+            sleep_until(now + if looks < SOON_LOOKS { SOON_NS } else { LATER_NS });
+        }
+        Ok(None)
+    }
+
+    /// Waits until the victim has ended by itself; `None` if it makes no progress for longer than the limit.
+    pub(crate) fn await_exit(&mut self, victim: &mut Victim) -> Result<Option<Exit>, EngineError> {
+        loop {
+            let saves = self.board.saves();
+            victim.limit_ns = self.limit_from_now() + self.plan.target.idle_us * 1000;
+            let exit = self.watch(victim, || false)?;
+            if exit.is_some() || self.board.saves() == saves {
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// Kills the victim, says how it really ended, and learns from its life.
+    pub(crate) fn strike(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
+        let forked_ns = victim.forked_ns;
+        let landed = match victim.running.try_wait().map_err(EngineError::Wait)? {
+            // Whatever ended it, it was not us.
+            Some(Exit::Status(status)) => Landed::Exit { status },
+            Some(Exit::Signal(signal)) => Landed::Signal { signal },
+            None if self.plan.planted == Some(HarnessBug::NoKill) => {
+                self.board.ask_to_stop();
+                self.await_exit(&mut victim)?;
+                Landed::Nothing
+            }
+            None => match victim.running.kill().map_err(EngineError::Wait)? {
+                exit if exit.by_sigkill() => Landed::Kill,
+                Exit::Status(status) => Landed::Exit { status },
+                Exit::Signal(signal) => Landed::Signal { signal },
+            },
+        };
+        self.gauge.learn(self.board, forked_ns);
+        Ok(landed)
+    }
+
+    /// Makes sure that a failure of init or a save is the target's, not the machine's.
+    ///
+    /// # Errors
+    /// The file system is full, broken or read-only.
+    pub(crate) fn blame_the_machine_first(&self) -> Result<(), EngineError> {
+        match self.board.failure() {
+            Some(failure) if is_environmental(failure.errno) => {
+                Err(EngineError::Environment { path: self.dir.clone(), why: failure.why })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How a victim ended that should not have.
+    pub(crate) fn describe(&self, exit: Exit) -> String {
+        match (self.board.failure(), exit) {
+            (Some(failure), _) => failure.why,
+            (None, Exit::Status(status)) => format!("exited with status {status}"),
+            (None, Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+        }
+    }
+
+    /// Empties the state directory and lets the target install generation 0 there, in a victim that is left alone.
+    pub(crate) fn install(&mut self, stream: Seed, names: Seed) -> Result<Snapshot, EngineError> {
+        crate::snapshot::empty(&self.dir).map_err(EngineError::sandbox("empty", &self.dir))?;
+        let mut victim = self.fork(Script::Install, stream, names, Promise::default())?;
+        let exit = self.await_exit(&mut victim)?;
+        if exit != Some(Exit::Status(0)) {
+            let why = exit.map_or("init did not come back".to_owned(), |exit| self.describe(exit));
+            return Err(EngineError::Environment { path: self.dir.clone(), why });
+        }
+        self.strike(victim)?;
+        sync_below(&self.dir).map_err(EngineError::sandbox("sync", &self.dir))?;
+        self.crash_state()
+    }
+
+    /// The files as they are now.
+    pub(crate) fn crash_state(&self) -> Result<Snapshot, EngineError> {
+        Snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
+    }
+
+    /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.
+    pub(crate) fn report(
+        &mut self,
+        record: TrialRecord,
+        crash: &Snapshot,
+        after: Option<&Path>,
+    ) -> Result<(), EngineError> {
+        let evidence = match record.signature() {
+            Some(signature) => self
+                .spool
+                .keep(&signature, crash, after)
+                .map_err(EngineError::sandbox("keep evidence of", &self.dir))?,
+            None => None,
+        };
+        (self.outlet)(Report::Trial(Box::new(record), evidence))
+    }
+
+    /// What the board says of the promises, for a life that started with `adopted` in force; `None` if it was overwritten.
+    pub(crate) fn promise(&self, adopted: Promise) -> Option<Promise> {
+        let (begun, acked) = (self.board.begun().ok()?, self.board.acked().ok()?);
+        let saved_in_this_life = self.board.begun_ns() > 0;
+        Some(Promise {
+            acked: if self.board.saves() > 0 { acked } else { adopted.acked },
+            begun: if saved_in_this_life { begun } else { adopted.begun },
+            installed: adopted.installed || self.board.installed_ns().is_some(),
+        })
+    }
+}
+
+/// What generation 0 promises once `init` has returned.
+pub(crate) fn just_installed() -> Promise {
+    Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: true }
+}
+
+/// fsync of every file and directory below `dir`: the installed state counts as long on disk.
+fn sync_below(dir: &Path) -> io::Result<()> {
+    for found in std::fs::read_dir(dir)? {
+        let found = found?;
+        let kind = found.file_type()?;
+        if kind.is_dir() {
+            sync_below(&found.path())?;
+        } else if kind.is_file() {
+            File::open(found.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}

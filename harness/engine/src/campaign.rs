@@ -1,0 +1,319 @@
+//! The supervisor of a campaign: control first, then first starts and series, handed to workers as they ask; every outcome counted.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use crashtest_linux::supervision;
+use crashtest_model::{
+    Aim, Consequences, Digest, FailureDetail, Fault, Generation, Landed, Outcome, Plan, Promise, Rows, SERIES_LENGTH,
+    Seed, Start, StrategyInfo, TrialRecord, Verdict,
+};
+
+use crate::error::EngineError;
+use crate::event::Event;
+use crate::message::{Job, Order, Report};
+use crate::pool::{FromWorker, Worker};
+use crate::sandbox::Sandbox;
+
+/// Clean stops in the control: enough for two counts of left-over files.
+pub const CONTROL_LIVES: u64 = 44;
+/// A worker that dies costs a trial; more of them than this, and something else is wrong.
+const WORKER_DEATHS: usize = 20;
+/// How often the campaign looks up when nothing happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The program that is started as worker: it must call [`serve`](crate::serve).
+#[derive(Clone, Debug)]
+pub struct WorkerProgram {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+/// Why a campaign ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every planned trial was run.
+    Finished,
+    /// The time budget ended.
+    TimeUp,
+    /// As many trials failed as were asked for.
+    EnoughFailures,
+    /// It was asked to stop.
+    Interrupted,
+    /// The control showed what is not documented: this says more about the set-up than about crashes.
+    ControlFailed,
+    /// It could not go on.
+    Broken {
+        /// Why, fitting "failed to …".
+        why: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+        /// Whether the sandbox or the machine is to blame, rather than crashtest.
+        environment: bool,
+    },
+}
+
+/// How a campaign came out.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why it ended.
+    pub end: End,
+    /// All counts.
+    pub rows: Rows,
+    /// Seconds that the trials took, without the control.
+    pub elapsed_s: f64,
+}
+
+struct Campaign<'c> {
+    plan: &'c Plan,
+    strategy: &'c StrategyInfo,
+    program: &'c WorkerProgram,
+    sandbox: &'c Sandbox,
+    spool: PathBuf,
+    emit: &'c mut dyn FnMut(Event<'_>),
+    sender: Sender<FromWorker>,
+    receiver: Receiver<FromWorker>,
+    workers: Vec<Option<Worker>>,
+    rows: Rows,
+    deaths: usize,
+    /// Orders that come before what the plan still has.
+    waiting: VecDeque<Order>,
+    next_trial: u64,
+    trials_began: Option<Instant>,
+}
+
+/// Runs `plan` in `sandbox` with worker processes, telling everything to `emit`, until it is done or `stop` is set.
+///
+/// Evidence is left in `spool`. Must be called by a thread that lives as long as the process (the workers die with it). When it
+/// returns, no worker and no victim is left.
+pub fn run(
+    plan: &Plan,
+    strategy: &StrategyInfo,
+    program: &WorkerProgram,
+    sandbox: &Sandbox,
+    spool: PathBuf,
+    stop: &AtomicBool,
+    emit: &mut dyn FnMut(Event<'_>),
+) -> Ended {
+    let (sender, receiver) = mpsc::channel();
+    let mut campaign = Campaign {
+        plan,
+        strategy,
+        program,
+        sandbox,
+        spool,
+        emit,
+        sender,
+        receiver,
+        workers: Vec::new(),
+        rows: Rows::default(),
+        deaths: 0,
+        waiting: VecDeque::from([Order::Control(0..CONTROL_LIVES)]),
+        next_trial: 0,
+        trials_began: None,
+    };
+    let end = campaign.run(stop).unwrap_or_else(|error| End::Broken {
+        why: error.to_string(),
+        hint: error.hint(),
+        environment: error.is_usage(),
+    });
+    let elapsed_s = campaign.trials_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+    // Killed and waited for here, before anybody touches the sandbox.
+    campaign.workers.clear();
+    Ended { end, rows: campaign.rows, elapsed_s }
+}
+
+impl Campaign<'_> {
+    fn run(&mut self, stop: &AtomicBool) -> Result<End, EngineError> {
+        supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
+        self.start_worker(0)?;
+        let began = Instant::now();
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(End::Interrupted);
+            }
+            let up = self.plan.budget.duration_ms.is_some_and(|ms| began.elapsed() >= Duration::from_millis(ms));
+            if up && self.trials_began.is_some() {
+                return Ok(End::TimeUp);
+            }
+            if self.plan.budget.max_failures.is_some_and(|max| self.failures() >= max) {
+                return Ok(End::EnoughFailures);
+            }
+            match self.receiver.recv_timeout(TICK) {
+                Ok(FromWorker::Said { worker, report }) => {
+                    if let Some(end) = self.hear(worker, report)? {
+                        return Ok(end);
+                    }
+                }
+                Ok(FromWorker::Ended { worker, note }) => self.replace(worker, note)?,
+                Err(RecvTimeoutError::Timeout) => (self.emit)(Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the campaign holds a sender"),
+            }
+        }
+    }
+
+    fn hear(&mut self, worker: usize, report: Report) -> Result<Option<End>, EngineError> {
+        match report {
+            Report::Trial(record, evidence) => {
+                if let Some(worker) = &mut self.workers[worker] {
+                    worker.reported += 1;
+                }
+                self.count(&record, evidence);
+                Ok(None)
+            }
+            Report::Failed { why, hint, environment } => Ok(Some(End::Broken { why, hint, environment })),
+            Report::Done => {
+                if self.trials_began.is_none() {
+                    if self.control_failed() {
+                        return Ok(Some(End::ControlFailed));
+                    }
+                    self.begin_trials()?;
+                }
+                if let Some(worker) = &mut self.workers[worker] {
+                    worker.order = None;
+                }
+                self.give_order(worker)?;
+                let busy = self.workers.iter().flatten().any(|worker| worker.order.is_some());
+                Ok((!busy).then_some(End::Finished))
+            }
+        }
+    }
+
+    /// The control has passed: the other workers start, and everything that the plan has is handed out.
+    fn begin_trials(&mut self) -> Result<(), EngineError> {
+        self.trials_began = Some(Instant::now());
+        (self.emit)(Event::TrialsBegin);
+        let first_starts = self.plan.first_starts();
+        self.waiting.extend(
+            (0..first_starts)
+                .step_by(SERIES_LENGTH as usize)
+                .map(|from| Order::FirstStart(from..first_starts.min(from + SERIES_LENGTH))),
+        );
+        for worker in 1..self.plan.budget.jobs {
+            self.start_worker(worker)?;
+        }
+        Ok(())
+    }
+
+    /// Trials of the control that its documentation does not allow.
+    fn control_failed(&self) -> bool {
+        let Some(control) = self.rows.get(Fault::None, Start::Again) else { return true };
+        let expectation = self.strategy.expectation(self.plan.target.loader, Fault::None);
+        let allowed = |verdict| expectation.is_some_and(|e| e.allows(verdict) && !self.strategy.planted);
+        control.verdicts.keys().any(|verdict| verdict.is_violation() && !allowed(*verdict))
+    }
+
+    /// Failing trials that count towards `--max-failures`: the control has its own end.
+    fn failures(&self) -> u64 {
+        self.rows.iter().filter(|(fault, ..)| *fault != Fault::None).map(|(.., tally)| tally.violations()).sum()
+    }
+
+    fn next_order(&mut self) -> Option<Order> {
+        if let Some(order) = self.waiting.pop_front() {
+            return Some(order);
+        }
+        let end = self.plan.budget.iterations.unwrap_or(u64::MAX);
+        if self.next_trial >= end {
+            return None;
+        }
+        let from = self.next_trial;
+        self.next_trial = end.min(from + SERIES_LENGTH);
+        Some(Order::Series(from..self.next_trial))
+    }
+
+    fn start_worker(&mut self, worker: usize) -> Result<(), EngineError> {
+        let job = Job {
+            plan: self.plan.clone(),
+            supervisor: std::process::id(),
+            sandbox: self.sandbox.worker(worker)?,
+            spool: self.spool.clone(),
+        };
+        let started = Worker::start(self.program, &job, worker, self.sender.clone())?;
+        if self.workers.len() <= worker {
+            self.workers.resize_with(worker + 1, || None);
+        }
+        self.workers[worker] = Some(started);
+        self.give_order(worker)
+    }
+
+    fn give_order(&mut self, worker: usize) -> Result<(), EngineError> {
+        if self.workers[worker].is_some()
+            && let Some(order) = self.next_order()
+            && let Some(worker) = &mut self.workers[worker]
+        {
+            worker.give(order)?;
+        }
+        Ok(())
+    }
+
+    /// A worker has died: its current trial is inconclusive, the rest of its order goes to its successor.
+    fn replace(&mut self, worker: usize, note: Option<String>) -> Result<(), EngineError> {
+        let Some(dead) = self.workers[worker].take() else { return Ok(()) };
+        let (order, reported) = (dead.order.clone(), dead.reported);
+        let mut how = dead.bury();
+        if let Some(note) = note {
+            how = format!("{how}; {note}");
+        }
+        self.deaths += 1;
+        (self.emit)(Event::WorkerDied { how: how.clone() });
+        let Some(order) = order else {
+            return Err(EngineError::Worker(format!("it {how} before its first trial")));
+        };
+        if self.deaths > WORKER_DEATHS {
+            return Err(EngineError::Worker(format!("{} of them died; the last one {how}", self.deaths)));
+        }
+        let trials = order.trials();
+        let lost = trials.start + reported;
+        if lost < trials.end {
+            self.count(&lost_trial(self.plan, &order, lost, &how), None);
+        }
+        if lost + 1 < trials.end {
+            self.waiting.push_front(order.with(lost + 1..trials.end));
+        }
+        self.start_worker(worker)
+    }
+
+    fn count(&mut self, record: &TrialRecord, evidence: Option<PathBuf>) {
+        self.rows.add(record);
+        (self.emit)(Event::Trial { record, evidence, rows: &self.rows });
+    }
+}
+
+/// The record of a trial whose worker died.
+fn lost_trial(plan: &Plan, order: &Order, trial: u64, how: &str) -> TrialRecord {
+    let (fault, start, seed, aim) = match order {
+        Order::Control(_) => (Fault::None, Start::Again, plan.seed.derive("control", trial), Aim::Save(0.0)),
+        Order::FirstStart(_) => (Fault::Kill, Start::First, plan.first_start_seed(trial), plan.first_start_aim(trial)),
+        Order::Series(_) => (Fault::Kill, Start::Again, plan.trial_seed(trial), plan.aim(trial)),
+    };
+    TrialRecord {
+        trial,
+        fault,
+        start,
+        seed,
+        series: Plan::series_of(trial),
+        stream: Seed(0),
+        aim,
+        delay_ns: 0,
+        calibrated_ns: 0,
+        base: Generation::ZERO,
+        promise: Promise::default(),
+        acks: 0,
+        landed: Landed::Nothing,
+        phase: "unknown".to_owned(),
+        in_save: false,
+        gap: None,
+        damaged_in: None,
+        raw: None,
+        crash_state: None::<Digest>,
+        observed: None,
+        outcome: Outcome::Judged(Verdict::Inconclusive),
+        consequences: Consequences::default(),
+        detail: Some(FailureDetail { why: format!("its worker {how}"), ..FailureDetail::default() }),
+    }
+}

@@ -1,0 +1,498 @@
+//! A chain of lives in one directory: each trial's crash is judged by the recovery with which the next life starts.
+//!
+//! fork → recovery of the previous crash state (this *is* the restart) → saves until killed → the files are read → next. Damage
+//! compounds as it does in production. After a violation the evidence is kept and the directory starts afresh.
+//!
+//! The control is the same chain with clean stops in place of kills.
+
+use crashtest_kit::{CallLog, Found, Generations};
+use crashtest_linux::clock::now_ns;
+use crashtest_model::{
+    Aim, Consequences, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Phase, Plan, Promise,
+    RawFile, RawState, Seed, Start, TrialRecord, Verdict,
+};
+
+use crate::aim::{self, Moment};
+use crate::bench::{Bench, Recovery, Victim, just_installed};
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::snapshot::Snapshot;
+use crate::{oracle, raw};
+
+/// Left-over files are counted each time the directory has survived this many crashes.
+const RESIDUE_INTERVAL: u64 = 20;
+/// From one count to the next, fewer new left-overs than this are not growth.
+const RESIDUE_GROWTH: usize = 2;
+/// So often is a trial tried whose victim cannot even open what it was given.
+const ATTEMPTS: u32 = 3;
+
+/// One planned trial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) number: u64,
+    pub(crate) seed: Seed,
+    pub(crate) aim: Aim,
+}
+
+impl Trial {
+    /// Trial `number` of `plan`.
+    pub(crate) fn of(plan: &Plan, number: u64) -> Trial {
+        Trial { number, seed: plan.trial_seed(number), aim: plan.aim(number) }
+    }
+
+    /// Control life `number` of `plan`: it stops cleanly after one to six saves.
+    pub(crate) fn control(plan: &Plan, number: u64) -> Trial {
+        let seed = plan.seed.derive("control", number);
+        Trial { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) }
+    }
+}
+
+/// A crash that no recovery has judged yet.
+pub(crate) struct Crash {
+    pub(crate) record: TrialRecord,
+    pub(crate) state: Snapshot,
+    raw: RawFile,
+    calls: CallLog,
+}
+
+/// What the recovery that was to judge a crash, and was killed itself, hands on.
+struct Inherited {
+    state: Option<Digest>,
+    phase: String,
+    trials: Vec<u64>,
+}
+
+/// What a recovery came to.
+enum Judged {
+    /// Nothing was standing, and what was installed opens.
+    Ready,
+    /// The crash was survived.
+    Survived(Crash),
+    /// The crash broke a claim.
+    Violated(Crash),
+    /// Nothing was standing, and yet it does not open.
+    Unusable,
+}
+
+#[derive(PartialEq, Eq)]
+enum Attempt {
+    Done,
+    Void,
+}
+
+/// The chain of one series.
+pub(crate) struct Chain<'c, 'a> {
+    bench: &'c mut Bench<'a>,
+    fault: Fault,
+    series: u64,
+    stream: Seed,
+    generations: Box<dyn Generations>,
+    installed: Snapshot,
+    /// What the files in the directory have to give.
+    promise: Promise,
+    standing: Option<Crash>,
+    inherited: Option<Inherited>,
+    /// Crashes since the directory was fresh.
+    crashes: u64,
+    /// Left-over files when they were last counted.
+    left_over: Option<usize>,
+    /// Lives so far.
+    lives: u64,
+}
+
+impl<'c, 'a> Chain<'c, 'a> {
+    /// Installs generation 0 of the series' stream and stands ready for its first trial.
+    pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Chain<'c, 'a>, EngineError> {
+        let stream = match fault {
+            Fault::None => bench.plan.seed.derive("control-stream", series),
+            Fault::Kill => bench.plan.stream(series),
+        };
+        let generations = bench.generations(stream)?;
+        let installed = bench.install(stream, stream.derive("install", 0))?;
+        Ok(Chain {
+            bench,
+            fault,
+            series,
+            stream,
+            generations,
+            installed,
+            promise: just_installed(),
+            standing: None,
+            inherited: None,
+            crashes: 0,
+            left_over: None,
+            lives: 0,
+        })
+    }
+
+    /// Goes on from generation `base` instead of 0, as if the saves up to it had been made and the program stopped cleanly.
+    pub(crate) fn advance_to(&mut self, base: Generation) -> Result<(), EngineError> {
+        let saves = base.0 - self.promise.acked.0;
+        let mut victim = self.fork(Script::SaveThenStop(saves))?;
+        self.bench.await_recovery(&mut victim)?;
+        self.bench.await_exit(&mut victim)?;
+        self.bench.strike(victim)?;
+        self.promise = self.bench.promise(self.promise).unwrap_or(self.promise);
+        if self.promise.acked != base {
+            let why = format!("save {base} could not be reached without a fault");
+            return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
+        }
+        Ok(())
+    }
+
+    /// Lives clean lives to learn what they take; nothing of it is recorded.
+    pub(crate) fn calibrate(&mut self, lives: u64) -> Result<(), EngineError> {
+        for _ in 0..lives {
+            let mut victim = self.fork(Script::SaveThenStop(4))?;
+            self.bench.await_recovery(&mut victim)?;
+            self.bench.await_exit(&mut victim)?;
+            self.bench.strike(victim)?;
+            self.start_afresh()?;
+        }
+        Ok(())
+    }
+
+    /// Runs one trial; the outcome of the one before is reported on the way.
+    pub(crate) fn run(&mut self, trial: Trial) -> Result<(), EngineError> {
+        for _ in 0..ATTEMPTS {
+            if self.attempt(trial)? == Attempt::Done {
+                return Ok(());
+            }
+        }
+        let mut record = self.record(trial, Moment::default(), Landed::Nothing);
+        record.detail = because("the freshly installed state could not be opened");
+        self.bench.report(record, &Snapshot::default(), None)
+    }
+
+    /// Judges the last crash.
+    pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
+        if self.standing.is_some() { self.recover_save_and_stop() } else { Ok(()) }
+    }
+
+    fn attempt(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let counts = self.crashes > 0 && self.crashes.is_multiple_of(RESIDUE_INTERVAL);
+        if self.standing.is_some() && (counts || self.bench.plan.fresh) {
+            self.recover_save_and_stop()?;
+            if self.bench.plan.fresh {
+                self.start_afresh()?;
+            }
+        }
+        match self.fault {
+            Fault::None => self.attempt_clean_stop(trial),
+            Fault::Kill => self.attempt_kill(trial),
+        }
+    }
+
+    fn attempt_clean_stop(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
+        let saves = saves as u64;
+        let mut victim = self.fork(Script::SaveThenStop(saves))?;
+        let recovery = self.bench.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
+        let base = self.promise.acked;
+        let landed = self.stop_cleanly(victim)?;
+        let done = self.bench.board.saves() == saves;
+        let ended = match landed {
+            Landed::Exit { status: 0 } if done => None,
+            Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
+            _ => Some(self.unwanted_end(&landed)),
+        };
+        self.post_mortem(trial, base, Moment::default(), landed, ended)?;
+        Ok(Attempt::Done)
+    }
+
+    fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let mut victim = self.fork(Script::Save)?;
+        let into_recovery = matches!(trial.aim, Aim::Recovery(_));
+        if into_recovery {
+            let board = self.bench.board;
+            while board.started_ns().is_none() && now_ns() < victim.limit_ns {
+                std::hint::spin_loop();
+            }
+        } else {
+            let recovery = self.bench.await_recovery(&mut victim)?;
+            let judged = self.judge(&recovery);
+            victim = match self.settle(judged, victim)? {
+                Some(victim) => victim,
+                None => return Ok(Attempt::Void),
+            };
+        }
+        let idle_ns = self.bench.plan.target.idle_us * 1000;
+        let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
+        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, limit_ns);
+        let landed = self.bench.strike(victim)?;
+        if into_recovery {
+            match self.bench.board.recovery() {
+                None => self.hand_on()?,
+                // The kill came too late: the recovery that it was meant for has completed.
+                Some(opened) => {
+                    let judged = self.judge(&Recovery::Opened(opened));
+                    if !self.conclude(judged)? {
+                        return Ok(Attempt::Void);
+                    }
+                }
+            }
+        }
+        let ended = match landed {
+            Landed::Kill => None,
+            Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
+            _ => Some(self.unwanted_end(&landed)),
+        };
+        self.post_mortem(trial, self.promise.acked, moment, landed, ended)?;
+        Ok(Attempt::Done)
+    }
+
+    /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
+    fn unwanted_end(&self, landed: &Landed) -> (Verdict, String) {
+        match (self.bench.board.failure(), landed) {
+            (Some(failure), Landed::Exit { .. }) => (Verdict::FailedSave, failure.why),
+            (_, Landed::Exit { status }) => {
+                (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
+            }
+            (_, Landed::Signal { signal }) => {
+                (Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended the victim"))
+            }
+            (_, Landed::Kill | Landed::Nothing) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),
+        }
+    }
+
+    fn stuck(&self) -> String {
+        format!("no progress for {} ms, {}", self.bench.plan.limit_ms, self.phase())
+    }
+
+    /// Takes stock after a life: leaves a crash for the next recovery to judge, or reports the outcome if there is one already.
+    fn post_mortem(
+        &mut self,
+        trial: Trial,
+        base: Generation,
+        moment: Moment,
+        landed: Landed,
+        ended: Option<(Verdict, String)>,
+    ) -> Result<(), EngineError> {
+        self.bench.blame_the_machine_first()?;
+        self.crashes += 1;
+        let overwritten = || (Verdict::Inconclusive, "the victim overwrote the board".to_owned());
+        let promise = self.bench.promise(self.promise);
+        let ended = if promise.is_none() { Some(overwritten()) } else { ended };
+        self.promise = promise.unwrap_or(self.promise);
+        let state = self.bench.crash_state()?;
+        let calls = self.bench.board.calls();
+        let mut record = self.record(trial, moment, landed);
+        record.base = base;
+        record.crash_state = Some(state.digest());
+        if let Some((verdict, why)) = ended {
+            record.outcome = Outcome::Judged(verdict);
+            record.detail = Some(FailureDetail { why, calls: calls.marks(), ..FailureDetail::default() });
+            self.bench.report(record, &state, None)?;
+            return self.start_afresh();
+        }
+        let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
+        record.raw = Some(raw.clone());
+        if let Some(inherited) = &self.inherited
+            && inherited.state == record.crash_state
+        {
+            record.damaged_in = Some(inherited.phase.clone());
+        }
+        self.standing = Some(Crash { record, state, raw, calls });
+        Ok(())
+    }
+
+    /// The recovery of the standing crash was killed: reports that, and hands its promises on to the crash that killed it.
+    fn hand_on(&mut self) -> Result<(), EngineError> {
+        let Some(crash) = self.standing.take() else { return Ok(()) };
+        let mut record = crash.record;
+        record.outcome = Outcome::RecoveryKilled;
+        let mut trials = self.inherited.take().map_or_else(Vec::new, |inherited| inherited.trials);
+        trials.push(record.trial);
+        let phase = record.damaged_in.clone().unwrap_or_else(|| record.phase.clone());
+        self.inherited = Some(Inherited { state: record.crash_state, phase, trials });
+        self.bench.report(record, &crash.state, None)
+    }
+
+    /// Judges what is standing by a recovery.
+    fn judge(&mut self, recovery: &Recovery) -> Judged {
+        let observed = match recovery {
+            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
+            Recovery::Failed(observed) => observed.clone(),
+        };
+        let standing = self.standing.take();
+        let undamaged = RawFile { state: RawState::Whole, length: None, tear_offset: None, whole_length: None };
+        let raw = standing.as_ref().map_or(&undamaged, |crash| &crash.raw);
+        let (verdict, why) = oracle::judge(self.promise, &observed, raw);
+        let inherited = self.inherited.take();
+        let Some(mut crash) = standing else {
+            self.adopt(&observed);
+            return if verdict.is_violation() { Judged::Unusable } else { Judged::Ready };
+        };
+        crash.record.outcome = Outcome::Judged(verdict);
+        if verdict.is_violation() {
+            crash.record.consequences = self.consequences(&observed);
+            crash.record.detail = Some(FailureDetail {
+                why,
+                acked_digest: Some(self.generations.digest(self.promise.acked)),
+                begun_digest: Some(self.generations.digest(self.promise.begun)),
+                calls: crash.calls.marks(),
+                carried_from: inherited.map_or_else(Vec::new, |inherited| inherited.trials),
+            });
+            crash.record.observed = Some(observed);
+            return Judged::Violated(crash);
+        }
+        self.adopt(&observed);
+        crash.record.observed = Some(observed);
+        Judged::Survived(crash)
+    }
+
+    /// In flight is either outcome: what was found is what must be found from now on.
+    fn adopt(&mut self, observed: &Observed) {
+        if let Observed::State { generation: Some(found), .. } = observed {
+            self.promise = Promise { acked: *found, begun: *found, installed: true };
+        }
+    }
+
+    fn consequences(&mut self, observed: &Observed) -> Consequences {
+        let found = match observed {
+            Observed::State { generation: Some(found), .. } => Found::State(*found),
+            // What it costs to go on from a content that nobody made is not known.
+            Observed::State { generation: None, .. } => return Consequences::default(),
+            Observed::Fresh => Found::Fresh,
+            Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } => Found::Refused,
+        };
+        self.generations.consequences(self.promise.acked, found)
+    }
+
+    /// Reports what was judged; says whether the life that judged it may go on. If not, the directory is fresh again.
+    fn conclude(&mut self, judged: Judged) -> Result<bool, EngineError> {
+        match judged {
+            Judged::Ready => Ok(true),
+            Judged::Survived(crash) => {
+                self.bench.report(crash.record, &crash.state, None)?;
+                Ok(true)
+            }
+            Judged::Violated(crash) => {
+                let dir = self.bench.dir.clone();
+                self.bench.report(crash.record, &crash.state, Some(&dir))?;
+                self.start_afresh()?;
+                Ok(false)
+            }
+            Judged::Unusable => {
+                self.start_afresh()?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// [`conclude`](Chain::conclude), with the victim killed first if its life may not go on.
+    fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
+        if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
+            self.bench.strike(victim)?;
+            self.conclude(judged)?;
+            return Ok(None);
+        }
+        Ok(self.conclude(judged)?.then_some(victim))
+    }
+
+    /// One more start, with one save and a clean stop: judges the standing crash, the first save after a recovery, and counts
+    /// the files that are left over.
+    fn recover_save_and_stop(&mut self) -> Result<(), EngineError> {
+        let mut victim = self.fork(Script::SaveThenStop(1))?;
+        let recovery = self.bench.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let Judged::Survived(mut crash) = judged else {
+            self.settle(judged, victim)?;
+            return Ok(());
+        };
+        let landed = self.stop_cleanly(victim)?;
+        self.bench.blame_the_machine_first()?;
+        self.promise = self.bench.promise(self.promise).unwrap_or(self.promise);
+        let wrong = match landed {
+            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => self.growth_of_residue()?,
+            Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
+            _ => {
+                let (verdict, why) = self.unwanted_end(&landed);
+                Some((verdict, format!("the first save after recovery: {why}")))
+            }
+        };
+        if let Some((verdict, why)) = wrong {
+            crash.record.outcome = Outcome::Judged(verdict);
+            crash.record.detail = Some(FailureDetail { why, calls: crash.calls.marks(), ..FailureDetail::default() });
+            return self.conclude(Judged::Violated(crash)).map(|_| ());
+        }
+        self.conclude(Judged::Survived(crash)).map(|_| ())
+    }
+
+    fn growth_of_residue(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+        if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
+            return Ok(None);
+        }
+        let count = self.bench.crash_state()?.others_than(&self.generations.state_file());
+        let before = self.left_over.replace(count);
+        Ok(before.filter(|before| count >= before + RESIDUE_GROWTH).map(|before| {
+            let why = format!("{RESIDUE_INTERVAL} crashes ago {before} files were left over, now there are {count}");
+            (Verdict::Residue, why)
+        }))
+    }
+
+    /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
+    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
+        let exit = self.bench.await_exit(&mut victim)?;
+        let landed = self.bench.strike(victim)?;
+        Ok(if exit.is_some() { landed } else { Landed::Nothing })
+    }
+
+    fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {
+        self.lives += 1;
+        let names = self.stream.derive("names", self.lives);
+        self.bench.fork(script, self.stream, names, self.promise)
+    }
+
+    fn start_afresh(&mut self) -> Result<(), EngineError> {
+        self.installed.restore(&self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
+        self.promise = just_installed();
+        self.standing = None;
+        self.inherited = None;
+        self.crashes = 0;
+        self.left_over = None;
+        Ok(())
+    }
+
+    fn phase(&self) -> String {
+        self.bench.board.phase().map_or_else(|| "unknown".to_owned(), String::from)
+    }
+
+    /// The record of a life that is over, as far as it is known without a recovery.
+    fn record(&self, trial: Trial, moment: Moment, landed: Landed) -> TrialRecord {
+        let board = self.bench.board;
+        let phase = board.phase();
+        TrialRecord {
+            trial: trial.number,
+            fault: self.fault,
+            start: Start::Again,
+            seed: trial.seed,
+            series: self.series,
+            stream: self.stream,
+            aim: trial.aim,
+            delay_ns: moment.delay_ns,
+            calibrated_ns: moment.calibrated_ns,
+            base: self.promise.acked,
+            promise: self.promise,
+            acks: board.saves(),
+            landed,
+            phase: self.phase(),
+            in_save: phase.is_some_and(Phase::in_save),
+            gap: phase.and_then(Phase::gap),
+            damaged_in: None,
+            raw: None,
+            crash_state: None,
+            observed: None,
+            outcome: Outcome::Judged(Verdict::Inconclusive),
+            consequences: Consequences::default(),
+            detail: None,
+        }
+    }
+}
+
+/// A detail that is only a sentence.
+pub(crate) fn because(why: &str) -> Option<FailureDetail> {
+    Some(FailureDetail { why: why.to_owned(), ..FailureDetail::default() })
+}

@@ -1,0 +1,101 @@
+//! What can go wrong with a campaign, as opposed to with its target.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crashtest_linux::process::ForkError;
+use nix::errno::Errno;
+use thiserror::Error;
+
+/// Why a campaign cannot start or go on. Messages are fragments that fit "failed to {error}".
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The sandbox cannot be made or used.
+    #[error("{doing} `{}`: {source}", path.display())]
+    Sandbox {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The sandbox's file system is too small.
+    #[error("use `{}` as sandbox: {free} bytes are free, {needed} are needed", path.display())]
+    Small {
+        /// Where.
+        path: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// The machine failed while victims were running: not the target's doing.
+    #[error("go on in `{}`: {why}", path.display())]
+    Environment {
+        /// Where.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
+    /// A worker process cannot be started or talked to.
+    #[error("run a worker: {0}")]
+    Worker(String),
+    /// No victim could be forked.
+    #[error("fork a victim: {0}")]
+    Fork(#[from] ForkError),
+    /// A child could not be waited for.
+    #[error("wait for a victim: {0}")]
+    Wait(io::Error),
+    /// No such strategy or workload in the registry.
+    #[error("make the target `{0}`: it is not in the registry")]
+    UnknownTarget(String),
+}
+
+impl EngineError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            EngineError::Sandbox { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some("name a directory that you may write with --dir".into()),
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("name a directory on a writable file system with --dir".into())
+                }
+                io::ErrorKind::NotADirectory => Some("--dir takes a directory".into()),
+                io::ErrorKind::NotFound => Some("make the directory first, or name another with --dir".into()),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space, name another directory with --dir, or lower --state-size".into())
+                }
+                _ => None,
+            },
+            EngineError::Small { .. } => {
+                Some("name another directory with --dir, or lower --state-size or --jobs".into())
+            }
+            EngineError::Environment { .. } => {
+                Some("the results so far are kept; free some space or name another directory with --dir".into())
+            }
+            EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
+            _ => None,
+        }
+    }
+
+    /// Whether what the person asked for cannot be had here (bad input), rather than something having broken underway.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, EngineError::Sandbox { .. } | EngineError::Small { .. } | EngineError::Environment { .. })
+    }
+
+    pub(crate) fn sandbox(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
+        let path = path.to_owned();
+        move |source| EngineError::Sandbox { doing, path, source }
+    }
+}
+
+/// Whether an error of a victim's save says something about the machine and nothing about the target.
+pub(crate) fn is_environmental(errno: i32) -> bool {
+    matches!(
+        Errno::from_raw(errno),
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EIO | Errno::EMFILE | Errno::ENFILE
+    )
+}

@@ -1,0 +1,49 @@
+//! Keeping a crash state before anything is cleaned: a directory in the spool, which the supervisor takes over.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::Snapshot;
+
+/// A worker keeps this many crash states of a signature; the supervisor picks from all workers'.
+const PER_SIGNATURE: u32 = 3;
+
+/// The spool of one worker.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    dir: PathBuf,
+    kept: HashMap<String, u32>,
+    next: u64,
+}
+
+impl Spool {
+    /// Evidence goes to new directories below `dir`.
+    pub(crate) fn new(dir: PathBuf) -> Spool {
+        Spool { dir, kept: HashMap::new(), next: 0 }
+    }
+
+    /// Keeps a crash state of `signature`, and the directory as it is after recovery; `None` where there are enough.
+    pub(crate) fn keep(
+        &mut self,
+        signature: &str,
+        crash: &Snapshot,
+        after: Option<&Path>,
+    ) -> io::Result<Option<PathBuf>> {
+        let kept = self.kept.entry(signature.to_owned()).or_default();
+        if *kept == PER_SIGNATURE {
+            return Ok(None);
+        }
+        *kept += 1;
+        self.next += 1;
+        let dir = self.dir.join(format!("{}-{}", std::process::id(), self.next));
+        fs::create_dir_all(dir.join("crash-state"))?;
+        crash.write_below(&dir.join("crash-state"))?;
+        if let Some(after) = after {
+            fs::create_dir(dir.join("after-recovery"))?;
+            Snapshot::take(after)?.write_below(&dir.join("after-recovery"))?;
+        }
+        Ok(Some(dir))
+    }
+}

@@ -1,0 +1,84 @@
+//! The very first start: killed inside `init`, then started again. A directory of its own for each trial.
+//!
+//! Until `init` has returned nothing was promised, so a fresh state is intact; what counts is that the program starts at all.
+
+use crashtest_model::{
+    Consequences, FailureDetail, Fault, Generation, Landed, Outcome, Promise, Start, TrialRecord, Verdict,
+};
+
+use crate::aim;
+use crate::bench::{Bench, Recovery};
+use crate::chain::because;
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::{oracle, raw, snapshot};
+
+/// Runs first-start trial `number`.
+pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError> {
+    let seed = bench.plan.first_start_seed(number);
+    let stream = bench.plan.seed.derive("first-start-stream", number);
+    let aim = bench.plan.first_start_aim(number);
+    let mut generations = bench.generations(stream)?;
+    let nothing = Promise::default();
+
+    snapshot::empty(&bench.dir).map_err(EngineError::sandbox("empty", &bench.dir))?;
+    let victim = bench.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
+    let board = bench.board;
+    while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {
+        std::hint::spin_loop();
+    }
+    let moment = aim::wait(aim, &bench.gauge, board, 0, bench.limit_from_now());
+    let landed = bench.strike(victim)?;
+    bench.blame_the_machine_first()?;
+    let promise = Promise { installed: board.installed_ns().is_some(), ..nothing };
+    let phase = board.phase();
+    let calls = board.calls();
+    let state = bench.crash_state()?;
+    let raw = raw::of_crash_state(&state, &mut *generations, promise);
+    let mut record = TrialRecord {
+        trial: number,
+        fault: Fault::Kill,
+        start: Start::First,
+        seed,
+        series: number,
+        stream,
+        aim,
+        delay_ns: moment.delay_ns,
+        calibrated_ns: moment.calibrated_ns,
+        base: Generation::ZERO,
+        promise,
+        acks: 0,
+        landed: landed.clone(),
+        phase: phase.map_or_else(|| "unknown".to_owned(), String::from),
+        in_save: false,
+        gap: None,
+        damaged_in: None,
+        raw: Some(raw.clone()),
+        crash_state: Some(state.digest()),
+        observed: None,
+        outcome: Outcome::Judged(Verdict::Inconclusive),
+        consequences: Consequences::default(),
+        detail: None,
+    };
+    if landed != Landed::Kill {
+        record.detail = because("the victim was not killed by us");
+        return bench.report(record, &state, None);
+    }
+
+    let mut victim = bench.fork(Script::SecondStart, stream, stream.derive("names", 2), nothing)?;
+    let recovery = bench.await_recovery(&mut victim)?;
+    bench.strike(victim)?;
+    bench.blame_the_machine_first()?;
+    let observed = match recovery {
+        Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, promise),
+        Recovery::Failed(observed) => observed,
+    };
+    let (verdict, why) = oracle::judge(promise, &observed, &raw);
+    record.outcome = Outcome::Judged(verdict);
+    record.observed = Some(observed);
+    if verdict.is_violation() {
+        record.detail = Some(FailureDetail { why, calls: calls.marks(), ..FailureDetail::default() });
+    }
+    let dir = bench.dir.clone();
+    bench.report(record, &state, Some(&dir))
+}

@@ -1,0 +1,120 @@
+//! One life: what a victim process does from its start until it is killed.
+//!
+//! Runs in a forked child. It reports to the board and nowhere else, and looks at nothing that its parent knows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crashtest_kit::fs::Fs;
+use crashtest_kit::{Board, Place, Recovered, Registry, Target};
+use crashtest_linux::clock::now_ns;
+use crashtest_model::{Activity, Generation, Seed, TargetSpec};
+
+/// The exit status of a life whose init or save failed.
+pub(crate) const FAILED: i32 = 3;
+/// The exit status of a life whose target is not in the registry.
+const UNKNOWN: i32 = 4;
+
+/// What a life does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// Install generation 0 and exit.
+    Install,
+    /// The very first start: install, then wait for the kill.
+    FirstStart,
+    /// The start after a killed first start: install what is missing, open, then wait for the kill.
+    SecondStart,
+    /// Open, then save until killed.
+    Save,
+    /// Open, save so often, stop cleanly.
+    SaveThenStop(u64),
+}
+
+/// Everything that a life needs.
+pub(crate) struct Life<'a> {
+    pub(crate) registry: &'a dyn Registry,
+    pub(crate) spec: &'a TargetSpec,
+    pub(crate) stream: Seed,
+    pub(crate) names: Seed,
+    pub(crate) dir: PathBuf,
+    pub(crate) board: Board,
+}
+
+impl Life<'_> {
+    /// Lives it; the result is the exit status.
+    pub(crate) fn live(self, script: Script) -> i32 {
+        let board = self.board;
+        std::panic::set_hook(Box::new(move |panic| board.failed(&format!("panicked: {}", message(panic)), 0)));
+        let place = Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names };
+        let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
+        board.started(now_ns());
+        if matches!(script, Script::Install | Script::FirstStart | Script::SecondStart) {
+            board.enter(Activity::Init);
+            if let Err(error) = target.init() {
+                board.failed(&format!("init: {error}"), error.raw_os_error().unwrap_or(0));
+                return FAILED;
+            }
+            board.installed(now_ns());
+            board.enter(Activity::Idle);
+        }
+        match script {
+            Script::Install => return 0,
+            Script::FirstStart => wait_for_the_kill(),
+            Script::SecondStart | Script::Save | Script::SaveThenStop(_) => {}
+        }
+        board.enter(Activity::Recovery);
+        let opened = target.open();
+        board.opened(&opened, now_ns());
+        board.enter(Activity::Idle);
+        match (opened, script) {
+            (Ok(recovered), Script::Save) => self.save(target, recovered, u64::MAX),
+            (Ok(recovered), Script::SaveThenStop(saves)) => self.save(target, recovered, saves),
+            _ => wait_for_the_kill(),
+        }
+    }
+
+    fn save(&self, mut target: Box<dyn Target>, recovered: Recovered, saves: u64) -> i32 {
+        let board = self.board;
+        let idle = Duration::from_micros(self.spec.idle_us);
+        let mut generation = match recovered {
+            Recovered::Fresh => Generation::ZERO,
+            Recovered::State { sequence, .. } => sequence,
+        };
+        for _ in 0..saves {
+            if board.stop_asked() {
+                break;
+            }
+            generation = generation.next();
+            board.begin(generation, now_ns());
+            if let Err(error) = target.save(generation) {
+                board.failed(&format!("save {generation}: {error}"), error.raw_os_error().unwrap_or(0));
+                return FAILED;
+            }
+            board.ack(generation, now_ns());
+            if !idle.is_zero() {
+                std::thread::sleep(idle);
+            }
+        }
+        board.enter(Activity::Close);
+        match target.close() {
+            Ok(()) => 0,
+            Err(error) => {
+                board.failed(&format!("close: {error}"), error.raw_os_error().unwrap_or(0));
+                FAILED
+            }
+        }
+    }
+}
+
+fn wait_for_the_kill() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn message(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    match panic.payload_as_str() {
+        Some(text) => text.to_owned(),
+        None => "no message".to_owned(),
+    }
+}

@@ -1,0 +1,67 @@
+//! What supervisor and workers say to each other: one JSON line a message.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crashtest_model::{Plan, TrialRecord};
+use serde::{Deserialize, Serialize};
+
+/// The first line to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    /// The supervisor's process id: the worker dies with it.
+    pub(crate) supervisor: u32,
+    /// The worker's own directory.
+    pub(crate) sandbox: PathBuf,
+    /// Where evidence is left for the supervisor.
+    pub(crate) spool: PathBuf,
+}
+
+/// Every further line to a worker: trials to run, all of one series.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// Control lives.
+    Control(Range<u64>),
+    /// First-start trials.
+    FirstStart(Range<u64>),
+    /// Trials with a state installed.
+    Series(Range<u64>),
+}
+
+impl Order {
+    pub(crate) fn trials(&self) -> &Range<u64> {
+        match self {
+            Order::Control(trials) | Order::FirstStart(trials) | Order::Series(trials) => trials,
+        }
+    }
+
+    /// The same kind of order for other trials.
+    pub(crate) fn with(&self, trials: Range<u64>) -> Order {
+        match self {
+            Order::Control(_) => Order::Control(trials),
+            Order::FirstStart(_) => Order::FirstStart(trials),
+            Order::Series(_) => Order::Series(trials),
+        }
+    }
+}
+
+/// A line from a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Report {
+    /// A trial has its outcome.
+    Trial(Box<TrialRecord>, Option<PathBuf>),
+    /// The order is done: what next?
+    Done,
+    /// The worker cannot go on.
+    Failed {
+        /// Why, fitting "failed to …".
+        why: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+        /// Whether it is the machine or the sandbox.
+        environment: bool,
+    },
+}

@@ -1,0 +1,139 @@
+//! The oracle: promises and what recovery gave → verdict.
+//!
+//! *Verified*: every recovered content is compared, by digest, with contents derived outside the victim; promises are read from
+//! memory that outlives it. *Not verified*: that content of equal digest (64 bits) is equal.
+
+use crashtest_kit::{Generations, OpenedAs};
+use crashtest_model::{Generation, Observed, Promise, RawFile, RawState, Verdict};
+
+/// Generations past the begun one that a recovered content is compared with, to tell "from the future" from "never made".
+const FUTURE: u64 = 2;
+
+/// Which generation a recovered content is, by its digest: first those that it should be, then every earlier one, then the next.
+pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, promise: Promise) -> Observed {
+    let digest = match opened {
+        OpenedAs::Fresh => return Observed::Fresh,
+        OpenedAs::Refused { why } => return Observed::Refused { why: why.clone() },
+        OpenedAs::State { digest, .. } => *digest,
+    };
+    let (acked, begun) = (promise.acked.0, promise.begun.0);
+    let generation = (acked..=begun)
+        .chain(0..acked)
+        .chain(begun + 1..=begun + FUTURE)
+        .map(Generation)
+        .find(|generation| generations.digest(*generation) == digest);
+    Observed::State { generation, digest }
+}
+
+/// The verdict on a recovery that gave `observed`, and one sentence that says why.
+#[must_use]
+pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, String) {
+    let Promise { acked, begun, installed } = promise;
+    match observed {
+        Observed::State { generation: Some(found), .. } if (acked..=begun).contains(found) => {
+            (Verdict::Intact, format!("came back with save {found}"))
+        }
+        Observed::State { generation: Some(found), .. } if *found < acked => {
+            (Verdict::LostAck, format!("save {acked} was acknowledged, came back with save {found}"))
+        }
+        Observed::State { generation: Some(found), .. } => (
+            Verdict::AcceptedGarbage,
+            format!("came back with save {found}, which was never begun (the last was {begun})"),
+        ),
+        Observed::State { generation: None, digest } => {
+            (Verdict::AcceptedGarbage, format!("accepted a content that no save made (digest {digest})"))
+        }
+        Observed::Fresh if !installed => (Verdict::Intact, "started fresh before init had returned".into()),
+        Observed::Fresh => {
+            (Verdict::SilentReset, format!("started fresh and empty without an error; save {acked} was acknowledged"))
+        }
+        Observed::Refused { why } => {
+            let verdict = match raw.state {
+                RawState::Missing => Verdict::Missing,
+                RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
+                RawState::Partial | RawState::Other => Verdict::Torn,
+                RawState::Whole => Verdict::WontOpen,
+            };
+            (verdict, format!("refused: {why}"))
+        }
+        Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
+        Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crashtest_model::Digest;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn raw(state: RawState) -> RawFile {
+        RawFile { state, length: None, tear_offset: None, whole_length: None }
+    }
+
+    fn state(generation: Option<u64>) -> Observed {
+        Observed::State { generation: generation.map(Generation), digest: Digest(1) }
+    }
+
+    fn verdict(promise: Promise, observed: &Observed, raw_state: RawState) -> Verdict {
+        judge(promise, observed, &raw(raw_state)).0
+    }
+
+    fn any_promise() -> impl Strategy<Value = Promise> {
+        (0u64..1000, 0u64..2, any::<bool>()).prop_map(|(acked, in_flight, installed)| Promise {
+            acked: Generation(acked),
+            begun: Generation(acked + in_flight),
+            installed: installed || acked > 0,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_recovered_state_is_intact_exactly_between_acked_and_begun(promise in any_promise(), found in 0u64..1003) {
+            let expected = match found {
+                _ if found < promise.acked.0 => Verdict::LostAck,
+                _ if found > promise.begun.0 => Verdict::AcceptedGarbage,
+                _ => Verdict::Intact,
+            };
+            prop_assert_eq!(verdict(promise, &state(Some(found)), RawState::Whole), expected);
+        }
+
+        #[test]
+        fn promising_more_never_makes_a_verdict_better(promise in any_promise(), found in 0u64..1003) {
+            let more = Promise { acked: promise.begun, ..promise };
+            let (less, more) = (
+                verdict(promise, &state(Some(found)), RawState::Whole),
+                verdict(more, &state(Some(found)), RawState::Whole),
+            );
+            prop_assert!(more <= less || less != Verdict::Intact, "worse verdicts sort first");
+        }
+
+        #[test]
+        fn what_no_save_made_is_garbage_whatever_was_promised(promise in any_promise()) {
+            prop_assert_eq!(verdict(promise, &state(None), RawState::Whole), Verdict::AcceptedGarbage);
+        }
+
+        #[test]
+        fn a_fresh_start_is_intact_only_before_init_has_returned(promise in any_promise()) {
+            let expected = if promise.installed { Verdict::SilentReset } else { Verdict::Intact };
+            prop_assert_eq!(verdict(promise, &Observed::Fresh, RawState::Missing), expected);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_named_after_the_file_that_was_refused() {
+        let promise = Promise { installed: true, ..Promise::default() };
+        let refused = Observed::Refused { why: "EOF while parsing".into() };
+        for (state, expected) in [
+            (RawState::Missing, Verdict::Missing),
+            (RawState::Empty, Verdict::Empty),
+            (RawState::ZeroFilled, Verdict::Empty),
+            (RawState::Partial, Verdict::Torn),
+            (RawState::Other, Verdict::Torn),
+            (RawState::Whole, Verdict::WontOpen),
+        ] {
+            assert_eq!(verdict(promise, &refused, state), expected);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Showing a failure again: its crash state recovered once more, and its trial run once more.
+//!
+//! The first gives the same answer every time. The second is a kill by the clock: the same plan, and yet the kill lands a little
+//! earlier or later, so it has to be tried, and how often it showed is said.
+
+use std::path::PathBuf;
+
+use crashtest_kit::Registry;
+use crashtest_linux::clock;
+use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, Start, TrialRecord, Verdict};
+
+use crate::bench::{Bench, Recovery};
+use crate::chain::{Chain, Trial};
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::message::Report;
+use crate::sandbox::Sandbox;
+use crate::snapshot::Snapshot;
+use crate::{first_start, oracle, raw};
+
+/// Clean lives before a replay, from which it learns how long everything takes here.
+const CALIBRATION_LIVES: u64 = 4;
+
+/// What a restart on a stored crash state gave.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The state file before the restart.
+    pub raw: RawFile,
+    /// What recovery gave.
+    pub observed: Observed,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One sentence.
+    pub why: String,
+}
+
+/// Restarts the target on a stored crash state and judges it by the promises that were in force. This process must have one thread.
+///
+/// # Errors
+/// The sandbox cannot be used, or no victim can be forked.
+pub fn restart_on(
+    registry: &dyn Registry,
+    plan: &Plan,
+    sandbox: &Sandbox,
+    record: &TrialRecord,
+    crash_state: &Snapshot,
+) -> Result<Replayed, EngineError> {
+    clock::precise_timers();
+    let mut ignore = |_| Ok(());
+    let dir = sandbox.worker(0)?;
+    let mut bench = Bench::new(registry, plan, &dir, dir.join("spool"), &mut ignore)?;
+    let mut generations = bench.generations(record.stream)?;
+    crash_state.restore(&bench.dir).map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
+    let raw = raw::of_crash_state(crash_state, &mut *generations, record.promise);
+    let script = match record.start {
+        Start::First => Script::SecondStart,
+        Start::Again => Script::SaveThenStop(0),
+    };
+    let names = record.seed.derive("replay", 0);
+    let mut victim = bench.fork(script, record.stream, names, record.promise)?;
+    let observed = match bench.await_recovery(&mut victim)? {
+        Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, record.promise),
+        Recovery::Failed(observed) => observed,
+    };
+    bench.strike(victim)?;
+    let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
+    Ok(Replayed { raw, observed, verdict, why })
+}
+
+/// Runs the trial of `record` again `tries` times, each on a new directory that holds the generation from which it started;
+/// tells each outcome to `each`, which says whether to go on. This process must have one thread.
+///
+/// # Errors
+/// The sandbox cannot be used, or no victim can be forked.
+pub fn run_again(
+    registry: &dyn Registry,
+    plan: &Plan,
+    sandbox: &Sandbox,
+    record: &TrialRecord,
+    tries: u64,
+    each: &mut dyn FnMut(&TrialRecord) -> bool,
+) -> Result<(), EngineError> {
+    clock::precise_timers();
+    let dir = sandbox.worker(0)?;
+    let spool: PathBuf = dir.join("spool");
+    let mut gauge = None;
+    for _ in 0..tries {
+        let mut last = None;
+        let mut keep = |report| {
+            if let Report::Trial(record, _) = report {
+                last = Some(*record);
+            }
+            Ok(())
+        };
+        let mut bench = Bench::new(registry, plan, &dir, spool.clone(), &mut keep)?;
+        match gauge {
+            Some(known) => bench.gauge = known,
+            None => {
+                for _ in 0..CALIBRATION_LIVES {
+                    bench.install(record.stream, record.seed)?;
+                }
+                Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
+            }
+        }
+        match record.start {
+            Start::First => first_start::run(&mut bench, record.trial)?,
+            Start::Again => {
+                let mut chain = Chain::start(&mut bench, record.fault, record.series)?;
+                if record.base > Generation::ZERO {
+                    chain.advance_to(record.base)?;
+                }
+                chain.run(Trial { number: record.trial, seed: record.seed, aim: record.aim })?;
+                chain.finish()?;
+            }
+        }
+        gauge = Some(bench.gauge);
+        drop(bench);
+        if let Some(record) = last
+            && !each(&record)
+        {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A worker process: takes orders on its input, runs the trials, tells each outcome on its output. It has one thread, so that
+//! forking a victim is safe and cheap.
+
+use std::fs::File;
+use std::io::{BufRead, Write};
+
+use crashtest_kit::Registry;
+use crashtest_linux::{clock, stdio, supervision};
+use crashtest_model::{Fault, HarnessBug, Plan};
+
+use crate::bench::Bench;
+use crate::chain::{Chain, Trial};
+use crate::error::EngineError;
+use crate::first_start;
+use crate::message::{Job, Order, Report};
+
+/// Clean lives from which a worker learns how long everything takes.
+const CALIBRATION_LIVES: u64 = 4;
+/// The trial in which a worker dies under [`HarnessBug::WorkerDies`].
+const DEADLY_TRIAL: u64 = 5;
+
+/// Serves one supervisor on standard input and output, until the input ends.
+///
+/// Returns whether everything went well; what did not was told to the supervisor.
+#[must_use]
+pub fn serve(registry: &dyn Registry) -> bool {
+    let Ok(mut output) = stdio::take_stdout() else { return false };
+    match work(registry, &mut output) {
+        Ok(()) => true,
+        Err(error) => {
+            let report = Report::Failed { why: error.to_string(), hint: error.hint(), environment: error.is_usage() };
+            let _ = tell(&mut output, &report);
+            false
+        }
+    }
+}
+
+fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
+    let mut lines = std::io::stdin().lock().lines();
+    let mut next_line = || lines.next().transpose().map_err(|e| EngineError::Worker(e.to_string()));
+    let Some(line) = next_line()? else { return Ok(()) };
+    let job: Job = parse(&line)?;
+    supervision::die_with_parent(job.supervisor).map_err(|e| EngineError::Worker(e.to_string()))?;
+    clock::precise_timers();
+    let mut outlet = |report| tell(output, &report);
+    let mut bench = Bench::new(registry, &job.plan, &job.sandbox, job.spool.clone(), &mut outlet)?;
+    calibrate(&mut bench)?;
+    while let Some(line) = next_line()? {
+        carry_out(&mut bench, &parse(&line)?)?;
+        (bench.outlet)(Report::Done)?;
+    }
+    Ok(())
+}
+
+/// Clean lives before the first kill: the first delays are drawn from what these took.
+fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
+    let stream = bench.plan.seed.derive("calibration", 0);
+    for _ in 0..CALIBRATION_LIVES {
+        bench.install(stream, stream)?;
+    }
+    Chain::start(bench, Fault::Kill, u64::MAX)?.calibrate(CALIBRATION_LIVES)
+}
+
+fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
+    let plan: &Plan = bench.plan;
+    match order {
+        Order::Control(trials) => {
+            let mut chain = Chain::start(bench, Fault::None, 0)?;
+            for number in trials.clone() {
+                chain.run(Trial::control(plan, number))?;
+            }
+            chain.finish()
+        }
+        Order::FirstStart(trials) => {
+            for number in trials.clone() {
+                first_start::run(bench, number)?;
+            }
+            Ok(())
+        }
+        Order::Series(trials) => {
+            let mut chain = Chain::start(bench, Fault::Kill, Plan::series_of(trials.start))?;
+            for number in trials.clone() {
+                if plan.planted == Some(HarnessBug::WorkerDies) && number == DEADLY_TRIAL {
+                    std::process::abort();
+                }
+                chain.run(Trial::of(plan, number))?;
+            }
+            chain.finish()
+        }
+    }
+}
+
+fn parse<M: serde::de::DeserializeOwned>(line: &str) -> Result<M, EngineError> {
+    serde_json::from_str(line).map_err(|error| EngineError::Worker(format!("not a message: {error}")))
+}
+
+/// One line, one write: what was told is in the pipe when this returns, whatever happens to this process next.
+fn tell(output: &mut File, report: &Report) -> Result<(), EngineError> {
+    let mut line = serde_json::to_vec(report).map_err(|error| EngineError::Worker(error.to_string()))?;
+    line.push(b'\n');
+    output.write_all(&line).map_err(|error| EngineError::Worker(error.to_string()))
+}
