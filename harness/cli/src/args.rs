@@ -10,8 +10,10 @@ use crate::command::{doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, rep
 /// says whether the file came back torn, empty, missing, silently reset, or without an acknowledged save.
 #[derive(Debug, Parser)]
 #[command(name = "crashtest", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n\nExit status: 0 no broken claim · 1 a claim is broken · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written")]
-pub struct Cli {
+#[command(
+    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n\nExit status: 0 no broken claim · 1 a claim is broken · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
+)]
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -19,7 +21,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Kill a strategy's writer again and again, and judge every restart
     Run(RunArgs),
     /// Show one failure again

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 
 /// What came of a campaign.
-pub struct Conducted {
+pub(crate) struct Conducted {
     /// The finished folder.
     pub recorded: Recorded,
     /// What the program exits with.
@@ -29,7 +29,7 @@ pub struct Conducted {
 }
 
 /// How a campaign is conducted, apart from its plan.
-pub struct Manner<'a> {
+pub(crate) struct Manner<'a> {
     /// The folder under which the run's folder is made.
     pub out: &'a Path,
     /// Show no progress.
@@ -41,10 +41,14 @@ pub struct Manner<'a> {
 }
 
 /// A flag that Ctrl-C, SIGTERM and a hang-up set. A second Ctrl-C ends the program at once.
-pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
+pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
     let stop = Arc::new(AtomicBool::new(false));
     let register = |signal| -> io::Result<()> {
-        signal_hook::flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted as u8), Arc::clone(&stop))?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(Exit::Interrupted as u8),
+            Arc::clone(&stop),
+        )?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
         Ok(())
     };
@@ -55,7 +59,11 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
 }
 
 /// The strategy and the workload that a plan names.
-pub fn look_up(registry: &dyn Registry, strategy: &str, workload: &str) -> Result<(StrategyInfo, WorkloadInfo), Problem> {
+pub(crate) fn look_up(
+    registry: &dyn Registry,
+    strategy: &str,
+    workload: &str,
+) -> Result<(StrategyInfo, WorkloadInfo), Problem> {
     let strategies = registry.strategies();
     let workloads = registry.workloads();
     let found = strategies.iter().find(|info| info.name == strategy).ok_or_else(|| {
@@ -70,7 +78,7 @@ pub fn look_up(registry: &dyn Registry, strategy: &str, workload: &str) -> Resul
 }
 
 /// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
-pub fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
+pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
     let (strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
     let program = this_program()?;
     let mut plan = plan.clone();
@@ -151,7 +159,9 @@ fn stopped(ended: &Ended, plan: &Plan) -> Option<String> {
             Some(format!("--max-failures {} was reached", thousands(plan.budget.max_failures.unwrap_or(0))))
         }
         End::Interrupted => Some("interrupted".to_owned()),
-        End::ControlFailed => Some("the control failed: without any fault, the target shows what is not documented".to_owned()),
+        End::ControlFailed => {
+            Some("the control failed: without any fault, the target shows what is not documented".to_owned())
+        }
         End::Broken { why, .. } => Some(format!("failed to {why}")),
     }
 }
@@ -165,14 +175,15 @@ fn problem(end: End) -> Option<Problem> {
 }
 
 /// This very program, as worker.
-pub fn this_program() -> Result<WorkerProgram, Problem> {
+pub(crate) fn this_program() -> Result<WorkerProgram, Problem> {
     let path: PathBuf =
         std::env::current_exe().map_err(|error| Problem::bug(format!("failed to find this program: {error}")))?;
     Ok(WorkerProgram { path, arguments: vec!["worker".to_owned()] })
 }
 
 fn environment(program: &WorkerProgram, file_system: FileSystem) -> Environment {
-    let binary = std::fs::read(&program.path).map_or_else(|_| "unknown".to_owned(), |b| Digest::of_bytes(&b).to_string());
+    let binary =
+        std::fs::read(&program.path).map_or_else(|_| "unknown".to_owned(), |b| Digest::of_bytes(&b).to_string());
     Environment {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         binary,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crashtest_report::render::Color;
 
 /// Columns of standard output; 80 where it is no terminal.
-pub fn width() -> u16 {
+pub(crate) fn width() -> u16 {
     let terminal = ::console::Term::stdout();
     match terminal.size_checked() {
         Some((_, columns)) if terminal.is_term() => columns.clamp(60, 200),
@@ -14,18 +14,18 @@ pub fn width() -> u16 {
 }
 
 /// Whether standard output takes colour: a terminal, and <https://no-color.org> is not asked for.
-pub fn color() -> Color {
+pub(crate) fn color() -> Color {
     let wanted = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted { Color::Always } else { Color::Never }
 }
 
 /// Writes a result to standard output.
-pub fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     // The reader may have closed the pipe; the results are in the folder all the same.
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Writes a remark to standard error, on a line of its own.
-pub fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

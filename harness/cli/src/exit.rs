@@ -7,7 +7,7 @@ use crashtest_model::{Fault, Start, vacuity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// No claim was broken, and the run proves something.
     Clean = 0,
     /// A claim is broken.
@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 impl Exit {
     /// The exit of a campaign: the first that applies of 70, 130, 2, 4, 1, 3, 0.
     #[must_use]
-    pub fn of(ended: &Ended, kills_were_asked_for: bool) -> Exit {
+    pub(crate) fn of(ended: &Ended, kills_were_asked_for: bool) -> Exit {
         match &ended.end {
             End::Broken { environment: false, .. } => return Exit::Bug,
             End::Interrupted => return Exit::Interrupted,

@@ -29,9 +29,10 @@ fn main() -> ExitCode {
         Command::Doctor(args) => command::doctor::doctor(&args),
         Command::Worker => Ok(command::worker::serve()),
     };
-    result.unwrap_or_else(|problem: Problem| {
-        console::complain(&problem.to_string());
-        problem.exit
-    })
-    .into()
+    result
+        .unwrap_or_else(|problem: Problem| {
+            console::complain(&problem.to_string());
+            problem.exit
+        })
+        .into()
 }

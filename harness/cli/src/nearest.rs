@@ -3,14 +3,16 @@
 use crate::problem::Problem;
 
 /// The problem that `word` is not one of `valid` names of a `kind` ("strategy"), with the nearest one as a hint.
-pub fn unknown(kind: &str, word: &str, valid: &[&str]) -> Problem {
+pub(crate) fn unknown(kind: &str, word: &str, valid: &[&str]) -> Problem {
     let nearest = valid
         .iter()
         .map(|name| (strsim::damerau_levenshtein(word, name), *name))
         .min()
         .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
         .map(|(_, name)| format!("did you mean `{name}`?"));
-    Problem::usage(format!("unknown {kind} `{word}`")).hint(nearest).hint(Some(format!("there are: {}", valid.join(", "))))
+    Problem::usage(format!("unknown {kind} `{word}`"))
+        .hint(nearest)
+        .hint(Some(format!("there are: {}", valid.join(", "))))
 }
 
 #[cfg(test)]

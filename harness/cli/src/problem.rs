@@ -9,7 +9,7 @@ use crate::exit::Exit;
 
 /// A problem that ends the program.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     message: String,
     hints: Vec<String>,
     /// What the program exits with.
@@ -18,19 +18,20 @@ pub struct Problem {
 
 impl Problem {
     /// Bad input.
-    pub fn usage(message: impl Into<String>) -> Problem {
+    pub(crate) fn usage(message: impl Into<String>) -> Problem {
         Problem { message: message.into(), hints: Vec::new(), exit: Exit::Usage }
     }
 
     /// A bug of ours.
-    pub fn bug(message: impl Into<String>) -> Problem {
-        let hints = vec!["this is a bug of crashtest: please report it with the command and the results folder".to_owned()];
+    pub(crate) fn bug(message: impl Into<String>) -> Problem {
+        let hints =
+            vec!["this is a bug of crashtest: please report it with the command and the results folder".to_owned()];
         Problem { message: message.into(), hints, exit: Exit::Bug }
     }
 
     /// The same problem with a hint on a line of its own.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Problem {
+    pub(crate) fn hint(mut self, hint: impl Into<Option<String>>) -> Problem {
         self.hints.extend(hint.into());
         self
     }

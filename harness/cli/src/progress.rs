@@ -24,7 +24,7 @@ enum Display {
 }
 
 /// The progress of one campaign.
-pub struct Progress {
+pub(crate) struct Progress {
     display: Display,
     planned: Option<u64>,
     began: Instant,
@@ -33,7 +33,7 @@ pub struct Progress {
 
 impl Progress {
     /// Progress towards `planned` trials, if their number is known; nothing is shown if `quiet`.
-    pub fn new(planned: Option<u64>, quiet: bool) -> Progress {
+    pub(crate) fn new(planned: Option<u64>, quiet: bool) -> Progress {
         let display = match (quiet, io::stderr().is_terminal()) {
             (true, _) => Display::Nothing,
             (false, true) => Display::Bar(bar(planned)),
@@ -43,7 +43,7 @@ impl Progress {
     }
 
     /// Shows the counts, if it is time to.
-    pub fn show(&mut self, rows: &Rows) {
+    pub(crate) fn show(&mut self, rows: &Rows) {
         let interval = match self.display {
             Display::Bar(_) if self.began.elapsed() < PATIENCE => return,
             Display::Bar(_) => REDRAW,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashtest_model::{Bytes, Seed};
 
 /// `64KiB`, `64k` (1,024 bytes each), `1MiB`, `4096`.
-pub fn size(text: &str) -> Result<Bytes, String> {
+pub(crate) fn size(text: &str) -> Result<Bytes, String> {
     const SMALLEST: Bytes = Bytes::kib(1);
     const LARGEST: Bytes = Bytes::kib(64 * 1024);
     let bytes = parse_size::Config::new().with_binary().parse_size(text).map(Bytes).map_err(|e| e.to_string())?;
@@ -13,21 +13,22 @@ pub fn size(text: &str) -> Result<Bytes, String> {
 }
 
 /// `10ms`, `30s`, `2h 30m`; `0` is no time.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "expected a duration such as 10ms, 30s or 2h".to_owned())?;
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "expected a duration such as 10ms, 30s or 2h".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }
 
 /// A decimal number, or hexadecimal digits after `0x`.
-pub fn seed(text: &str) -> Result<Seed, String> {
+pub(crate) fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|_| "expected a number from 0 to 2^64 - 1, or hexadecimal digits after 0x".to_owned())
 }
 
 /// At least one; `10_000` and `10,000` are 10000.
-pub fn count(text: &str) -> Result<u64, String> {
+pub(crate) fn count(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     match digits.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
@@ -38,7 +39,7 @@ pub fn count(text: &str) -> Result<u64, String> {
 }
 
 /// Worker processes: one to 256.
-pub fn jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     match count(text)? {
         n @ 1..=256 => Ok(n as usize),
         _ => Err("must be at most 256".to_owned()),

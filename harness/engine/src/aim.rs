@@ -3,7 +3,7 @@
 //! Delays are drawn as positions ("2.37 saves after recovery"), so the plan is the same on every machine; how long that is *here*
 //! is measured on the lives themselves, and follows the machine as it gets slower or faster.
 
-use crashtest_kit::Board;
+use crashtest_kit::{Board, OpenedAs};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_model::Aim;
 
@@ -41,8 +41,10 @@ pub(crate) struct Gauge {
     pub(crate) start: Average,
     /// `init`.
     pub(crate) init: Average,
-    /// Recovery.
+    /// Recovery of an undamaged file.
     pub(crate) recovery: Average,
+    /// Recovery that ends in an error.
+    pub(crate) refusal: Average,
     /// One save.
     pub(crate) save: Average,
     /// From the begin of a save to the begin of the next.
@@ -50,15 +52,19 @@ pub(crate) struct Gauge {
 }
 
 impl Gauge {
-    /// Learns from a life that was forked at `forked_ns` and is over.
-    pub(crate) fn learn(&mut self, board: Board, forked_ns: u64) {
+    /// Learns from a life that began at `begun_ns` and is over.
+    pub(crate) fn learn(&mut self, board: Board, begun_ns: u64) {
         let Some(started) = board.started_ns() else { return };
-        self.start.measure(started.saturating_sub(forked_ns));
+        self.start.measure(started.saturating_sub(begun_ns));
         if let Some(installed) = board.installed_ns() {
             self.init.measure(installed.saturating_sub(started));
         }
         let Some(opened) = board.recovery() else { return };
-        self.recovery.measure(opened.at_ns.saturating_sub(started));
+        let recovery = match opened.as_what {
+            OpenedAs::Refused { .. } => &mut self.refusal,
+            OpenedAs::Fresh | OpenedAs::State { .. } => &mut self.recovery,
+        };
+        recovery.measure(opened.at_ns.saturating_sub(started));
         let saves = board.saves();
         if let Some(ns) = board.saving_ns().checked_div(saves) {
             self.save.measure(ns);

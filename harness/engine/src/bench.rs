@@ -43,7 +43,8 @@ pub(crate) struct Bench<'a> {
 /// A victim that runs.
 pub(crate) struct Victim {
     running: Running,
-    forked_ns: u64,
+    /// When it was forked, or began again, on the clock in ns.
+    begun_ns: u64,
     /// When it has taken too long over what it is doing, on the clock in ns.
     pub(crate) limit_ns: u64,
 }
@@ -88,17 +89,26 @@ impl<'a> Bench<'a> {
         promise: Promise,
     ) -> Result<Victim, EngineError> {
         self.board.reset(promise.acked, promise.begun);
-        let life = Life {
-            registry: self.registry,
-            spec: &self.plan.target,
-            stream,
-            names,
-            dir: self.dir.clone(),
-            board: self.board,
-        };
-        let forked_ns = now_ns();
+        let spec = &self.plan.target;
+        let life = Life { registry: self.registry, spec, stream, names, dir: self.dir.clone(), board: self.board };
+        let begun_ns = now_ns();
         let running = fork_child(move || life.live(script))?;
-        Ok(Victim { running, forked_ns, limit_ns: self.limit_from_now() })
+        Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
+    }
+
+    /// Whether a victim that refused its state has let go of everything and can begin again; waits until it has.
+    pub(crate) fn stands_by(&mut self, victim: &mut Victim) -> Result<bool, EngineError> {
+        let board = self.board;
+        self.watch(victim, || board.stands_by())?;
+        Ok(board.stands_by())
+    }
+
+    /// Lets a victim that stands by begin again, with `promise` in force.
+    pub(crate) fn begin_again(&mut self, victim: &mut Victim, promise: Promise) {
+        self.board.reset(promise.acked, promise.begun);
+        victim.begun_ns = now_ns();
+        victim.limit_ns = self.limit_from_now();
+        shared::open(self.board.gate());
     }
 
     /// The end of the time that one step may take, on the clock in ns.
@@ -107,9 +117,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits until the victim's recovery has reported, it has ended, or its time is up.
-    pub(crate) fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
-        let expected = self.gauge.start.ns() + self.gauge.recovery.ns();
-        sleep_until(victim.forked_ns + expected as u64);
+    ///
+    /// `damaged`: the state file is not whole, so an error is likely, and sooner than a state would be.
+    pub(crate) fn await_recovery(&mut self, victim: &mut Victim, damaged: bool) -> Result<Recovery, EngineError> {
+        let recovery = if damaged { self.gauge.refusal } else { self.gauge.recovery };
+        let expected = self.gauge.start.ns() + recovery.ns();
+        sleep_until(victim.begun_ns + expected as u64);
         let board = self.board;
         let ended = self.watch(victim, || board.recovery().is_some())?;
         // Look again: it may have reported and then ended.
@@ -152,8 +165,13 @@ impl<'a> Bench<'a> {
     }
 
     /// Kills the victim, says how it really ended, and learns from its life.
-    pub(crate) fn strike(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
-        let forked_ns = victim.forked_ns;
+    pub(crate) fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
+        self.strike_and(victim, || ())
+    }
+
+    /// [`strike`](Bench::strike), doing `meanwhile` while the kernel takes the victim apart.
+    pub(crate) fn strike_and(&mut self, mut victim: Victim, meanwhile: impl FnOnce()) -> Result<Landed, EngineError> {
+        let begun_ns = victim.begun_ns;
         let landed = match victim.running.try_wait().map_err(EngineError::Wait)? {
             // Whatever ended it, it was not us.
             Some(Exit::Status(status)) => Landed::Exit { status },
@@ -163,13 +181,17 @@ impl<'a> Bench<'a> {
                 self.await_exit(&mut victim)?;
                 Landed::Nothing
             }
-            None => match victim.running.kill().map_err(EngineError::Wait)? {
-                exit if exit.by_sigkill() => Landed::Kill,
-                Exit::Status(status) => Landed::Exit { status },
-                Exit::Signal(signal) => Landed::Signal { signal },
-            },
+            None => {
+                victim.running.send_sigkill().map_err(EngineError::Wait)?;
+                meanwhile();
+                match victim.running.kill().map_err(EngineError::Wait)? {
+                    exit if exit.by_sigkill() => Landed::Kill,
+                    Exit::Status(status) => Landed::Exit { status },
+                    Exit::Signal(signal) => Landed::Signal { signal },
+                }
+            }
         };
-        self.gauge.learn(self.board, forked_ns);
+        self.gauge.learn(self.board, begun_ns);
         Ok(landed)
     }
 
@@ -217,7 +239,7 @@ impl<'a> Bench<'a> {
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.
     pub(crate) fn report(
         &mut self,
-        record: TrialRecord,
+        mut record: TrialRecord,
         crash: &Snapshot,
         after: Option<&Path>,
     ) -> Result<(), EngineError> {
@@ -228,6 +250,9 @@ impl<'a> Bench<'a> {
                 .map_err(EngineError::sandbox("keep evidence of", &self.dir))?,
             None => None,
         };
+        if let (None, Some(detail)) = (&evidence, &mut record.detail) {
+            detail.calls.clear();
+        }
         (self.outlet)(Report::Trial(Box::new(record), evidence))
     }
 

@@ -1,11 +1,12 @@
 //! A chain of lives in one directory: each trial's crash is judged by the recovery with which the next life starts.
 //!
 //! fork → recovery of the previous crash state (this *is* the restart) → saves until killed → the files are read → next. Damage
-//! compounds as it does in production. After a violation the evidence is kept and the directory starts afresh.
+//! compounds as it does in production. After a violation the evidence is kept and the directory starts afresh; a life whose
+//! recovery refused the damage then opens the fresh directory, any other is replaced.
 //!
 //! The control is the same chain with clean stops in place of kills.
 
-use crashtest_kit::{CallLog, Found, Generations};
+use crashtest_kit::{CallLog, Found, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
     Aim, Consequences, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Phase, Plan, Promise,
@@ -129,7 +130,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     pub(crate) fn advance_to(&mut self, base: Generation) -> Result<(), EngineError> {
         let saves = base.0 - self.promise.acked.0;
         let mut victim = self.fork(Script::SaveThenStop(saves))?;
-        self.bench.await_recovery(&mut victim)?;
+        self.await_recovery(&mut victim)?;
         self.bench.await_exit(&mut victim)?;
         self.bench.strike(victim)?;
         self.promise = self.bench.promise(self.promise).unwrap_or(self.promise);
@@ -144,7 +145,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     pub(crate) fn calibrate(&mut self, lives: u64) -> Result<(), EngineError> {
         for _ in 0..lives {
             let mut victim = self.fork(Script::SaveThenStop(4))?;
-            self.bench.await_recovery(&mut victim)?;
+            self.await_recovery(&mut victim)?;
             self.bench.await_exit(&mut victim)?;
             self.bench.strike(victim)?;
             self.start_afresh()?;
@@ -187,7 +188,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
         let saves = saves as u64;
         let mut victim = self.fork(Script::SaveThenStop(saves))?;
-        let recovery = self.bench.await_recovery(&mut victim)?;
+        let recovery = self.await_recovery(&mut victim)?;
         let judged = self.judge(&recovery);
         let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
         let base = self.promise.acked;
@@ -211,9 +212,7 @@ impl<'c, 'a> Chain<'c, 'a> {
                 std::hint::spin_loop();
             }
         } else {
-            let recovery = self.bench.await_recovery(&mut victim)?;
-            let judged = self.judge(&recovery);
-            victim = match self.settle(judged, victim)? {
+            victim = match self.restart(victim)? {
                 Some(victim) => victim,
                 None => return Ok(Attempt::Void),
             };
@@ -221,7 +220,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let idle_ns = self.bench.plan.target.idle_us * 1000;
         let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, limit_ns);
-        let landed = self.bench.strike(victim)?;
+        let landed = self.strike(victim)?;
         if into_recovery {
             match self.bench.board.recovery() {
                 None => self.hand_on()?,
@@ -241,6 +240,31 @@ impl<'c, 'a> Chain<'c, 'a> {
         };
         self.post_mortem(trial, self.promise.acked, moment, landed, ended)?;
         Ok(Attempt::Done)
+    }
+
+    /// Judges the standing crash by the recovery of `victim`, which comes back ready to save; `None` where it cannot.
+    fn restart(&mut self, mut victim: Victim) -> Result<Option<Victim>, EngineError> {
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let refused = matches!(&recovery, Recovery::Opened(Opened { as_what: OpenedAs::Refused { .. }, .. }));
+        if !refused || !matches!(judged, Judged::Violated(_)) || !self.bench.stands_by(&mut victim)? {
+            return self.settle(judged, victim);
+        }
+        self.conclude(judged)?;
+        self.bench.begin_again(&mut victim, self.promise);
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        self.settle(judged, victim)
+    }
+
+    /// Kills the victim, and derives the generations that it may leave while the kernel takes it apart.
+    fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
+        let (board, generations) = (self.bench.board, &mut self.generations);
+        self.bench.strike_and(victim, || {
+            for generation in [board.acked(), board.begun()].into_iter().flatten() {
+                generations.encoded(generation);
+            }
+        })
     }
 
     /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
@@ -385,6 +409,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     /// [`conclude`](Chain::conclude), with the victim killed first if its life may not go on.
     fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
         if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
+            // Dead before its files are kept and cleared away.
             self.bench.strike(victim)?;
             self.conclude(judged)?;
             return Ok(None);
@@ -396,7 +421,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     /// the files that are left over.
     fn recover_save_and_stop(&mut self) -> Result<(), EngineError> {
         let mut victim = self.fork(Script::SaveThenStop(1))?;
-        let recovery = self.bench.await_recovery(&mut victim)?;
+        let recovery = self.await_recovery(&mut victim)?;
         let judged = self.judge(&recovery);
         let Judged::Survived(mut crash) = judged else {
             self.settle(judged, victim)?;
@@ -440,10 +465,20 @@ impl<'c, 'a> Chain<'c, 'a> {
         Ok(if exit.is_some() { landed } else { Landed::Nothing })
     }
 
+    fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
+        let damaged = self.standing.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole);
+        self.bench.await_recovery(victim, damaged)
+    }
+
     fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {
-        self.lives += 1;
-        let names = self.stream.derive("names", self.lives);
+        let names = self.names();
         self.bench.fork(script, self.stream, names, self.promise)
+    }
+
+    /// Temporary names of its own for each life.
+    fn names(&mut self) -> Seed {
+        self.lives += 1;
+        self.stream.derive("names", self.lives)
     }
 
     fn start_afresh(&mut self) -> Result<(), EngineError> {

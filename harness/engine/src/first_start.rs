@@ -3,7 +3,7 @@
 //! Until `init` has returned nothing was promised, so a fresh state is intact; what counts is that the program starts at all.
 
 use crashtest_model::{
-    Consequences, FailureDetail, Fault, Generation, Landed, Outcome, Promise, Start, TrialRecord, Verdict,
+    Consequences, FailureDetail, Fault, Generation, Landed, Outcome, Promise, RawState, Start, TrialRecord, Verdict,
 };
 
 use crate::aim;
@@ -66,7 +66,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     }
 
     let mut victim = bench.fork(Script::SecondStart, stream, stream.derive("names", 2), nothing)?;
-    let recovery = bench.await_recovery(&mut victim)?;
+    let recovery = bench.await_recovery(&mut victim, raw.state != RawState::Whole)?;
     bench.strike(victim)?;
     bench.blame_the_machine_first()?;
     let observed = match recovery {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crashtest_kit::fs::Fs;
 use crashtest_kit::{Board, Place, Recovered, Registry, Target};
 use crashtest_linux::clock::now_ns;
+use crashtest_linux::shared;
 use crashtest_model::{Activity, Generation, Seed, TargetSpec};
 
 /// The exit status of a life whose init or save failed.
@@ -45,31 +46,39 @@ impl Life<'_> {
     pub(crate) fn live(self, script: Script) -> i32 {
         let board = self.board;
         std::panic::set_hook(Box::new(move |panic| board.failed(&format!("panicked: {}", message(panic)), 0)));
-        let place = Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names };
-        let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
-        board.started(now_ns());
-        if matches!(script, Script::Install | Script::FirstStart | Script::SecondStart) {
-            board.enter(Activity::Init);
-            if let Err(error) = target.init() {
-                board.failed(&format!("init: {error}"), error.raw_os_error().unwrap_or(0));
-                return FAILED;
+        loop {
+            let place = Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names };
+            let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
+            board.started(now_ns());
+            if matches!(script, Script::Install | Script::FirstStart | Script::SecondStart) {
+                board.enter(Activity::Init);
+                if let Err(error) = target.init() {
+                    board.failed(&format!("init: {error}"), error.raw_os_error().unwrap_or(0));
+                    return FAILED;
+                }
+                board.installed(now_ns());
+                board.enter(Activity::Idle);
             }
-            board.installed(now_ns());
+            match script {
+                Script::Install => return 0,
+                Script::FirstStart => wait_for_the_kill(),
+                Script::SecondStart | Script::Save | Script::SaveThenStop(_) => {}
+            }
+            board.enter(Activity::Recovery);
+            let opened = target.open();
+            board.opened(&opened, now_ns());
             board.enter(Activity::Idle);
-        }
-        match script {
-            Script::Install => return 0,
-            Script::FirstStart => wait_for_the_kill(),
-            Script::SecondStart | Script::Save | Script::SaveThenStop(_) => {}
-        }
-        board.enter(Activity::Recovery);
-        let opened = target.open();
-        board.opened(&opened, now_ns());
-        board.enter(Activity::Idle);
-        match (opened, script) {
-            (Ok(recovered), Script::Save) => self.save(target, recovered, u64::MAX),
-            (Ok(recovered), Script::SaveThenStop(saves)) => self.save(target, recovered, saves),
-            _ => wait_for_the_kill(),
+            match (opened, script) {
+                (Ok(recovered), Script::Save) => return self.save(target, recovered, u64::MAX),
+                (Ok(recovered), Script::SaveThenStop(saves)) => return self.save(target, recovered, saves),
+                // A refused state ends this target, not the life: it may be given a fresh directory and begin again.
+                (Err(_), Script::Save) => {
+                    drop(target);
+                    board.stand_by();
+                    shared::wait_at(board.gate());
+                }
+                _ => wait_for_the_kill(),
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crashtest_kit::Registry;
 use crashtest_linux::clock;
-use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, Start, TrialRecord, Verdict};
+use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, RawState, Start, TrialRecord, Verdict};
 
 use crate::bench::{Bench, Recovery};
 use crate::chain::{Chain, Trial};
@@ -58,7 +58,7 @@ pub fn restart_on(
     };
     let names = record.seed.derive("replay", 0);
     let mut victim = bench.fork(script, record.stream, names, record.promise)?;
-    let observed = match bench.await_recovery(&mut victim)? {
+    let observed = match bench.await_recovery(&mut victim, raw.state != RawState::Whole)? {
         Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, record.promise),
         Recovery::Failed(observed) => observed,
     };

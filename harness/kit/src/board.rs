@@ -10,7 +10,7 @@ use crashtest_model::{Activity, Call, CallMark, Digest, Generation, Moment, Phas
 
 use crate::{Recovered, Refused};
 
-/// The words that a board takes: 8 KiB.
+/// The words that a board takes: under 4 KiB.
 pub const BOARD_WORDS: usize = RING + RING_ENTRIES * ENTRY_WORDS;
 
 const PHASE: usize = 0;
@@ -28,11 +28,13 @@ const FAILED: usize = 11;
 const CALLS: usize = 12;
 const TEXT_LENGTH: usize = 13;
 const STOP: usize = 14;
+const GATE: usize = 15;
+const STANDING_BY: usize = 16;
 
-const TEXT: usize = 16;
+const TEXT: usize = 24;
 const TEXT_WORDS: usize = 112;
 const RING: usize = TEXT + TEXT_WORDS;
-const RING_ENTRIES: usize = 64;
+const RING_ENTRIES: usize = 24;
 /// What, offset, length, and the name.
 const ENTRY_WORDS: usize = 3 + NAME_WORDS;
 const NAME_WORDS: usize = 11;
@@ -194,6 +196,11 @@ impl Board {
         }
     }
 
+    /// The victim has let go of a target that refused its state, and waits at the gate.
+    pub fn stand_by(self) {
+        self.set(STANDING_BY, 1);
+    }
+
     // What the harness writes.
 
     /// Asks the victim to stop cleanly after its current save.
@@ -201,7 +208,19 @@ impl Board {
         self.set(STOP, 1);
     }
 
+    /// The word at which a victim that stands by waits until it is not zero.
+    #[must_use]
+    pub fn gate(self) -> &'static AtomicU64 {
+        &self.words[GATE]
+    }
+
     // What both read.
+
+    /// Whether the victim waits at the gate, or is just about to.
+    #[must_use]
+    pub fn stands_by(self) -> bool {
+        self.get(STANDING_BY) != 0
+    }
 
     /// Whether the victim is asked to stop.
     #[must_use]

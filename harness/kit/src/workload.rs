@@ -15,6 +15,9 @@ pub trait Workload: 'static {
     /// The folded state: what the file holds.
     type State: Serialize + DeserializeOwned + Hash + Clone;
 
+    /// Its name on the command line.
+    const NAME: &'static str;
+
     /// Its name and its words.
     fn info() -> WorkloadInfo;
 
@@ -78,8 +81,9 @@ pub struct Folded<W: Workload> {
     kept: VecDeque<(Generation, Digest, Rc<Vec<u8>>)>,
 }
 
-/// A crash leaves the last acked and the in-flight generation in question, and the life after it one or two more.
-const KEPT: usize = 4;
+/// A crash leaves two generations in question and a life makes a few; a directory that starts afresh after each failure goes
+/// through the first few again and again. Encodings of all of them together take at most this many bytes, and two are always kept.
+const KEPT_BYTES: u64 = 1 << 20;
 
 impl<W: Workload> Folded<W> {
     /// The fold of `stream`, at generation 0.
@@ -112,7 +116,7 @@ impl<W: Workload> Folded<W> {
         // Writing into memory fails only if the state cannot be JSON, which the workloads' own tests exclude.
         encode(state, &mut bytes).unwrap_or_else(|error| unreachable!("a state that is not JSON: {error}"));
         let bytes = Rc::new(bytes);
-        if self.kept.len() == KEPT {
+        if self.kept.len() as u64 * self.bound.0 >= KEPT_BYTES && self.kept.len() >= 2 {
             self.kept.pop_front();
         }
         self.kept.push_back((generation, digest, Rc::clone(&bytes)));
@@ -157,5 +161,5 @@ impl<W: Workload> Generations for Folded<W> {
 /// The name of a workload's state file, relative to the state directory.
 #[must_use]
 pub fn state_file<W: Workload>() -> String {
-    format!("{}.json", W::info().name)
+    format!("{}.json", W::NAME)
 }

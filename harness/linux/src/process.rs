@@ -100,14 +100,23 @@ impl Running {
         self.wait_with(Some(WaitPidFlag::WNOHANG))
     }
 
+    /// Sends SIGKILL and does not wait: it may still be running for a moment.
+    ///
+    /// # Errors
+    /// What kill(2) says.
+    pub fn send_sigkill(&self) -> io::Result<()> {
+        match self.exit {
+            None => Ok(kill(self.pid, Signal::SIGKILL)?),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Sends SIGKILL and waits. The result says how it really ended: it may have exited just before.
     ///
     /// # Errors
     /// What kill(2) and waitpid(2) say.
     pub fn kill(mut self) -> io::Result<Exit> {
-        if self.exit.is_none() {
-            kill(self.pid, Signal::SIGKILL)?;
-        }
+        self.send_sigkill()?;
         self.wait_with(None)?.ok_or_else(|| io::Error::other("waitpid gave no exit"))
     }
 

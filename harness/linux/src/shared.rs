@@ -4,7 +4,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
@@ -21,10 +21,30 @@ pub fn map(words: NonZeroUsize) -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { std::slice::from_raw_parts(address.as_ptr().cast::<AtomicU64>(), words.get()) })
 }
 
+/// Waits in the kernel until `gate` is not zero (futex(2), shared between processes).
+pub fn wait_at(gate: &AtomicU64) {
+    while gate.load(Ordering::Acquire) == 0 {
+        futex(gate, libc::FUTEX_WAIT, 0);
+    }
+}
+
+/// Makes `gate` non-zero and wakes everybody who waits at it.
+pub fn open(gate: &AtomicU64) {
+    gate.store(1, Ordering::Release);
+    futex(gate, libc::FUTEX_WAKE, i32::MAX);
+}
+
+/// A futex is 32 bits: the lower half of the word, which comes first on the little-endian machines that we run on. Every error
+/// (the value has changed, a signal came) means to look at the word again, which the callers do.
+fn futex(word: &AtomicU64, operation: libc::c_int, value: libc::c_int) {
+    const { assert!(cfg!(target_endian = "little")) };
+    let none = std::ptr::null::<libc::timespec>();
+    // SAFETY: the address is that of a live, aligned word; these operations read it at most and have no timeout.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr().cast::<u32>(), operation, value, none) };
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
 
     #[test]
@@ -34,5 +54,15 @@ mod tests {
         assert!(words.iter().all(|w| w.load(Ordering::Relaxed) == 0));
         words[1023].store(7, Ordering::Relaxed);
         assert_eq!(words[1023].load(Ordering::Relaxed), 7);
+    }
+
+    #[test]
+    fn whoever_waits_at_a_gate_goes_on_when_it_opens() {
+        let words = map(NonZeroUsize::new(1).unwrap()).unwrap();
+        let waiting = std::thread::spawn(|| wait_at(&words[0]));
+        assert!(!waiting.is_finished());
+        open(&words[0]);
+        waiting.join().unwrap();
+        wait_at(&words[0]);
     }
 }

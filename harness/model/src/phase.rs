@@ -184,8 +184,8 @@ impl Phase {
 
     /// The gap between two successive file-changing calls of a save in which this phase lies, if it lies in one.
     ///
-    /// "last write" is the write after which the file was synced or closed; the end of a save and the time until the next
-    /// save's first changing call are one gap.
+    /// "last write" is the write after which the file was synced or closed. What follows a rename, or the end of a save, up to
+    /// the next save's first changing call is one gap.
     #[must_use]
     pub fn gap(self) -> Option<String> {
         match (self.activity, self.moment) {
@@ -199,7 +199,8 @@ impl Phase {
             (Some((Call::Write, n)), Moment::After(Call::Write)) => format!("write {n} → write {}", n + 1),
             (Some((Call::Write, _)), _) => "last write → next call".to_owned(),
             (Some((Call::Create, _)), _) => "create → write 1".to_owned(),
-            (Some((call, _)), _) => format!("{} → end of save", call.name()),
+            (Some((Call::Rename, _)), _) => "end of save → next save".to_owned(),
+            (Some((call, _)), _) => format!("{} → next call", call.name()),
         })
     }
 }

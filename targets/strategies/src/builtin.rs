@@ -12,17 +12,18 @@ use crate::workloads::{fills::Fills, signals::Signals};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Builtin;
 
-type Entry = (fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
+/// A strategy's name, what is said of it, and how it is made.
+pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
 const STRATEGIES: [Entry; 3] = [
-    (direct::info, || Box::new(direct::Direct)),
-    (atomic::info, || Box::new(atomic::Atomic)),
-    (atomic_fsync::info, || Box::new(atomic_fsync::AtomicFsync::default())),
+    (direct::NAME, direct::info, || Box::new(direct::Direct)),
+    (atomic::NAME, atomic::info, || Box::new(atomic::Atomic)),
+    (atomic_fsync::NAME, atomic_fsync::info, || Box::new(atomic_fsync::AtomicFsync::default())),
 ];
 
 fn strategy(name: &str) -> Option<Box<dyn Strategy>> {
     let mut entries = STRATEGIES.into_iter().chain(planted::STRATEGIES);
-    entries.find(|(info, _)| info().name == name).map(|(_, make)| make())
+    entries.find(|(own, ..)| *own == name).map(|(.., make)| make())
 }
 
 /// What can be made for any workload, chosen by its name.
@@ -44,7 +45,7 @@ impl OfWorkload<'_> {
 
 impl Registry for Builtin {
     fn strategies(&self) -> Vec<StrategyInfo> {
-        STRATEGIES.iter().chain(&planted::STRATEGIES).map(|(info, _)| info()).collect()
+        STRATEGIES.iter().chain(&planted::STRATEGIES).map(|(_, info, _)| info()).collect()
     }
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
@@ -54,8 +55,8 @@ impl Registry for Builtin {
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
         let of = OfWorkload { spec, stream };
         match spec.workload.as_str() {
-            "fills" => of.target::<Fills>(place),
-            "signals" => of.target::<Signals>(place),
+            Fills::NAME => of.target::<Fills>(place),
+            Signals::NAME => of.target::<Signals>(place),
             _ => None,
         }
     }
@@ -63,9 +64,27 @@ impl Registry for Builtin {
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
         let of = OfWorkload { spec, stream };
         match spec.workload.as_str() {
-            "fills" => of.generations::<Fills>(),
-            "signals" => of.generations::<Signals>(),
+            Fills::NAME => of.generations::<Fills>(),
+            Signals::NAME => of.generations::<Signals>(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_found_by_the_name_that_it_is_listed_under() {
+        for (name, info, _) in STRATEGIES.iter().chain(&planted::STRATEGIES) {
+            assert_eq!(info().name, *name);
+            assert_eq!(info().planted, name.starts_with("planted-"));
+            assert!(strategy(name).is_some());
+        }
+        assert_eq!(
+            Builtin.workloads().iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
+            [Fills::NAME, Signals::NAME]
+        );
     }
 }

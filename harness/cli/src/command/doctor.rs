@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use crashtest_kit::Registry;
 use crashtest_linux::{machine, mounts};
-use crashtest_model::{Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, StrategyInfo, TargetSpec, Verdict};
+use crashtest_model::{
+    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, StrategyInfo, TargetSpec, Verdict,
+};
 use crashtest_strategies::Builtin;
 
 use crate::conduct::{self, Conducted, Manner};
@@ -17,7 +19,7 @@ use crate::problem::Problem;
 ///
 /// Every canary has a known bug. A harness that lets one pass is broken, and says so here.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Where the sandboxes are made [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -93,7 +95,7 @@ impl Canary {
 }
 
 /// Runs the command.
-pub fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     let dir = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     console::print(&machine_report(&dir));
     let stop = conduct::stop_on_signals()?;
@@ -101,7 +103,8 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
         .prefix(".crashtest-doctor-")
         .tempdir_in(&dir)
         .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
-    let mut canaries: Vec<Canary> = Builtin.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
+    let mut canaries: Vec<Canary> =
+        Builtin.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
     canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill));
     canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies));
     console::print("\nSelf-test: every planted bug must be caught\n");

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// What there is: strategies, workloads, faults, verdicts
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Only one kind
     #[arg(value_enum)]
     pub kind: Option<Kind>,
@@ -23,7 +23,7 @@ pub struct ListArgs {
 
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// How state is persisted
     Strategies,
     /// What state is persisted
@@ -35,7 +35,7 @@ pub enum Kind {
 }
 
 /// Runs the command.
-pub fn list(args: &ListArgs) -> Result<Exit, Problem> {
+pub(crate) fn list(args: &ListArgs) -> Result<Exit, Problem> {
     let kinds = match args.kind {
         Some(kind) => vec![kind],
         None => vec![Kind::Strategies, Kind::Workloads, Kind::Faults, Kind::Verdicts],

@@ -1,8 +1,8 @@
 //! The commands, one a file.
 
-pub mod doctor;
-pub mod list;
-pub mod replay;
-pub mod report;
-pub mod run;
-pub mod worker;
+pub(crate) mod doctor;
+pub(crate) mod list;
+pub(crate) mod replay;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod worker;

@@ -24,8 +24,10 @@ const PATIENCE: u64 = 10;
 /// seed, the same state and the same aim: a kill by the clock lands a little earlier or later, so it is tried several times and
 /// how often it showed is said.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not.")]
-pub struct ReplayArgs {
+#[command(
+    after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not."
+)]
+pub(crate) struct ReplayArgs {
     /// A folder under `failures/`, or a results folder together with --trial
     pub failure: PathBuf,
     /// The trial of the results folder
@@ -47,7 +49,7 @@ pub struct ReplayArgs {
 
 /// `--start`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum StartArg {
+pub(crate) enum StartArg {
     /// The very first start, in an empty directory
     First,
     /// A start with a state installed
@@ -76,15 +78,14 @@ impl ReplayArgs {
             FaultArg::None => Fault::None,
             FaultArg::Kill => Fault::Kill,
         };
-        let record = find_trial(&self.failure, fault, start, trial)?.ok_or_else(|| {
-            Problem::usage(format!("`{}` has no trial {trial}", self.failure.display()))
-        })?;
+        let record = find_trial(&self.failure, fault, start, trial)?
+            .ok_or_else(|| Problem::usage(format!("`{}` has no trial {trial}", self.failure.display())))?;
         Ok(Wanted { run, record, crash_state: None })
     }
 }
 
 /// Runs the command.
-pub fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
+pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
     let Wanted { run, record, crash_state } = args.wanted()?;
     conduct::look_up(&Builtin, &run.plan.target.strategy, &run.plan.target.workload)?;
     let parent = match &args.dir {

@@ -13,8 +13,10 @@ use crate::problem::Problem;
 ///
 /// Works on old runs, on interrupted ones, and on one whose supervisor was killed: it shows what there is and says "incomplete".
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crashtest report\n  crashtest report results/latest --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
-pub struct ReportArgs {
+#[command(
+    after_help = "Examples:\n  crashtest report\n  crashtest report results/latest --format markdown >> \"$GITHUB_STEP_SUMMARY\""
+)]
+pub(crate) struct ReportArgs {
     /// The results folder
     #[arg(default_value = "results/latest")]
     pub run: PathBuf,
@@ -25,7 +27,7 @@ pub struct ReportArgs {
 
 /// `--format`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For a terminal
     Text,
     /// For a CI job summary
@@ -37,7 +39,7 @@ pub enum Format {
 }
 
 /// Runs the command.
-pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
+pub(crate) fn report(args: &ReportArgs) -> Result<Exit, Problem> {
     let recorded = read(&args.run)?;
     console::print(&match args.format {
         Format::Text => render::terminal(&recorded, console::width(), console::color()),

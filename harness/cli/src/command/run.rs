@@ -20,8 +20,10 @@ use crate::values;
 /// Forks the writer, lets it save, kills it with SIGKILL at a moment drawn from the seed, reads what is left, starts it again and
 /// compares what it opens with what it had acknowledged. The control (no fault) always runs first.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs")]
-pub struct RunArgs {
+#[command(
+    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
+)]
+pub(crate) struct RunArgs {
     /// How the state is persisted: see `crashtest list strategies`
     #[arg(long, value_name = "NAME", help_heading = "What")]
     pub strategy: String,
@@ -87,7 +89,7 @@ pub struct RunArgs {
 
 /// `--loader`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LoaderArg {
+pub(crate) enum LoaderArg {
     /// Refuse it with an error
     Strict,
     /// Swallow the error and start fresh
@@ -96,7 +98,7 @@ pub enum LoaderArg {
 
 /// `--fault`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FaultArg {
+pub(crate) enum FaultArg {
     /// The control only: clean stops
     None,
     /// SIGKILL at random moments; the page cache survives
@@ -105,7 +107,7 @@ pub enum FaultArg {
 
 /// `--kill-at`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum KillAtArg {
+pub(crate) enum KillAtArg {
     /// Saves, the time between them, and one life in ten inside recovery
     Any,
     /// Saves only
@@ -116,7 +118,7 @@ pub enum KillAtArg {
 
 /// `--output-format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// For people
     Text,
     /// The object of summary.json
@@ -125,7 +127,7 @@ pub enum OutputFormat {
 
 /// `--plant`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum PlantArg {
+pub(crate) enum PlantArg {
     /// A worker that never sends the kill
     NoKill,
     /// A worker that dies
@@ -189,7 +191,7 @@ fn fresh_seed() -> Seed {
 }
 
 /// Runs the command.
-pub fn run(args: &RunArgs) -> Result<Exit, Problem> {
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
     conduct::look_up(&Builtin, &plan.target.strategy, &plan.target.workload)?;
     let stop = conduct::stop_on_signals()?;

@@ -5,6 +5,6 @@ use crashtest_strategies::Builtin;
 use crate::exit::Exit;
 
 /// Serves the supervisor on standard input and output.
-pub fn serve() -> Exit {
+pub(crate) fn serve() -> Exit {
     if crashtest_engine::serve(&Builtin) { Exit::Clean } else { Exit::Bug }
 }

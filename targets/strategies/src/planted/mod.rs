@@ -8,25 +8,23 @@ mod writers;
 
 use crashtest_model::{Fault, Loader, StrategyInfo, Verdict};
 
-use crate::document::Strategy;
+use crate::builtin::Entry;
 use crate::strategies::shows;
-
-type Entry = (fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
 /// Every canary.
 pub(crate) const STRATEGIES: [Entry; 12] = [
-    (rename_first, || Box::new(writers::RenameFirst)),
-    (unlink_first, || Box::new(writers::UnlinkFirst)),
-    (ack_first, || Box::new(writers::AckFirst::default())),
-    (skip, || Box::new(writers::Skip::default())),
-    (leak, || Box::new(writers::Leak::default())),
-    (exit, || Box::new(writers::Exit::default())),
-    (fail, || Box::new(writers::Fail::default())),
-    (stall, || Box::new(writers::Stall::default())),
-    (swallow, || Box::new(loaders::Swallow)),
-    (invent, || Box::new(loaders::Invent)),
-    (hang, || Box::new(loaders::Hang)),
-    (panic, || Box::new(loaders::Panic)),
+    ("planted-rename-first", rename_first, || Box::new(writers::RenameFirst)),
+    ("planted-unlink-first", unlink_first, || Box::new(writers::UnlinkFirst)),
+    ("planted-ack-first", ack_first, || Box::new(writers::AckFirst::default())),
+    ("planted-skip", skip, || Box::new(writers::Skip::default())),
+    ("planted-leak", leak, || Box::new(writers::Leak::default())),
+    ("planted-exit", exit, || Box::new(writers::Exit::default())),
+    ("planted-fail", fail, || Box::new(writers::Fail::default())),
+    ("planted-stall", stall, || Box::new(writers::Stall::default())),
+    ("planted-swallow", swallow, || Box::new(loaders::Swallow)),
+    ("planted-invent", invent, || Box::new(loaders::Invent)),
+    ("planted-hang", hang, || Box::new(loaders::Hang)),
+    ("planted-panic", panic, || Box::new(loaders::Panic)),
 ];
 
 fn canary(name: &str, summary: &str, fault: Fault, must: &[Verdict], may: &[Verdict]) -> StrategyInfo {

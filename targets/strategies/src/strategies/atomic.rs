@@ -14,9 +14,12 @@ use crate::document::{Content, Strategy};
 /// Temp, rename.
 pub(crate) struct Atomic;
 
+/// Its name on the command line.
+pub(crate) const NAME: &str = "atomic";
+
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
-        name: "atomic".into(),
+        name: NAME.into(),
         summary: "write a temporary sibling, rename it over the file; no sync".into(),
         recipe: "open(f.tmp, O_TRUNC) · write × n · close · rename(f.tmp, f)".into(),
         origin: "os.replace() recipes and write_text_atomic() helpers".into(),

@@ -20,9 +20,12 @@ pub(crate) struct AtomicFsync {
     temporaries: u64,
 }
 
+/// Its name on the command line.
+pub(crate) const NAME: &str = "atomic-fsync";
+
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
-        name: "atomic-fsync".into(),
+        name: NAME.into(),
         summary: "write a unique temporary, fsync it, rename it over the file, fsync the directory".into(),
         recipe: "open(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
         origin: "the protocol that file system developers ask for; atomic_write_file() as storage APIs should offer it"

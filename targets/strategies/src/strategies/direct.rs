@@ -15,9 +15,12 @@ use crate::document::{Content, Strategy};
 /// Truncate, stream, close.
 pub(crate) struct Direct;
 
+/// Its name on the command line.
+pub(crate) const NAME: &str = "direct";
+
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
-        name: "direct".into(),
+        name: NAME.into(),
         summary: "truncate the file and stream the new content into it".into(),
         recipe: "open(f, O_TRUNC) · write × n · close".into(),
         origin:

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{REFUSED, phrase};
 
 /// What a fill takes in the file at most, with the comma.
-const FILL_BYTES: u64 = 112;
+const FILL_BYTES: u64 = 118;
 /// What everything else takes at most.
 const HEADER_BYTES: u64 = 320;
 
@@ -168,9 +168,11 @@ fn capacity(bound: Bytes) -> usize {
 impl Workload for Fills {
     type State = FillAuditLog;
 
+    const NAME: &str = "fills";
+
     fn info() -> WorkloadInfo {
         WorkloadInfo {
-            name: "fills".into(),
+            name: Self::NAME.into(),
             summary: "a fill audit log with decimal prices, read by a position reconciler".into(),
             phrases: vec![
                 phrase("quiet", "restarts at which the reconciler stayed quiet about a position that had drifted"),
@@ -188,7 +190,9 @@ impl Workload for Fills {
         for symbol in Symbol::ALL {
             log.opening.insert(symbol, rng.random_range(-5_000..5_000));
         }
-        log.execute(capacity(bound) * 3 / 4, &mut rng);
+        let capacity = capacity(bound);
+        let fills = rng.random_range(capacity / 2..=capacity);
+        log.execute(fills, &mut rng);
         log
     }
 

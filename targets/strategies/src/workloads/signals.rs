@@ -59,9 +59,11 @@ fn capacity(bound: Bytes) -> usize {
 impl Workload for Signals {
     type State = SignalTracker;
 
+    const NAME: &str = "signals";
+
     fn info() -> WorkloadInfo {
         WorkloadInfo {
-            name: "signals".into(),
+            name: Self::NAME.into(),
             summary: "the set of alerts that were already sent, so that none is sent twice".into(),
             phrases: vec![
                 phrase("refired", "alerts that fire again"),
@@ -73,7 +75,10 @@ impl Workload for Signals {
 
     fn initial(stream: Seed, bound: Bytes) -> SignalTracker {
         let mut tracker = SignalTracker { next: 1, ..SignalTracker::default() };
-        tracker.fire(capacity(bound) * 3 / 4, &mut operation_rng(stream, Generation::ZERO));
+        let mut rng = operation_rng(stream, Generation::ZERO);
+        let capacity = capacity(bound);
+        let alerts = rng.random_range(capacity / 2..=capacity);
+        tracker.fire(alerts, &mut rng);
         tracker
     }
 

@@ -1,0 +1,95 @@
+//! What the benchmarks share: running a campaign of the real program and reading its results.
+#![expect(dead_code, reason = "each benchmark uses its part")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// A campaign to run.
+pub(crate) struct Campaign {
+    arguments: Vec<String>,
+    out: tempfile::TempDir,
+}
+
+/// What a campaign measured.
+pub(crate) struct Measured {
+    /// Kills of restarts per second of wall clock; first starts take time of it and are not counted.
+    pub(crate) kills_per_second: f64,
+    /// The delays after recovery of the kills that were aimed past it, in ns.
+    pub(crate) delays_ns: Vec<u64>,
+    /// The row of restarts in summary.json.
+    pub(crate) row: Value,
+    /// Peak memory of the supervisor, in KiB.
+    pub(crate) peak_memory_kib: u64,
+}
+
+impl Campaign {
+    /// `trials` kills of `strategy` by `jobs` workers.
+    pub(crate) fn new(strategy: &str, trials: u64, seed: u64, jobs: usize) -> Campaign {
+        let out = tempfile::Builder::new().prefix(".bench-").tempdir_in(".").expect("a writable directory");
+        let arguments = format!(
+            "run --strategy {strategy} --iterations {trials} --seed {seed} --jobs {jobs} --quiet --output-format json"
+        );
+        Campaign { arguments: arguments.split(' ').map(str::to_owned).collect(), out }
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn with(mut self, more: &[&str]) -> Campaign {
+        self.arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Runs it.
+    pub(crate) fn run(self) -> Measured {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_crashtest"))
+            .args(&self.arguments)
+            .arg("--out")
+            .arg(self.out.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut peak_memory_kib = 0;
+        let mut output = child.stdout.take().expect("a pipe");
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut output, &mut text).map(|_| text)
+        });
+        while child.try_wait().expect("wait").is_none() {
+            peak_memory_kib = crashtest_linux::machine::peak_memory_kib(child.id()).unwrap_or(0).max(peak_memory_kib);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let text = reader.join().expect("no panic").expect("UTF-8");
+        while crashtest_linux::process::threads().expect("/proc") > 1 {
+            std::hint::spin_loop();
+        }
+        let summary: Value = serde_json::from_str(&text).expect("a summary on standard output");
+        let rows = summary["results"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row["fault"] == "kill" && row["start"] == "again").expect("the row").clone();
+        Measured {
+            kills_per_second: row["kills_landed"].as_u64().expect("a count") as f64
+                / summary["elapsed_s"].as_f64().expect("a time"),
+            delays_ns: self.delays(),
+            row,
+            peak_memory_kib,
+        }
+    }
+
+    fn delays(&self) -> Vec<u64> {
+        let run: PathBuf = self.out.path().join("latest").join("trials.jsonl");
+        let text = fs::read_to_string(run).expect("the trials");
+        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
+        records
+            .filter(|r| r["fault"] == "kill" && r["start"] == "again" && r["aim"].get("save").is_some())
+            .filter_map(|r| r["delay_ns"].as_u64())
+            .collect()
+    }
+}
+
+/// The middle of `values`.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
