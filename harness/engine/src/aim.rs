@@ -5,7 +5,7 @@
 
 use crashtest_kit::{Board, OpenedAs};
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::Aim;
+use crashtest_model::{Aim, Moment as PhaseMoment, Phase};
 
 /// How much a new measurement counts.
 const WEIGHT: f64 = 0.1;
@@ -49,6 +49,8 @@ pub(crate) struct Gauge {
     pub(crate) save: Average,
     /// From the begin of a save to the begin of the next.
     pub(crate) period: Average,
+    /// The most file-changing calls that a save was seen to make.
+    pub(crate) changes: u64,
 }
 
 impl Gauge {
@@ -65,6 +67,7 @@ impl Gauge {
             OpenedAs::Fresh | OpenedAs::State { .. } => &mut self.recovery,
         };
         recovery.measure(opened.at_ns.saturating_sub(started));
+        self.changes = self.changes.max(board.changes_of_a_save());
         let saves = board.saves();
         if let Some(ns) = board.saving_ns().checked_div(saves) {
             self.save.measure(ns);
@@ -96,18 +99,33 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
         Aim::Init(at) => after(reference(board.started_ns()), at, gauge.init, limit_ns),
         Aim::Recovery(at) => after(reference(board.started_ns()), at, gauge.recovery, limit_ns),
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
+        Aim::Gap(at) => {
+            let calls = (at.fract() * gauge.changes as f64) as u64 + 1;
+            let seen = watch(at, at.fract() * gauge.save.ns(), gauge, board, limit_ns, |board, nth| {
+                let saves = board.saves();
+                let returned = || matches!(board.phase(), Some(phase) if !in_change(phase));
+                (saves > nth || saves == nth && board.changes() >= calls && returned()).then(now_ns)
+            });
+            let reference = opened_ns(board).unwrap_or(seen);
+            Moment { delay_ns: seen.saturating_sub(reference), calibrated_ns: gauge.period.ns() as u64 }
+        }
         Aim::Save(at) => {
-            let begun = watch(at, gauge, board, limit_ns, |board, nth| {
+            let begun = watch(at, 0.0, gauge, board, limit_ns, |board, nth| {
                 let in_flight = u64::from(board.begun() != board.acked());
                 (board.saves() + in_flight > nth).then(|| board.begun_ns())
             });
             within(begun, at, gauge.save.ns(), board)
         }
         Aim::Idle(at) => {
-            let acked = watch(at, gauge, board, limit_ns, |board, nth| (board.saves() > nth).then(now_ns));
+            let acked =
+                watch(at, gauge.save.ns(), gauge, board, limit_ns, |board, nth| (board.saves() > nth).then(now_ns));
             within(acked, at, idle_ns as f64, board)
         }
     }
+}
+
+fn in_change(phase: Phase) -> bool {
+    matches!(phase.moment, PhaseMoment::In(call) if call.changes_files())
 }
 
 fn opened_ns(board: Board) -> Option<u64> {
@@ -121,10 +139,18 @@ fn after(reference: u64, at: f64, calibrated: Average, limit_ns: u64) -> Moment 
     Moment { delay_ns, calibrated_ns: calibrated.ns() as u64 }
 }
 
-/// Watches the board for a mark of the save that `at` names: sleeps until it is nearly due, then looks without pause.
-fn watch(at: f64, gauge: &Gauge, board: Board, limit_ns: u64, seen: impl Fn(Board, u64) -> Option<u64>) -> u64 {
+/// Watches the board for a mark of the save that `at` names, which is due `into_ns` after that save begins: sleeps until it is
+/// nearly due, then looks without pause.
+fn watch(
+    at: f64,
+    into_ns: f64,
+    gauge: &Gauge,
+    board: Board,
+    limit_ns: u64,
+    seen: impl Fn(Board, u64) -> Option<u64>,
+) -> u64 {
     let nth = at.floor();
-    let due = opened_ns(board).unwrap_or_else(now_ns) + (nth * gauge.period.ns()) as u64;
+    let due = opened_ns(board).unwrap_or_else(now_ns) + (nth * gauge.period.ns() + into_ns) as u64;
     sleep_until(due.saturating_sub(WATCH_NS / 2).min(limit_ns));
     loop {
         if let Some(ns) = seen(board, nth as u64) {

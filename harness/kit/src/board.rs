@@ -30,6 +30,8 @@ const TEXT_LENGTH: usize = 13;
 const STOP: usize = 14;
 const GATE: usize = 15;
 const STANDING_BY: usize = 16;
+const CHANGES: usize = 17;
+const CHANGES_OF_A_SAVE: usize = 18;
 
 const TEXT: usize = 24;
 const TEXT_WORDS: usize = 112;
@@ -124,6 +126,12 @@ impl Board {
         self.set(PHASE, Phase::start_of(activity).pack());
     }
 
+    /// Goes on with an activity that belongs together with the one before: saves and the time between them.
+    fn go_on(self, activity: Activity) {
+        let before = self.phase().unwrap_or(Phase::start_of(activity));
+        self.set(PHASE, before.then(activity).pack());
+    }
+
     /// The victim's body has started, at `now_ns`.
     pub fn started(self, now_ns: u64) {
         self.set(STARTED_NS, now_ns);
@@ -153,14 +161,16 @@ impl Board {
     /// The save of `generation` begins, at `now_ns`.
     pub fn begin(self, generation: Generation, now_ns: u64) {
         self.set(BEGUN_NS, now_ns);
-        self.set(PHASE, Phase::start_of(Activity::Save).pack());
+        self.set(CHANGES, 0);
+        self.go_on(Activity::Save);
         self.set(BEGUN, sealed(generation));
     }
 
     /// The save of `generation` has returned, at `now_ns`. An ack is a promise.
     pub fn ack(self, generation: Generation, now_ns: u64) {
         self.set(ACKED, sealed(generation));
-        self.set(PHASE, Phase::start_of(Activity::Idle).pack());
+        self.go_on(Activity::Idle);
+        self.set(CHANGES_OF_A_SAVE, self.get(CHANGES));
         self.set(SAVING_NS, self.get(SAVING_NS) + now_ns.saturating_sub(self.get(BEGUN_NS)));
         self.set(SAVES, self.get(SAVES) + 1);
     }
@@ -173,13 +183,10 @@ impl Board {
 
     /// Before a call on `name`; offset and length in bytes where it has them.
     pub fn call_begins(self, call: Call, name: &str, offset: u64, length: u64) {
-        let mut phase = self.phase().unwrap_or(Phase::start_of(Activity::Starting));
+        let phase = self.phase().unwrap_or(Phase::start_of(Activity::Starting)).inside(call);
         if call.changes_files() {
-            // A run of calls longer than 65,535 shares its last number.
-            let n = phase.changing.filter(|(c, _)| *c == call).map_or(0, |(_, n)| n);
-            phase.changing = Some((call, n.saturating_add(1)));
+            self.set(CHANGES, self.get(CHANGES) + 1);
         }
-        phase.moment = Moment::In(call);
         self.mark(phase, name, offset, length);
         self.set(PHASE, phase.pack());
     }
@@ -285,6 +292,18 @@ impl Board {
     #[must_use]
     pub fn saves(self) -> u64 {
         self.get(SAVES)
+    }
+
+    /// File-changing calls begun in the current save.
+    #[must_use]
+    pub fn changes(self) -> u64 {
+        self.get(CHANGES)
+    }
+
+    /// File-changing calls of the save that was acked last.
+    #[must_use]
+    pub fn changes_of_a_save(self) -> u64 {
+        self.get(CHANGES_OF_A_SAVE)
     }
 
     /// The time that the acked saves of this life took together, in ns.

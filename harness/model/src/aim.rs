@@ -27,6 +27,8 @@ pub enum Aim {
     Recovery(f64),
     /// Inside a save: 2.37 is 37 % into the third save after recovery.
     Save(f64),
+    /// Between two file-changing calls of a save: 2.37 is the gap after 37 % of those of the third save after recovery.
+    Gap(f64),
     /// Between two saves of a writer that idles: 2.37 is 37 % into the idle time after the third save.
     Idle(f64),
 }
@@ -37,6 +39,10 @@ impl fmt::Display for Aim {
             Aim::Init(at) => write!(f, "{:.0} % into init", at * 100.0),
             Aim::Recovery(at) => write!(f, "{:.0} % into recovery", at * 100.0),
             Aim::Save(at) => write!(f, "{at:.2} saves after recovery"),
+            Aim::Gap(at) => {
+                let calls = at.fract() * 100.0;
+                write!(f, "the gap after {calls:.0} % of the calls of save {:.0} after recovery", at.floor() + 1.0)
+            }
             Aim::Idle(at) => write!(f, "idle, {at:.2} saves after recovery"),
         }
     }

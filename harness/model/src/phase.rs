@@ -131,18 +131,39 @@ pub struct Phase {
     pub activity: Activity,
     /// Where in it.
     pub moment: Moment,
-    /// The last file-changing call that was begun in this activity, with its number among them, from 1.
+    /// The last file-changing call that was begun, with its number in its row of equal calls, from 1.
     pub changing: Option<(Call, u16)>,
+    /// Whether that call belongs to an activity before this one.
+    pub carried: bool,
 }
 
 impl Phase {
     /// The start of an activity.
     #[must_use]
     pub fn start_of(activity: Activity) -> Phase {
-        Phase { activity, moment: Moment::Before, changing: None }
+        Phase { activity, moment: Moment::Before, changing: None, carried: false }
     }
 
-    /// The phase as one word for the board: activity, moment, call, last changing call, its number (16 bits).
+    /// The start of the next activity of the same life: what changed the files last is still known.
+    #[must_use]
+    pub fn then(self, activity: Activity) -> Phase {
+        Phase { changing: self.changing, carried: true, ..Phase::start_of(activity) }
+    }
+
+    /// The same activity, now inside `call`.
+    #[must_use]
+    pub fn inside(mut self, call: Call) -> Phase {
+        self.moment = Moment::In(call);
+        if call.changes_files() {
+            // A row of more than 65,535 equal calls shares its last number.
+            let row = self.changing.filter(|(last, _)| *last == call && !self.carried).map_or(0, |(_, n)| n);
+            self.changing = Some((call, row.saturating_add(1)));
+            self.carried = false;
+        }
+        self
+    }
+
+    /// The phase as one word for the board: activity, moment, call, last changing call, its number (16 bits), carried.
     #[must_use]
     pub fn pack(self) -> u64 {
         let position = |call: Call| 1 + Call::ALL.iter().position(|c| *c == call).unwrap_or(0) as u64;
@@ -153,7 +174,7 @@ impl Phase {
             Moment::After(call) => (2, position(call)),
         };
         let (changing, number) = self.changing.map_or((0, 0), |(call, n)| (position(call), u64::from(n)));
-        activity | stage << 8 | call << 16 | changing << 24 | number << 32
+        activity | stage << 8 | call << 16 | changing << 24 | number << 32 | u64::from(self.carried) << 48
     }
 
     /// The phase that [`pack`](Phase::pack) made; `None` for a word that it cannot have made.
@@ -173,7 +194,7 @@ impl Phase {
             0 => None,
             n => Some((call(n)?, number)),
         };
-        Some(Phase { activity, moment, changing })
+        Some(Phase { activity, moment, changing, carried: word >> 48 == 1 })
     }
 
     /// Whether a kill here landed inside a save.
@@ -182,25 +203,23 @@ impl Phase {
         self.activity == Activity::Save
     }
 
-    /// The gap between two successive file-changing calls of a save in which this phase lies, if it lies in one.
+    /// The gap between two successive file-changing calls of the saves in which this phase lies, if it lies in one, named after
+    /// the call before it. The time from the last change of one save to the first of the next is one gap.
     ///
-    /// "last write" is the write after which the file was synced or closed. What follows a rename, or the end of a save, up to
-    /// the next save's first changing call is one gap.
+    /// "the last write" is the write after which the file was synced or closed, or the save was over.
     #[must_use]
     pub fn gap(self) -> Option<String> {
         match (self.activity, self.moment) {
-            (Activity::Idle, _) => return Some("end of save → next save".to_owned()),
             (Activity::Save, Moment::In(call)) if call.changes_files() => return None,
-            (Activity::Save, _) => {}
+            (Activity::Save | Activity::Idle, _) => {}
             _ => return None,
         }
         Some(match (self.changing, self.moment) {
-            (None, _) => "end of save → next save".to_owned(),
-            (Some((Call::Write, n)), Moment::After(Call::Write)) => format!("write {n} → write {}", n + 1),
-            (Some((Call::Write, _)), _) => "last write → next call".to_owned(),
-            (Some((Call::Create, _)), _) => "create → write 1".to_owned(),
-            (Some((Call::Rename, _)), _) => "end of save → next save".to_owned(),
-            (Some((call, _)), _) => format!("{} → next call", call.name()),
+            // Before the first change of the life.
+            (None, _) => return None,
+            (Some((Call::Write, n)), Moment::After(Call::Write)) if !self.carried => format!("after write {n}"),
+            (Some((Call::Write, _)), _) => "after the last write".to_owned(),
+            (Some((call, _)), _) => format!("after {}", call.name()),
         })
     }
 }
@@ -255,8 +274,8 @@ mod tests {
         let call = || (0..Call::ALL.len()).prop_map(|n| Call::ALL[n]);
         let moment = prop_oneof![Just(Moment::Before), call().prop_map(Moment::In), call().prop_map(Moment::After),];
         let activity = (0..Activity::ALL.len()).prop_map(|n| Activity::ALL[n]);
-        (activity, moment, proptest::option::of((call(), any::<u16>())))
-            .prop_map(|(activity, moment, changing)| Phase { activity, moment, changing })
+        (activity, moment, proptest::option::of((call(), any::<u16>())), any::<bool>())
+            .prop_map(|(activity, moment, changing, carried)| Phase { activity, moment, changing, carried })
     }
 
     proptest! {
@@ -275,12 +294,22 @@ mod tests {
 
     #[test]
     fn a_kill_inside_a_changing_call_lies_in_no_gap() {
-        let inside =
-            Phase { activity: Activity::Save, moment: Moment::In(Call::Write), changing: Some((Call::Write, 3)) };
-        assert_eq!(inside.gap(), None);
-        let closing = Phase { moment: Moment::In(Call::Close), ..inside };
-        assert_eq!(closing.gap().unwrap(), "last write → next call");
-        let between = Phase { moment: Moment::After(Call::Write), ..inside };
-        assert_eq!(between.gap().unwrap(), "write 3 → write 4");
+        let writing = Phase::start_of(Activity::Save).inside(Call::Create).inside(Call::Write).inside(Call::Write);
+        assert_eq!(writing.gap(), None);
+        let between = Phase { moment: Moment::After(Call::Write), ..writing };
+        assert_eq!(between.gap().unwrap(), "after write 2");
+        assert_eq!(writing.inside(Call::Close).gap().unwrap(), "after the last write");
+    }
+
+    #[test]
+    fn what_a_save_changed_last_is_known_until_the_next_one_changes_something() {
+        let saved = Phase::start_of(Activity::Save).inside(Call::Write);
+        let next = saved.then(Activity::Idle).then(Activity::Save);
+        assert_eq!(next.gap().unwrap(), "after the last write");
+        assert_eq!(next.inside(Call::Open).gap().unwrap(), "after the last write");
+        assert_eq!(next.inside(Call::Open).inside(Call::Write).changing, Some((Call::Write, 1)), "a new row");
+        let renamed = saved.inside(Call::Rename).then(Activity::Idle);
+        assert_eq!(renamed.gap().unwrap(), "after rename");
+        assert_eq!(Phase::start_of(Activity::Idle).gap(), None, "nothing was changed yet");
     }
 }

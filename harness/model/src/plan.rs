@@ -14,6 +14,9 @@ pub const SERIES_LENGTH: u64 = 100;
 const SAVES_PER_LIFE: f64 = 7.0;
 /// The share of lives killed inside recovery under `--kill-at any`.
 const RECOVERY_SHARE: f64 = 0.10;
+/// The share of lives killed between two file-changing calls, each gap as often as any other: by the clock alone, a gap is hit
+/// in proportion to its length, and the shortest would hardly be.
+const GAP_SHARE: f64 = 0.20;
 /// The share of lives killed between two saves under `--kill-at any`, for a writer that idles.
 const IDLE_SHARE: f64 = 0.10;
 
@@ -115,15 +118,17 @@ impl Plan {
         let share = unit(seed.derive("share", 0));
         let within = unit(seed.derive("position", 0));
         let saves = within * SAVES_PER_LIFE;
-        let (recovery, idle) = match self.kill_at {
-            KillAt::Any if self.target.idle_us > 0 => (RECOVERY_SHARE, IDLE_SHARE),
-            KillAt::Any => (RECOVERY_SHARE, 0.0),
-            KillAt::Save => (0.0, 0.0),
-            KillAt::Recovery => (if trial % 2 == 1 { 1.0 } else { 0.0 }, 0.0),
+        let (recovery, gap, idle) = match self.kill_at {
+            KillAt::Any if self.target.idle_us > 0 => (RECOVERY_SHARE, GAP_SHARE, IDLE_SHARE),
+            KillAt::Any => (RECOVERY_SHARE, GAP_SHARE, 0.0),
+            KillAt::Save => (0.0, GAP_SHARE, 0.0),
+            KillAt::Recovery => (if trial % 2 == 1 { 1.0 } else { 0.0 }, 0.0, 0.0),
         };
         if share < recovery {
             Aim::Recovery(within)
-        } else if share < recovery + idle {
+        } else if share < recovery + gap {
+            Aim::Gap(saves)
+        } else if share < recovery + gap + idle {
             Aim::Idle(saves)
         } else {
             Aim::Save(saves)
@@ -182,13 +187,14 @@ mod tests {
             let count = |wanted: fn(&Aim) -> bool| (0..4000).filter(|t| wanted(&plan.aim(*t))).count();
             prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Recovery(_)))));
             prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Idle(_)))));
-            prop_assert!((2900..3500).contains(&count(|a| matches!(a, Aim::Save(_)))));
+            prop_assert!((600..1000).contains(&count(|a| matches!(a, Aim::Gap(_)))));
+            prop_assert!((2100..2700).contains(&count(|a| matches!(a, Aim::Save(_)))));
         }
 
         #[test]
         fn half_of_the_save_aims_lie_past_the_middle_of_the_fourth_save(seed: u64) {
             let plan = plan(seed, KillAt::Save, 0);
-            let late = (0..4000).filter(|t| matches!(plan.aim(*t), Aim::Save(at) if at >= 3.5)).count();
+            let late = (0..4000).filter(|t| matches!(plan.aim(*t), Aim::Save(at) | Aim::Gap(at) if at >= 3.5)).count();
             prop_assert!((1850..2150).contains(&late));
         }
     }

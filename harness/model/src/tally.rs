@@ -123,7 +123,7 @@ impl Tally {
                 *self.gaps.entry(gap.clone()).or_default() += 1;
             }
         }
-        if matches!(record.aim, Aim::Save(_) | Aim::Idle(_)) {
+        if matches!(record.aim, Aim::Save(_) | Aim::Gap(_) | Aim::Idle(_)) {
             self.acks_per_life.insert(record.acks);
         }
         if let Some(raw) = &record.raw {

@@ -23,6 +23,8 @@ pub(crate) struct Measured {
     pub(crate) row: Value,
     /// Peak memory of the supervisor, in KiB.
     pub(crate) peak_memory_kib: u64,
+    /// Peak memory of the largest worker, in KiB.
+    pub(crate) worker_memory_kib: u64,
 }
 
 impl Campaign {
@@ -50,14 +52,15 @@ impl Campaign {
             .stdout(std::process::Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut peak_memory_kib = 0;
+        let (mut peak_memory_kib, mut worker_memory_kib) = (0, 0);
         let mut output = child.stdout.take().expect("a pipe");
         let reader = std::thread::spawn(move || {
             let mut text = String::new();
             std::io::Read::read_to_string(&mut output, &mut text).map(|_| text)
         });
         while child.try_wait().expect("wait").is_none() {
-            peak_memory_kib = crashtest_linux::machine::peak_memory_kib(child.id()).unwrap_or(0).max(peak_memory_kib);
+            peak_memory_kib = peak_memory(child.id()).max(peak_memory_kib);
+            worker_memory_kib = children(child.id()).map(peak_memory).max().unwrap_or(0).max(worker_memory_kib);
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let text = reader.join().expect("no panic").expect("UTF-8");
@@ -73,6 +76,7 @@ impl Campaign {
             delays_ns: self.delays(),
             row,
             peak_memory_kib,
+            worker_memory_kib,
         }
     }
 
@@ -81,10 +85,20 @@ impl Campaign {
         let text = fs::read_to_string(run).expect("the trials");
         let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
         records
-            .filter(|r| r["fault"] == "kill" && r["start"] == "again" && r["aim"].get("save").is_some())
+            .filter(|r| r["fault"] == "kill" && r["start"] == "again" && r["aim"].get("recovery").is_none())
             .filter_map(|r| r["delay_ns"].as_u64())
             .collect()
     }
+}
+
+fn peak_memory(pid: u32) -> u64 {
+    crashtest_linux::machine::peak_memory_kib(pid).unwrap_or(0)
+}
+
+/// The child processes of `pid`'s first thread.
+fn children(pid: u32) -> impl Iterator<Item = u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>().into_iter()
 }
 
 /// The middle of `values`.

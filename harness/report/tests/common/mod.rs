@@ -90,7 +90,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         landed: Landed::Kill,
         phase: "save:after-write".into(),
         in_save: true,
-        gap: Some("last write → next call".into()),
+        gap: Some("after the last write".into()),
         damaged_in: None,
         raw: Some(RawFile {
             state: RawState::Whole,

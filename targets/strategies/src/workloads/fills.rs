@@ -191,7 +191,7 @@ impl Workload for Fills {
             log.opening.insert(symbol, rng.random_range(-5_000..5_000));
         }
         let capacity = capacity(bound);
-        let fills = rng.random_range(capacity / 2..=capacity);
+        let fills = rng.random_range(capacity * 3 / 4..=capacity);
         log.execute(fills, &mut rng);
         log
     }
@@ -204,7 +204,7 @@ impl Workload for Fills {
         let few = rng.random_range(1..=(capacity / 32).max(1));
         match rng.random_range(0..10) {
             0..6 => log.execute(few, &mut rng),
-            6..8 => log.fills.truncate(log.fills.len().saturating_sub(few).max(capacity / 4)),
+            6..8 => log.fills.truncate(log.fills.len().saturating_sub(few).max(capacity * 3 / 4)),
             _ => {
                 let corrected = price(&mut rng);
                 let at = rng.random_range(0..log.fills.len().max(1));
@@ -214,7 +214,7 @@ impl Workload for Fills {
             }
         }
         if log.fills.len() > capacity {
-            log.settle(rng.random_range(capacity / 2..=capacity * 3 / 4));
+            log.settle(rng.random_range(capacity * 3 / 4..=capacity));
         }
         log.sequence = generation;
     }

@@ -77,7 +77,7 @@ impl Workload for Signals {
         let mut tracker = SignalTracker { next: 1, ..SignalTracker::default() };
         let mut rng = operation_rng(stream, Generation::ZERO);
         let capacity = capacity(bound);
-        let alerts = rng.random_range(capacity / 2..=capacity);
+        let alerts = rng.random_range(capacity * 3 / 4..=capacity);
         tracker.fire(alerts, &mut rng);
         tracker
     }
@@ -89,7 +89,7 @@ impl Workload for Signals {
         let few = rng.random_range(1..=(capacity / 32).max(1));
         match rng.random_range(0..10) {
             0..6 => tracker.fire(few, &mut rng),
-            6..8 => tracker.expire(tracker.seen.len().saturating_sub(few).max(capacity / 4)),
+            6..8 => tracker.expire(tracker.seen.len().saturating_sub(few).max(capacity * 3 / 4)),
             _ => {
                 let later = 1_767_623_400_000 + (tracker.next + generation.0) * 250;
                 let at = rng.random_range(0..tracker.seen.len().max(1));
@@ -99,7 +99,7 @@ impl Workload for Signals {
             }
         }
         if tracker.seen.len() > capacity {
-            tracker.expire(rng.random_range(capacity / 2..=capacity * 3 / 4));
+            tracker.expire(rng.random_range(capacity * 3 / 4..=capacity));
         }
         tracker.sequence = generation;
     }
