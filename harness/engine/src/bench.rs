@@ -255,17 +255,21 @@ impl<'a> Bench<'a> {
         }
         (self.outlet)(Report::Trial(Box::new(record), evidence))
     }
+}
 
-    /// What the board says of the promises, for a life that started with `adopted` in force; `None` if it was overwritten.
-    pub(crate) fn promise(&self, adopted: Promise) -> Option<Promise> {
-        let (begun, acked) = (self.board.begun().ok()?, self.board.acked().ok()?);
-        let saved_in_this_life = self.board.begun_ns() > 0;
-        Some(Promise {
-            acked: if self.board.saves() > 0 { acked } else { adopted.acked },
-            begun: if saved_in_this_life { begun } else { adopted.begun },
-            installed: adopted.installed || self.board.installed_ns().is_some(),
-        })
-    }
+/// What the board says of the promises, for a life that started with `adopted` in force; `None` if that cannot be: the board was
+/// overwritten, or the target took up a state that no save made, and counts on from a number of its own.
+pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
+    let (begun, acked) = (board.begun().ok()?, board.acked().ok()?);
+    let saved_in_this_life = board.begun_ns() > 0;
+    let promise = Promise {
+        acked: if board.saves() > 0 { acked } else { adopted.acked },
+        begun: if saved_in_this_life { begun } else { adopted.begun },
+        installed: adopted.installed || board.installed_ns().is_some(),
+    };
+    let reachable = adopted.begun.0 + board.saves() + 1;
+    let plausible = adopted.acked <= promise.acked && promise.acked <= promise.begun && promise.begun.0 <= reachable;
+    plausible.then_some(promise)
 }
 
 /// What generation 0 promises once `init` has returned.

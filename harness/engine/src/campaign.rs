@@ -22,6 +22,8 @@ use crate::sandbox::Sandbox;
 pub const CONTROL_LIVES: u64 = 44;
 /// A worker that dies costs a trial; more of them than this, and something else is wrong.
 const WORKER_DEATHS: usize = 20;
+/// A worker may be silent for this long, and for as long as the steps of one trial may take together: then it is lost.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How often the campaign looks up when nothing happens.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -151,7 +153,11 @@ impl Campaign<'_> {
                     }
                 }
                 Ok(FromWorker::Ended { worker, note }) => self.replace(worker, note)?,
-                Err(RecvTimeoutError::Timeout) => (self.emit)(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => {
+                    let limit = SILENCE + 8 * Duration::from_millis(self.plan.limit_ms);
+                    self.workers.iter_mut().flatten().for_each(|worker| worker.kill_if_silent(limit));
+                    (self.emit)(Event::Tick);
+                }
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the campaign holds a sender"),
             }
         }
@@ -162,6 +168,7 @@ impl Campaign<'_> {
             Report::Trial(record, evidence) => {
                 if let Some(worker) = &mut self.workers[worker] {
                     worker.reported += 1;
+                    worker.heard = Instant::now();
                 }
                 self.count(&record, evidence);
                 Ok(None)

@@ -14,7 +14,7 @@ use crashtest_model::{
 };
 
 use crate::aim::{self, Moment};
-use crate::bench::{Bench, Recovery, Victim, just_installed};
+use crate::bench::{self, Bench, Recovery, Victim, just_installed};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::snapshot::Snapshot;
@@ -133,7 +133,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.await_recovery(&mut victim)?;
         self.bench.await_exit(&mut victim)?;
         self.bench.strike(victim)?;
-        self.promise = self.bench.promise(self.promise).unwrap_or(self.promise);
+        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
             return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
@@ -222,11 +222,16 @@ impl<'c, 'a> Chain<'c, 'a> {
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, limit_ns);
         let landed = self.strike(victim)?;
         if into_recovery {
-            match self.bench.board.recovery() {
-                None => self.hand_on()?,
+            let recovery = match (self.bench.board.recovery(), &landed) {
                 // The kill came too late: the recovery that it was meant for has completed.
-                Some(opened) => {
-                    let judged = self.judge(&Recovery::Opened(opened));
+                (Some(opened), _) => Some(Recovery::Opened(opened)),
+                (None, Landed::Kill | Landed::Nothing) => None,
+                (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
+            };
+            match recovery {
+                None => self.hand_on()?,
+                Some(recovery) => {
+                    let judged = self.judge(&recovery);
                     if !self.conclude(judged)? {
                         return Ok(Attempt::Void);
                     }
@@ -259,10 +264,11 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     /// Kills the victim, and derives the generations that it may leave while the kernel takes it apart.
     fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
-        let (board, generations) = (self.bench.board, &mut self.generations);
+        let (board, promise, generations) = (self.bench.board, self.promise, &mut self.generations);
         self.bench.strike_and(victim, || {
-            for generation in [board.acked(), board.begun()].into_iter().flatten() {
-                generations.encoded(generation);
+            if let Some(promise) = bench::promise(board, promise) {
+                generations.encoded(promise.acked);
+                generations.encoded(promise.begun);
             }
         })
     }
@@ -296,8 +302,9 @@ impl<'c, 'a> Chain<'c, 'a> {
     ) -> Result<(), EngineError> {
         self.bench.blame_the_machine_first()?;
         self.crashes += 1;
-        let overwritten = || (Verdict::Inconclusive, "the victim overwrote the board".to_owned());
-        let promise = self.bench.promise(self.promise);
+        let overwritten =
+            || (Verdict::Inconclusive, "the board shows saves that the victim cannot have made".to_owned());
+        let promise = bench::promise(self.bench.board, self.promise);
         let ended = if promise.is_none() { Some(overwritten()) } else { ended };
         self.promise = promise.unwrap_or(self.promise);
         let state = self.bench.crash_state()?;
@@ -429,7 +436,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         };
         let landed = self.stop_cleanly(victim)?;
         self.bench.blame_the_machine_first()?;
-        self.promise = self.bench.promise(self.promise).unwrap_or(self.promise);
+        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         let wrong = match landed {
             Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => self.growth_of_residue()?,
             Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),

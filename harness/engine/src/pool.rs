@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashtest_linux::supervision::Group;
 
@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) order: Option<Order>,
     /// How many trials of the order it has reported.
     pub(crate) reported: u64,
+    /// When it last said something or was given something to do.
+    pub(crate) heard: Instant,
 }
 
 impl Worker {
@@ -70,7 +72,7 @@ impl Worker {
             // The receiver may be gone: then nobody waits for this worker any more.
             let _ = sender.send(FromWorker::Ended { worker, note });
         });
-        let mut worker = Worker { group, input, order: None, reported: 0 };
+        let mut worker = Worker { group, input, order: None, reported: 0, heard: Instant::now() };
         worker.say(job)?;
         Ok(worker)
     }
@@ -78,9 +80,17 @@ impl Worker {
     /// Gives it an order.
     pub(crate) fn give(&mut self, order: Order) -> Result<(), EngineError> {
         self.reported = 0;
+        self.heard = Instant::now();
         self.say(&order)?;
         self.order = Some(order);
         Ok(())
+    }
+
+    /// Kills it with its victim if it has been silent over an order for longer than `limit`: its output ends, which says the rest.
+    pub(crate) fn kill_if_silent(&mut self, limit: Duration) {
+        if self.order.is_some() && self.heard.elapsed() > limit {
+            self.group.kill();
+        }
     }
 
     /// How it ended, once its output has: kills what is left of it.

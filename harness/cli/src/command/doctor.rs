@@ -1,5 +1,6 @@
 //! `crashtest doctor`: what this machine can do, and a self-test with planted bugs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -87,8 +88,8 @@ impl Canary {
             .filter(|verdict| *verdict != Verdict::Intact)
             .collect();
         let caught = self.expected.iter().any(|verdict| seen.contains(verdict)) && conducted.exit == self.exit;
-        let mut names: Vec<&str> = seen.iter().map(|verdict| verdict.name()).collect();
-        names.dedup();
+        let names: BTreeSet<Verdict> = seen.into_iter().collect();
+        let names: Vec<&str> = names.iter().map(|verdict| verdict.name()).collect();
         let seen = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         (seen, caught)
     }
