@@ -13,6 +13,10 @@ const WEIGHT: f64 = 0.1;
 const OUTLIER: f64 = 4.0;
 /// Before an awaited mark is due, the board is watched without sleeping for at most this long, in ns.
 const WATCH_NS: u64 = 400_000;
+/// A kill that is sent ahead of a gap goes off at most this long after the call before the gap was begun, in ns.
+const AHEAD_NS: f64 = 12_000.0;
+/// Where a writer idles, it is watched from this share of a period before a save is due.
+const EARLY: f64 = 0.1;
 /// Pause between two looks at the board when nothing is due yet, in ns.
 const LOOK_NS: u64 = 20_000;
 
@@ -100,14 +104,21 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
         Aim::Recovery(at) => after(reference(board.started_ns()), at, gauge.recovery, limit_ns),
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
         Aim::Gap(at) => {
-            let calls = (at.fract() * gauge.changes as f64) as u64 + 1;
+            let place = at.fract() * gauge.changes as f64;
+            let (calls, late) = (place as u64 + 1, place.fract());
+            // A kill takes a moment to arrive, and many gaps are shorter than that: every second one is sent ahead of the gap.
+            let ahead = late >= 0.5;
             let seen = watch(at, at.fract() * gauge.save.ns(), gauge, board, limit_ns, |board, nth| {
                 let saves = board.saves();
                 let returned = || matches!(board.phase(), Some(phase) if !in_change(phase));
-                (saves > nth || saves == nth && board.changes() >= calls && returned()).then(now_ns)
+                (saves > nth || saves == nth && board.changes() >= calls && (ahead || returned())).then(now_ns)
             });
+            let moment = seen + if ahead { ((2.0 * late - 1.0) * AHEAD_NS) as u64 } else { 0 };
+            while now_ns() < moment {
+                std::hint::spin_loop();
+            }
             let reference = opened_ns(board).unwrap_or(seen);
-            Moment { delay_ns: seen.saturating_sub(reference), calibrated_ns: gauge.period.ns() as u64 }
+            Moment { delay_ns: moment.saturating_sub(reference), calibrated_ns: gauge.period.ns() as u64 }
         }
         Aim::Save(at) => {
             let begun = watch(at, 0.0, gauge, board, limit_ns, |board, nth| {
@@ -151,6 +162,15 @@ fn watch(
 ) -> u64 {
     let nth = at.floor();
     let due = opened_ns(board).unwrap_or_else(now_ns) + (nth * gauge.period.ns() + into_ns) as u64;
+    let early = (WATCH_NS / 2).max((EARLY * gauge.period.ns()) as u64);
+    sleep_until(due.saturating_sub(early).min(limit_ns));
+    // The save before it was acked by now, if the writer idles: its begin is the nearer point to count from.
+    let due = match board.begun_ns() {
+        begun_ns if nth >= 1.0 && board.saves() as f64 == nth && board.begun() == board.acked() => {
+            begun_ns + (gauge.period.ns() + into_ns) as u64
+        }
+        _ => due,
+    };
     sleep_until(due.saturating_sub(WATCH_NS / 2).min(limit_ns));
     loop {
         if let Some(ns) = seen(board, nth as u64) {

@@ -9,8 +9,8 @@
 use crashtest_kit::{CallLog, Found, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    Aim, Consequences, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Phase, Plan, Promise,
-    RawFile, RawState, Seed, Start, TrialRecord, Verdict,
+    Aim, Call, Consequences, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase,
+    Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
 };
 
 use crate::aim::{self, Moment};
@@ -320,6 +320,13 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
         record.raw = Some(raw.clone());
+        if let Some(gap) = &mut record.gap
+            && gap.starts_with("after write")
+            && self.wrote_everything(&calls)
+        {
+            // The victim did not know yet that nothing follows.
+            LAST_WRITE.clone_into(gap);
+        }
         if let Some(inherited) = &self.inherited
             && inherited.state == record.crash_state
         {
@@ -327,6 +334,12 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         self.standing = Some(Crash { record, state, raw, calls });
         Ok(())
+    }
+
+    /// Whether the victim's last call was the write that completed the in-flight generation.
+    fn wrote_everything(&mut self, calls: &CallLog) -> bool {
+        let whole = self.generations.encoded(self.promise.begun).len() as u64;
+        calls.last().is_some_and(|last| last.call == Call::Write && last.offset + last.length == whole)
     }
 
     /// The recovery of the standing crash was killed: reports that, and hands its promises on to the crash that killed it.

@@ -392,6 +392,12 @@ impl CallLog {
         (start..self.end).filter_map(|n| self.mark(n)).collect()
     }
 
+    /// The last call.
+    #[must_use]
+    pub fn last(&self) -> Option<CallMark> {
+        self.end.checked_sub(1).and_then(|n| self.mark(n))
+    }
+
     fn mark(&self, n: u64) -> Option<CallMark> {
         let at = (n % RING_ENTRIES as u64) as usize * ENTRY_WORDS;
         let [phase, offset, length, name @ ..] = self.entries.get(at..at + ENTRY_WORDS)? else { return None };

@@ -20,7 +20,7 @@ mod verdict;
 pub use aim::{Aim, KillAt};
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use fault::{Fault, Start};
-pub use phase::{Activity, Call, CallMark, Moment, Phase};
+pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, Plan, SERIES_LENGTH, TargetSpec};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};

@@ -7,6 +7,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The gap between the write that completes a file and the next file-changing call.
+pub const LAST_WRITE: &str = "after the last write";
+
 /// What a victim is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -218,7 +221,7 @@ impl Phase {
             // Before the first change of the life.
             (None, _) => return None,
             (Some((Call::Write, n)), Moment::After(Call::Write)) if !self.carried => format!("after write {n}"),
-            (Some((Call::Write, _)), _) => "after the last write".to_owned(),
+            (Some((Call::Write, _)), _) => LAST_WRITE.to_owned(),
             (Some((call, _)), _) => format!("after {}", call.name()),
         })
     }

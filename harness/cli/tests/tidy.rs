@@ -1,0 +1,165 @@
+//! The house rules that no compiler keeps: layers, module documentation, what the engine may not do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate of ours with the crates of ours that it may use: arrows only point down.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("harness/model", &[]),
+    ("harness/linux", &[]),
+    ("harness/kit", &["crashtest-model"]),
+    ("harness/report", &["crashtest-model"]),
+    ("harness/engine", &["crashtest-model", "crashtest-kit", "crashtest-linux"]),
+    ("targets/strategies", &["crashtest-model", "crashtest-kit"]),
+    (
+        "harness/cli",
+        &[
+            "crashtest-model",
+            "crashtest-kit",
+            "crashtest-linux",
+            "crashtest-engine",
+            "crashtest-report",
+            "crashtest-strategies",
+        ],
+    ),
+];
+
+/// Longer than this, a file holds more than one noun.
+const LONGEST_FILE: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Every Rust file of the workspace with its text.
+fn sources() -> BTreeMap<PathBuf, String> {
+    fn walk(dir: &Path, found: &mut BTreeMap<PathBuf, String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(root()).unwrap().to_owned(), text);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    for top in ["harness", "targets"] {
+        walk(&root().join(top), &mut found);
+    }
+    assert!(found.len() > 60, "the sources are found");
+    found
+}
+
+#[test]
+fn an_arrow_between_crates_only_points_down() {
+    for (crate_dir, allowed) in LAYERS {
+        let manifest = fs::read_to_string(root().join(crate_dir).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        for line in dependencies.lines().filter(|line| line.starts_with("crashtest-")) {
+            let name = line.split([' ', '=']).next().unwrap();
+            assert!(allowed.contains(&name), "{crate_dir} may not use {name}");
+        }
+    }
+}
+
+#[test]
+fn every_crate_is_a_known_layer() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    for member in members.lines().map(|line| line.trim().trim_matches([',', '"'])).filter(|m| !m.is_empty()) {
+        assert!(LAYERS.iter().any(|(dir, _)| *dir == member), "{member} has no place in LAYERS");
+    }
+}
+
+#[test]
+fn unsafe_code_is_forbidden_everywhere_but_in_linux() {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("unsafe_code = \"forbid\""));
+    for (crate_dir, _) in LAYERS.iter().filter(|(dir, _)| *dir != "harness/linux") {
+        let manifest = fs::read_to_string(root().join(crate_dir).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{crate_dir} does not take the workspace's lints");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
+    }
+}
+
+#[test]
+fn no_file_is_long() {
+    for (path, text) in sources() {
+        assert!(text.lines().count() <= LONGEST_FILE, "{} is too long to hold one noun", path.display());
+    }
+}
+
+#[test]
+fn every_unsafe_block_names_its_precondition() {
+    let keyword = concat!("unsafe", " {");
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate().filter(|(_, line)| line.contains(keyword)) {
+            let above = lines[n.saturating_sub(3)..n].join("\n");
+            assert!(above.contains("// SAFETY:"), "{}:{}: {line}", path.display(), n + 1);
+        }
+    }
+}
+
+#[test]
+fn the_engine_never_prints_reads_the_environment_or_exits() {
+    let forbidden = ["println!", "eprintln!", "print!(", "env::var", "env::args", "process::exit"];
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("harness/engine/src")) {
+        for word in forbidden {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn randomness_is_always_seeded() {
+    for (path, text) in sources() {
+        for word in [
+            concat!("thread", "_rng"),
+            concat!("rand::", "rng()"),
+            concat!("from_", "entropy"),
+            concat!("from_os", "_rng"),
+        ] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_never_allowed() {
+    for (path, text) in sources() {
+        assert!(
+            !text.contains(concat!("#[", "allow(")) && !text.contains(concat!("#![", "allow(")),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn ci_calls_the_test_command_of_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let script = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let command = "cargo test --workspace";
+    assert!(readme.lines().any(|line| line.trim() == command), "README.md names the command");
+    assert!(script.lines().any(|line| line.trim() == command), ".ci/run calls it");
+}
+
+#[test]
+fn the_architecture_page_has_a_line_for_every_source_file() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for path in sources().keys().filter(|path| path.components().any(|c| c.as_os_str() == "src")) {
+        let path = path.display().to_string();
+        let (_, within) = path.split_once("/src/").unwrap();
+        assert!(page.contains(&format!("`{within}`")), "ARCHITECTURE.md does not name {path}");
+    }
+}
