@@ -77,8 +77,7 @@ impl Gauge {
             self.save.measure(ns);
         }
         // The last begin marks the end of `saves` periods if its save is in flight, of one less if it was acked.
-        let in_flight = board.begun() != board.acked();
-        let periods = if in_flight { saves } else { saves.saturating_sub(1) };
+        let periods = if in_flight(board) { saves } else { saves.saturating_sub(1) };
         if let Some(ns) = board.begun_ns().saturating_sub(opened.at_ns).checked_div(periods) {
             self.period.measure(ns);
         }
@@ -109,9 +108,9 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
             // A kill takes a moment to arrive, and many gaps are shorter than that: every second one is sent ahead of the gap.
             let ahead = late >= 0.5;
             let seen = watch(at, at.fract() * gauge.save.ns(), gauge, board, limit_ns, |board, nth| {
-                let saves = board.saves();
                 let returned = || matches!(board.phase(), Some(phase) if !in_change(phase));
-                (saves > nth || saves == nth && board.changes() >= calls && (ahead || returned())).then(now_ns)
+                let reached = || in_flight(board) && board.changes() >= calls && (ahead || returned());
+                (board.saves() > nth || board.saves() == nth && reached()).then(now_ns)
             });
             let moment = seen + if ahead { ((2.0 * late - 1.0) * AHEAD_NS) as u64 } else { 0 };
             while now_ns() < moment {
@@ -122,8 +121,7 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
         }
         Aim::Save(at) => {
             let begun = watch(at, 0.0, gauge, board, limit_ns, |board, nth| {
-                let in_flight = u64::from(board.begun() != board.acked());
-                (board.saves() + in_flight > nth).then(|| board.begun_ns())
+                (board.saves() + u64::from(in_flight(board)) > nth).then(|| board.begun_ns())
             });
             within(begun, at, gauge.save.ns(), board)
         }
@@ -133,6 +131,11 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
             within(acked, at, idle_ns as f64, board)
         }
     }
+}
+
+/// Whether a save is under way.
+fn in_flight(board: Board) -> bool {
+    board.begun() != board.acked()
 }
 
 fn in_change(phase: Phase) -> bool {
@@ -166,7 +169,7 @@ fn watch(
     sleep_until(due.saturating_sub(early).min(limit_ns));
     // The save before it was acked by now, if the writer idles: its begin is the nearer point to count from.
     let due = match board.begun_ns() {
-        begun_ns if nth >= 1.0 && board.saves() as f64 == nth && board.begun() == board.acked() => {
+        begun_ns if nth >= 1.0 && board.saves() as f64 == nth && !in_flight(board) => {
             begun_ns + (gauge.period.ns() + into_ns) as u64
         }
         _ => due,

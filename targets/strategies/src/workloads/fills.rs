@@ -191,7 +191,7 @@ impl Workload for Fills {
             log.opening.insert(symbol, rng.random_range(-5_000..5_000));
         }
         let capacity = capacity(bound);
-        let fills = rng.random_range(capacity * 3 / 4..=capacity);
+        let fills = rng.random_range(capacity * 7 / 8..=capacity);
         log.execute(fills, &mut rng);
         log
     }
@@ -214,7 +214,7 @@ impl Workload for Fills {
             }
         }
         if log.fills.len() > capacity {
-            log.settle(rng.random_range(capacity * 3 / 4..=capacity));
+            log.settle(rng.random_range(capacity * 7 / 8..=capacity));
         }
         log.sequence = generation;
     }

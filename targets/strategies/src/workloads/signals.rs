@@ -77,7 +77,7 @@ impl Workload for Signals {
         let mut tracker = SignalTracker { next: 1, ..SignalTracker::default() };
         let mut rng = operation_rng(stream, Generation::ZERO);
         let capacity = capacity(bound);
-        let alerts = rng.random_range(capacity * 3 / 4..=capacity);
+        let alerts = rng.random_range(capacity * 7 / 8..=capacity);
         tracker.fire(alerts, &mut rng);
         tracker
     }
@@ -99,7 +99,7 @@ impl Workload for Signals {
             }
         }
         if tracker.seen.len() > capacity {
-            tracker.expire(rng.random_range(capacity * 3 / 4..=capacity));
+            tracker.expire(rng.random_range(capacity * 7 / 8..=capacity));
         }
         tracker.sequence = generation;
     }
