@@ -7,7 +7,7 @@ use crashtest_kit::{Board, OpenedAs};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_model::{Aim, Moment as PhaseMoment, Phase};
 
-/// How much a new measurement counts.
+/// How much a new measurement counts, once there are enough of them; before that all count the same.
 const WEIGHT: f64 = 0.1;
 /// A measurement this many times the average is taken for a hiccup of the machine and counted as this much.
 const OUTLIER: f64 = 4.0;
@@ -20,21 +20,23 @@ const EARLY: f64 = 0.1;
 /// Pause between two looks at the board when nothing is due yet, in ns.
 const LOOK_NS: u64 = 20_000;
 
-/// A moving average of a duration in ns; `None` before the first measurement.
+/// A moving average of a duration in ns; 0 before the first measurement.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Average(Option<f64>);
+pub(crate) struct Average {
+    ns: f64,
+    measurements: u32,
+}
 
 impl Average {
     pub(crate) fn measure(&mut self, ns: u64) {
-        let ns = ns as f64;
-        self.0 = Some(match self.0 {
-            None => ns,
-            Some(average) => average + WEIGHT * (ns.min(average * OUTLIER) - average),
-        });
+        self.measurements = self.measurements.saturating_add(1);
+        let bound = if self.measurements == 1 { f64::MAX } else { self.ns * OUTLIER };
+        let weight = WEIGHT.max(1.0 / f64::from(self.measurements));
+        self.ns += weight * ((ns as f64).min(bound) - self.ns);
     }
 
     pub(crate) fn ns(self) -> f64 {
-        self.0.unwrap_or(0.0)
+        self.ns
     }
 }
 
@@ -207,7 +209,9 @@ mod tests {
     #[test]
     fn an_average_follows_a_change_and_shrugs_off_a_hiccup() {
         let mut average = Average::default();
-        average.measure(100);
+        for _ in 0..20 {
+            average.measure(100);
+        }
         average.measure(1_000_000);
         assert!(average.ns() <= 130.0, "{average:?}");
         for _ in 0..100 {

@@ -8,6 +8,7 @@ use crashtest_kit::Registry;
 use crashtest_linux::{clock, stdio, supervision};
 use crashtest_model::{Fault, HarnessBug, Plan};
 
+use crate::aim::Gauge;
 use crate::bench::Bench;
 use crate::chain::{Chain, Trial};
 use crate::error::EngineError;
@@ -15,7 +16,7 @@ use crate::first_start;
 use crate::message::{Job, Order, Report};
 
 /// Clean lives from which a worker learns how long everything takes.
-const CALIBRATION_LIVES: u64 = 4;
+const CALIBRATION_LIVES: u64 = 6;
 /// The trial in which a worker dies under [`HarnessBug::WorkerDies`].
 const DEADLY_TRIAL: u64 = 5;
 
@@ -55,6 +56,9 @@ fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
 /// Clean lives before the first kill: the first delays are drawn from what these took.
 fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
     let stream = bench.plan.seed.derive("calibration", 0);
+    // The very first one finds every cache cold, and would be remembered for long.
+    Chain::start(bench, Fault::Kill, u64::MAX)?.calibrate(1)?;
+    bench.gauge = Gauge::default();
     for _ in 0..CALIBRATION_LIVES {
         bench.install(stream, stream)?;
     }
