@@ -83,7 +83,10 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
     let program = this_program()?;
     let mut plan = plan.clone();
     let placed = place(&mut plan, manner.out);
-    let file_system = placed.as_ref().map_or_else(|_| FileSystem::default(), |sandbox| sandbox.file_system().clone());
+    let file_system = match &placed {
+        Ok(sandbox) => sandbox.file_system().clone(),
+        Err(_) => FileSystem { kind: "no sandbox".to_owned(), options: String::new() },
+    };
     let run = RunRecord {
         format: FORMAT.to_owned(),
         started: jiff::Timestamp::now().to_string(),

@@ -55,19 +55,19 @@ impl Progress {
         }
         self.shown = Instant::now();
         let done = rows.get(Fault::Kill, Start::Again).map_or(0, |tally| tally.trials);
-        let verdicts = counts(rows);
+        let rate = done as f64 / self.began.elapsed().as_secs_f64();
+        let counts = format!("{rate:.0}/s: {}", counts(rows));
         match &self.display {
             Display::Bar(bar) => {
                 if bar.is_hidden() {
                     bar.set_draw_target(ProgressDrawTarget::stderr());
                 }
                 bar.set_position(done);
-                bar.set_message(verdicts);
+                bar.set_message(counts);
             }
             Display::Log => {
                 let planned = self.planned.map_or(String::new(), |n| format!(" of {}", thousands(n)));
-                let rate = done as f64 / self.began.elapsed().as_secs_f64();
-                console::complain(&format!("{}{planned} trials, {rate:.0}/s: {verdicts}", thousands(done)));
+                console::complain(&format!("{}{planned} trials, {counts}", thousands(done)));
             }
             Display::Nothing => {}
         }
@@ -85,8 +85,8 @@ impl Drop for Progress {
 fn bar(planned: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(planned, ProgressDrawTarget::hidden());
     let template = match planned {
-        Some(_) => "{bar:20} {human_pos}/{human_len} {per_sec:.0} {eta} left  {wide_msg}",
-        None => "{spinner} {human_pos} trials {per_sec:.0} {elapsed}  {wide_msg}",
+        Some(_) => "{bar:20} {human_pos}/{human_len}, {eta} left, {wide_msg}",
+        None => "{spinner} {human_pos} trials in {elapsed}, {wide_msg}",
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("━╸─")),

@@ -58,12 +58,12 @@ pub(crate) enum Recovery {
 }
 
 impl<'a> Bench<'a> {
-    /// A bench in `sandbox`, with evidence going to `spool`.
+    /// A bench in `sandbox`, with evidence going to `spool` if there is one.
     pub(crate) fn new(
         registry: &'a dyn Registry,
         plan: &'a Plan,
         sandbox: &Path,
-        spool: PathBuf,
+        spool: Option<PathBuf>,
         outlet: Outlet<'a>,
     ) -> Result<Bench<'a>, EngineError> {
         let dir = sandbox.join("state");

@@ -13,14 +13,14 @@ const PER_SIGNATURE: u32 = 3;
 /// The spool of one worker.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    dir: PathBuf,
+    dir: Option<PathBuf>,
     kept: HashMap<String, u32>,
     next: u64,
 }
 
 impl Spool {
-    /// Evidence goes to new directories below `dir`.
-    pub(crate) fn new(dir: PathBuf) -> Spool {
+    /// Evidence goes to new directories below `dir`; without one, none is kept.
+    pub(crate) fn new(dir: Option<PathBuf>) -> Spool {
         Spool { dir, kept: HashMap::new(), next: 0 }
     }
 
@@ -31,13 +31,14 @@ impl Spool {
         crash: &Snapshot,
         after: Option<&Path>,
     ) -> io::Result<Option<PathBuf>> {
+        let Some(spool) = &self.dir else { return Ok(None) };
         let kept = self.kept.entry(signature.to_owned()).or_default();
         if *kept == PER_SIGNATURE {
             return Ok(None);
         }
         *kept += 1;
         self.next += 1;
-        let dir = self.dir.join(format!("{}-{}", std::process::id(), self.next));
+        let dir = spool.join(format!("{}-{}", std::process::id(), self.next));
         fs::create_dir_all(dir.join("crash-state"))?;
         crash.write_below(&dir.join("crash-state"))?;
         if let Some(after) = after {

@@ -3,8 +3,6 @@
 //! The first gives the same answer every time. The second is a kill by the clock: the same plan, and yet the kill lands a little
 //! earlier or later, so it has to be tried, and how often it showed is said.
 
-use std::path::PathBuf;
-
 use crashtest_kit::Registry;
 use crashtest_linux::clock;
 use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, RawState, Start, TrialRecord, Verdict};
@@ -48,7 +46,7 @@ pub fn restart_on(
     clock::precise_timers();
     let mut ignore = |_| Ok(());
     let dir = sandbox.worker(0)?;
-    let mut bench = Bench::new(registry, plan, &dir, dir.join("spool"), &mut ignore)?;
+    let mut bench = Bench::new(registry, plan, &dir, None, &mut ignore)?;
     let mut generations = bench.generations(record.stream)?;
     crash_state.restore(&bench.dir).map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
     let raw = raw::of_crash_state(crash_state, &mut *generations, record.promise);
@@ -82,7 +80,6 @@ pub fn run_again(
 ) -> Result<(), EngineError> {
     clock::precise_timers();
     let dir = sandbox.worker(0)?;
-    let spool: PathBuf = dir.join("spool");
     let mut gauge = None;
     for _ in 0..tries {
         let mut last = None;
@@ -92,7 +89,7 @@ pub fn run_again(
             }
             Ok(())
         };
-        let mut bench = Bench::new(registry, plan, &dir, spool.clone(), &mut keep)?;
+        let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
         match gauge {
             Some(known) => bench.gauge = known,
             None => {

@@ -70,9 +70,9 @@ impl Canary {
             },
             kill_at: KillAt::Any,
             seed: Seed(1),
-            budget: Budget { iterations: Some(60), duration_ms: None, max_failures: None, jobs: 1 },
+            budget: Budget { iterations: Some(40), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
-            limit_ms: 300,
+            limit_ms: 200,
             sandbox_parent: dir.to_owned(),
             planted: self.bug,
         }

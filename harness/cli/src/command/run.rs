@@ -198,7 +198,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let kills = args.fault.contains(&FaultArg::Kill);
     let manner = Manner { out: &args.out, quiet: args.quiet, kills, stop: &stop };
     let conducted = conduct::conduct(&Builtin, &plan, &manner)?;
+    // Where nothing could be run there is nothing to show but why; the folder says the same.
+    let nothing = conducted.problem.is_some() && conducted.recorded.rows.iter().next().is_none();
     match args.output_format {
+        OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
             console::print(&render::terminal(&conducted.recorded, console::width(), console::color()));
         }

@@ -1,0 +1,223 @@
+//! Whole campaigns of the program: what each strategy shows, and that every planted bug is caught.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use support::{Place, count, kills, verdicts};
+
+#[test]
+fn every_planted_bug_shows_its_documented_verdict_and_exit() {
+    // The canary, what must show, the exit.
+    let canaries = [
+        ("planted-rename-first", "torn", 1),
+        ("planted-unlink-first", "missing", 1),
+        ("planted-ack-first", "lost-ack", 1),
+        ("planted-skip", "lost-ack", 4),
+        ("planted-leak", "residue", 4),
+        ("planted-exit", "inconclusive", 3),
+        ("planted-fail", "failed-save", 4),
+        ("planted-stall", "stuck", 4),
+        ("planted-swallow", "silent-reset", 1),
+        ("planted-invent", "accepted-garbage", 1),
+        ("planted-hang", "wont-open", 1),
+        ("planted-panic", "wont-open", 1),
+    ];
+    let listed = Place::new().crashtest("list strategies --planted").out;
+    assert_eq!(listed.matches("planted-").count(), canaries.len(), "every canary has its line here");
+    for (canary, verdict, exit) in canaries {
+        let (status, summary) =
+            Place::new().campaign(canary, "--iterations 40 --limit 200ms --jobs 1 --state-size 16KiB");
+        assert!(verdicts(&summary).contains(&verdict.to_owned()), "{canary}: {:?}", verdicts(&summary));
+        assert_eq!(status, Some(exit), "{canary}");
+    }
+}
+
+#[test]
+fn without_the_sigkill_a_run_is_inconclusive_not_green() {
+    let (exit, summary) = Place::new().campaign("atomic", "--iterations 20 --plant no-kill --limit 300ms");
+    let row = kills(&summary, "again");
+    assert_eq!(exit, Some(3));
+    assert_eq!(row["kills_landed"], 0);
+    assert_eq!(count(row, "inconclusive"), 20);
+    assert_eq!(row["gate"]["passed"], false);
+    assert!(row["gate"]["reasons"].to_string().contains("no kill landed in 20 trials"), "{}", row["gate"]);
+}
+
+#[test]
+fn a_worker_that_dies_costs_one_inconclusive_trial() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("atomic", "--iterations 200 --plant worker-dies");
+    let row = kills(&summary, "again");
+    assert_eq!((row["trials"].as_u64(), count(row, "inconclusive")), (Some(200), 1));
+    assert_eq!(exit, Some(0), "one in 200 is within the limit of 1 %");
+    let numbers: Vec<u64> = restarts(&place).iter().map(|t| t["trial"].as_u64().unwrap()).collect();
+    assert_eq!(numbers.len(), 200);
+    let (exit, _) = Place::new().campaign("atomic", "--iterations 20 --plant worker-dies");
+    assert_eq!(exit, Some(3), "one in 20 is not");
+}
+
+#[test]
+fn doctor_catches_every_planted_bug() {
+    let place = Place::new();
+    let ran = place.crashtest("doctor --dir .");
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("All 14 planted bugs were caught."), "{}", ran.out);
+    assert!(place.names(".").is_empty(), "doctor leaves nothing behind");
+}
+
+#[test]
+fn atomic_strategies_survive_every_kill_and_say_so_as_a_bound() {
+    for strategy in ["atomic", "atomic-fsync"] {
+        let place = Place::new();
+        let (exit, summary) = place.campaign(strategy, "--iterations 300");
+        let row = kills(&summary, "again");
+        assert_eq!(exit, Some(0), "{strategy}: {summary}");
+        assert_eq!(row["kills_landed"], 300);
+        assert_eq!(count(row, "intact") + row["recovery_killed"].as_u64().unwrap(), 300);
+        assert!(row["failure_rate"]["high"].as_f64().unwrap() > 0.0, "a bound, never 0");
+        assert!(row["acks_per_life"]["median"].as_u64() >= Some(2));
+        assert!(kills(&summary, "first")["kills_landed"].as_u64() >= Some(15));
+        let report = place.crashtest("report").out;
+        assert!(report.contains("failure rate below"), "{report}");
+        assert!(report.contains("says nothing about power loss"), "{report}");
+    }
+}
+
+#[test]
+fn direct_leaves_empty_and_torn_files_with_all_their_evidence() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("direct", "--iterations 400");
+    let row = kills(&summary, "again");
+    assert_eq!(exit, Some(1));
+    assert!(count(row, "empty") >= 40 && count(row, "torn") >= 10, "{}", row["verdicts"]);
+    for trial in restarts(&place).iter().filter(|t| matches!(t["outcome"]["judged"].as_str(), Some("empty" | "torn"))) {
+        let raw = &trial["raw"];
+        let (length, tear) = (raw["length"].as_u64().unwrap(), raw["tear_offset"].as_u64().unwrap());
+        assert!(tear <= length && length < raw["whole_length"].as_u64().unwrap(), "{trial}");
+        assert!(trial["detail"]["why"].as_str().unwrap().starts_with("refused: "), "{trial}");
+        // A kill inside write(2) tears at a page boundary; one between two writes where the buffer was flushed.
+        if trial["phase"] == "save:in-write" && trial["damaged_in"].is_null() {
+            assert!(length.is_multiple_of(4096) || length > 8000, "{trial}");
+        }
+    }
+    for finding in row["findings"].as_array().unwrap() {
+        assert_eq!(finding["documented"], true, "{finding}");
+        let kept = finding["evidence"].as_array().unwrap();
+        assert_eq!(kept.len() as u64, finding["count"].as_u64().unwrap().min(3), "{finding}");
+        for folder in kept {
+            let folder = place.latest().join(folder.as_str().unwrap());
+            assert!(folder.join("crash-state").is_dir() && folder.join("failure.json").is_file());
+            let script = fs::metadata(folder.join("replay.sh")).unwrap();
+            assert!(script.permissions().mode() & 0o100 != 0, "replay.sh can be run");
+        }
+    }
+}
+
+#[test]
+fn a_lenient_loader_turns_the_damage_into_silent_resets_and_the_cost_is_counted() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("direct", "--iterations 200 --loader lenient");
+    let row = kills(&summary, "again");
+    let resets = count(row, "silent-reset");
+    assert_eq!(exit, Some(1));
+    assert!(resets >= 50 && count(row, "torn") + count(row, "empty") == 0, "{}", row["verdicts"]);
+    let cost: BTreeMap<&str, u64> = row["consequences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["key"].as_str().unwrap(), c["count"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(cost["quiet"], resets, "the reconciler stays quiet each time");
+    assert!(cost["shares-missed"] > resets);
+    let (_, summary) = place.campaign("direct", "--iterations 200 --loader lenient --workload signals");
+    let words = kills(&summary, "again")["consequences"].to_string();
+    assert!(words.contains("alerts that fire again"), "{words}");
+}
+
+#[test]
+fn the_same_seed_plans_the_same_trials_and_contents_whatever_the_number_of_workers() {
+    let plan = |seed: u64, jobs: u64| {
+        let place = Place::new();
+        let ran =
+            place.crashtest(&format!("run --strategy atomic --iterations 250 --quiet --seed {seed} --jobs {jobs}"));
+        assert_eq!(ran.exit, Some(0), "{}", ran.out);
+        let trials = restarts(&place);
+        let planned: BTreeMap<u64, [Value; 4]> = trials
+            .iter()
+            .map(|t| (t["trial"].as_u64().unwrap(), ["seed", "series", "stream", "aim"].map(|key| t[key].clone())))
+            .collect();
+        let contents: BTreeMap<(String, u64), String> = trials
+            .iter()
+            .filter_map(|t| {
+                let observed = &t["observed"];
+                let content = observed["digest"].as_str()?.to_owned();
+                Some(((t["stream"].as_str()?.to_owned(), observed["generation"].as_u64()?), content))
+            })
+            .collect();
+        (planned, contents)
+    };
+    let (one, two, other) = (plan(7, 1), plan(7, 2), plan(8, 2));
+    assert_eq!(one.0, two.0);
+    assert_eq!(one.0.len(), 250);
+    assert_ne!(one.0, other.0);
+    let shared: Vec<_> = one.1.iter().filter_map(|(key, content)| Some((content, two.1.get(key)?))).collect();
+    assert!(shared.len() >= 20, "both runs recovered the same generations {} times", shared.len());
+    assert!(shared.iter().all(|(a, b)| a == b), "equal stream and generation, equal content");
+}
+
+#[test]
+fn a_stored_failure_replays_exactly_and_its_trial_by_the_clock() {
+    let place = Place::new();
+    let (_, summary) = place.campaign("direct", "--iterations 100");
+    let finding = &kills(&summary, "again")["findings"][0];
+    let line = finding["replay"].as_str().unwrap().strip_prefix("crashtest ").unwrap().to_owned();
+    let ran = place.crashtest(&format!("{line} --tries 5"));
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let verdict = finding["verdict"].as_str().unwrap();
+    assert!(ran.out.contains(&format!("Restart on the stored crash state: {verdict} shows again")), "{}", ran.out);
+    assert!(ran.out.contains(" of 5\n") || ran.out.contains("reproduced 1 of "), "{}", ran.out);
+    assert!(ran.out.contains("killed before this returned") || ran.out.contains("The last calls before the kill"));
+    assert!(!place.names("results").iter().any(|name| name.starts_with(".crashtest")), "no sandbox is left");
+}
+
+#[test]
+fn a_trial_that_passed_does_not_show_as_a_failure() {
+    let place = Place::new();
+    place.campaign("atomic", "--iterations 50");
+    let ran = place.crashtest("replay results/latest --trial 3 --tries 3");
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn the_options_do_what_they_say() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("direct", "--iterations 5000 --max-failures 5 --jobs 1");
+    let trials =
+        kills(&summary, "again")["trials"].as_u64().unwrap_or(0) + kills(&summary, "first")["trials"].as_u64().unwrap();
+    assert!(exit == Some(1) && trials < 1000, "--max-failures ended it after {trials}");
+
+    let (exit, summary) = place.campaign("atomic", "--fault none");
+    assert_eq!((exit, summary["results"][0]["trials"].as_u64()), (Some(0), Some(44)));
+    assert!(kills(&summary, "first").is_null(), "nothing was killed");
+
+    let (exit, summary) = place.campaign("atomic", "--iterations 100 --kill-at recovery");
+    let row = kills(&summary, "again");
+    assert_eq!(exit, Some(0));
+    assert!(row["recovery_killed"].as_u64() >= Some(5), "{row}");
+
+    let (exit, summary) = place.campaign("atomic", "--iterations 60 --fresh --idle 1ms --jobs 1");
+    assert_eq!((exit, kills(&summary, "again")["kills_landed"].as_u64()), (Some(0), Some(60)));
+
+    let (exit, summary) = place.campaign("atomic", "--duration 1s");
+    assert_eq!((exit, summary["complete"].as_bool()), (Some(0), Some(true)));
+    assert!(kills(&summary, "again")["trials"].as_u64() > Some(0));
+}
+
+/// The kill trials of the newest run, without first starts.
+fn restarts(place: &Place) -> Vec<Value> {
+    place.trials().into_iter().filter(|t| t["fault"] == "kill" && t["start"] == "again").collect()
+}

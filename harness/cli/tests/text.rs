@@ -1,0 +1,36 @@
+//! Every text that a person reads before a run, as it is: a change of words is a change of a snapshot.
+
+mod support;
+
+use insta::assert_snapshot;
+use support::Place;
+
+fn said(arguments: &str) -> String {
+    let place = Place::new();
+    let ran = place.crashtest(arguments);
+    format!("exit {}\n--- out\n{}--- err\n{}", ran.exit.unwrap_or(-1), ran.out, ran.err)
+}
+
+#[test]
+fn the_help_of_every_command_teaches() {
+    assert_snapshot!("help", said("--help"));
+    assert_snapshot!("help_run", said("run --help"));
+    assert_snapshot!("help_replay", said("replay --help"));
+    assert_snapshot!("help_report", said("report --help"));
+    assert_snapshot!("help_list", said("list --help"));
+    assert_snapshot!("help_doctor", said("doctor --help"));
+}
+
+#[test]
+fn what_there_is_is_listed() {
+    assert_snapshot!("list", said("list"));
+    assert_snapshot!("list_planted", said("list strategies --planted"));
+}
+
+#[test]
+fn errors_name_the_mistake_and_the_way_out() {
+    assert_snapshot!("unknown_strategy", said("run --strategy atomci"));
+    assert_snapshot!("unknown_workload", said("run --strategy atomic --workload fill"));
+    assert_snapshot!("impossible_size", said("run --strategy atomic --state-size 1GiB"));
+    assert_snapshot!("no_results", said("report"));
+}
