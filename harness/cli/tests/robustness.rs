@@ -140,6 +140,7 @@ struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     /// Mounts one at `dir`; `None`, said loudly, where that is not allowed.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn mount(dir: &Path, flags: MsFlags, options: &str) -> Option<Tmpfs> {
         fs::create_dir(dir).unwrap();
         match mount(Some("tmpfs"), dir, Some("tmpfs"), flags, Some(options)) {

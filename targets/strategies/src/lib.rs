@@ -1,6 +1,6 @@
 //! The built-in strategies and workloads of crashtest, and the canaries of its self-test.
 //!
-//! A strategy says *how* a document is persisted, a workload *what* it holds; [`document`] joins any of the first with any of
+//! A strategy says *how* a document is persisted, a workload *what* it holds; `document` joins any of the first with any of
 //! the second. Each strategy's ground truth stands beside its code.
 
 mod builtin;
