@@ -114,6 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "the group waits for it")]
     fn dropping_a_group_kills_its_leader_and_the_leaders_children() {
         adopt_orphans().unwrap();
         let mut child = Command::new("sh")
