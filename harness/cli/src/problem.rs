@@ -54,6 +54,12 @@ impl From<EngineError> for Problem {
 
 impl From<FolderError> for Problem {
     fn from(error: FolderError) -> Problem {
-        Problem::usage(format!("failed to {error}")).hint(error.hint())
+        let mut message = format!("failed to {error}");
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message += &format!(": {cause}");
+            source = cause.source();
+        }
+        Problem::usage(message).hint(error.hint())
     }
 }

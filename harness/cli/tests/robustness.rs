@@ -3,13 +3,13 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::MsFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::tmpfs::Tmpfs;
 use support::{Place, Ran, descendants, is_alive, wait_until};
 
 /// A run that goes on until something ends it, with its workers and a victim at work.
@@ -133,32 +133,6 @@ fn a_sandbox_that_cannot_be_is_a_clear_error_and_an_intact_report() {
     let ran = place.crashtest("run --strategy atomic --iterations 10 --out file");
     assert_eq!(ran.exit, Some(2), "{}", ran.err);
     assert!(ran.err.contains("file"), "{}", ran.err);
-}
-
-/// A tmpfs of a test's own, unmounted when it is dropped.
-struct Tmpfs(PathBuf);
-
-impl Tmpfs {
-    /// Mounts one at `dir`; `None`, said loudly, where that is not allowed.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    fn mount(dir: &Path, flags: MsFlags, options: &str) -> Option<Tmpfs> {
-        fs::create_dir(dir).unwrap();
-        match mount(Some("tmpfs"), dir, Some("tmpfs"), flags, Some(options)) {
-            Ok(()) => Some(Tmpfs(dir.to_owned())),
-            Err(error) => {
-                let forced = std::env::var_os("CRASHTEST_NO_SKIPS").is_some();
-                assert!(!forced, "this test needs to mount a tmpfs: {error}");
-                eprintln!("SKIPPED: this test needs to mount a tmpfs: {error}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = umount(&self.0);
-    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the tests of the program share: running it in a directory of its own, and reading what it left.
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub mod tmpfs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -41,7 +43,11 @@ impl Place {
     /// The program with these arguments (separated by spaces), not yet started.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crashtest"));
-        command.args(arguments.split_whitespace()).current_dir(self.path()).env_remove("RUST_BACKTRACE");
+        command.args(arguments.split_whitespace()).current_dir(self.path());
+        // What a developer's terminal sets must not change a text, nor its width or colour.
+        ["RUST_BACKTRACE", "COLUMNS", "CLICOLOR_FORCE"].iter().for_each(|name| {
+            command.env_remove(name);
+        });
         command
     }
 

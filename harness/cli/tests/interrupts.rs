@@ -1,0 +1,110 @@
+//! Interrupts at bad moments: from the very start, twice, and by SIGKILL. Processes are found by a mark in their environment, which
+//! every descendant inherits: also a victim that is forked while its supervisor is already dying.
+
+mod support;
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::{Place, Ran, is_alive, wait_until};
+
+/// The variable that marks a test's processes with its directory.
+const MARK: &str = "CRASHTEST_TEST_PLACE";
+/// After the supervisor's death nobody may live longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A run that goes on until something ends it.
+fn started(place: &Place) -> Child {
+    place
+        .command("run --strategy direct --duration 10m --quiet --jobs 2 --seed 1")
+        .env(MARK, place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The living processes of a place. A process that is gone while it is looked at is dead.
+fn alive(place: &Place) -> Vec<u32> {
+    let mark = format!("{MARK}={}", place.path().display());
+    let is_marked = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(is_marked).filter(|pid| is_alive(*pid)).collect()
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+}
+
+/// The supervisor, two workers and a victim.
+fn wait_for_victims(place: &Place) {
+    wait_until("a victim", || alive(place).len() >= 4);
+}
+
+fn hidden(names: &[String]) -> Vec<&String> {
+    names.iter().filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn a_killed_supervisor_takes_every_descendant_with_it_whenever_it_dies() {
+    for _ in 0..5 {
+        let place = Place::new();
+        let mut child = started(&place);
+        wait_for_victims(&place);
+        send(&child, Signal::SIGKILL);
+        let killed = Instant::now();
+        child.wait().unwrap();
+        wait_until("the death of every descendant", || alive(&place).is_empty());
+        assert!(killed.elapsed() < GRACE, "it took {:?}", killed.elapsed());
+        let report = place.crashtest("report");
+        assert_eq!(report.exit, Some(0), "{}", report.err);
+        assert!(report.out.contains("INCOMPLETE (the supervisor ended without a report)"), "{}", report.out);
+    }
+}
+
+#[test]
+fn an_interrupt_at_any_moment_leaves_no_process_and_no_temporary() {
+    let moments: [(&str, Signal); 3] =
+        [("results/latest", Signal::SIGINT), ("results/latest/failures", Signal::SIGTERM), ("", Signal::SIGHUP)];
+    for (appears, signal) in moments {
+        let place = Place::new();
+        let child = started(&place);
+        match appears {
+            "" => wait_for_victims(&place),
+            file => wait_until(file, || fs::exists(place.path().join(file)).unwrap()),
+        }
+        send(&child, signal);
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.exit, Some(130), "{signal}: {}{}", ran.out, ran.err);
+        assert!(alive(&place).is_empty(), "{signal} at {appears}: somebody is left");
+        assert!(hidden(&place.names("results")).is_empty(), "{signal} at {appears}: {:?}", place.names("results"));
+        assert!(hidden(&place.names("results/latest")).is_empty(), "{:?}", place.names("results/latest"));
+        let report = place.crashtest("report");
+        assert_eq!(report.exit, Some(0), "{}", report.err);
+        assert!(report.out.contains("INCOMPLETE (interrupted)"), "{}", report.out);
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_the_run_at_once_without_leaving_a_process() {
+    for second in [Signal::SIGINT, Signal::SIGTERM] {
+        let place = Place::new();
+        let child = started(&place);
+        wait_for_victims(&place);
+        send(&child, Signal::SIGINT);
+        send(&child, second);
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
+        wait_until("the death of every descendant", || alive(&place).is_empty());
+        let report = place.crashtest("report");
+        assert_eq!(report.exit, Some(0), "{}", report.err);
+        assert!(report.out.contains("INCOMPLETE"), "{}", report.out);
+    }
+}
