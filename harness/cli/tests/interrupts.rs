@@ -54,7 +54,7 @@ fn hidden(names: &[String]) -> Vec<&String> {
 
 #[test]
 fn a_killed_supervisor_takes_every_descendant_with_it_whenever_it_dies() {
-    for _ in 0..5 {
+    for _ in 0..4 {
         let place = Place::new();
         let mut child = started(&place);
         wait_for_victims(&place);

@@ -1,7 +1,7 @@
 //! What the tests of the program share: running it in a directory of its own, and reading what it left.
 #![expect(dead_code, reason = "each test file uses its part")]
 
-pub mod tmpfs;
+pub(crate) mod tmpfs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,8 @@ pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let began = Instant::now();
     while !happened() {
         assert!(began.elapsed() < PATIENCE, "{what} did not happen");
-        std::thread::yield_now();
+        // What is waited for needs the processors more than the waiting does.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

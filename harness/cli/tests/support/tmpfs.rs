@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount, umount};
 
 /// A tmpfs of a test's own, unmounted when it is dropped.
-pub struct Tmpfs(PathBuf);
+pub(crate) struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     /// Mounts one at `dir`; `None`, said loudly, where that is not allowed.
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    pub fn mount(dir: &Path, flags: MsFlags, options: &str) -> Option<Tmpfs> {
+    pub(crate) fn mount(dir: &Path, flags: MsFlags, options: &str) -> Option<Tmpfs> {
         fs::create_dir(dir).unwrap();
         match mount(Some("tmpfs"), dir, Some("tmpfs"), flags, Some(options)) {
             Ok(()) => Some(Tmpfs(dir.to_owned())),
