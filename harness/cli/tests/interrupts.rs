@@ -18,8 +18,12 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A run that goes on until something ends it.
 fn started(place: &Place) -> Child {
+    start(place, "direct --duration 10m --jobs 2")
+}
+
+fn start(place: &Place, strategy: &str) -> Child {
     place
-        .command("run --strategy direct --duration 10m --quiet --jobs 2 --seed 1")
+        .command(&format!("run --quiet --seed 1 --strategy {strategy}"))
         .env(MARK, place.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -48,6 +52,20 @@ fn wait_for_victims(place: &Place) {
     wait_until("a victim", || alive(place).len() >= 4);
 }
 
+/// A victim that never returns from its save, and a worker that waits for it and says nothing: neither notices a closed pipe.
+fn stuck(place: &Place) -> Child {
+    let child = start(place, "planted-stall --limit 10m");
+    let mut before = (Instant::now(), Vec::new());
+    wait_until("a victim that is stuck", || {
+        let now = alive(place);
+        if now != before.1 {
+            before = (Instant::now(), now);
+        }
+        before.1.len() == 3 && before.0.elapsed() > Duration::from_millis(300)
+    });
+    child
+}
+
 fn hidden(names: &[String]) -> Vec<&String> {
     names.iter().filter(|name| name.starts_with('.')).collect()
 }
@@ -66,6 +84,20 @@ fn a_killed_supervisor_takes_every_descendant_with_it_whenever_it_dies() {
         let report = place.crashtest("report");
         assert_eq!(report.exit, Some(0), "{}", report.err);
         assert!(report.out.contains("INCOMPLETE (the supervisor ended without a report)"), "{}", report.out);
+    }
+}
+
+#[test]
+fn a_silent_worker_and_its_stuck_victim_die_with_their_supervisor() {
+    for (signal, exit) in [(Signal::SIGKILL, None), (Signal::SIGINT, Some(130))] {
+        let place = Place::new();
+        let child = stuck(&place);
+        send(&child, signal);
+        let sent = Instant::now();
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        wait_until("the death of every descendant", || alive(&place).is_empty());
+        assert!(sent.elapsed() < GRACE, "{signal}: it took {:?}", sent.elapsed());
+        assert_eq!(ran.exit, exit, "{}", ran.err);
     }
 }
 

@@ -3,6 +3,8 @@
 //! The first gives the same answer every time. The second is a kill by the clock: the same plan, and yet the kill lands a little
 //! earlier or later, so it has to be tried, and how often it showed is said.
 
+use std::cell::RefCell;
+
 use crashtest_kit::Registry;
 use crashtest_linux::clock;
 use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, RawState, Start, TrialRecord, Verdict};
@@ -80,25 +82,19 @@ pub fn run_again(
 ) -> Result<(), EngineError> {
     clock::precise_timers();
     let dir = sandbox.worker(0)?;
-    let mut gauge = None;
-    for _ in 0..tries {
-        let mut last = None;
-        let mut keep = |report| {
-            if let Report::Trial(record, _) = report {
-                last = Some(*record);
-            }
-            Ok(())
-        };
-        let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
-        match gauge {
-            Some(known) => bench.gauge = known,
-            None => {
-                for _ in 0..CALIBRATION_LIVES {
-                    bench.install(record.stream, record.seed)?;
-                }
-                Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
-            }
+    let last = RefCell::new(None);
+    let mut keep = |report| {
+        if let Report::Trial(record, _) = report {
+            *last.borrow_mut() = Some(*record);
         }
+        Ok(())
+    };
+    let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
+    for _ in 0..CALIBRATION_LIVES {
+        bench.install(record.stream, record.seed)?;
+    }
+    Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
+    for _ in 0..tries {
         match record.start {
             Start::First => first_start::run(&mut bench, record.trial)?,
             Start::Again => {
@@ -110,9 +106,7 @@ pub fn run_again(
                 chain.finish()?;
             }
         }
-        gauge = Some(bench.gauge);
-        drop(bench);
-        if let Some(record) = last
+        if let Some(record) = last.take()
             && !each(&record)
         {
             break;

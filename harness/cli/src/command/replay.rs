@@ -1,6 +1,7 @@
 //! `crashtest replay`: show one failure again.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use crashtest_engine::{Sandbox, Snapshot};
@@ -93,13 +94,17 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
         None if run.plan.sandbox_parent.is_dir() => run.plan.sandbox_parent.clone(),
         None => std::env::temp_dir(),
     };
+    let stop = conduct::stop_on_signals()?;
     let sandbox = Sandbox::make(&parent, 1, run.plan.target.state_size)?;
     console::print(&heading(&run, &record, &sandbox));
     let mut shown = false;
     if let Some(dir) = crash_state {
         shown |= restart(&run.plan, &sandbox, &record, &dir)?;
     }
-    shown |= again(&run.plan, &sandbox, &record, args.tries)?;
+    shown |= again(&run.plan, &sandbox, &record, args.tries, &stop)?;
+    if stop.load(Ordering::Relaxed) {
+        return Ok(Exit::Interrupted);
+    }
     Ok(if shown { Exit::Broken } else { Exit::Clean })
 }
 
@@ -144,7 +149,7 @@ fn restart(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, dir: &Path) -> 
 }
 
 /// Runs the trial again; says whether the failure showed.
-fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64) -> Result<bool, Problem> {
+fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64, stop: &AtomicBool) -> Result<bool, Problem> {
     let (mut run, mut showed) = (0, 0);
     let mut other: Vec<String> = Vec::new();
     crashtest_engine::run_again(&Builtin, plan, sandbox, record, tries * PATIENCE, &mut |seen| {
@@ -154,7 +159,7 @@ fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64) -> Re
         } else if let Some(verdict) = seen.verdict().filter(|v| v.is_violation()) {
             other.push(verdict.name().to_owned());
         }
-        run < tries || showed == 0
+        (run < tries || showed == 0) && !stop.load(Ordering::Relaxed)
     })?;
     let verdict = record.verdict().map_or("recovery-killed", |v| v.name());
     let failed = record.verdict().is_some_and(|v| v.is_violation());
