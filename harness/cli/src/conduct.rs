@@ -40,15 +40,10 @@ pub(crate) struct Manner<'a> {
     pub stop: &'a Arc<AtomicBool>,
 }
 
-/// A flag that Ctrl-C, SIGTERM and a hang-up set. A second Ctrl-C ends the program at once.
+/// A flag that Ctrl-C, SIGTERM and a hang-up set. What follows is bounded, so a second Ctrl-C changes nothing.
 pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
     let stop = Arc::new(AtomicBool::new(false));
     let register = |signal| -> io::Result<()> {
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(Exit::Interrupted as u8),
-            Arc::clone(&stop),
-        )?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
         Ok(())
     };

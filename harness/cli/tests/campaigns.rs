@@ -56,6 +56,9 @@ fn a_worker_that_dies_costs_one_inconclusive_trial() {
     assert_eq!(exit, Some(0), "one in 200 is within the limit of 1 %");
     let numbers: Vec<u64> = restarts(&place).iter().map(|t| t["trial"].as_u64().unwrap()).collect();
     assert_eq!(numbers.len(), 200);
+    let (exit, summary) = Place::new().campaign("atomic", "--iterations 6 --jobs 1 --plant worker-dies");
+    assert_eq!(kills(&summary, "again")["trials"], 6, "also when it was the very last trial");
+    assert_eq!(exit, Some(3));
     let (exit, _) = Place::new().campaign("atomic", "--iterations 20 --plant worker-dies");
     assert_eq!(exit, Some(3), "one in 20 is not");
 }

@@ -98,11 +98,16 @@ pub(crate) struct Moment {
 /// Waits until the moment that `aim` names has come in the life on `board`, at most until `limit_ns` on the clock.
 ///
 /// A life that dies meanwhile is noticed by whoever kills it.
-pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns: u64) -> Moment {
+///
+/// `damaged`: the state file is not whole, so a kill inside recovery has to come before its error.
+pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, damaged: bool, limit_ns: u64) -> Moment {
     let reference = |ns: Option<u64>| ns.unwrap_or_else(now_ns);
     match aim {
         Aim::Init(at) => after(reference(board.started_ns()), at, gauge.init, limit_ns),
-        Aim::Recovery(at) => after(reference(board.started_ns()), at, gauge.recovery, limit_ns),
+        Aim::Recovery(at) => {
+            let recovery = if damaged && gauge.refusal.ns() > 0.0 { gauge.refusal } else { gauge.recovery };
+            after(reference(board.started_ns()), at, recovery, limit_ns)
+        }
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
         Aim::Gap(at) => {
             let place = at.fract() * gauge.changes as f64;
@@ -137,7 +142,7 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, limit_ns
 
 /// Whether a save is under way.
 fn in_flight(board: Board) -> bool {
-    board.begun() != board.acked()
+    board.begun_ns() > 0 && board.begun() != board.acked()
 }
 
 fn in_change(phase: Phase) -> bool {
@@ -151,7 +156,14 @@ fn opened_ns(board: Board) -> Option<u64> {
 /// Sleeps until `at` × the calibrated duration after `reference`.
 fn after(reference: u64, at: f64, calibrated: Average, limit_ns: u64) -> Moment {
     let delay_ns = (at * calibrated.ns()) as u64;
-    sleep_until((reference + delay_ns).min(limit_ns));
+    let deadline = (reference + delay_ns).min(limit_ns);
+    // A sleep overshoots by more than a whole recovery may take.
+    if deadline > now_ns() + WATCH_NS {
+        sleep_until(deadline);
+    }
+    while now_ns() < deadline {
+        std::hint::spin_loop();
+    }
     Moment { delay_ns, calibrated_ns: calibrated.ns() as u64 }
 }
 

@@ -130,6 +130,7 @@ impl<'a> Bench<'a> {
             return Ok(Recovery::Opened(opened));
         }
         Ok(Recovery::Failed(match ended {
+            Some(exit) if exit.by_sigkill() => Observed::Shot,
             Some(exit) => Observed::Crashed { how: self.describe(exit) },
             None => Observed::Hung { limit_ms: self.plan.limit_ms },
         }))

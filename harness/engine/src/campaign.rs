@@ -152,7 +152,12 @@ impl Campaign<'_> {
                         return Ok(end);
                     }
                 }
-                Ok(FromWorker::Ended { worker, note }) => self.replace(worker, note)?,
+                Ok(FromWorker::Ended { worker, note }) => {
+                    self.replace(worker, note)?;
+                    if self.is_finished() {
+                        return Ok(End::Finished);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     let limit = SILENCE + 8 * Duration::from_millis(self.plan.limit_ms);
                     self.workers.iter_mut().flatten().for_each(|worker| worker.kill_if_silent(limit));
@@ -171,7 +176,7 @@ impl Campaign<'_> {
                     worker.heard = Instant::now();
                 }
                 self.count(&record, evidence);
-                Ok(None)
+                Ok((self.trials_began.is_none() && self.control_failed()).then_some(End::ControlFailed))
             }
             Report::Failed { why, hint, environment } => Ok(Some(End::Broken { why, hint, environment })),
             Report::Done => {
@@ -185,10 +190,14 @@ impl Campaign<'_> {
                     worker.order = None;
                 }
                 self.give_order(worker)?;
-                let busy = self.workers.iter().flatten().any(|worker| worker.order.is_some());
-                Ok((!busy).then_some(End::Finished))
+                Ok(self.is_finished().then_some(End::Finished))
             }
         }
+    }
+
+    /// Nobody works on anything, and nothing is left to hand out: whoever becomes free is given an order at once.
+    fn is_finished(&self) -> bool {
+        self.trials_began.is_some() && self.workers.iter().flatten().all(|worker| worker.order.is_none())
     }
 
     /// The control has passed: the other workers start, and everything that the plan has is handed out.
@@ -225,7 +234,7 @@ impl Campaign<'_> {
             return Some(order);
         }
         let end = self.plan.budget.iterations.unwrap_or(u64::MAX);
-        if self.next_trial >= end {
+        if self.trials_began.is_none() || self.next_trial >= end {
             return None;
         }
         let from = self.next_trial;

@@ -219,13 +219,16 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         let idle_ns = self.bench.plan.target.idle_us * 1000;
         let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
-        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, limit_ns);
+        let damaged = self.is_damaged();
+        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
+        let in_time = now_ns() < limit_ns;
         let landed = self.strike(victim)?;
         if into_recovery {
             let recovery = match (self.bench.board.recovery(), &landed) {
                 // The kill came too late: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
                 (None, Landed::Kill | Landed::Nothing) => None,
+                (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
                 (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
             };
             match recovery {
@@ -239,6 +242,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             }
         }
         let ended = match landed {
+            Landed::Kill if !in_time => Some((Verdict::Stuck, self.stuck())),
             Landed::Kill => None,
             Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
             _ => Some(self.unwanted_end(&landed)),
@@ -367,11 +371,13 @@ impl<'c, 'a> Chain<'c, 'a> {
         let inherited = self.inherited.take();
         let Some(mut crash) = standing else {
             self.adopt(&observed);
-            return if verdict.is_violation() { Judged::Unusable } else { Judged::Ready };
+            return if verdict == Verdict::Intact { Judged::Ready } else { Judged::Unusable };
         };
         crash.record.outcome = Outcome::Judged(verdict);
-        if verdict.is_violation() {
-            crash.record.consequences = self.consequences(&observed);
+        if verdict != Verdict::Intact {
+            if verdict.is_violation() {
+                crash.record.consequences = self.consequences(&observed);
+            }
             crash.record.detail = Some(FailureDetail {
                 why,
                 acked_digest: Some(self.generations.digest(self.promise.acked)),
@@ -400,7 +406,9 @@ impl<'c, 'a> Chain<'c, 'a> {
             // What it costs to go on from a content that nobody made is not known.
             Observed::State { generation: None, .. } => return Consequences::default(),
             Observed::Fresh => Found::Fresh,
-            Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } => Found::Refused,
+            Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } | Observed::Shot => {
+                Found::Refused
+            }
         };
         self.generations.consequences(self.promise.acked, found)
     }
@@ -451,7 +459,10 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.bench.blame_the_machine_first()?;
         self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         let wrong = match landed {
-            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => self.growth_of_residue()?,
+            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => match self.is_first_save_lost()? {
+                None => self.growth_of_residue()?,
+                lost => lost,
+            },
             Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
             _ => {
                 let (verdict, why) = self.unwanted_end(&landed);
@@ -464,6 +475,20 @@ impl<'c, 'a> Chain<'c, 'a> {
             return self.conclude(Judged::Violated(crash)).map(|_| ());
         }
         self.conclude(Judged::Survived(crash)).map(|_| ())
+    }
+
+    /// Starts once more, without a save: the first save after a recovery, which was acked, must be there.
+    fn is_first_save_lost(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+        let mut victim = self.fork(Script::SaveThenStop(0))?;
+        let observed = match self.await_recovery(&mut victim)? {
+            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
+            Recovery::Failed(observed) => observed,
+        };
+        self.stop_cleanly(victim)?;
+        let state = self.bench.crash_state()?;
+        let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
+        let (verdict, why) = oracle::judge(self.promise, &observed, &raw);
+        Ok((verdict != Verdict::Intact).then(|| (verdict, format!("after the first save after recovery: {why}"))))
     }
 
     fn growth_of_residue(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
@@ -486,8 +511,13 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
-        let damaged = self.standing.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole);
+        let damaged = self.is_damaged();
         self.bench.await_recovery(victim, damaged)
+    }
+
+    /// Whether the state file is not whole, so that recovery is likely to refuse it.
+    fn is_damaged(&self) -> bool {
+        self.standing.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole)
     }
 
     fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {

@@ -57,6 +57,7 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
             (verdict, format!("refused: {why}"))
         }
         Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
+        Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".into()),
         Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
     }
 }

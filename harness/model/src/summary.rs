@@ -149,7 +149,7 @@ pub struct ResultRow {
     pub acks_per_life: Option<Quantiles>,
     /// Distinct crash states (exact up to 131,072); `null` for the control.
     pub distinct_states: Option<u64>,
-    /// Distinct recovered contents (exact up to 131,072).
+    /// Distinct generations that recovery gave, among those that it should (exact up to 131,072).
     pub distinct_recovered: Option<u64>,
     /// Where the kills landed.
     pub phases: BTreeMap<String, u64>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Aim, Consequences, Fault, Landed, Outcome, RawState, Start, TrialRecord, Verdict};
+use crate::{Aim, Consequences, Fault, Landed, Observed, Outcome, RawState, Start, TrialRecord, Verdict};
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
 const DISTINCT_CAP: usize = 1 << 17;
@@ -102,7 +102,7 @@ pub struct Tally {
     pub raw: BTreeMap<RawState, u64>,
     /// Distinct crash states.
     pub crash_states: SeenSet,
-    /// Distinct recovered contents.
+    /// Distinct generations that recovery gave, among those that it should.
     pub recovered: SeenSet,
     /// What the failures cost.
     pub consequences: Consequences,
@@ -132,8 +132,10 @@ impl Tally {
         if let Some(digest) = record.crash_state {
             self.crash_states.insert(digest.0);
         }
-        if let Some(crate::Observed::State { digest, .. }) = &record.observed {
-            self.recovered.insert(digest.0);
+        if let (Some(Observed::State { generation: Some(generation), .. }), Outcome::Judged(Verdict::Intact)) =
+            (&record.observed, record.outcome)
+        {
+            self.recovered.insert(generation.0);
         }
         self.consequences.add(&record.consequences);
         match record.outcome {

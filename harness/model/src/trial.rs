@@ -38,6 +38,8 @@ pub enum Observed {
         /// How.
         how: String,
     },
+    /// Somebody else ended it: a SIGKILL that we did not send (the OOM killer?). Says nothing about the target.
+    Shot,
     /// It did not come back within the limit.
     Hung {
         /// The limit in milliseconds.

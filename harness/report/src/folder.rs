@@ -143,10 +143,8 @@ impl RunFolder {
         atomic_file::write(&self.path.join(layout::JUNIT), render::junit(&recorded).as_bytes())?;
         // Last: a folder with a summary is a finished one.
         atomic_file::write(&self.path.join(layout::SUMMARY), render::json(&recorded).as_bytes())?;
-        match fs::remove_dir(&self.spool) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                self.notes.push(format!("files of unreported trials are left in `{}`", self.spool.display()));
-            }
+        // What is still in it belongs to trials that an interrupt kept from being reported: ours, and nothing refers to it.
+        match fs::remove_dir_all(&self.spool) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed.map_err(FolderError::io("remove the folder", &self.spool))?,
         }

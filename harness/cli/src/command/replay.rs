@@ -40,7 +40,7 @@ pub(crate) struct ReplayArgs {
     /// With --trial: what broke
     #[arg(long, value_enum, default_value = "kill", requires = "trial")]
     pub fault: FaultArg,
-    /// How often the trial is run again
+    /// How often the trial is run again; while it has not shown, up to ten times as often
     #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
     pub tries: u64,
     /// Where the sandbox is made [default: where the run had it, if that is still there]

@@ -48,7 +48,7 @@ impl Conclusion {
 }
 
 fn judge(summary: &Summary) -> Judgement {
-    if control_failures(summary).next().is_some() {
+    if summary.exit_code == Some(4) || control_failures(summary).next().is_some() {
         Judgement::ControlFailed
     } else if !summary.complete {
         Judgement::Incomplete
@@ -76,7 +76,11 @@ fn gate_reasons(summary: &Summary) -> Vec<String> {
 }
 
 fn control_sentence(summary: &Summary) -> String {
-    let parts: Vec<String> = control_failures(summary)
+    // Without an undocumented finding it is the run's own exit status that says so: a canary's control.
+    let undocumented = control_failures(summary).next().is_some();
+    let controls = summary.results.iter().filter(|row| row.fault == Fault::None);
+    let parts: Vec<String> = controls
+        .filter(|row| !undocumented || row.findings.iter().any(|finding| !finding.documented))
         .map(|control| format!("{} of {}", thousands(row::violations(control)), row::judged_words(control)))
         .collect();
     format!("CONTROL FAILED: {} broke a claim though nothing was injected: no kill can be judged", parts.join(", "))
