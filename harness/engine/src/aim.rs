@@ -3,40 +3,44 @@
 //! Delays are drawn as positions ("2.37 saves after recovery"), so the plan is the same on every machine; how long that is *here*
 //! is measured on the lives themselves, and follows the machine as it gets slower or faster.
 
-use crashtest_kit::{Board, OpenedAs};
+use crashtest_kit::{Board, Hold, OpenedAs};
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::{Aim, Moment as PhaseMoment, Phase};
+use crashtest_model::Aim;
 
-/// How much a new measurement counts, once there are enough of them; before that all count the same.
-const WEIGHT: f64 = 0.1;
-/// A measurement this many times the average is taken for a hiccup of the machine and counted as this much.
-const OUTLIER: f64 = 4.0;
+/// How many of the last measurements a duration is the median of.
+const REMEMBERED: usize = 31;
+/// A sleep may end this much after its deadline, in ns; the rest of a delay is waited for with open eyes.
+const OVERSHOOT_NS: u64 = 100_000;
 /// Before an awaited mark is due, the board is watched without sleeping for at most this long, in ns.
 const WATCH_NS: u64 = 400_000;
-/// A kill that is sent ahead of a gap goes off at most this long after the call before the gap was begun, in ns.
-const AHEAD_NS: f64 = 12_000.0;
 /// Where a writer idles, it is watched from this share of a period before a save is due.
 const EARLY: f64 = 0.1;
 /// Pause between two looks at the board when nothing is due yet, in ns.
 const LOOK_NS: u64 = 20_000;
 
-/// A moving average of a duration in ns; 0 before the first measurement.
+/// A duration in ns that follows the machine: the median of the last measurements, 0 before the first.
+///
+/// The median, not the mean: where more processes want to run than there are processors, one save in twenty also waits for its
+/// turn, and takes thirty times as long.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Average {
-    ns: f64,
-    measurements: u32,
+pub(crate) struct Usual {
+    last: [u64; REMEMBERED],
+    measurements: usize,
+    median: u64,
 }
 
-impl Average {
+impl Usual {
     pub(crate) fn measure(&mut self, ns: u64) {
-        self.measurements = self.measurements.saturating_add(1);
-        let bound = if self.measurements == 1 { f64::MAX } else { self.ns * OUTLIER };
-        let weight = WEIGHT.max(1.0 / f64::from(self.measurements));
-        self.ns += weight * ((ns as f64).min(bound) - self.ns);
+        self.last[self.measurements % REMEMBERED] = ns;
+        self.measurements += 1;
+        let mut sorted = self.last;
+        let known = &mut sorted[..self.measurements.min(REMEMBERED)];
+        known.sort_unstable();
+        self.median = known[known.len() / 2];
     }
 
     pub(crate) fn ns(self) -> f64 {
-        self.ns
+        self.median as f64
     }
 }
 
@@ -44,19 +48,21 @@ impl Average {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauge {
     /// From the fork to the victim's first instruction.
-    pub(crate) start: Average,
+    pub(crate) start: Usual,
     /// `init`.
-    pub(crate) init: Average,
+    pub(crate) init: Usual,
     /// Recovery of an undamaged file.
-    pub(crate) recovery: Average,
+    pub(crate) recovery: Usual,
     /// Recovery that ends in an error.
-    pub(crate) refusal: Average,
+    pub(crate) refusal: Usual,
     /// One save.
-    pub(crate) save: Average,
+    pub(crate) save: Usual,
     /// From the begin of a save to the begin of the next.
-    pub(crate) period: Average,
+    pub(crate) period: Usual,
     /// The most file-changing calls that a save was seen to make.
     pub(crate) changes: u64,
+    /// The most calls that a recovery was seen to make.
+    pub(crate) calls_of_recovery: u64,
 }
 
 impl Gauge {
@@ -74,6 +80,7 @@ impl Gauge {
         };
         recovery.measure(opened.at_ns.saturating_sub(started));
         self.changes = self.changes.max(board.changes_of_a_save());
+        self.calls_of_recovery = self.calls_of_recovery.max(board.calls_of_recovery());
         let saves = board.saves();
         if let Some(ns) = board.saving_ns().checked_div(saves) {
             self.save.measure(ns);
@@ -95,6 +102,24 @@ pub(crate) struct Moment {
     pub(crate) calibrated_ns: u64,
 }
 
+/// Where a life that is aimed at by `aim` is held for the kill; `None` where the kill comes by the clock.
+pub(crate) fn hold(aim: Aim, gauge: &Gauge) -> Option<Hold> {
+    let nth = |share: f64, calls: u64| (share.fract() * calls as f64) as u64 + 1;
+    match aim {
+        Aim::RecoveryGap(at) => Some(Hold::Recovery { calls: nth(at, gauge.calls_of_recovery) }),
+        Aim::Gap(at) => Some(Hold::Save { after: at as u64, calls: nth(at, gauge.changes) }),
+        Aim::Init(_) | Aim::Recovery(_) | Aim::Save(_) | Aim::Idle(_) => None,
+    }
+}
+
+/// How long after recovery a life is expected to be held where `aim` says, in ns.
+pub(crate) fn expected_ns(aim: Aim, gauge: &Gauge) -> u64 {
+    match aim {
+        Aim::Gap(at) => (at.floor() * gauge.period.ns() + at.fract() * gauge.save.ns()) as u64,
+        _ => 0,
+    }
+}
+
 /// Waits until the moment that `aim` names has come in the life on `board`, at most until `limit_ns` on the clock.
 ///
 /// A life that dies meanwhile is noticed by whoever kills it.
@@ -109,22 +134,11 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, damaged:
             after(reference(board.started_ns()), at, recovery, limit_ns)
         }
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
-        Aim::Gap(at) => {
-            let place = at.fract() * gauge.changes as f64;
-            let (calls, late) = (place as u64 + 1, place.fract());
-            // A kill takes a moment to arrive, and many gaps are shorter than that: every second one is sent ahead of the gap.
-            let ahead = late >= 0.5;
-            let seen = watch(at, at.fract() * gauge.save.ns(), gauge, board, limit_ns, |board, nth| {
-                let returned = || matches!(board.phase(), Some(phase) if !in_change(phase));
-                let reached = || in_flight(board) && board.changes() >= calls && (ahead || returned());
-                (board.saves() > nth || board.saves() == nth && reached()).then(now_ns)
-            });
-            let moment = seen + if ahead { ((2.0 * late - 1.0) * AHEAD_NS) as u64 } else { 0 };
-            while now_ns() < moment {
-                std::hint::spin_loop();
-            }
-            let reference = opened_ns(board).unwrap_or(seen);
-            Moment { delay_ns: moment.saturating_sub(reference), calibrated_ns: gauge.period.ns() as u64 }
+        // The life is held there already.
+        Aim::RecoveryGap(_) | Aim::Gap(_) => {
+            let now = now_ns();
+            let delay_ns = now.saturating_sub(reference(opened_ns(board).or(board.started_ns())).min(now));
+            Moment { delay_ns, calibrated_ns: gauge.period.ns() as u64 }
         }
         Aim::Save(at) => {
             let begun = watch(at, 0.0, gauge, board, limit_ns, |board, nth| {
@@ -145,21 +159,17 @@ fn in_flight(board: Board) -> bool {
     board.begun_ns() > 0 && board.begun() != board.acked()
 }
 
-fn in_change(phase: Phase) -> bool {
-    matches!(phase.moment, PhaseMoment::In(call) if call.changes_files())
-}
-
 fn opened_ns(board: Board) -> Option<u64> {
     board.recovery().map(|opened| opened.at_ns)
 }
 
 /// Sleeps until `at` × the calibrated duration after `reference`.
-fn after(reference: u64, at: f64, calibrated: Average, limit_ns: u64) -> Moment {
+fn after(reference: u64, at: f64, calibrated: Usual, limit_ns: u64) -> Moment {
     let delay_ns = (at * calibrated.ns()) as u64;
     let deadline = (reference + delay_ns).min(limit_ns);
     // A sleep overshoots by more than a whole recovery may take.
-    if deadline > now_ns() + WATCH_NS {
-        sleep_until(deadline);
+    if deadline > now_ns() + OVERSHOOT_NS {
+        sleep_until(deadline - OVERSHOOT_NS);
     }
     while now_ns() < deadline {
         std::hint::spin_loop();
@@ -204,8 +214,8 @@ fn watch(
 /// Waits for the fractional part of `at` × `duration_ns` after `mark_ns`.
 fn within(mark_ns: u64, at: f64, duration_ns: f64, board: Board) -> Moment {
     let deadline = mark_ns + (at.fract() * duration_ns) as u64;
-    if deadline > now_ns() + WATCH_NS {
-        sleep_until(deadline - WATCH_NS / 2);
+    if deadline > now_ns() + OVERSHOOT_NS {
+        sleep_until(deadline - OVERSHOOT_NS);
     }
     while now_ns() < deadline {
         std::hint::spin_loop();
@@ -219,16 +229,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_average_follows_a_change_and_shrugs_off_a_hiccup() {
-        let mut average = Average::default();
-        for _ in 0..20 {
-            average.measure(100);
+    fn a_usual_duration_follows_a_change_and_shrugs_off_hiccups() {
+        let mut usual = Usual::default();
+        assert_eq!(usual.ns(), 0.0);
+        for n in 0..20 {
+            usual.measure(if n % 3 == 0 { 1_000_000 } else { 100 });
         }
-        average.measure(1_000_000);
-        assert!(average.ns() <= 130.0, "{average:?}");
-        for _ in 0..100 {
-            average.measure(200);
+        assert_eq!(usual.ns(), 100.0);
+        for _ in 0..REMEMBERED {
+            usual.measure(200);
         }
-        assert!((195.0..=205.0).contains(&average.ns()), "{average:?}");
+        assert_eq!(usual.ns(), 200.0);
     }
 }

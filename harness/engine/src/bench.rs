@@ -153,6 +153,14 @@ impl<'a> Bench<'a> {
         Ok(None)
     }
 
+    /// Waits until the victim is held where it was to be; says whether it is: it may have ended, or its time may be up.
+    pub(crate) fn await_held(&self, victim: &mut Victim, expected_ns: u64) -> Result<bool, EngineError> {
+        let board = self.board;
+        sleep_until((now_ns() + expected_ns).min(victim.limit_ns));
+        self.watch(victim, || board.is_held())?;
+        Ok(board.is_held())
+    }
+
     /// Waits until the victim has ended by itself; `None` if it makes no progress for longer than the limit.
     pub(crate) fn await_exit(&mut self, victim: &mut Victim) -> Result<Option<Exit>, EngineError> {
         loop {

@@ -204,8 +204,9 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
-        let mut victim = self.fork(Script::Save)?;
-        let into_recovery = matches!(trial.aim, Aim::Recovery(_));
+        let hold = aim::hold(trial.aim, &self.bench.gauge);
+        let mut victim = self.fork(Script::Save(hold))?;
+        let into_recovery = trial.aim.into_recovery();
         if into_recovery {
             let board = self.bench.board;
             while board.started_ns().is_none() && now_ns() < victim.limit_ns {
@@ -220,6 +221,10 @@ impl<'c, 'a> Chain<'c, 'a> {
         let idle_ns = self.bench.plan.target.idle_us * 1000;
         let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
         let damaged = self.is_damaged();
+        if hold.is_some() {
+            victim.limit_ns = limit_ns;
+            self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
+        }
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
         let in_time = now_ns() < limit_ns;
         let landed = self.strike(victim)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crashtest_kit::fs::Fs;
-use crashtest_kit::{Board, Place, Recovered, Registry, Target};
+use crashtest_kit::{Board, Hold, Place, Recovered, Registry, Target};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::shared;
 use crashtest_model::{Activity, Generation, Seed, TargetSpec};
@@ -25,8 +25,8 @@ pub(crate) enum Script {
     FirstStart,
     /// The start after a killed first start: install what is missing, open, then wait for the kill.
     SecondStart,
-    /// Open, then save until killed.
-    Save,
+    /// Open, then save until killed; held there, if anywhere.
+    Save(Option<Hold>),
     /// Open, save so often, stop cleanly.
     SaveThenStop(u64),
 }
@@ -62,17 +62,18 @@ impl Life<'_> {
             match script {
                 Script::Install => return 0,
                 Script::FirstStart => wait_for_the_kill(),
-                Script::SecondStart | Script::Save | Script::SaveThenStop(_) => {}
+                Script::Save(Some(hold)) => board.hold_at(hold),
+                Script::SecondStart | Script::Save(None) | Script::SaveThenStop(_) => {}
             }
             board.enter(Activity::Recovery);
             let opened = target.open();
             board.opened(&opened, now_ns());
             board.enter(Activity::Idle);
             match (opened, script) {
-                (Ok(recovered), Script::Save) => return self.save(target, recovered, u64::MAX),
+                (Ok(recovered), Script::Save(_)) => return self.save(target, recovered, u64::MAX),
                 (Ok(recovered), Script::SaveThenStop(saves)) => return self.save(target, recovered, saves),
                 // A refused state ends this target, not the life: it may be given a fresh directory and begin again.
-                (Err(_), Script::Save) => {
+                (Err(_), Script::Save(_)) => {
                     drop(target);
                     board.stand_by();
                     shared::wait_at(board.gate());

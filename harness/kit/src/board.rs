@@ -5,6 +5,7 @@
 //! over the board makes the trial inconclusive, never green.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crashtest_model::{Activity, Call, CallMark, Digest, Generation, Moment, Phase};
 
@@ -32,6 +33,11 @@ const GATE: usize = 15;
 const STANDING_BY: usize = 16;
 const CHANGES: usize = 17;
 const CHANGES_OF_A_SAVE: usize = 18;
+const CALLS_OF_RECOVERY: usize = 19;
+const HOLD: usize = 20;
+const HOLD_SAVE: usize = 21;
+const HOLD_CALLS: usize = 22;
+const HELD: usize = 23;
 
 const TEXT: usize = 24;
 const TEXT_WORDS: usize = 112;
@@ -84,6 +90,27 @@ pub enum OpenedAs {
         why: String,
     },
 }
+
+/// Where a life stops of its own accord and waits for the kill: between two calls, in a gap that a kill by the clock hardly ever
+/// hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// After so many calls of recovery, or when recovery is about to report.
+    Recovery {
+        /// Calls of any kind.
+        calls: u64,
+    },
+    /// After so many file-changing calls of a save, or when that save was acked.
+    Save {
+        /// The saves before it in this life.
+        after: u64,
+        /// File-changing calls.
+        calls: u64,
+    },
+}
+
+/// How often a life that is held looks whether it is asked to stop instead.
+const HELD_LOOK: Duration = Duration::from_millis(1);
 
 /// The board of one worker. Copies are views of the same words.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +169,31 @@ impl Board {
         self.set(INSTALLED, now_ns.max(1));
     }
 
+    /// Where this life is to be held.
+    pub fn hold_at(self, hold: Hold) {
+        let (activity, save, calls) = match hold {
+            Hold::Recovery { calls } => (Activity::Recovery, 0, calls),
+            Hold::Save { after, calls } => (Activity::Save, after, calls),
+        };
+        self.set(HOLD_SAVE, save);
+        self.set(HOLD_CALLS, calls);
+        self.set(HOLD, 1 + activity as u64);
+    }
+
+    /// Waits for the kill, if this life is to be held in `activity` and `reached`.
+    fn hold_if(self, activity: Activity, reached: impl FnOnce(Board) -> bool) {
+        if self.get(HOLD) == 1 + activity as u64 && reached(self) {
+            self.set(HELD, 1);
+            while !self.stop_asked() {
+                std::thread::park_timeout(HELD_LOOK);
+            }
+        }
+    }
+
     /// Recovery has completed, at `now_ns`.
     pub fn opened(self, result: &Result<Recovered, Refused>, now_ns: u64) {
+        self.hold_if(Activity::Recovery, |_| true);
+        self.set(CALLS_OF_RECOVERY, self.get(CALLS));
         self.set(OPENED_NS, now_ns);
         match result {
             Ok(Recovered::Fresh) => self.set(OPENED, 1),
@@ -173,6 +223,7 @@ impl Board {
         self.set(CHANGES_OF_A_SAVE, self.get(CHANGES));
         self.set(SAVING_NS, self.get(SAVING_NS) + now_ns.saturating_sub(self.get(BEGUN_NS)));
         self.set(SAVES, self.get(SAVES) + 1);
+        self.hold_if(Activity::Save, |board| board.saves() > board.get(HOLD_SAVE));
     }
 
     /// Init or a save has failed with system error `errno` (0 for another kind of error), or the victim has panicked: `why`.
@@ -200,6 +251,14 @@ impl Board {
             let at = self.entry(self.get(CALLS).wrapping_sub(1));
             self.set(at, phase.pack());
             self.set(at + 2, length);
+            self.hold_if(phase.activity, |board| match phase.activity {
+                Activity::Recovery => board.get(CALLS) >= board.get(HOLD_CALLS),
+                _ => {
+                    call.changes_files()
+                        && board.saves() == board.get(HOLD_SAVE)
+                        && board.changes() >= board.get(HOLD_CALLS)
+                }
+            });
         }
     }
 
@@ -222,6 +281,12 @@ impl Board {
     }
 
     // What both read.
+
+    /// Whether the victim waits for the kill where it was to be held.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        self.get(HELD) != 0
+    }
 
     /// Whether the victim waits at the gate, or is just about to.
     #[must_use]
@@ -304,6 +369,12 @@ impl Board {
     #[must_use]
     pub fn changes_of_a_save(self) -> u64 {
         self.get(CHANGES_OF_A_SAVE)
+    }
+
+    /// Calls of the recovery that has completed.
+    #[must_use]
+    pub fn calls_of_recovery(self) -> u64 {
+        self.get(CALLS_OF_RECOVERY)
     }
 
     /// The time that the acked saves of this life took together, in ns.

@@ -10,7 +10,7 @@ mod stream;
 mod target;
 mod workload;
 
-pub use board::{BOARD_WORDS, Board, CallLog, Failure, Opened, OpenedAs, Overwritten};
+pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Opened, OpenedAs, Overwritten};
 pub use registry::Registry;
 pub use stream::operation_rng;
 pub use target::{Place, Recovered, Refused, Target};

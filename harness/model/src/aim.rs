@@ -25,6 +25,8 @@ pub enum Aim {
     Init(f64),
     /// Inside recovery, after this fraction of its duration.
     Recovery(f64),
+    /// Inside recovery, between two of its calls: after this fraction of them.
+    RecoveryGap(f64),
     /// Inside a save: 2.37 is 37 % into the third save after recovery.
     Save(f64),
     /// Between two file-changing calls of a save: 2.37 is the gap after 37 % of those of the third save after recovery.
@@ -33,11 +35,20 @@ pub enum Aim {
     Idle(f64),
 }
 
+impl Aim {
+    /// Whether it is aimed into a recovery.
+    #[must_use]
+    pub fn into_recovery(self) -> bool {
+        matches!(self, Aim::Recovery(_) | Aim::RecoveryGap(_))
+    }
+}
+
 impl fmt::Display for Aim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Aim::Init(at) => write!(f, "{:.0} % into init", at * 100.0),
             Aim::Recovery(at) => write!(f, "{:.0} % into recovery", at * 100.0),
+            Aim::RecoveryGap(at) => write!(f, "after {:.0} % of the calls of recovery", at * 100.0),
             Aim::Save(at) => write!(f, "{at:.2} saves after recovery"),
             Aim::Gap(at) => {
                 let calls = at.fract() * 100.0;

@@ -125,7 +125,8 @@ impl Plan {
             KillAt::Recovery => (if trial % 2 == 1 { 1.0 } else { 0.0 }, 0.0, 0.0),
         };
         if share < recovery {
-            Aim::Recovery(within)
+            let by_the_clock = unit(seed.derive("by-the-clock", 0)) < 0.5;
+            if by_the_clock { Aim::Recovery(within) } else { Aim::RecoveryGap(within) }
         } else if share < recovery + gap {
             Aim::Gap(saves)
         } else if share < recovery + gap + idle {
@@ -185,7 +186,7 @@ mod tests {
         fn a_plan_covers_saves_recovery_and_idle_in_its_shares(seed: u64) {
             let plan = plan(seed, KillAt::Any, 10_000);
             let count = |wanted: fn(&Aim) -> bool| (0..4000).filter(|t| wanted(&plan.aim(*t))).count();
-            prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Recovery(_)))));
+            prop_assert!((280..540).contains(&count(|a| a.into_recovery())));
             prop_assert!((280..540).contains(&count(|a| matches!(a, Aim::Idle(_)))));
             prop_assert!((800..1200).contains(&count(|a| matches!(a, Aim::Gap(_)))));
             prop_assert!((1900..2500).contains(&count(|a| matches!(a, Aim::Save(_)))));
