@@ -34,8 +34,6 @@ pub(crate) struct Manner<'a> {
     pub out: &'a Path,
     /// Show no progress.
     pub quiet: bool,
-    /// Kills were asked for, so a run without them is inconclusive.
-    pub kills: bool,
     /// Set when the program is asked to stop.
     pub stop: &'a Arc<AtomicBool>,
 }
@@ -97,7 +95,7 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
     let mut written: Result<(), FolderError> = Ok(());
     let ended = match placed {
         Ok(sandbox) => {
-            let mut progress = Progress::new(plan.budget.iterations, manner.quiet);
+            let mut progress = Progress::new(plan.trials(), manner.quiet);
             let spool = folder.spool().to_owned();
             let folder = &mut folder;
             let broken_folder = Arc::clone(manner.stop);
@@ -126,16 +124,22 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
             elapsed_s: 0.0,
         },
     };
-    written?;
-    let exit = Exit::of(&ended, manner.kills);
+    let exit = Exit::of(&ended, &plan);
     let ending = Ending {
         complete: matches!(ended.end, End::Finished | End::TimeUp | End::EnoughFailures),
         stopped: stopped(&ended, &plan),
         exit_code: Some(exit as u8),
         elapsed_s: (ended.elapsed_s > 0.0).then_some(ended.elapsed_s),
     };
-    let recorded = folder.finish(&ended.rows, &ending)?;
-    Ok(Conducted { recorded, exit, problem: problem(ended.end) })
+    match written.and_then(|()| folder.finish(&ended.rows, &ending)) {
+        Ok(recorded) => Ok(Conducted { recorded, exit, problem: problem(ended.end) }),
+        Err(error) => {
+            let stopped = Some(format!("failed to {error}"));
+            let ending = Ending { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..ending };
+            let recorded = folder.abandon(&ended.rows, &ending);
+            Ok(Conducted { recorded, exit: Exit::Usage, problem: Some(error.into()) })
+        }
+    }
 }
 
 /// The sandbox: where it was asked for, else beside the results.

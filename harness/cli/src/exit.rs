@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crashtest_engine::{End, Ended};
-use crashtest_model::{Fault, Start, vacuity};
+use crashtest_model::{Fault, Plan, Start, vacuity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 impl Exit {
     /// The exit of a campaign: the first that applies of 70, 130, 2, 4, 1, 3, 0.
     #[must_use]
-    pub(crate) fn of(ended: &Ended, kills_were_asked_for: bool) -> Exit {
+    pub(crate) fn of(ended: &Ended, plan: &Plan) -> Exit {
         match &ended.end {
             End::Broken { environment: false, .. } => return Exit::Bug,
             End::Interrupted => return Exit::Interrupted,
@@ -41,7 +41,7 @@ impl Exit {
             End::ControlFailed => return Exit::ControlFailed,
             End::Finished | End::TimeUp | End::EnoughFailures => {}
         }
-        let missing = kills_were_asked_for && ended.rows.get(Fault::Kill, Start::Again).is_none();
+        let missing = plan.kills() && ended.rows.get(Fault::Kill, Start::Again).is_none();
         let vacuous = ended.rows.iter().any(|(fault, start, tally)| !vacuity(fault, start, tally).is_empty());
         match () {
             () if ended.rows.violations() > 0 => Exit::Broken,

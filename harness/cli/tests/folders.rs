@@ -86,7 +86,10 @@ fn results_on_a_disk_that_fills_up_stay_readable() {
     assert_eq!(ran.exit, Some(2), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("error: failed to ") && ran.err.contains("\n  hint: "), "{}", ran.err);
     assert!(ran.err.to_lowercase().contains("no space left") && !ran.err.contains("panicked"), "{}", ran.err);
+    assert!(ran.out.contains("INCOMPLETE"), "what there was is shown: {}", ran.out);
     assert!(place.names("sandbox").is_empty(), "{:?}", place.names("sandbox"));
+    let left = place.names("disk/latest");
+    assert!(!left.iter().any(|name| name == ".spool" || name == ".lock"), "{left:?}");
     let report = place.crashtest("report disk/latest");
     assert_eq!(report.exit, Some(0), "{}", report.err);
     assert!(report.out.contains("INCOMPLETE"), "{}", report.out);

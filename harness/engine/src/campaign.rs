@@ -233,7 +233,7 @@ impl Campaign<'_> {
         if let Some(order) = self.waiting.pop_front() {
             return Some(order);
         }
-        let end = self.plan.budget.iterations.unwrap_or(u64::MAX);
+        let end = self.plan.trials().unwrap_or(u64::MAX);
         if self.trials_began.is_none() || self.next_trial >= end {
             return None;
         }

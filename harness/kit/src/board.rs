@@ -511,6 +511,30 @@ mod tests {
         board
     }
 
+    #[test]
+    fn a_life_is_held_after_the_call_that_was_named_and_goes_on_when_it_is_asked_to_stop() {
+        let board = board();
+        board.hold_at(Hold::Save { after: 1, calls: 2 });
+        let victim = std::thread::spawn(move || {
+            for generation in 1..=2 {
+                board.begin(Generation(generation), 1);
+                for call in [Call::Create, Call::Write, Call::Rename] {
+                    board.call_begins(call, "f", 0, 0);
+                    board.call_returned(0);
+                }
+                board.ack(Generation(generation), 2);
+            }
+        });
+        while !board.is_held() {
+            std::thread::yield_now();
+        }
+        assert_eq!((board.saves(), board.changes()), (1, 2));
+        assert_eq!(board.phase().and_then(Phase::gap).as_deref(), Some("after write 1"));
+        board.ask_to_stop();
+        victim.join().unwrap();
+        assert_eq!(board.saves(), 2);
+    }
+
     proptest! {
         #[test]
         fn a_promise_is_read_back_and_a_stray_store_is_noticed(generation in 0u64..1 << 48, flipped in 0u32..64) {

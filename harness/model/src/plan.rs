@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, KillAt, Loader, Seed};
+use crate::{Aim, Bytes, Fault, KillAt, Loader, Seed};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
@@ -63,6 +63,9 @@ pub enum HarnessBug {
 pub struct Plan {
     /// What is under test.
     pub target: TargetSpec,
+    /// What is injected. The control, [`Fault::None`], always comes first, named or not.
+    #[serde(default = "kill_alone")]
+    pub faults: Vec<Fault>,
     /// Which part of a life is killed.
     pub kill_at: KillAt,
     /// The master seed.
@@ -105,9 +108,24 @@ impl Plan {
         self.seed.derive("stream", series)
     }
 
+    /// Whether anything is killed.
+    #[must_use]
+    pub fn kills(&self) -> bool {
+        self.faults.contains(&Fault::Kill)
+    }
+
+    /// How many trials there are with a state installed, if no time limit ends them; `None`: as many as there is time for.
+    #[must_use]
+    pub fn trials(&self) -> Option<u64> {
+        if self.kills() { self.budget.iterations } else { Some(0) }
+    }
+
     /// How many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
     #[must_use]
     pub fn first_starts(&self) -> u64 {
+        if !self.kills() {
+            return 0;
+        }
         self.budget.iterations.map_or(100, |n| (n / 20).clamp(20, 500).min(n))
     }
 
@@ -143,6 +161,11 @@ impl Plan {
     }
 }
 
+/// What a run of an earlier version, which did not write it down, injected.
+fn kill_alone() -> Vec<Fault> {
+    vec![Fault::Kill]
+}
+
 /// A seed as a number in [0, 1), by its upper 53 bits: exact in an f64, so equal everywhere.
 fn unit(seed: Seed) -> f64 {
     (seed.0 >> 11) as f64 / (1u64 << 53) as f64
@@ -163,6 +186,7 @@ mod tests {
                 state_size: Bytes::kib(64),
                 idle_us,
             },
+            faults: vec![Fault::Kill],
             kill_at,
             seed: Seed(seed),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },

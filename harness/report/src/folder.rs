@@ -122,6 +122,18 @@ impl RunFolder {
         self.trials.flush().map_err(FolderError::io("write", &self.path.join(layout::TRIALS)))
     }
 
+    /// Gives the folder up when it cannot be written any more: removes the spool and the lock as far as that goes. The summary
+    /// that comes back is of `rows`, and is nowhere on disk: the folder reads as incomplete.
+    #[must_use]
+    pub fn abandon(mut self, rows: &Rows, ending: &Ending) -> Recorded {
+        let evidence = evidence::index(&self.path).unwrap_or_default();
+        let summary = summarise(&self.path, &self.run, rows, ending, &evidence);
+        // Somebody has to make room first; then it is all rubbish of ours.
+        let _ = fs::remove_dir_all(&self.spool);
+        let _ = self.lock.take().map(lock::Lock::remove);
+        Recorded { path: self.path.clone(), run: self.run.clone(), summary, rows: rows.clone(), notes: Vec::new() }
+    }
+
     /// Writes `summary.json`, `summary.md` and `junit.xml`, removes the spool and releases the lock. What comes back is what
     /// [`read`](crate::read) makes of the finished folder.
     ///

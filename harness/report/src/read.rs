@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{FORMAT, Fault, Rows, RunRecord, Start, Summary, TrialRecord};
+use crashtest_model::{FORMAT, Fault, Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -45,7 +45,12 @@ pub fn read(path: &Path) -> Result<Recorded, FolderError> {
         trials::Next::Go
     })?;
     notes.extend(tail.note());
-    let ending = read_ending(&path)?;
+    let written = read_summary(&path)?;
+    let mut ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
+    if let Some(lost) = written.and_then(|written| difference(&written, &rows)) {
+        ending.complete = false;
+        ending.stopped = Some(lost);
+    }
     let summary = summarise(&path, &run, &rows, &ending, &evidence::index(&path)?);
     Ok(Recorded { path, run, rows, summary, notes })
 }
@@ -85,20 +90,35 @@ fn read_run(path: &Path) -> Result<RunRecord, FolderError> {
     }
 }
 
-/// How the run ended, by its `summary.json`, or by the lack of one.
-fn read_ending(path: &Path) -> Result<Ending, FolderError> {
+/// `summary.json`; `None` where the run has not come to writing it.
+fn read_summary(path: &Path) -> Result<Option<Summary>, FolderError> {
     let file = path.join(layout::SUMMARY);
     match fs::read(&file) {
         Ok(text) => {
             check_format(&file, &text)?;
-            parse::<Summary>(&file, &text).map(|summary| Ending::from(&summary))
+            parse(&file, &text).map(Some)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let stopped = if lock::is_held(path) { "still running" } else { "the supervisor ended without a report" };
-            Ok(Ending { stopped: Some(stopped.to_owned()), ..Ending::default() })
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FolderError::io("read", &file)(error)),
     }
+}
+
+/// The ending of a run without a summary.
+fn unfinished(path: &Path) -> Ending {
+    let stopped = if lock::is_held(path) { "still running" } else { "the supervisor ended without a report" };
+    Ending { stopped: Some(stopped.to_owned()), ..Ending::default() }
+}
+
+/// How the trials differ from what the summary counted, as when lines of trials.jsonl were lost since.
+fn difference(written: &Summary, rows: &Rows) -> Option<String> {
+    let counted: u64 = written.results.iter().map(|row| row.trials).sum();
+    let found: u64 = rows.iter().map(|(.., tally)| tally.trials).sum();
+    let verdicts = |verdict| -> (u64, u64) {
+        let counted = written.results.iter().filter_map(|row| row.verdicts.get(&verdict)).map(|n| n.count).sum();
+        (counted, rows.iter().map(|(.., tally)| tally.count(verdict)).sum())
+    };
+    let same = counted == found && Verdict::ALL.into_iter().map(verdicts).all(|(counted, found)| counted == found);
+    (!same).then(|| format!("{} and {} disagree: {found} trials, {counted} counted", layout::TRIALS, layout::SUMMARY))
 }
 
 /// Refuses a file that another major version wrote; asked before the rest is parsed, which may have changed.

@@ -31,9 +31,10 @@ pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evi
         .filter(|(fault, _, _)| *fault == Fault::None)
         .map(|(fault, start, tally)| row(fault, start, tally))
         .collect();
-    // Each campaign plans kills: without any, that is what the summary must say.
-    let none = Tally::default();
-    results.push(row(Fault::Kill, Start::Again, rows.get(Fault::Kill, Start::Again).unwrap_or(&none)));
+    // Where kills are planned and none was sent, that is what the summary must say.
+    let none = run.plan.kills().then(Tally::default);
+    let kills = rows.get(Fault::Kill, Start::Again).or(none.as_ref());
+    results.extend(kills.map(|tally| row(Fault::Kill, Start::Again, tally)));
     results.extend(rows.get(Fault::Kill, Start::First).map(|tally| row(Fault::Kill, Start::First, tally)));
     Summary {
         format: FORMAT.to_owned(),

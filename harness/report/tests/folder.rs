@@ -231,6 +231,39 @@ fn a_folder_whose_supervisor_died_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn trials_that_were_lost_since_the_summary_are_missed() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    let trials = direct_trials();
+    for record in &trials {
+        folder.record(record, None).unwrap();
+    }
+    folder.finish(&rows(&trials), &ended()).unwrap();
+    let path = folder.path().join("trials.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let (kept, _last) = text.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&path, format!("{kept}\n")).unwrap();
+    let recorded = read(folder.path()).unwrap();
+    let n = trials.len();
+    let lost = format!("trials.jsonl and summary.json disagree: {} trials, {n} counted", n - 1);
+    assert_eq!((recorded.summary.complete, recorded.summary.stopped), (false, Some(lost)));
+}
+
+#[test]
+fn a_folder_that_is_given_up_reads_as_incomplete_and_holds_no_rubbish() {
+    let out = tempdir().unwrap();
+    let mut folder = create(&out);
+    folder.record(&torn(0), None).unwrap();
+    evidence(&folder, 1);
+    let path = folder.path().to_owned();
+    let ending = Ending { stopped: Some("failed to write".to_owned()), ..Ending::default() };
+    let given_up = folder.abandon(&rows(&[torn(0), intact(1)]), &ending);
+    assert_eq!((given_up.rows.violations(), given_up.summary.stopped), (1, ending.stopped));
+    assert_eq!(names(&path), ["run.json", "trials.jsonl"]);
+    assert_eq!(read(&path).unwrap().summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+}
+
+#[test]
 fn a_malformed_line_in_the_middle_is_an_error_with_its_place() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[torn(0)]);

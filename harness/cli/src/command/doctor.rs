@@ -68,6 +68,7 @@ impl Canary {
                 state_size: Bytes::kib(32),
                 idle_us: 0,
             },
+            faults: vec![Fault::Kill],
             kill_at: KillAt::Any,
             seed: Seed(1),
             budget: Budget { iterations: Some(40), duration_ms: None, max_failures: None, jobs: 1 },
@@ -111,7 +112,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     console::print("\nSelf-test: every planted bug must be caught\n");
     let mut missed = 0;
     for canary in &canaries {
-        let manner = Manner { out: results.path(), quiet: true, kills: true, stop: &stop };
+        let manner = Manner { out: results.path(), quiet: true, stop: &stop };
         let conducted = conduct::conduct(&Builtin, &canary.plan(&dir), &manner)?;
         if conducted.exit == Exit::Interrupted {
             return Ok(Exit::Interrupted);

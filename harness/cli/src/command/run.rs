@@ -105,6 +105,15 @@ pub(crate) enum FaultArg {
     Kill,
 }
 
+impl FaultArg {
+    fn fault(self) -> Fault {
+        match self {
+            FaultArg::None => Fault::None,
+            FaultArg::Kill => Fault::Kill,
+        }
+    }
+}
+
 /// `--kill-at`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum KillAtArg {
@@ -137,15 +146,18 @@ pub(crate) enum PlantArg {
 impl RunArgs {
     /// What was typed, as a plan. The sandbox's place is empty where it was not named.
     fn plan(&self) -> Result<Plan, Problem> {
-        let kills = self.fault.contains(&FaultArg::Kill);
         if self.limit.is_zero() {
             return Err(Problem::usage("--limit must not be 0"));
         }
         let iterations = match (self.iterations, self.duration) {
-            _ if !kills => Some(0),
             (None, None) => Some(1000),
             (iterations, _) => iterations,
         };
+        if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
+            return Err(Problem::usage(
+                "--kill-at recovery needs the crash of the trial before, which --fresh takes away",
+            ));
+        }
         Ok(Plan {
             target: TargetSpec {
                 strategy: self.strategy.clone(),
@@ -157,6 +169,7 @@ impl RunArgs {
                 state_size: self.state_size,
                 idle_us: whole(self.idle.as_micros()),
             },
+            faults: self.fault.iter().map(|fault| fault.fault()).collect(),
             kill_at: match self.kill_at {
                 KillAtArg::Any => KillAt::Any,
                 KillAtArg::Save => KillAt::Save,
@@ -195,8 +208,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
     conduct::look_up(&Builtin, &plan.target.strategy, &plan.target.workload)?;
     let stop = conduct::stop_on_signals()?;
-    let kills = args.fault.contains(&FaultArg::Kill);
-    let manner = Manner { out: &args.out, quiet: args.quiet, kills, stop: &stop };
+    let manner = Manner { out: &args.out, quiet: args.quiet, stop: &stop };
     let conducted = conduct::conduct(&Builtin, &plan, &manner)?;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
     let nothing = conducted.problem.is_some() && conducted.recorded.rows.iter().next().is_none();

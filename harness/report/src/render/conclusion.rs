@@ -123,6 +123,10 @@ fn broken_sentence(summary: &Summary) -> String {
 }
 
 fn unbroken_sentence(summary: &Summary) -> String {
+    if summary.results.iter().all(|row| row.fault == Fault::None) {
+        let stops: Vec<String> = summary.results.iter().map(row::judged_words).collect();
+        return format!("NO BROKEN CLAIM in {}; nothing was killed", stops.join(" and "));
+    }
     let parts: Vec<String> = summary
         .results
         .iter()

@@ -23,6 +23,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                 state_size: Bytes::kib(64),
                 idle_us: 0,
             },
+            faults: vec![crashtest_model::Fault::Kill],
             kill_at: KillAt::Any,
             seed: Seed(12345),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 2 },
