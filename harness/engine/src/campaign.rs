@@ -7,10 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crashtest_linux::supervision;
-use crashtest_model::{
-    Aim, Consequences, Digest, FailureDetail, Fault, Generation, Landed, Outcome, Plan, Promise, Rows, SERIES_LENGTH,
-    Seed, Start, StrategyInfo, TrialRecord, Verdict,
-};
+use crashtest_model::{Aim, FailureDetail, Fault, Plan, Rows, SERIES_LENGTH, Start, StrategyInfo, TrialRecord};
 
 use crate::error::EngineError;
 use crate::event::Event;
@@ -308,28 +305,8 @@ fn lost_trial(plan: &Plan, order: &Order, trial: u64, how: &str) -> TrialRecord 
         Order::Series(_) => (Fault::Kill, Start::Again, plan.trial_seed(trial), plan.aim(trial)),
     };
     TrialRecord {
-        trial,
-        fault,
-        start,
-        seed,
         series: Plan::series_of(trial),
-        stream: Seed(0),
-        aim,
-        delay_ns: 0,
-        calibrated_ns: 0,
-        base: Generation::ZERO,
-        promise: Promise::default(),
-        acks: 0,
-        landed: Landed::Nothing,
-        phase: "unknown".to_owned(),
-        in_save: false,
-        gap: None,
-        damaged_in: None,
-        raw: None,
-        crash_state: None::<Digest>,
-        observed: None,
-        outcome: Outcome::Judged(Verdict::Inconclusive),
-        consequences: Consequences::default(),
         detail: Some(FailureDetail { why: format!("its worker {how}"), ..FailureDetail::default() }),
+        ..TrialRecord::planned(trial, fault, start, seed, aim)
     }
 }

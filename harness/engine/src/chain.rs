@@ -555,29 +555,19 @@ impl<'c, 'a> Chain<'c, 'a> {
         let board = self.bench.board;
         let phase = board.phase();
         TrialRecord {
-            trial: trial.number,
-            fault: self.fault,
-            start: Start::Again,
-            seed: trial.seed,
             series: self.series,
             stream: self.stream,
-            aim: trial.aim,
             delay_ns: moment.delay_ns,
             calibrated_ns: moment.calibrated_ns,
             base: self.promise.acked,
             promise: self.promise,
             acks: board.saves(),
+            saving_ns: board.saving_ns(),
             landed,
             phase: self.phase(),
             in_save: phase.is_some_and(Phase::in_save),
             gap: phase.and_then(Phase::gap),
-            damaged_in: None,
-            raw: None,
-            crash_state: None,
-            observed: None,
-            outcome: Outcome::Judged(Verdict::Inconclusive),
-            consequences: Consequences::default(),
-            detail: None,
+            ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         }
     }
 }

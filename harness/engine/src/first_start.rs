@@ -2,9 +2,7 @@
 //!
 //! Until `init` has returned nothing was promised, so a fresh state is intact; what counts is that the program starts at all.
 
-use crashtest_model::{
-    Consequences, FailureDetail, Fault, Generation, Landed, Outcome, Promise, RawState, Start, TrialRecord, Verdict,
-};
+use crashtest_model::{FailureDetail, Fault, Landed, Outcome, Promise, RawState, Start, TrialRecord, Verdict};
 
 use crate::aim;
 use crate::bench::{Bench, Recovery};
@@ -36,29 +34,16 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     let state = bench.crash_state()?;
     let raw = raw::of_crash_state(&state, &mut *generations, promise);
     let mut record = TrialRecord {
-        trial: number,
-        fault: Fault::Kill,
-        start: Start::First,
-        seed,
         series: number,
         stream,
-        aim,
         delay_ns: moment.delay_ns,
         calibrated_ns: moment.calibrated_ns,
-        base: Generation::ZERO,
         promise,
-        acks: 0,
         landed: landed.clone(),
         phase: phase.map_or_else(|| "unknown".to_owned(), String::from),
-        in_save: false,
-        gap: None,
-        damaged_in: None,
         raw: Some(raw.clone()),
         crash_state: Some(state.digest()),
-        observed: None,
-        outcome: Outcome::Judged(Verdict::Inconclusive),
-        consequences: Consequences::default(),
-        detail: None,
+        ..TrialRecord::planned(number, Fault::Kill, Start::First, seed, aim)
     };
     if landed != Landed::Kill {
         record.detail = because("the victim was not killed by us");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Loader, Start, TrialRecord, Verdict};
+use crate::{Fault, Loader, Metadata, Start, TrialRecord, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,12 @@ pub struct ResultRow {
     pub recovery_killed: Option<u64>,
     /// Saves acked.
     pub acked: u64,
+    /// Acked saves per second of saving, with every start, kill and pause left out; `null` without any.
+    #[serde(default)]
+    pub saves_per_second: Option<f64>,
+    /// What a save keeps of its file; `null` where it was not tried.
+    #[serde(default)]
+    pub metadata: Option<Metadata>,
     /// Per life aimed past recovery.
     pub acks_per_life: Option<Quantiles>,
     /// Distinct crash states (exact up to 131,072); `null` for the control.

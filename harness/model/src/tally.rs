@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Aim, Consequences, Fault, Landed, Observed, Outcome, RawState, Start, TrialRecord, Verdict};
+use crate::{Aim, Consequences, Fault, Landed, Metadata, Observed, Outcome, RawState, Start, TrialRecord, Verdict};
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
 const DISTINCT_CAP: usize = 1 << 17;
@@ -90,6 +90,10 @@ pub struct Tally {
     pub recovery_killed: u64,
     /// Saves acked.
     pub acked: u64,
+    /// The time that these took together, in ns.
+    pub saving_ns: u64,
+    /// What a save keeps of its file, if that was tried.
+    pub metadata: Option<Metadata>,
     /// Lives aimed past recovery, by acks.
     pub acks_per_life: AcksPerLife,
     /// Where the kills landed.
@@ -115,6 +119,8 @@ impl Tally {
     pub fn add(&mut self, record: &TrialRecord) {
         self.trials += 1;
         self.acked += record.acks;
+        self.saving_ns += record.saving_ns;
+        self.metadata = record.metadata.or(self.metadata);
         if record.landed == Landed::Kill {
             self.kills_landed += 1;
             self.kills_in_save += u64::from(record.in_save);

@@ -34,11 +34,15 @@ impl fmt::Display for Loader {
     }
 }
 
-/// The ground truth for one target under one fault: each verdict of `must` shows, none outside `must` and `may` does.
+/// The ground truth for one target under one fault: each verdict of `must` shows and at least one of `one_of`, none outside these
+/// and `may` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
     /// Verdicts that show in every long enough campaign.
     pub must: Vec<Verdict>,
+    /// Verdicts of which at least one shows in every long enough campaign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<Verdict>,
     /// Verdicts that may show.
     pub may: Vec<Verdict>,
 }
@@ -47,7 +51,7 @@ impl Expectation {
     /// Whether `verdict` is documented. Intact always is; inconclusive is never a statement about the target.
     #[must_use]
     pub fn allows(&self, verdict: Verdict) -> bool {
-        !verdict.is_violation() || self.must.contains(&verdict) || self.may.contains(&verdict)
+        !verdict.is_violation() || [&self.must, &self.one_of, &self.may].into_iter().any(|v| v.contains(&verdict))
     }
 }
 
@@ -63,6 +67,33 @@ pub struct Documented {
     pub expectation: Expectation,
 }
 
+/// What a strategy persists, and what a workload can be persisted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// The whole state, with each save.
+    Document,
+    /// One operation after the other.
+    Log,
+}
+
+impl Shape {
+    /// The name that listings and errors use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Document => "document",
+            Shape::Log => "log",
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// A strategy: one way to persist state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StrategyInfo {
@@ -70,6 +101,8 @@ pub struct StrategyInfo {
     pub name: String,
     /// One line for people.
     pub summary: String,
+    /// What it persists.
+    pub shape: Shape,
     /// The calls of one save, in order.
     pub recipe: String,
     /// Where the pattern is found.
@@ -95,6 +128,8 @@ pub struct WorkloadInfo {
     pub name: String,
     /// One line for people.
     pub summary: String,
+    /// What it can be persisted as.
+    pub shapes: Vec<Shape>,
     /// How its consequences are said, in the order in which they are shown.
     pub phrases: Vec<ConsequencePhrase>,
 }

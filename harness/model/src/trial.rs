@@ -126,6 +126,19 @@ pub enum Outcome {
     RecoveryKilled,
 }
 
+/// What is left of a file's mode, owner and links after a save. `None`: not tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The mode of a file that only its owner could read (0600) is still that.
+    pub mode: Option<bool>,
+    /// A file that belongs to somebody else still does (only root can try).
+    pub owner: Option<bool>,
+    /// A symbolic link to the file is still one, and the file behind it has the new content.
+    pub symlink: Option<bool>,
+    /// A hard link to the file still is the same file.
+    pub hard_link: Option<bool>,
+}
+
 /// Evidence that only failing and inconclusive trials carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureDetail {
@@ -172,6 +185,9 @@ pub struct TrialRecord {
     pub promise: Promise,
     /// Saves acked in this life.
     pub acks: u64,
+    /// The time that these saves took together, in ns.
+    #[serde(default)]
+    pub saving_ns: u64,
     /// How the victim ended.
     pub landed: Landed,
     /// Where in its work the victim was (see `Phase`).
@@ -195,6 +211,9 @@ pub struct TrialRecord {
     pub observed: Option<Observed>,
     /// What it came to.
     pub outcome: Outcome,
+    /// What a save keeps of its file, where this trial tried it: the last one of the control does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
     /// What the failure cost.
     #[serde(default, skip_serializing_if = "Consequences::is_empty")]
     pub consequences: Consequences,
@@ -204,6 +223,38 @@ pub struct TrialRecord {
 }
 
 impl TrialRecord {
+    /// A planned trial of which nothing is known yet: inconclusive until somebody fills it in.
+    #[must_use]
+    pub fn planned(trial: u64, fault: Fault, start: Start, seed: Seed, aim: Aim) -> TrialRecord {
+        TrialRecord {
+            trial,
+            fault,
+            start,
+            seed,
+            series: 0,
+            stream: Seed(0),
+            aim,
+            delay_ns: 0,
+            calibrated_ns: 0,
+            base: Generation::ZERO,
+            promise: Promise::default(),
+            acks: 0,
+            saving_ns: 0,
+            landed: Landed::Nothing,
+            phase: "unknown".to_owned(),
+            in_save: false,
+            gap: None,
+            damaged_in: None,
+            raw: None,
+            crash_state: None,
+            observed: None,
+            outcome: Outcome::Judged(Verdict::Inconclusive),
+            metadata: None,
+            consequences: Consequences::default(),
+            detail: None,
+        }
+    }
+
     /// The verdict; `None` where recovery was killed.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {

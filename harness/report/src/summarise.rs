@@ -88,6 +88,9 @@ fn result_row(
         kills_in_save: faulty.then_some(tally.kills_in_save),
         recovery_killed: faulty.then_some(tally.recovery_killed),
         acked: tally.acked,
+        saves_per_second: (tally.saving_ns > 0 && tally.acked > 0)
+            .then(|| (tally.acked as f64 * 1e9 / tally.saving_ns as f64).round()),
+        metadata: tally.metadata,
         acks_per_life: quantiles(tally),
         distinct_states: faulty.then(|| tally.crash_states.len()),
         distinct_recovered: Some(tally.recovered.len()).filter(|_| tally.trials > 0),

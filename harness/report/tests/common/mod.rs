@@ -35,6 +35,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
         strategy: StrategyInfo {
             name: strategy.into(),
             summary: "writes the state".into(),
+            shape: crashtest_model::Shape::Document,
             recipe: recipe.into(),
             origin: "everywhere".into(),
             documented: vec![
@@ -42,7 +43,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
-                    expectation: Expectation { must: must.to_vec(), may: vec![] },
+                    expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
             ],
             planted: false,
@@ -50,6 +51,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
         workload: WorkloadInfo {
             name: "fills".into(),
             summary: "fills of orders".into(),
+            shapes: vec![crashtest_model::Shape::Document],
             phrases: vec![
                 ConsequencePhrase { key: "drift".into(), words: "shares of drift that nobody was told of".into() },
                 ConsequencePhrase { key: "alerts".into(), words: "alerts that fire again".into() },
@@ -88,6 +90,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         base: Generation(trial * 3),
         promise: Promise { acked: Generation(trial * 3 + 2), begun: Generation(trial * 3 + 3), installed: true },
         acks: trial % 6,
+        saving_ns: 0,
         landed: Landed::Kill,
         phase: "save:after-write".into(),
         in_save: true,
@@ -102,6 +105,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         crash_state: Some(Digest(trial)),
         observed: Some(Observed::State { generation: Some(Generation(trial * 3 + 3)), digest: Digest(trial) }),
         outcome: Outcome::Judged(Verdict::Intact),
+        metadata: None,
         consequences: Consequences::default(),
         detail: None,
     }

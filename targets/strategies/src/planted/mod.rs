@@ -6,7 +6,7 @@
 mod loaders;
 mod writers;
 
-use crashtest_model::{Fault, Loader, StrategyInfo, Verdict};
+use crashtest_model::{Fault, Loader, Shape, StrategyInfo, Verdict};
 
 use crate::builtin::Entry;
 use crate::strategies::shows;
@@ -31,6 +31,7 @@ fn canary(name: &str, summary: &str, fault: Fault, must: &[Verdict], may: &[Verd
     StrategyInfo {
         name: format!("planted-{name}"),
         summary: summary.into(),
+        shape: Shape::Document,
         recipe: "planted bug".into(),
         origin: "the harness's own self-test".into(),
         documented: vec![shows(Loader::Strict, fault, must, may)],

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::StrategyInfo;
+use crashtest_model::{Shape, StrategyInfo};
 
 use super::{always_intact, stream, temporary};
 use crate::document::{Content, Strategy};
@@ -21,6 +21,7 @@ pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
         name: NAME.into(),
         summary: "write a temporary sibling, rename it over the file; no sync".into(),
+        shape: Shape::Document,
         recipe: "open(f.tmp, O_TRUNC) · write × n · close · rename(f.tmp, f)".into(),
         origin: "os.replace() recipes and write_text_atomic() helpers".into(),
         documented: always_intact(),

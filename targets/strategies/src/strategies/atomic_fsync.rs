@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
-use crashtest_model::StrategyInfo;
+use crashtest_model::{Shape, StrategyInfo};
 
 use super::{always_intact, stream};
 use crate::document::{Content, Strategy};
@@ -27,6 +27,7 @@ pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
         name: NAME.into(),
         summary: "write a unique temporary, fsync it, rename it over the file, fsync the directory".into(),
+        shape: Shape::Document,
         recipe: "open(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
         origin: "the protocol that file system developers ask for; atomic_write_file() as storage APIs should offer it"
             .into(),

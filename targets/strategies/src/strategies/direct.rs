@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::{Fault, Loader, StrategyInfo, Verdict};
+use crashtest_model::{Fault, Loader, Shape, StrategyInfo, Verdict};
 
 use super::{shows, stream};
 use crate::document::{Content, Strategy};
@@ -22,6 +22,7 @@ pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
         name: NAME.into(),
         summary: "truncate the file and stream the new content into it".into(),
+        shape: Shape::Document,
         recipe: "open(f, O_TRUNC) · write × n · close".into(),
         origin:
             "open(path, \"w\") and write_text() of every language; a gateway's fill log that came back with 0 bytes"

@@ -29,7 +29,11 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
 
 /// One row of ground truth.
 pub(crate) fn shows(loader: Loader, fault: Fault, must: &[Verdict], may: &[Verdict]) -> Documented {
-    Documented { loader, fault, expectation: Expectation { must: must.to_vec(), may: may.to_vec() } }
+    Documented {
+        loader,
+        fault,
+        expectation: Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() },
+    }
 }
 
 /// The ground truth of a strategy that shows `intact` only, with either loader, under no fault and under kill.

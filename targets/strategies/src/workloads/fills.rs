@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crashtest_kit::{Found, Workload, operation_rng};
-use crashtest_model::{Bytes, Consequences, Generation, Seed, WorkloadInfo};
+use crashtest_model::{Bytes, Consequences, Generation, Seed, Shape, WorkloadInfo};
 use rand::{Rng, RngExt};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -174,6 +174,7 @@ impl Workload for Fills {
         WorkloadInfo {
             name: Self::NAME.into(),
             summary: "a fill audit log with decimal prices, read by a position reconciler".into(),
+            shapes: vec![Shape::Document],
             phrases: vec![
                 phrase("quiet", "restarts at which the reconciler stayed quiet about a position that had drifted"),
                 phrase("shares-missed", "shares of drift that it missed"),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crashtest_kit::{Found, Workload, operation_rng};
-use crashtest_model::{Bytes, Consequences, Generation, Seed, WorkloadInfo};
+use crashtest_model::{Bytes, Consequences, Generation, Seed, Shape, WorkloadInfo};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,7 @@ impl Workload for Signals {
         WorkloadInfo {
             name: Self::NAME.into(),
             summary: "the set of alerts that were already sent, so that none is sent twice".into(),
+            shapes: vec![Shape::Document],
             phrases: vec![
                 phrase("refired", "alerts that fire again"),
                 phrase("forgetful", "restarts after which alerts fire again"),
