@@ -50,9 +50,9 @@ impl Fs {
         result
     }
 
-    fn opened(&self, path: &Path, options: &OpenOptions) -> io::Result<FsFile<'_>> {
+    fn opened(&self, call: Call, path: &Path, options: &OpenOptions) -> io::Result<FsFile<'_>> {
         let name = self.name(path);
-        let file = self.marked(Call::Create, &name, || options.open(path))?;
+        let file = self.marked(call, &name, || options.open(path))?;
         Ok(FsFile { fs: self, file, name, offset: 0 })
     }
 
@@ -61,7 +61,7 @@ impl Fs {
     /// # Errors
     /// What open(2) says.
     pub fn create(&self, path: &Path) -> io::Result<FsFile<'_>> {
-        self.opened(path, OpenOptions::new().write(true).create(true).truncate(true))
+        self.opened(Call::Create, path, OpenOptions::new().write(true).create(true).truncate(true))
     }
 
     /// open(2) with O_WRONLY, O_CREAT and O_EXCL.
@@ -69,7 +69,25 @@ impl Fs {
     /// # Errors
     /// What open(2) says.
     pub fn create_new(&self, path: &Path) -> io::Result<FsFile<'_>> {
-        self.opened(path, OpenOptions::new().write(true).create_new(true))
+        self.opened(Call::Create, path, OpenOptions::new().write(true).create_new(true))
+    }
+
+    /// open(2) with O_WRONLY: writes go over what is there, from offset 0.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn overwrite(&self, path: &Path) -> io::Result<FsFile<'_>> {
+        self.opened(Call::Open, path, OpenOptions::new().write(true))
+    }
+
+    /// open(2) with O_WRONLY and O_APPEND.
+    ///
+    /// # Errors
+    /// What open(2) and fstat(2) say.
+    pub fn append(&self, path: &Path) -> io::Result<FsFile<'_>> {
+        let file = self.opened(Call::Open, path, OpenOptions::new().append(true))?;
+        let offset = file.file.metadata()?.len();
+        Ok(FsFile { offset, ..file })
     }
 
     /// The whole content of a file.
@@ -164,6 +182,28 @@ impl Fs {
 }
 
 impl FsFile<'_> {
+    /// Where the next write goes, in bytes.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// ftruncate(2): cuts the file, or lengthens it with zeros.
+    ///
+    /// # Errors
+    /// What ftruncate(2) says.
+    pub fn set_len(&self, length: u64) -> io::Result<()> {
+        self.fs.marked(Call::Truncate, &self.name, || self.file.set_len(length))
+    }
+
+    /// fdatasync(2): the data and what is needed to find it again.
+    ///
+    /// # Errors
+    /// What fdatasync(2) says: as fsync(2).
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.fs.marked(Call::Fdatasync, &self.name, || self.file.sync_data())
+    }
+
     /// fsync(2).
     ///
     /// # Errors

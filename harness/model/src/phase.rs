@@ -50,14 +50,18 @@ impl Activity {
 pub enum Call {
     /// open(2) with O_CREAT and O_TRUNC.
     Create,
-    /// open(2) for reading.
+    /// open(2) that neither makes nor empties a file that is there.
     Open,
     /// read(2).
     Read,
     /// write(2).
     Write,
+    /// ftruncate(2).
+    Truncate,
     /// fsync(2) of a file.
     Fsync,
+    /// fdatasync(2).
+    Fdatasync,
     /// fsync(2) of a directory.
     FsyncDir,
     /// close(2).
@@ -75,12 +79,14 @@ pub enum Call {
 }
 
 impl Call {
-    const ALL: [Call; 12] = [
+    const ALL: [Call; 14] = [
         Call::Create,
         Call::Open,
         Call::Read,
         Call::Write,
+        Call::Truncate,
         Call::Fsync,
+        Call::Fdatasync,
         Call::FsyncDir,
         Call::Close,
         Call::Rename,
@@ -98,7 +104,9 @@ impl Call {
             Call::Open => "open",
             Call::Read => "read",
             Call::Write => "write",
+            Call::Truncate => "truncate",
             Call::Fsync => "fsync",
+            Call::Fdatasync => "fdatasync",
             Call::FsyncDir => "fsync-dir",
             Call::Close => "close",
             Call::Rename => "rename",
@@ -112,7 +120,7 @@ impl Call {
     /// Whether this call changes what a restart finds in the page cache: the calls between which gaps are counted.
     #[must_use]
     pub fn changes_files(self) -> bool {
-        matches!(self, Call::Create | Call::Write | Call::Rename | Call::Unlink | Call::Mkdir)
+        matches!(self, Call::Create | Call::Write | Call::Truncate | Call::Rename | Call::Unlink | Call::Mkdir)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConsequencePhrase, Fault, Verdict};
+use crate::{ConsequencePhrase, Fault, Start, Verdict};
 
 /// What a target's loader does with damage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Documented {
     pub loader: Loader,
     /// The fault that the entry is about.
     pub fault: Fault,
+    /// The start that the entry is about.
+    #[serde(default = "restart")]
+    pub start: Start,
     /// What shows.
     #[serde(flatten)]
     pub expectation: Expectation,
@@ -114,11 +117,17 @@ pub struct StrategyInfo {
 }
 
 impl StrategyInfo {
-    /// What is documented for `loader` under `fault`; `None` where nothing is.
+    /// What is documented for `loader` under `fault`, for restarts or the first start; `None` where nothing is.
     #[must_use]
-    pub fn expectation(&self, loader: Loader, fault: Fault) -> Option<&Expectation> {
-        self.documented.iter().find(|d| d.loader == loader && d.fault == fault).map(|d| &d.expectation)
+    pub fn expectation(&self, loader: Loader, fault: Fault, start: Start) -> Option<&Expectation> {
+        let entry = |d: &&Documented| (d.loader, d.fault, d.start) == (loader, fault, start);
+        self.documented.iter().find(entry).map(|d| &d.expectation)
     }
+}
+
+/// What an entry that does not say so is about.
+fn restart() -> Start {
+    Start::Again
 }
 
 /// A workload: what state is persisted.

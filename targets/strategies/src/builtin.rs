@@ -5,7 +5,9 @@ use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
 use crate::document::{Document, Strategy};
 use crate::planted;
-use crate::strategies::{atomic, atomic_fsync, direct};
+use crate::strategies::backup::{self, Backup, BackupLoader};
+use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
+use crate::strategies::{atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place};
 use crate::workloads::{fills::Fills, signals::Signals};
 
 /// The built-in strategies × workloads.
@@ -15,10 +17,19 @@ pub struct Builtin;
 /// A strategy's name, what is said of it, and how it is made.
 pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
-const STRATEGIES: [Entry; 3] = [
+const STRATEGIES: [Entry; 12] = [
     (direct::NAME, direct::info, || Box::new(direct::Direct)),
+    (delete_then_write::NAME, delete_then_write::info, || Box::new(delete_then_write::DeleteThenWrite)),
+    (in_place::NAME, in_place::info, || Box::new(in_place::InPlace)),
     (atomic::NAME, atomic::info, || Box::new(atomic::Atomic)),
+    (atomic_suffix::NAME, atomic_suffix::info, || Box::new(atomic_suffix::AtomicSuffix)),
+    (atomic_fsync_nodir::NAME, atomic_fsync_nodir::info, || Box::new(atomic_fsync_nodir::AtomicFsyncNodir::default())),
     (atomic_fsync::NAME, atomic_fsync::info, || Box::new(atomic_fsync::AtomicFsync::default())),
+    (forward_journal::NAME, forward_journal::info, || Box::new(ForwardJournal(Promotion::AtTheNextSave))),
+    (forward_journal::PROMOTE, forward_journal::info_promote, || Box::new(ForwardJournal(Promotion::AtRecovery))),
+    (backup::NAME, backup::info, || Box::new(Backup(BackupLoader::FallsBack))),
+    (backup::RESTORE, backup::info_restore, || Box::new(Backup(BackupLoader::Restores))),
+    (backup::IGNORED, backup::info_ignored, || Box::new(Backup(BackupLoader::Ignores))),
 ];
 
 fn strategy(name: &str) -> Option<Box<dyn Strategy>> {

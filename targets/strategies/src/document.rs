@@ -24,6 +24,16 @@ pub(crate) trait Strategy {
     /// Persists `content` at `path`.
     fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()>;
 
+    /// The copy beside the document that recovery falls back to when the document is missing or damaged.
+    fn fallback(&self, _path: &Path) -> Option<PathBuf> {
+        None
+    }
+
+    /// What recovery does with the content of a copy that it has fallen back to, before anything else.
+    fn fell_back(&mut self, _place: &Place, _path: &Path, _content: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What recovery does before it reads the document.
     fn before_load(&mut self, _place: &Place, _path: &Path) -> io::Result<()> {
         Ok(())
@@ -66,8 +76,21 @@ impl<W: Workload> Document<W> {
 
     fn load(&mut self) -> Result<W::State, Refused> {
         self.strategy.before_load(&self.place, &self.path)?;
-        let content = self.place.fs.read(&self.path)?;
-        serde_json::from_slice(&content).map_err(|error| Refused { why: format!("{}: {error}", state_file::<W>()) })
+        let refused = match self.parse(&self.path) {
+            Ok((state, _)) => return Ok(state),
+            Err(refused) => refused,
+        };
+        let Some(copy) = self.strategy.fallback(&self.path) else { return Err(refused) };
+        let Ok((state, content)) = self.parse(&copy) else { return Err(refused) };
+        self.strategy.fell_back(&self.place, &self.path, &content)?;
+        Ok(state)
+    }
+
+    fn parse(&self, path: &Path) -> Result<(W::State, Vec<u8>), Refused> {
+        let content = self.place.fs.read(path)?;
+        let state = serde_json::from_slice(&content)
+            .map_err(|error| Refused { why: format!("{}: {error}", state_file::<W>()) })?;
+        Ok((state, content))
     }
 
     fn initial(&self) -> W::State {

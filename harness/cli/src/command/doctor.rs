@@ -7,7 +7,7 @@ use clap::Args;
 use crashtest_kit::Registry;
 use crashtest_linux::{machine, mounts};
 use crashtest_model::{
-    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, StrategyInfo, TargetSpec, Verdict,
+    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Verdict,
 };
 use crashtest_strategies::Builtin;
 
@@ -39,7 +39,7 @@ struct Canary {
 impl Canary {
     /// The canary that a planted strategy is, with what it is documented to show.
     fn of(info: StrategyInfo) -> Canary {
-        let expected = |fault| info.expectation(Loader::Strict, fault).map(|e| e.must.clone());
+        let expected = |fault| info.expectation(Loader::Strict, fault, Start::Again).map(|e| e.must.clone());
         let (exit, expected) = match (expected(Fault::None), expected(Fault::Kill)) {
             (Some(control), _) => (Exit::ControlFailed, control),
             (None, Some(kill)) if kill == [Verdict::Inconclusive] => (Exit::Inconclusive, kill),

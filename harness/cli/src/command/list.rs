@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use crashtest_kit::Registry;
-use crashtest_model::{Fault, Loader, StrategyInfo, Verdict};
+use crashtest_model::{Fault, Loader, Start, StrategyInfo, Verdict};
 use crashtest_strategies::Builtin;
 
 use crate::console;
@@ -80,10 +80,14 @@ fn section(kind: Kind, planted: bool, width: u16) -> String {
 
 /// What it is, its calls, where it is found, and what it is documented to show.
 fn strategy(info: &StrategyInfo) -> String {
-    let shows = |loader| match info.expectation(loader, Fault::Kill) {
+    let shows = |loader| match info.expectation(loader, Fault::Kill, Start::Again) {
         None => "not documented".to_owned(),
-        Some(expectation) if expectation.must.is_empty() => "intact".to_owned(),
-        Some(expectation) => expectation.must.iter().map(|v| v.name()).collect::<Vec<_>>().join(", "),
+        Some(expectation) if expectation.must.is_empty() && expectation.one_of.is_empty() => "intact".to_owned(),
+        Some(expectation) => {
+            let names = |verdicts: &[Verdict], joint| verdicts.iter().map(|v| v.name()).collect::<Vec<_>>().join(joint);
+            let parts = [names(&expectation.must, ", "), names(&expectation.one_of, " or ")];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        }
     };
     let killed = match (shows(Loader::Strict), shows(Loader::Lenient)) {
         (strict, lenient) if strict == lenient => strict,

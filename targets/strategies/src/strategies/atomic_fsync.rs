@@ -11,7 +11,7 @@ use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
 use crashtest_model::{Shape, StrategyInfo};
 
-use super::{always_intact, stream};
+use super::{always_intact, stream, with_suffix};
 use crate::document::{Content, Strategy};
 
 /// Unique temp, fsync, rename, fsync of the directory.
@@ -80,12 +80,6 @@ impl Strategy for AtomicFsync {
         }
         Ok(())
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Whether `entry` is `NAME.<16 hexadecimal digits>.tmp` for the name of `path`: nothing else is ever removed.

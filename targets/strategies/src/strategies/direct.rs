@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::{Fault, Loader, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{shows, stream};
+use super::{damaged_by_kills, first_start, stream};
 use crate::document::{Content, Strategy};
 
 /// Truncate, stream, close.
@@ -27,12 +27,14 @@ pub(crate) fn info() -> StrategyInfo {
         origin:
             "open(path, \"w\") and write_text() of every language; a gateway's fill log that came back with 0 bytes"
                 .into(),
-        documented: vec![
-            shows(Loader::Strict, Fault::None, &[], &[]),
-            shows(Loader::Strict, Fault::Kill, &[Verdict::Empty, Verdict::Torn], &[]),
-            shows(Loader::Lenient, Fault::None, &[], &[]),
-            shows(Loader::Lenient, Fault::Kill, &[Verdict::SilentReset], &[]),
-        ],
+        documented: [
+            damaged_by_kills(
+                Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() },
+                Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
+            ),
+            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+        ]
+        .concat(),
         planted: false,
     }
 }

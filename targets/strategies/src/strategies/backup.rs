@@ -1,0 +1,103 @@
+//! `backup`: copy the file to `.bak`, write the file, delete `.bak`.
+//!
+//! A good idea that three loaders make three things of. One falls back to `.bak`, and the next save copies the damaged file over it:
+//! a second kill in that save finds two damaged files. One writes the file back from `.bak` first. One never looks at it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crashtest_kit::Place;
+use crashtest_model::{Documented, Expectation, Shape, StrategyInfo, Verdict};
+
+use super::{always_intact, damaged_by_kills, first_start, stream, with_suffix, write};
+use crate::document::{Content, Strategy};
+
+/// What the loader makes of a backup.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BackupLoader {
+    /// Reads it when the file is missing or damaged.
+    FallsBack,
+    /// Reads it then, and writes the file back before anything else.
+    Restores,
+    /// Does not know of it.
+    Ignores,
+}
+
+/// Copy, write, delete the copy.
+pub(crate) struct Backup(pub(crate) BackupLoader);
+
+/// Its name on the command line.
+pub(crate) const NAME: &str = "backup";
+/// The name of the one that restores.
+pub(crate) const RESTORE: &str = "backup-restore";
+/// The name of the one that ignores.
+pub(crate) const IGNORED: &str = "backup-ignored";
+
+const RECIPE: &str =
+    "read(f) · open(f.bak, O_TRUNC) · write · close · open(f, O_TRUNC) · write × n · close · unlink(f.bak)";
+
+pub(crate) fn info() -> StrategyInfo {
+    StrategyInfo {
+        name: NAME.into(),
+        summary: "copy the file to .bak, write the file, delete .bak; the loader falls back to .bak".into(),
+        shape: Shape::Document,
+        recipe: RECIPE.into(),
+        origin: "the other way to replace a file with write and delete alone, from a voice-agent SDK's documentation"
+            .into(),
+        documented: documented(Expectation { one_of: vec![Verdict::Torn, Verdict::Empty], ..Expectation::default() }),
+        planted: false,
+    }
+}
+
+pub(crate) fn info_restore() -> StrategyInfo {
+    StrategyInfo {
+        name: RESTORE.into(),
+        summary: "as backup; the loader writes the file back from .bak before anything else".into(),
+        documented: [always_intact(), vec![first_start(&[Verdict::Empty, Verdict::Torn])]].concat(),
+        ..info()
+    }
+}
+
+pub(crate) fn info_ignored() -> StrategyInfo {
+    StrategyInfo {
+        name: IGNORED.into(),
+        summary: "as backup, with a loader that does not know of .bak".into(),
+        documented: documented(Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() }),
+        ..info()
+    }
+}
+
+/// `strict` under kill; lenient loaders reset, and `init` writes a file that has no backup yet.
+fn documented(strict: Expectation) -> Vec<Documented> {
+    let lenient = Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() };
+    [damaged_by_kills(strict, lenient), vec![first_start(&[Verdict::Empty, Verdict::Torn])]].concat()
+}
+
+fn backup(path: &Path) -> PathBuf {
+    with_suffix(path, ".bak")
+}
+
+impl Strategy for Backup {
+    fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()> {
+        let copied = match place.fs.read(path) {
+            Ok(old) => write(place, &backup(path), &old).map(|()| true),
+            // The very first save.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }?;
+        stream(place.fs.create(path)?, content)?.close()?;
+        if copied { place.fs.remove(&backup(path)) } else { Ok(()) }
+    }
+
+    fn fallback(&self, path: &Path) -> Option<PathBuf> {
+        (self.0 != BackupLoader::Ignores).then(|| backup(path))
+    }
+
+    fn fell_back(&mut self, place: &Place, path: &Path, content: &[u8]) -> io::Result<()> {
+        if self.0 != BackupLoader::Restores {
+            return Ok(());
+        }
+        write(place, path, content)?;
+        place.fs.remove(&backup(path))
+    }
+}
