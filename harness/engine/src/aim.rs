@@ -15,6 +15,8 @@ const OVERSHOOT_NS: u64 = 100_000;
 const WATCH_NS: u64 = 400_000;
 /// Where a writer idles, it is watched from this share of a period before a save is due.
 const EARLY: f64 = 0.1;
+/// No life makes more saves than this and one: twice as many as kills are aimed at.
+const MOST_SAVES: u64 = 14;
 /// Pause between two looks at the board when nothing is due yet, in ns.
 const LOOK_NS: u64 = 20_000;
 
@@ -102,13 +104,16 @@ pub(crate) struct Moment {
     pub(crate) calibrated_ns: u64,
 }
 
-/// Where a life that is aimed at by `aim` is held for the kill; `None` where the kill comes by the clock.
-pub(crate) fn hold(aim: Aim, gauge: &Gauge) -> Option<Hold> {
+/// Where a life that is aimed at by `aim` waits for the kill: in the gap that it is aimed at; else, should the kill by the clock come
+/// very late, past every save that a kill is ever aimed at. A victim that outruns a busy machine's kills would fill the disk.
+pub(crate) fn hold(aim: Aim, gauge: &Gauge) -> Hold {
     let nth = |share: f64, calls: u64| (share.fract() * calls as f64) as u64 + 1;
     match aim {
-        Aim::RecoveryGap(at) => Some(Hold::Recovery { calls: nth(at, gauge.calls_of_recovery) }),
-        Aim::Gap(at) => Some(Hold::Save { after: at as u64, calls: nth(at, gauge.changes) }),
-        Aim::Init(_) | Aim::Recovery(_) | Aim::Save(_) | Aim::Idle(_) => None,
+        Aim::RecoveryGap(at) => Hold::Recovery { calls: nth(at, gauge.calls_of_recovery) },
+        Aim::Gap(at) => Hold::Save { after: at as u64, calls: nth(at, gauge.changes) },
+        Aim::Init(_) | Aim::Recovery(_) | Aim::Save(_) | Aim::Idle(_) => {
+            Hold::Save { after: MOST_SAVES, calls: u64::MAX }
+        }
     }
 }
 

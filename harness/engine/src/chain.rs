@@ -221,7 +221,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let idle_ns = self.bench.plan.target.idle_us * 1000;
         let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
         let damaged = self.is_damaged();
-        if hold.is_some() {
+        if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
             victim.limit_ns = limit_ns;
             self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
         }
@@ -276,8 +276,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let (board, promise, generations) = (self.bench.board, self.promise, &mut self.generations);
         self.bench.strike_and(victim, || {
             if let Some(promise) = bench::promise(board, promise) {
-                generations.encoded(promise.acked);
-                generations.encoded(promise.begun);
+                generations.prepare(promise);
             }
         })
     }
@@ -347,8 +346,9 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     /// Whether the victim's last call was the write that completed the in-flight generation.
     fn wrote_everything(&mut self, calls: &CallLog) -> bool {
-        let whole = self.generations.encoded(self.promise.begun).len() as u64;
-        calls.last().is_some_and(|last| last.call == Call::Write && last.offset + last.length == whole)
+        let begun = self.promise.begun;
+        let last = calls.last().filter(|last| last.call == Call::Write);
+        last.is_some_and(|last| self.generations.completes(begun, last.offset + last.length))
     }
 
     /// The recovery of the standing crash was killed: reports that, and hands its promises on to the crash that killed it.
@@ -406,8 +406,12 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn consequences(&mut self, observed: &Observed) -> Consequences {
+        let mut holes: &[Generation] = &[];
         let found = match observed {
-            Observed::State { generation: Some(found), .. } => Found::State(*found),
+            Observed::State { generation: Some(found), missing, .. } => {
+                holes = missing;
+                Found::State(*found)
+            }
             // What it costs to go on from a content that nobody made is not known.
             Observed::State { generation: None, .. } => return Consequences::default(),
             Observed::Fresh => Found::Fresh,
@@ -415,7 +419,7 @@ impl<'c, 'a> Chain<'c, 'a> {
                 Found::Refused
             }
         };
-        self.generations.consequences(self.promise.acked, found)
+        self.generations.consequences(self.promise.acked, found, holes)
     }
 
     /// Reports what was judged; says whether the life that judged it may go on. If not, the directory is fresh again.

@@ -25,7 +25,6 @@ pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
 pub use error::EngineError;
 pub use event::Event;
 pub use oracle::judge;
-pub use raw::classify;
 pub use replay::{Replayed, restart_on, run_again};
 pub use sandbox::Sandbox;
 pub use snapshot::Snapshot;

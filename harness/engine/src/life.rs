@@ -25,8 +25,8 @@ pub(crate) enum Script {
     FirstStart,
     /// The start after a killed first start: install what is missing, open, then wait for the kill.
     SecondStart,
-    /// Open, then save until killed; held there, if anywhere.
-    Save(Option<Hold>),
+    /// Open, then save until killed; held there.
+    Save(Hold),
     /// Open, save so often, stop cleanly.
     SaveThenStop(u64),
 }
@@ -62,8 +62,8 @@ impl Life<'_> {
             match script {
                 Script::Install => return 0,
                 Script::FirstStart => wait_for_the_kill(),
-                Script::Save(Some(hold)) => board.hold_at(hold),
-                Script::SecondStart | Script::Save(None) | Script::SaveThenStop(_) => {}
+                Script::Save(hold) => board.hold_at(hold),
+                Script::SecondStart | Script::SaveThenStop(_) => {}
             }
             board.enter(Activity::Recovery);
             let opened = target.open();

@@ -11,18 +11,23 @@ const FUTURE: u64 = 2;
 
 /// Which generation a recovered content is, by its digest: first those that it should be, then every earlier one, then the next.
 pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, promise: Promise) -> Observed {
-    let digest = match opened {
+    let (sequence, digest, missing) = match opened {
         OpenedAs::Fresh => return Observed::Fresh,
         OpenedAs::Refused { why } => return Observed::Refused { why: why.clone() },
-        OpenedAs::State { digest, .. } => *digest,
+        OpenedAs::State { sequence, digest, missing } => (*sequence, *digest, missing.clone()),
     };
+    if !missing.is_empty() {
+        // A log with holes says itself where it ends and what is not there; it is believed when the rest is what was issued.
+        let genuine = sequence <= promise.begun && generations.digest_without(sequence, &missing) == Some(digest);
+        return Observed::State { generation: genuine.then_some(sequence), digest, missing };
+    }
     let (acked, begun) = (promise.acked.0, promise.begun.0);
     let generation = (acked..=begun)
         .chain(0..acked)
         .chain(begun + 1..=begun + FUTURE)
         .map(Generation)
         .find(|generation| generations.digest(*generation) == digest);
-    Observed::State { generation, digest }
+    Observed::State { generation, digest, missing }
 }
 
 /// The verdict on a recovery that gave `observed`, and one sentence that says why.
@@ -30,6 +35,10 @@ pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, pro
 pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, String) {
     let Promise { acked, begun, installed } = promise;
     match observed {
+        Observed::State { generation: Some(found), missing, .. } if !missing.is_empty() => {
+            let holes = missing.iter().map(Generation::to_string).collect::<Vec<_>>().join(", ");
+            (Verdict::LostAck, format!("came back up to save {found}, but without save {holes}"))
+        }
         Observed::State { generation: Some(found), .. } if (acked..=begun).contains(found) => {
             (Verdict::Intact, format!("came back with save {found}"))
         }
@@ -40,7 +49,7 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
             Verdict::AcceptedGarbage,
             format!("came back with save {found}, which was never begun (the last was {begun})"),
         ),
-        Observed::State { generation: None, digest } => {
+        Observed::State { generation: None, digest, .. } => {
             (Verdict::AcceptedGarbage, format!("accepted a content that no save made (digest {digest})"))
         }
         Observed::Fresh if !installed => (Verdict::Intact, "started fresh before init had returned".into()),
@@ -74,7 +83,7 @@ mod tests {
     }
 
     fn state(generation: Option<u64>) -> Observed {
-        Observed::State { generation: generation.map(Generation), digest: Digest(1) }
+        Observed::State { generation: generation.map(Generation), digest: Digest(1), missing: vec![] }
     }
 
     fn verdict(promise: Promise, observed: &Observed, raw_state: RawState) -> Verdict {

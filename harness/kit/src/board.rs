@@ -83,6 +83,8 @@ pub enum OpenedAs {
         sequence: Generation,
         /// The digest of the content.
         digest: Digest,
+        /// Generations that are not in it.
+        missing: Vec<Generation>,
     },
     /// An error.
     Refused {
@@ -197,8 +199,10 @@ impl Board {
         self.set(OPENED_NS, now_ns);
         match result {
             Ok(Recovered::Fresh) => self.set(OPENED, 1),
-            Ok(Recovered::State { sequence, digest }) => {
+            Ok(Recovered::State { sequence, digest, missing }) => {
                 self.set(DIGEST, digest.0);
+                let missing: Vec<String> = missing.iter().map(Generation::to_string).collect();
+                self.text(&missing.join(" "));
                 self.set(OPENED, 2 | sequence.0 << 8);
             }
             Err(refused) => {
@@ -324,7 +328,12 @@ impl Board {
         let word = self.get(OPENED);
         let as_what = match word & 0xff {
             1 => OpenedAs::Fresh,
-            2 => OpenedAs::State { sequence: Generation(word >> 8), digest: Digest(self.get(DIGEST)) },
+            2 => OpenedAs::State {
+                sequence: Generation(word >> 8),
+                digest: Digest(self.get(DIGEST)),
+                // A list that did not fit is cut, and its digest then matches nothing.
+                missing: self.read_text().split_whitespace().filter_map(|n| n.parse().ok().map(Generation)).collect(),
+            },
             3 => OpenedAs::Refused { why: self.read_text() },
             _ => return None,
         };

@@ -5,12 +5,16 @@
 
 mod board;
 pub mod fs;
+mod log;
+mod raw;
 mod registry;
 mod stream;
 mod target;
 mod workload;
 
 pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Opened, OpenedAs, Overwritten};
+pub use log::{LogWorkload, Logged, chained, empty_log};
+pub use raw::classify;
 pub use registry::Registry;
 pub use stream::operation_rng;
 pub use target::{Place, Recovered, Refused, Target};

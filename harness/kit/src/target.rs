@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 /// What `open` found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovered {
     /// Nothing was there: a new, empty state, no error.
     Fresh,
@@ -29,6 +29,8 @@ pub enum Recovered {
         sequence: Generation,
         /// The digest of the content.
         digest: Digest,
+        /// Generations up to `sequence` whose operations are not in it, as a log that skips damage knows them; none for documents.
+        missing: Vec<Generation>,
     },
 }
 

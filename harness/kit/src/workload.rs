@@ -5,9 +5,11 @@ use std::hash::Hash;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use crashtest_model::{Bytes, Consequences, Digest, Generation, Seed, WorkloadInfo};
+use crashtest_model::{Bytes, Consequences, Digest, Generation, Promise, RawFile, Seed, WorkloadInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::raw::classify;
 
 /// A workload. Everything follows from the stream's seed and the generation's number, so that the oracle can derive outside
 /// the victim what the victim must have saved.
@@ -53,11 +55,20 @@ pub trait Generations {
     /// The digest of generation `generation` as a victim would report it.
     fn digest(&mut self, generation: Generation) -> Digest;
 
-    /// Generation `generation` as it is written to the state file.
-    fn encoded(&mut self, generation: Generation) -> Rc<Vec<u8>>;
+    /// The digest of generation `generation` without the operations `missing`; `None` where no victim can report such a content.
+    fn digest_without(&mut self, generation: Generation, missing: &[Generation]) -> Option<Digest>;
 
-    /// What it costs that `promised` was saved and recovery gave `found`.
-    fn consequences(&mut self, promised: Generation, found: Found<Generation>) -> Consequences;
+    /// What the content of a state file is like, before recovery, under `promise`.
+    fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
+
+    /// Whether a write that ended at offset `end` was the last one of saving `generation`.
+    fn completes(&mut self, generation: Generation, end: u64) -> bool;
+
+    /// Derives what will be asked for after a crash under `promise`, while there is time.
+    fn prepare(&mut self, promise: Promise);
+
+    /// What it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
+    fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences;
 }
 
 /// Writes a state as the built-in document strategies have it on disk: JSON and a newline, streamed in small pieces.
@@ -105,6 +116,11 @@ impl<W: Workload> Folded<W> {
         &self.state
     }
 
+    /// Generation `generation` as it is written to the state file.
+    fn encoded(&mut self, generation: Generation) -> Rc<Vec<u8>> {
+        self.keep(generation).1
+    }
+
     fn keep(&mut self, generation: Generation) -> (Digest, Rc<Vec<u8>>) {
         if let Some((_, digest, bytes)) = self.kept.iter().find(|(g, ..)| *g == generation) {
             return (*digest, Rc::clone(bytes));
@@ -136,11 +152,31 @@ impl<W: Workload> Generations for Folded<W> {
         }
     }
 
-    fn encoded(&mut self, generation: Generation) -> Rc<Vec<u8>> {
-        self.keep(generation).1
+    fn digest_without(&mut self, generation: Generation, missing: &[Generation]) -> Option<Digest> {
+        missing.is_empty().then(|| self.digest(generation))
     }
 
-    fn consequences(&mut self, promised: Generation, found: Found<Generation>) -> Consequences {
+    fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile {
+        let acked = self.encoded(promise.acked);
+        let begun = if promise.begun == promise.acked { Rc::clone(&acked) } else { self.encoded(promise.begun) };
+        classify(content, &[&begun, &acked])
+    }
+
+    fn completes(&mut self, generation: Generation, end: u64) -> bool {
+        self.encoded(generation).len() as u64 == end
+    }
+
+    fn prepare(&mut self, promise: Promise) {
+        self.encoded(promise.acked);
+        self.encoded(promise.begun);
+    }
+
+    fn consequences(
+        &mut self,
+        promised: Generation,
+        found: Found<Generation>,
+        _missing: &[Generation],
+    ) -> Consequences {
         let found = match found {
             Found::State(generation) => Found::State(self.state(generation).clone()),
             Found::Fresh => Found::Fresh,

@@ -25,6 +25,9 @@ pub enum Observed {
         generation: Option<Generation>,
         /// The digest of the state that it opened with.
         digest: Digest,
+        /// The generations whose operations are not in it: holes in a log.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<Generation>,
     },
     /// It opened as new and empty.
     Fresh,

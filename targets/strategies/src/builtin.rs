@@ -1,14 +1,18 @@
 //! The registry of everything built in: the only place that knows strategies and workloads by name.
 
-use crashtest_kit::{Folded, Generations, Place, Registry, Target, Workload};
+use crashtest_kit::{Folded, Generations, LogWorkload, Logged, Place, Registry, Target, Workload};
 use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
 use crate::document::{Document, Strategy};
+use crate::log::format::Format;
+use crate::log::{self, Journal, Log};
 use crate::planted;
 use crate::strategies::backup::{self, Backup, BackupLoader};
 use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
-use crate::strategies::{atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place};
-use crate::workloads::{fills::Fills, signals::Signals};
+use crate::strategies::{
+    append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
+};
+use crate::workloads::{counter::Counter, fills::Fills, fills_log::FillsLog, hash_chain::HashChain, signals::Signals};
 
 /// The built-in strategies × workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +36,19 @@ const STRATEGIES: [Entry; 12] = [
     (backup::IGNORED, backup::info_ignored, || Box::new(Backup(BackupLoader::Ignores))),
 ];
 
+/// A log strategy's name, what is said of it, and how its log is kept.
+type LogEntry = (&'static str, fn() -> StrategyInfo, Journal);
+
+const LOGS: [LogEntry; 3] = [
+    (append::LOG, append::log, append::WITH_FRAMES),
+    (append::NOSYNC, append::nosync, append::WITHOUT_SYNC),
+    (append::LINES, append::lines, append::WITH_LINES),
+];
+
+fn journal(name: &str) -> Option<Journal> {
+    LOGS.into_iter().find(|(own, ..)| *own == name).map(|(.., journal)| journal)
+}
+
 fn strategy(name: &str) -> Option<Box<dyn Strategy>> {
     let mut entries = STRATEGIES.into_iter().chain(planted::STRATEGIES);
     entries.find(|(own, ..)| *own == name).map(|(.., make)| make())
@@ -49,6 +66,19 @@ impl OfWorkload<'_> {
         Some(Box::new(Document::<W>::new(strategy, self.spec, self.stream, place)))
     }
 
+    fn log<W: LogWorkload>(&self, journal: Journal, place: Place) -> Box<dyn Target> {
+        Box::new(Log::<W>::new(journal, self.spec, self.stream, place))
+    }
+
+    fn logged<W: LogWorkload>(&self, journal: Journal) -> Box<dyn Generations> {
+        let undamaged: fn(&[u8]) -> usize = match journal.format {
+            Format::Frames => |content| Format::Frames.split(content).end,
+            Format::Lines => |content| Format::Lines.split(content).end,
+        };
+        let bound = log::record_bound(self.spec.state_size);
+        Box::new(Logged::<W>::new(self.stream, bound, log::state_file::<W>(), undamaged))
+    }
+
     fn generations<W: Workload>(&self) -> Option<Box<dyn Generations>> {
         Some(Box::new(Folded::<W>::new(self.stream, self.spec.state_size)))
     }
@@ -56,15 +86,25 @@ impl OfWorkload<'_> {
 
 impl Registry for Builtin {
     fn strategies(&self) -> Vec<StrategyInfo> {
-        STRATEGIES.iter().chain(&planted::STRATEGIES).map(|(_, info, _)| info()).collect()
+        let documents = STRATEGIES.iter().map(|(_, info, _)| info());
+        let logs = LOGS.iter().map(|(_, info, _)| info());
+        documents.chain(logs).chain(planted::STRATEGIES.iter().map(|(_, info, _)| info())).collect()
     }
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
-        vec![Fills::info(), Signals::info()]
+        vec![Fills::info(), Signals::info(), HashChain::info(), Counter::info()]
     }
 
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
         let of = OfWorkload { spec, stream };
+        if let Some(journal) = journal(&spec.strategy) {
+            return match spec.workload.as_str() {
+                FillsLog::NAME => Some(of.log::<FillsLog>(journal, place)),
+                HashChain::NAME => Some(of.log::<HashChain>(journal, place)),
+                Counter::NAME => Some(of.log::<Counter>(journal, place)),
+                _ => None,
+            };
+        }
         match spec.workload.as_str() {
             Fills::NAME => of.target::<Fills>(place),
             Signals::NAME => of.target::<Signals>(place),
@@ -74,6 +114,14 @@ impl Registry for Builtin {
 
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
         let of = OfWorkload { spec, stream };
+        if let Some(journal) = journal(&spec.strategy) {
+            return match spec.workload.as_str() {
+                FillsLog::NAME => Some(of.logged::<FillsLog>(journal)),
+                HashChain::NAME => Some(of.logged::<HashChain>(journal)),
+                Counter::NAME => Some(of.logged::<Counter>(journal)),
+                _ => None,
+            };
+        }
         match spec.workload.as_str() {
             Fills::NAME => of.generations::<Fills>(),
             Signals::NAME => of.generations::<Signals>(),
@@ -95,7 +143,7 @@ mod tests {
         }
         assert_eq!(
             Builtin.workloads().iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
-            [Fills::NAME, Signals::NAME]
+            [Fills::NAME, Signals::NAME, HashChain::NAME, Counter::NAME]
         );
     }
 }

@@ -126,7 +126,8 @@ impl<W: Workload> Target for Document<W> {
                 Damage::Invent => self.invented(),
             },
         };
-        let recovered = Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state) };
+        let recovered =
+            Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state), missing: Vec::new() };
         self.state = Some(state);
         Ok(recovered)
     }

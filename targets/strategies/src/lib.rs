@@ -5,6 +5,7 @@
 
 mod builtin;
 mod document;
+mod log;
 mod planted;
 mod strategies;
 mod workloads;

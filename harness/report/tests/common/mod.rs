@@ -39,10 +39,16 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             recipe: recipe.into(),
             origin: "everywhere".into(),
             documented: vec![
-                Documented { loader: Loader::Strict, fault: Fault::None, expectation: Expectation::default() },
+                Documented {
+                    loader: Loader::Strict,
+                    fault: Fault::None,
+                    start: Start::Again,
+                    expectation: Expectation::default(),
+                },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
+                    start: Start::Again,
                     expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
             ],
@@ -103,7 +109,11 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
             whole_length: Some(WHOLE),
         }),
         crash_state: Some(Digest(trial)),
-        observed: Some(Observed::State { generation: Some(Generation(trial * 3 + 3)), digest: Digest(trial) }),
+        observed: Some(Observed::State {
+            generation: Some(Generation(trial * 3 + 3)),
+            digest: Digest(trial),
+            missing: vec![],
+        }),
         outcome: Outcome::Judged(Verdict::Intact),
         metadata: None,
         consequences: Consequences::default(),

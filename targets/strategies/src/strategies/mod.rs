@@ -1,5 +1,6 @@
 //! The document strategies, one a file. Each gives its calls, its origin and its ground truth beside its code.
 
+pub(crate) mod append;
 pub(crate) mod atomic;
 pub(crate) mod atomic_fsync;
 pub(crate) mod atomic_fsync_nodir;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{REFUSED, phrase};
 
 /// What a fill takes in the file at most, with the comma.
-const FILL_BYTES: u64 = 118;
+pub(super) const FILL_BYTES: u64 = 118;
 /// What everything else takes at most.
 const HEADER_BYTES: u64 = 320;
 
@@ -74,7 +74,19 @@ pub struct Fill {
 }
 
 impl Fill {
-    fn signed_quantity(&self) -> i64 {
+    /// Execution `id`, drawn.
+    pub(super) fn random(id: u64, rng: &mut impl Rng) -> Fill {
+        Fill {
+            id,
+            symbol: Symbol::ALL[rng.random_range(0..Symbol::ALL.len())],
+            side: if rng.random() { Side::Buy } else { Side::Sell },
+            quantity: rng.random_range(1..10_000),
+            price: price(rng),
+            time_ms: 1_767_623_400_000 + id * 250,
+        }
+    }
+
+    pub(super) fn signed_quantity(&self) -> i64 {
         match self.side {
             Side::Buy => i64::from(self.quantity),
             Side::Sell => -i64::from(self.quantity),
@@ -116,14 +128,7 @@ impl FillAuditLog {
 
     fn execute(&mut self, count: usize, rng: &mut impl Rng) {
         for _ in 0..count {
-            self.fills.push(Fill {
-                id: self.next_id,
-                symbol: Symbol::ALL[rng.random_range(0..Symbol::ALL.len())],
-                side: if rng.random() { Side::Buy } else { Side::Sell },
-                quantity: rng.random_range(1..10_000),
-                price: price(rng),
-                time_ms: 1_767_623_400_000 + self.next_id * 250,
-            });
+            self.fills.push(Fill::random(self.next_id, rng));
             self.next_id += 1;
         }
     }
@@ -174,7 +179,7 @@ impl Workload for Fills {
         WorkloadInfo {
             name: Self::NAME.into(),
             summary: "a fill audit log with decimal prices, read by a position reconciler".into(),
-            shapes: vec![Shape::Document],
+            shapes: vec![Shape::Document, Shape::Log],
             phrases: vec![
                 phrase("quiet", "restarts at which the reconciler stayed quiet about a position that had drifted"),
                 phrase("shares-missed", "shares of drift that it missed"),

@@ -1,6 +1,9 @@
 //! The workloads, one a file: what state is persisted, and what it costs to lose it.
 
+pub(crate) mod counter;
 pub(crate) mod fills;
+pub(crate) mod fills_log;
+pub(crate) mod hash_chain;
 pub(crate) mod signals;
 
 use crashtest_model::ConsequencePhrase;
