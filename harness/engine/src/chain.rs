@@ -6,11 +6,13 @@
 //!
 //! The control is the same chain with clean stops in place of kills.
 
+mod clean;
+
 use crashtest_kit::{CallLog, Found, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    Aim, Call, Consequences, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase,
-    Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
+    Aim, Call, Consequences, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome,
+    Phase, Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
 };
 
 use crate::aim::{self, Moment};
@@ -99,6 +101,8 @@ pub(crate) struct Chain<'c, 'a> {
     left_over: Option<usize>,
     /// Lives so far.
     lives: u64,
+    /// What a save was seen to keep; the next record takes it along.
+    pub(crate) metadata: Option<Metadata>,
 }
 
 impl<'c, 'a> Chain<'c, 'a> {
@@ -123,6 +127,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             crashes: 0,
             left_over: None,
             lives: 0,
+            metadata: None,
         })
     }
 
@@ -137,18 +142,6 @@ impl<'c, 'a> Chain<'c, 'a> {
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
             return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
-        }
-        Ok(())
-    }
-
-    /// Lives clean lives to learn what they take; nothing of it is recorded.
-    pub(crate) fn calibrate(&mut self, lives: u64) -> Result<(), EngineError> {
-        for _ in 0..lives {
-            let mut victim = self.fork(Script::SaveThenStop(4))?;
-            self.await_recovery(&mut victim)?;
-            self.bench.await_exit(&mut victim)?;
-            self.bench.strike(victim)?;
-            self.start_afresh()?;
         }
         Ok(())
     }
@@ -182,25 +175,6 @@ impl<'c, 'a> Chain<'c, 'a> {
             Fault::None => self.attempt_clean_stop(trial),
             Fault::Kill => self.attempt_kill(trial),
         }
-    }
-
-    fn attempt_clean_stop(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
-        let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
-        let saves = saves as u64;
-        let mut victim = self.fork(Script::SaveThenStop(saves))?;
-        let recovery = self.await_recovery(&mut victim)?;
-        let judged = self.judge(&recovery);
-        let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
-        let base = self.promise.acked;
-        let landed = self.stop_cleanly(victim)?;
-        let done = self.bench.board.saves() == saves;
-        let ended = match landed {
-            Landed::Exit { status: 0 } if done => None,
-            Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
-            _ => Some(self.unwanted_end(&landed)),
-        };
-        self.post_mortem(trial, base, Moment::default(), landed, ended)?;
-        Ok(Attempt::Done)
     }
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
@@ -454,71 +428,6 @@ impl<'c, 'a> Chain<'c, 'a> {
         Ok(self.conclude(judged)?.then_some(victim))
     }
 
-    /// One more start, with one save and a clean stop: judges the standing crash, the first save after a recovery, and counts
-    /// the files that are left over.
-    fn recover_save_and_stop(&mut self) -> Result<(), EngineError> {
-        let mut victim = self.fork(Script::SaveThenStop(1))?;
-        let recovery = self.await_recovery(&mut victim)?;
-        let judged = self.judge(&recovery);
-        let Judged::Survived(mut crash) = judged else {
-            self.settle(judged, victim)?;
-            return Ok(());
-        };
-        let landed = self.stop_cleanly(victim)?;
-        self.bench.blame_the_machine_first()?;
-        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
-        let wrong = match landed {
-            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => match self.is_first_save_lost()? {
-                None => self.growth_of_residue()?,
-                lost => lost,
-            },
-            Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
-            _ => {
-                let (verdict, why) = self.unwanted_end(&landed);
-                Some((verdict, format!("the first save after recovery: {why}")))
-            }
-        };
-        if let Some((verdict, why)) = wrong {
-            crash.record.outcome = Outcome::Judged(verdict);
-            crash.record.detail = Some(FailureDetail { why, calls: crash.calls.marks(), ..FailureDetail::default() });
-            return self.conclude(Judged::Violated(crash)).map(|_| ());
-        }
-        self.conclude(Judged::Survived(crash)).map(|_| ())
-    }
-
-    /// Starts once more, without a save: the first save after a recovery, which was acked, must be there.
-    fn is_first_save_lost(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
-        let mut victim = self.fork(Script::SaveThenStop(0))?;
-        let observed = match self.await_recovery(&mut victim)? {
-            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
-            Recovery::Failed(observed) => observed,
-        };
-        self.stop_cleanly(victim)?;
-        let state = self.bench.crash_state()?;
-        let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
-        let (verdict, why) = oracle::judge(self.promise, &observed, &raw);
-        Ok((verdict != Verdict::Intact).then(|| (verdict, format!("after the first save after recovery: {why}"))))
-    }
-
-    fn growth_of_residue(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
-        if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
-            return Ok(None);
-        }
-        let count = self.bench.crash_state()?.others_than(&self.generations.state_file());
-        let before = self.left_over.replace(count);
-        Ok(before.filter(|before| count >= before + RESIDUE_GROWTH).map(|before| {
-            let why = format!("{RESIDUE_INTERVAL} crashes ago {before} files were left over, now there are {count}");
-            (Verdict::Residue, why)
-        }))
-    }
-
-    /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
-    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
-        let exit = self.bench.await_exit(&mut victim)?;
-        let landed = self.bench.strike(victim)?;
-        Ok(if exit.is_some() { landed } else { Landed::Nothing })
-    }
-
     fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
         let damaged = self.is_damaged();
         self.bench.await_recovery(victim, damaged)
@@ -555,7 +464,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     /// The record of a life that is over, as far as it is known without a recovery.
-    fn record(&self, trial: Trial, moment: Moment, landed: Landed) -> TrialRecord {
+    fn record(&mut self, trial: Trial, moment: Moment, landed: Landed) -> TrialRecord {
         let board = self.bench.board;
         let phase = board.phase();
         TrialRecord {
@@ -571,6 +480,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             phase: self.phase(),
             in_save: phase.is_some_and(Phase::in_save),
             gap: phase.and_then(Phase::gap),
+            metadata: self.metadata.take(),
             ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         }
     }

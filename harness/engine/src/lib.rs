@@ -13,6 +13,7 @@ mod evidence;
 mod first_start;
 mod life;
 mod message;
+mod metadata;
 mod oracle;
 mod pool;
 mod raw;

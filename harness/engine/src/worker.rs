@@ -14,6 +14,7 @@ use crate::chain::{Chain, Trial};
 use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
+use crate::metadata;
 
 /// Clean lives from which a worker learns how long everything takes.
 const CALIBRATION_LIVES: u64 = 6;
@@ -70,6 +71,9 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
     match order {
         Order::Control(trials) => {
             let mut chain = Chain::start(bench, Fault::None, 0)?;
+            if trials.start == 0 {
+                chain.metadata = Some(metadata::try_out(&mut chain)?);
+            }
             for number in trials.clone() {
                 chain.run(Trial::control(plan, number))?;
             }

@@ -147,7 +147,7 @@ fn finding(
         count: group.count,
         replay,
         explanation: explanation(&group.first),
-        fix: fix(&group.first),
+        fix: fix(&group.first, run.strategy.shape),
         evidence,
         first: group.first.clone(),
         signature,

@@ -43,7 +43,11 @@ fn failures_are_explained_in_plain_words() {
     for record in records {
         let phase = record.damaged_in.as_ref().unwrap_or(&record.phase);
         let verdict = record.verdict().unwrap();
-        text.push_str(&format!("{verdict}, {phase}\n  {}\n  fix: {}\n", explanation(&record), fix(&record)));
+        text.push_str(&format!(
+            "{verdict}, {phase}\n  {}\n  fix: {}\n",
+            explanation(&record),
+            fix(&record, crashtest_model::Shape::Document)
+        ));
     }
     insta::assert_snapshot!(text);
 }
@@ -59,7 +63,7 @@ fn every_verdict_in_every_phase_has_an_explanation_and_a_fix() {
                 for base in [intact(0), control(0), torn(0)] {
                     let record = with(base, verdict, phase, raw);
                     assert!(explanation(&record).len() > 20, "{verdict} {phase}");
-                    assert!(fix(&record).len() > 20, "{verdict} {phase}");
+                    assert!(fix(&record, crashtest_model::Shape::Document).len() > 20, "{verdict} {phase}");
                 }
             }
         }
@@ -71,5 +75,9 @@ fn a_whole_file_is_never_called_damaged() {
     let record = with(intact(0), Verdict::SilentReset, "save:after-create", RawState::Whole);
     let text = explanation(&record);
     assert!(!text.contains("emptied") && !text.contains("the file held"), "{text}");
-    assert!(!fix(&record).contains("temporary"), "{}", fix(&record));
+    assert!(
+        !fix(&record, crashtest_model::Shape::Document).contains("temporary"),
+        "{}",
+        fix(&record, crashtest_model::Shape::Document)
+    );
 }

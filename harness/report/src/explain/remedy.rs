@@ -2,7 +2,7 @@
 //!
 //! A rule of thumb for the class of the failure, not a proof: whether it helps this target is what another run shows.
 
-use crashtest_model::{RawState, TrialRecord, Verdict};
+use crashtest_model::{RawState, Shape, TrialRecord, Verdict};
 
 const REPLACE_WHOLE: &str =
     "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
@@ -10,12 +10,17 @@ const CONTENT_FIRST: &str = "write and fsync the whole content under the tempora
 const NEVER_AWAY: &str =
     "never remove or move the old file first: a rename of the new one over it replaces it in one step";
 const REFUSE: &str = "let the loader refuse what it cannot read; an empty default is for a first start only";
+const FRAMES: &str =
+    "put a length and a checksum before each record, and cut off what does not match them when the log is opened";
 const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
 
 /// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
 #[must_use]
-pub fn fix(record: &TrialRecord) -> String {
+pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     let Some(verdict) = record.verdict() else { return String::new() };
+    if shape == Shape::Log && matches!(verdict, Verdict::Torn | Verdict::LostAck | Verdict::AcceptedGarbage) {
+        return FRAMES.to_owned();
+    }
     let file = file_fix(record);
     let and_the_file = |first: &str| file.map_or_else(|| first.to_owned(), |file| format!("{first}; and {file}"));
     match verdict {

@@ -1,4 +1,4 @@
-//! The document strategies, one a file. Each gives its calls, its origin and its ground truth beside its code.
+//! The strategies, one a file. Each gives its calls, its origin and its ground truth beside its code.
 
 pub(crate) mod append;
 pub(crate) mod atomic;

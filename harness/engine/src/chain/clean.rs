@@ -1,0 +1,139 @@
+//! The lives of a chain that stop cleanly: the control, the calibration, and the start, save and stop that count what is left over.
+
+use std::io;
+use std::path::PathBuf;
+
+use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Verdict};
+
+use super::{Attempt, Chain, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial};
+use crate::aim::Moment;
+use crate::bench::{self, Recovery, Victim};
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::{metadata, oracle, raw};
+
+impl Chain<'_, '_> {
+    /// Whether one clean life with a save keeps what `prepare` has made of the freshly installed directory; `None` where that cannot
+    /// be tried. The directory is fresh again afterwards.
+    pub(crate) fn keeps(
+        &mut self,
+        prepare: impl FnOnce() -> io::Result<()>,
+        kept: impl FnOnce() -> io::Result<bool>,
+    ) -> Result<Option<bool>, EngineError> {
+        match prepare() {
+            Err(error) if metadata::is_refused(&error) => {
+                self.start_afresh()?;
+                return Ok(None);
+            }
+            prepared => prepared.map_err(EngineError::sandbox("prepare a file in", &self.bench.dir))?,
+        }
+        let mut victim = self.fork(Script::SaveThenStop(1))?;
+        self.await_recovery(&mut victim)?;
+        let landed = self.stop_cleanly(victim)?;
+        let saved = landed == Landed::Exit { status: 0 } && self.bench.board.saves() == 1;
+        let kept = if saved { kept().ok() } else { None };
+        self.start_afresh()?;
+        Ok(kept)
+    }
+
+    /// Lives clean lives to learn what they take; nothing of it is recorded.
+    pub(crate) fn calibrate(&mut self, lives: u64) -> Result<(), EngineError> {
+        for _ in 0..lives {
+            let mut victim = self.fork(Script::SaveThenStop(4))?;
+            self.await_recovery(&mut victim)?;
+            self.bench.await_exit(&mut victim)?;
+            self.bench.strike(victim)?;
+            self.start_afresh()?;
+        }
+        Ok(())
+    }
+
+    /// The state file.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.bench.dir.join(self.generations.state_file())
+    }
+
+    pub(super) fn attempt_clean_stop(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
+        let saves = saves as u64;
+        let mut victim = self.fork(Script::SaveThenStop(saves))?;
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
+        let base = self.promise.acked;
+        let landed = self.stop_cleanly(victim)?;
+        let done = self.bench.board.saves() == saves;
+        let ended = match landed {
+            Landed::Exit { status: 0 } if done => None,
+            Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
+            _ => Some(self.unwanted_end(&landed)),
+        };
+        self.post_mortem(trial, base, Moment::default(), landed, ended)?;
+        Ok(Attempt::Done)
+    }
+
+    /// One more start, with one save and a clean stop: judges the standing crash, the first save after a recovery, and counts
+    /// the files that are left over.
+    pub(super) fn recover_save_and_stop(&mut self) -> Result<(), EngineError> {
+        let mut victim = self.fork(Script::SaveThenStop(1))?;
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let Judged::Survived(mut crash) = judged else {
+            self.settle(judged, victim)?;
+            return Ok(());
+        };
+        let landed = self.stop_cleanly(victim)?;
+        self.bench.blame_the_machine_first()?;
+        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
+        let wrong = match landed {
+            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => match self.is_first_save_lost()? {
+                None => self.growth_of_residue()?,
+                lost => lost,
+            },
+            Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
+            _ => {
+                let (verdict, why) = self.unwanted_end(&landed);
+                Some((verdict, format!("the first save after recovery: {why}")))
+            }
+        };
+        if let Some((verdict, why)) = wrong {
+            crash.record.outcome = Outcome::Judged(verdict);
+            crash.record.detail = Some(FailureDetail { why, calls: crash.calls.marks(), ..FailureDetail::default() });
+            return self.conclude(Judged::Violated(crash)).map(|_| ());
+        }
+        self.conclude(Judged::Survived(crash)).map(|_| ())
+    }
+
+    /// Starts once more, without a save: the first save after a recovery, which was acked, must be there.
+    fn is_first_save_lost(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+        let mut victim = self.fork(Script::SaveThenStop(0))?;
+        let observed = match self.await_recovery(&mut victim)? {
+            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
+            Recovery::Failed(observed) => observed,
+        };
+        self.stop_cleanly(victim)?;
+        let state = self.bench.crash_state()?;
+        let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
+        let (verdict, why) = oracle::judge(self.promise, &observed, &raw);
+        Ok((verdict != Verdict::Intact).then(|| (verdict, format!("after the first save after recovery: {why}"))))
+    }
+
+    fn growth_of_residue(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+        if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
+            return Ok(None);
+        }
+        let count = self.bench.crash_state()?.others_than(&self.generations.state_file());
+        let before = self.left_over.replace(count);
+        Ok(before.filter(|before| count >= before + RESIDUE_GROWTH).map(|before| {
+            let why = format!("{RESIDUE_INTERVAL} crashes ago {before} files were left over, now there are {count}");
+            (Verdict::Residue, why)
+        }))
+    }
+
+    /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
+    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
+        let exit = self.bench.await_exit(&mut victim)?;
+        let landed = self.bench.strike(victim)?;
+        Ok(if exit.is_some() { landed } else { Landed::Nothing })
+    }
+}
