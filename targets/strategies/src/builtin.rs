@@ -1,12 +1,13 @@
 //! The registry of everything built in: the only place that knows strategies and workloads by name.
 
 use crashtest_kit::{Folded, Generations, Place, Registry, Target, Workload};
-use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
+use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
 use crate::document::{Document, Strategy};
 use crate::planted;
 use crate::strategies::{atomic, atomic_fsync, direct};
-use crate::workloads::{fills::Fills, signals::Signals};
+use crate::workloads::fills::Fills;
+use crate::workloads::signals::Signals;
 
 /// The built-in strategies × workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,21 +27,29 @@ fn strategy(name: &str) -> Option<Box<dyn Strategy>> {
     entries.find(|(own, ..)| *own == name).map(|(.., make)| make())
 }
 
-/// What can be made for any workload, chosen by its name.
-struct OfWorkload<'a> {
-    spec: &'a TargetSpec,
-    stream: Seed,
+type MakeTarget = fn(Box<dyn Strategy>, &TargetSpec, Seed, Place) -> Box<dyn Target>;
+
+/// A workload without its type: its name, what is said of it, and what is made of it.
+struct DocumentWorkload {
+    name: &'static str,
+    info: fn() -> WorkloadInfo,
+    target: MakeTarget,
+    generations: fn(Seed, Bytes) -> Box<dyn Generations>,
 }
 
-impl OfWorkload<'_> {
-    fn target<W: Workload>(&self, place: Place) -> Option<Box<dyn Target>> {
-        let strategy = strategy(&self.spec.strategy)?;
-        Some(Box::new(Document::<W>::new(strategy, self.spec, self.stream, place)))
+const fn document<W: Workload>() -> DocumentWorkload {
+    DocumentWorkload {
+        name: W::NAME,
+        info: W::info,
+        target: |strategy, spec, stream, place| Box::new(Document::<W>::new(strategy, spec, stream, place)),
+        generations: |stream, bound| Box::new(Folded::<W>::new(stream, bound)),
     }
+}
 
-    fn generations<W: Workload>(&self) -> Option<Box<dyn Generations>> {
-        Some(Box::new(Folded::<W>::new(self.stream, self.spec.state_size)))
-    }
+const DOCUMENTS: [DocumentWorkload; 2] = [document::<Fills>(), document::<Signals>()];
+
+fn workload(name: &str) -> Option<DocumentWorkload> {
+    DOCUMENTS.into_iter().find(|workload| workload.name == name)
 }
 
 impl Registry for Builtin {
@@ -49,25 +58,15 @@ impl Registry for Builtin {
     }
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
-        vec![Fills::info(), Signals::info()]
+        DOCUMENTS.iter().map(|workload| (workload.info)()).collect()
     }
 
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
-        let of = OfWorkload { spec, stream };
-        match spec.workload.as_str() {
-            Fills::NAME => of.target::<Fills>(place),
-            Signals::NAME => of.target::<Signals>(place),
-            _ => None,
-        }
+        Some((workload(&spec.workload)?.target)(strategy(&spec.strategy)?, spec, stream, place))
     }
 
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
-        let of = OfWorkload { spec, stream };
-        match spec.workload.as_str() {
-            Fills::NAME => of.generations::<Fills>(),
-            Signals::NAME => of.generations::<Signals>(),
-            _ => None,
-        }
+        Some((workload(&spec.workload)?.generations)(stream, spec.state_size))
     }
 }
 
@@ -82,9 +81,11 @@ mod tests {
             assert_eq!(info().planted, name.starts_with("planted-"));
             assert!(strategy(name).is_some());
         }
-        assert_eq!(
-            Builtin.workloads().iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
-            [Fills::NAME, Signals::NAME]
-        );
+        for (entry, info) in DOCUMENTS.iter().zip(Builtin.workloads()) {
+            assert_eq!(info.name, entry.name);
+            assert!(workload(entry.name).is_some());
+        }
+        let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
+        assert_eq!(names, ["fills", "signals"]);
     }
 }
