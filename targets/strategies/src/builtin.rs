@@ -7,6 +7,7 @@ use crate::document::{Document, Strategy};
 use crate::planted;
 use crate::strategies::{atomic, atomic_fsync, direct};
 use crate::workloads::fills::Fills;
+use crate::workloads::positions::Positions;
 use crate::workloads::signals::Signals;
 
 /// The built-in strategies × workloads.
@@ -46,7 +47,7 @@ const fn document<W: Workload>() -> DocumentWorkload {
     }
 }
 
-const DOCUMENTS: [DocumentWorkload; 2] = [document::<Fills>(), document::<Signals>()];
+const DOCUMENTS: [DocumentWorkload; 3] = [document::<Fills>(), document::<Positions>(), document::<Signals>()];
 
 fn workload(name: &str) -> Option<DocumentWorkload> {
     DOCUMENTS.into_iter().find(|workload| workload.name == name)
@@ -86,6 +87,6 @@ mod tests {
             assert!(workload(entry.name).is_some());
         }
         let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
-        assert_eq!(names, ["fills", "signals"]);
+        assert_eq!(names, ["fills", "positions", "signals"]);
     }
 }

@@ -140,8 +140,13 @@ impl FillAuditLog {
 }
 
 /// Between 10.0000 and 1,299.9999 dollars.
-fn price(rng: &mut impl Rng) -> Decimal {
+pub(super) fn price(rng: &mut impl Rng) -> Decimal {
     Decimal::new(rng.random_range(100_000..13_000_000), 4)
+}
+
+/// So many thousandths of a price, again with four decimals.
+pub(super) fn per_mille(price: Decimal, thousandths: i64) -> Decimal {
+    (price * Decimal::new(thousandths, 3)).round_dp(4)
 }
 
 /// A symbol whose logged position is not the broker's.

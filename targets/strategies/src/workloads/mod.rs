@@ -1,6 +1,7 @@
 //! The workloads, one a file: what state is persisted, and what it costs to lose it. What several of them do alike is here.
 
 pub(crate) mod fills;
+pub(crate) mod positions;
 pub(crate) mod signals;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,14 @@ pub(crate) fn any_value<'a, K: Ord, V>(map: &'a mut BTreeMap<K, V>, rng: &mut im
     map.values_mut().nth(at)
 }
 
+/// Removes all but `keep` entries: a run of neighbours, anywhere.
+pub(crate) fn thin_out<K: Ord, V>(map: &mut BTreeMap<K, V>, keep: usize, rng: &mut impl Rng) {
+    let excess = map.len().saturating_sub(keep);
+    let from = rng.random_range(0..=map.len() - excess);
+    let mut at = 0..map.len();
+    map.retain(|_, _| at.next().is_none_or(|at| at < from || at >= from + excess));
+}
+
 /// What a restart costs: what `count` makes of the state that the program goes on with, the one found or an empty one. A program
 /// that stopped with an error goes on with nothing, and is counted as that alone.
 pub(crate) fn cost<S: Default>(found: &Found<&S>, count: impl FnOnce(&S, &mut Consequences)) -> Consequences {
@@ -64,6 +73,26 @@ pub(crate) fn cost<S: Default>(found: &Found<&S>, count: impl FnOnce(&S, &mut Co
     }
     consequences.0.retain(|_, count| *count > 0);
     consequences
+}
+
+/// How the entries that were found differ from those that were promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Entries that were promised and are not there.
+    pub(crate) missing: u64,
+    /// Entries that are there and were not promised: they had been removed.
+    pub(crate) revived: u64,
+    /// Entries that are there with an earlier value.
+    pub(crate) outdated: u64,
+}
+
+impl Difference {
+    pub(crate) fn between<K: Ord, V: PartialEq>(promised: &BTreeMap<K, V>, found: &BTreeMap<K, V>) -> Difference {
+        let missing = promised.keys().filter(|key| !found.contains_key(key)).count() as u64;
+        let revived = found.keys().filter(|key| !promised.contains_key(key)).count() as u64;
+        let outdated = promised.iter().filter(|(key, value)| found.get(key).is_some_and(|v| v != *value)).count();
+        Difference { missing, revived, outdated: outdated as u64 }
+    }
 }
 
 /// The laws that every workload keeps; each one's own tests call them.

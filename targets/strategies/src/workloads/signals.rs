@@ -9,7 +9,7 @@ use crashtest_model::{Bytes, Consequences, Generation, Seed, Shape, WorkloadInfo
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, REFUSED, any_value, cost, phrase, time_ms};
+use super::{Capacity, Difference, REFUSED, any_value, cost, phrase, time_ms};
 
 /// What an alert takes in the file at most, with the comma.
 const ALERT_BYTES: u64 = 56;
@@ -108,7 +108,7 @@ impl Workload for Signals {
 
     fn consequences(promised: &SignalTracker, found: &Found<&SignalTracker>) -> Consequences {
         cost(found, |tracker, consequences| {
-            let refired = promised.seen.keys().filter(|id| !tracker.seen.contains_key(*id)).count() as u64;
+            let refired = Difference::between(&promised.seen, &tracker.seen).missing;
             consequences.count("refired", refired);
             consequences.count("forgetful", u64::from(refired > 0));
         })
