@@ -8,6 +8,7 @@ use crate::planted;
 use crate::strategies::{atomic, atomic_fsync, direct};
 use crate::workloads::fills::Fills;
 use crate::workloads::positions::Positions;
+use crate::workloads::retry_queue::Retries;
 use crate::workloads::signals::Signals;
 
 /// The built-in strategies × workloads.
@@ -47,7 +48,8 @@ const fn document<W: Workload>() -> DocumentWorkload {
     }
 }
 
-const DOCUMENTS: [DocumentWorkload; 3] = [document::<Fills>(), document::<Positions>(), document::<Signals>()];
+const DOCUMENTS: [DocumentWorkload; 4] =
+    [document::<Fills>(), document::<Positions>(), document::<Signals>(), document::<Retries>()];
 
 fn workload(name: &str) -> Option<DocumentWorkload> {
     DOCUMENTS.into_iter().find(|workload| workload.name == name)
@@ -87,6 +89,6 @@ mod tests {
             assert!(workload(entry.name).is_some());
         }
         let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
-        assert_eq!(names, ["fills", "positions", "signals"]);
+        assert_eq!(names, ["fills", "positions", "signals", "retry-queue"]);
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod fills;
 pub(crate) mod positions;
+pub(crate) mod retry_queue;
 pub(crate) mod signals;
 
 use std::collections::BTreeMap;
