@@ -6,6 +6,7 @@ use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use crate::document::{Document, Strategy};
 use crate::planted;
 use crate::strategies::{atomic, atomic_fsync, direct};
+use crate::workloads::config::Config;
 use crate::workloads::fills::Fills;
 use crate::workloads::positions::Positions;
 use crate::workloads::retry_queue::Retries;
@@ -48,8 +49,8 @@ const fn document<W: Workload>() -> DocumentWorkload {
     }
 }
 
-const DOCUMENTS: [DocumentWorkload; 4] =
-    [document::<Fills>(), document::<Positions>(), document::<Signals>(), document::<Retries>()];
+const DOCUMENTS: [DocumentWorkload; 5] =
+    [document::<Fills>(), document::<Positions>(), document::<Signals>(), document::<Retries>(), document::<Config>()];
 
 fn workload(name: &str) -> Option<DocumentWorkload> {
     DOCUMENTS.into_iter().find(|workload| workload.name == name)
@@ -89,6 +90,6 @@ mod tests {
             assert!(workload(entry.name).is_some());
         }
         let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
-        assert_eq!(names, ["fills", "positions", "signals", "retry-queue"]);
+        assert_eq!(names, ["fills", "positions", "signals", "retry-queue", "config"]);
     }
 }
