@@ -6,6 +6,7 @@ use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use crate::document::{Document, Strategy};
 use crate::planted;
 use crate::strategies::{atomic, atomic_fsync, direct};
+use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::fills::Fills;
 use crate::workloads::positions::Positions;
@@ -49,8 +50,14 @@ const fn document<W: Workload>() -> DocumentWorkload {
     }
 }
 
-const DOCUMENTS: [DocumentWorkload; 5] =
-    [document::<Fills>(), document::<Positions>(), document::<Signals>(), document::<Retries>(), document::<Config>()];
+const DOCUMENTS: [DocumentWorkload; 6] = [
+    document::<Fills>(),
+    document::<Positions>(),
+    document::<Signals>(),
+    document::<Retries>(),
+    document::<Config>(),
+    document::<Candles>(),
+];
 
 fn workload(name: &str) -> Option<DocumentWorkload> {
     DOCUMENTS.into_iter().find(|workload| workload.name == name)
@@ -90,6 +97,6 @@ mod tests {
             assert!(workload(entry.name).is_some());
         }
         let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
-        assert_eq!(names, ["fills", "positions", "signals", "retry-queue", "config"]);
+        assert_eq!(names, ["fills", "positions", "signals", "retry-queue", "config", "candles"]);
     }
 }

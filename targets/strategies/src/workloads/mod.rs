@@ -1,5 +1,6 @@
 //! The workloads, one a file: what state is persisted, and what it costs to lose it. What several of them do alike is here.
 
+pub(crate) mod candles;
 pub(crate) mod config;
 pub(crate) mod fills;
 pub(crate) mod positions;
