@@ -12,6 +12,7 @@ use crate::workloads::fills::Fills;
 use crate::workloads::positions::Positions;
 use crate::workloads::retry_queue::Retries;
 use crate::workloads::signals::Signals;
+use crate::workloads::trades::Trades;
 
 /// The built-in strategies × workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,13 +51,14 @@ const fn document<W: Workload>() -> DocumentWorkload {
     }
 }
 
-const DOCUMENTS: [DocumentWorkload; 6] = [
+const DOCUMENTS: [DocumentWorkload; 7] = [
     document::<Fills>(),
     document::<Positions>(),
     document::<Signals>(),
     document::<Retries>(),
     document::<Config>(),
     document::<Candles>(),
+    document::<Trades>(),
 ];
 
 fn workload(name: &str) -> Option<DocumentWorkload> {
@@ -97,6 +99,6 @@ mod tests {
             assert!(workload(entry.name).is_some());
         }
         let names: Vec<String> = Builtin.workloads().into_iter().map(|info| info.name).collect();
-        assert_eq!(names, ["fills", "positions", "signals", "retry-queue", "config", "candles"]);
+        assert_eq!(names, ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"]);
     }
 }

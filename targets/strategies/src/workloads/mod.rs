@@ -6,6 +6,7 @@ pub(crate) mod fills;
 pub(crate) mod positions;
 pub(crate) mod retry_queue;
 pub(crate) mod signals;
+pub(crate) mod trades;
 
 use std::collections::BTreeMap;
 
