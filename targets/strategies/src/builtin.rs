@@ -1,10 +1,9 @@
 //! The registry of everything built in: the only place that knows strategies and workloads by name.
 
 use crashtest_kit::{Folded, Generations, LogWorkload, Logged, Place, Registry, Target, Workload};
-use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
+use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
 use crate::document::{Document, Strategy};
-use crate::log::format::Format;
 use crate::log::{self, Journal, Log};
 use crate::planted;
 use crate::strategies::backup::{self, Backup, BackupLoader};
@@ -12,13 +11,22 @@ use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
 use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
-use crate::workloads::{counter::Counter, fills::Fills, fills_log::FillsLog, hash_chain::HashChain, signals::Signals};
+use crate::workloads::candles::Candles;
+use crate::workloads::config::Config;
+use crate::workloads::counter::Counter;
+use crate::workloads::fills::Fills;
+use crate::workloads::fills_log::FillsLog;
+use crate::workloads::hash_chain::HashChain;
+use crate::workloads::positions::Positions;
+use crate::workloads::retry_queue::Retries;
+use crate::workloads::signals::Signals;
+use crate::workloads::trades::Trades;
 
 /// The built-in strategies × workloads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Builtin;
 
-/// A strategy's name, what is said of it, and how it is made.
+/// A document strategy's name, what is said of it, and how it is made.
 pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
 const STRATEGIES: [Entry; 12] = [
@@ -39,111 +47,135 @@ const STRATEGIES: [Entry; 12] = [
 /// A log strategy's name, what is said of it, and how its log is kept.
 type LogEntry = (&'static str, fn() -> StrategyInfo, Journal);
 
-const LOGS: [LogEntry; 3] = [
+const LOG_STRATEGIES: [LogEntry; 3] = [
     (append::LOG, append::log, append::WITH_FRAMES),
     (append::NOSYNC, append::nosync, append::WITHOUT_SYNC),
     (append::LINES, append::lines, append::WITH_LINES),
 ];
-
-fn journal(name: &str) -> Option<Journal> {
-    LOGS.into_iter().find(|(own, ..)| *own == name).map(|(.., journal)| journal)
-}
 
 fn strategy(name: &str) -> Option<Box<dyn Strategy>> {
     let mut entries = STRATEGIES.into_iter().chain(planted::STRATEGIES);
     entries.find(|(own, ..)| *own == name).map(|(.., make)| make())
 }
 
-/// What can be made for any workload, chosen by its name.
-struct OfWorkload<'a> {
-    spec: &'a TargetSpec,
-    stream: Seed,
+fn journal(name: &str) -> Option<Journal> {
+    LOG_STRATEGIES.into_iter().find(|(own, ..)| *own == name).map(|(.., journal)| journal)
 }
 
-impl OfWorkload<'_> {
-    fn target<W: Workload>(&self, place: Place) -> Option<Box<dyn Target>> {
-        let strategy = strategy(&self.spec.strategy)?;
-        Some(Box::new(Document::<W>::new(strategy, self.spec, self.stream, place)))
-    }
+type MakeTarget = fn(Box<dyn Strategy>, &TargetSpec, Seed, Place) -> Box<dyn Target>;
 
-    fn log<W: LogWorkload>(&self, journal: Journal, place: Place) -> Box<dyn Target> {
-        Box::new(Log::<W>::new(journal, self.spec, self.stream, place))
-    }
+/// A workload without its type: its name, what is said of it, and what is made of it as a document.
+struct DocumentWorkload {
+    name: &'static str,
+    info: fn() -> WorkloadInfo,
+    target: MakeTarget,
+    generations: fn(Seed, Bytes) -> Box<dyn Generations>,
+}
 
-    fn logged<W: LogWorkload>(&self, journal: Journal) -> Box<dyn Generations> {
-        let undamaged: fn(&[u8]) -> usize = match journal.format {
-            Format::Frames => |content| Format::Frames.split(content).end,
-            Format::Lines => |content| Format::Lines.split(content).end,
-        };
-        let bound = log::record_bound(self.spec.state_size);
-        Box::new(Logged::<W>::new(self.stream, bound, log::state_file::<W>(), undamaged))
+const fn document<W: Workload>() -> DocumentWorkload {
+    DocumentWorkload {
+        name: W::NAME,
+        info: W::info,
+        target: |strategy, spec, stream, place| Box::new(Document::<W>::new(strategy, spec, stream, place)),
+        generations: |stream, bound| Box::new(Folded::<W>::new(stream, bound)),
     }
+}
 
-    fn generations<W: Workload>(&self) -> Option<Box<dyn Generations>> {
-        Some(Box::new(Folded::<W>::new(self.stream, self.spec.state_size)))
+const DOCUMENTS: [DocumentWorkload; 7] = [
+    document::<Fills>(),
+    document::<Positions>(),
+    document::<Signals>(),
+    document::<Retries>(),
+    document::<Config>(),
+    document::<Candles>(),
+    document::<Trades>(),
+];
+
+/// The same as a log.
+struct RecordWorkload {
+    name: &'static str,
+    info: fn() -> WorkloadInfo,
+    target: fn(Journal, &TargetSpec, Seed, Place) -> Box<dyn Target>,
+    generations: fn(Journal, &TargetSpec, Seed) -> Box<dyn Generations>,
+}
+
+const fn records<W: LogWorkload>() -> RecordWorkload {
+    RecordWorkload {
+        name: W::NAME,
+        info: W::info,
+        target: |journal, spec, stream, place| Box::new(Log::<W>::new(journal, spec, stream, place)),
+        generations: |journal, spec, stream| {
+            let bound = log::record_bound(spec.state_size);
+            Box::new(Logged::<W>::new(stream, bound, log::state_file::<W>(), journal.format.undamaged()))
+        },
     }
+}
+
+const LOGS: [RecordWorkload; 3] = [records::<FillsLog>(), records::<HashChain>(), records::<Counter>()];
+
+fn as_document(name: &str) -> Option<DocumentWorkload> {
+    DOCUMENTS.into_iter().find(|workload| workload.name == name)
+}
+
+fn as_log(name: &str) -> Option<RecordWorkload> {
+    LOGS.into_iter().find(|workload| workload.name == name)
 }
 
 impl Registry for Builtin {
     fn strategies(&self) -> Vec<StrategyInfo> {
         let documents = STRATEGIES.iter().map(|(_, info, _)| info());
-        let logs = LOGS.iter().map(|(_, info, _)| info());
+        let logs = LOG_STRATEGIES.iter().map(|(_, info, _)| info());
         documents.chain(logs).chain(planted::STRATEGIES.iter().map(|(_, info, _)| info())).collect()
     }
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
-        vec![Fills::info(), Signals::info(), HashChain::info(), Counter::info()]
+        let only_logs = LOGS.iter().filter(|log| as_document(log.name).is_none());
+        DOCUMENTS.iter().map(|workload| workload.info).chain(only_logs.map(|log| log.info)).map(|info| info()).collect()
     }
 
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
-        let of = OfWorkload { spec, stream };
-        if let Some(journal) = journal(&spec.strategy) {
-            return match spec.workload.as_str() {
-                FillsLog::NAME => Some(of.log::<FillsLog>(journal, place)),
-                HashChain::NAME => Some(of.log::<HashChain>(journal, place)),
-                Counter::NAME => Some(of.log::<Counter>(journal, place)),
-                _ => None,
-            };
-        }
-        match spec.workload.as_str() {
-            Fills::NAME => of.target::<Fills>(place),
-            Signals::NAME => of.target::<Signals>(place),
-            _ => None,
+        match journal(&spec.strategy) {
+            Some(journal) => Some((as_log(&spec.workload)?.target)(journal, spec, stream, place)),
+            None => Some((as_document(&spec.workload)?.target)(strategy(&spec.strategy)?, spec, stream, place)),
         }
     }
 
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
-        let of = OfWorkload { spec, stream };
-        if let Some(journal) = journal(&spec.strategy) {
-            return match spec.workload.as_str() {
-                FillsLog::NAME => Some(of.logged::<FillsLog>(journal)),
-                HashChain::NAME => Some(of.logged::<HashChain>(journal)),
-                Counter::NAME => Some(of.logged::<Counter>(journal)),
-                _ => None,
-            };
-        }
-        match spec.workload.as_str() {
-            Fills::NAME => of.generations::<Fills>(),
-            Signals::NAME => of.generations::<Signals>(),
-            _ => None,
+        match journal(&spec.strategy) {
+            Some(journal) => Some((as_log(&spec.workload)?.generations)(journal, spec, stream)),
+            None => Some((as_document(&spec.workload)?.generations)(stream, spec.state_size)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crashtest_model::Shape;
+
     use super::*;
 
     #[test]
     fn every_entry_is_found_by_the_name_that_it_is_listed_under() {
         for (name, info, _) in STRATEGIES.iter().chain(&planted::STRATEGIES) {
-            assert_eq!(info().name, *name);
+            assert_eq!((info().name.as_str(), info().shape), (*name, Shape::Document));
             assert_eq!(info().planted, name.starts_with("planted-"));
             assert!(strategy(name).is_some());
         }
-        assert_eq!(
-            Builtin.workloads().iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
-            [Fills::NAME, Signals::NAME, HashChain::NAME, Counter::NAME]
-        );
+        for (name, info, _) in LOG_STRATEGIES {
+            assert_eq!((info().name.as_str(), info().shape), (name, Shape::Log));
+            assert!(journal(name).is_some());
+        }
+    }
+
+    #[test]
+    fn every_workload_can_be_what_it_says() {
+        let workloads = Builtin.workloads();
+        let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
+        let documents = ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"];
+        assert_eq!(names, [&documents[..], &["hash-chain", "counter"]].concat());
+        for info in workloads {
+            assert_eq!(info.shapes.contains(&Shape::Document), as_document(&info.name).is_some());
+            assert_eq!(info.shapes.contains(&Shape::Log), as_log(&info.name).is_some());
+        }
     }
 }

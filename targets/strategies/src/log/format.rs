@@ -40,6 +40,14 @@ impl Format {
         }
     }
 
+    /// How many bytes at the start of a file are whole records.
+    pub(crate) fn undamaged(self) -> fn(&[u8]) -> usize {
+        match self {
+            Format::Lines => |content| split_lines(content).end,
+            Format::Frames => |content| split_frames(content).end,
+        }
+    }
+
     pub(crate) fn split(self, content: &[u8]) -> Split<'_> {
         match self {
             Format::Lines => split_lines(content),

@@ -12,7 +12,7 @@ use rand::{Rng, RngExt};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{REFUSED, phrase};
+use super::{Capacity, REFUSED, cost, phrase, time_ms};
 
 /// What a fill takes in the file at most, with the comma.
 pub(super) const FILL_BYTES: u64 = 118;
@@ -45,6 +45,10 @@ impl Symbol {
         Symbol::Nvda,
         Symbol::Tsla,
     ];
+
+    pub(super) fn any(rng: &mut impl Rng) -> Symbol {
+        Symbol::ALL[rng.random_range(0..Symbol::ALL.len())]
+    }
 }
 
 /// Which way.
@@ -54,6 +58,12 @@ impl Symbol {
 pub enum Side {
     Buy,
     Sell,
+}
+
+impl Side {
+    pub(super) fn any(rng: &mut impl Rng) -> Side {
+        if rng.random() { Side::Buy } else { Side::Sell }
+    }
 }
 
 /// One execution.
@@ -78,11 +88,11 @@ impl Fill {
     pub(super) fn random(id: u64, rng: &mut impl Rng) -> Fill {
         Fill {
             id,
-            symbol: Symbol::ALL[rng.random_range(0..Symbol::ALL.len())],
-            side: if rng.random() { Side::Buy } else { Side::Sell },
+            symbol: Symbol::any(rng),
+            side: Side::any(rng),
             quantity: rng.random_range(1..10_000),
             price: price(rng),
-            time_ms: 1_767_623_400_000 + id * 250,
+            time_ms: time_ms(id),
         }
     }
 
@@ -135,8 +145,13 @@ impl FillAuditLog {
 }
 
 /// Between 10.0000 and 1,299.9999 dollars.
-fn price(rng: &mut impl Rng) -> Decimal {
+pub(super) fn price(rng: &mut impl Rng) -> Decimal {
     Decimal::new(rng.random_range(100_000..13_000_000), 4)
+}
+
+/// So many thousandths of a price, again with four decimals.
+pub(super) fn per_mille(price: Decimal, thousandths: i64) -> Decimal {
+    (price * Decimal::new(thousandths, 3)).round_dp(4)
 }
 
 /// A symbol whose logged position is not the broker's.
@@ -166,8 +181,8 @@ pub fn reconcile(log: &FillAuditLog, broker: &BTreeMap<Symbol, i64>) -> Result<(
 pub(crate) struct Fills;
 
 /// How many fills a log of `bound` bytes can hold.
-fn capacity(bound: Bytes) -> usize {
-    usize::try_from((bound.0.saturating_sub(HEADER_BYTES) / FILL_BYTES).max(4)).unwrap_or(usize::MAX)
+fn capacity(bound: Bytes) -> Capacity {
+    Capacity::within(bound, HEADER_BYTES, FILL_BYTES)
 }
 
 impl Workload for Fills {
@@ -196,8 +211,7 @@ impl Workload for Fills {
         for symbol in Symbol::ALL {
             log.opening.insert(symbol, rng.random_range(-5_000..5_000));
         }
-        let capacity = capacity(bound);
-        let fills = rng.random_range(capacity * 7 / 8..=capacity);
+        let fills = capacity(bound).nearly_full(&mut rng);
         log.execute(fills, &mut rng);
         log
     }
@@ -207,10 +221,10 @@ impl Workload for Fills {
     fn apply(stream: Seed, generation: Generation, bound: Bytes, log: &mut FillAuditLog) {
         let mut rng = operation_rng(stream, generation);
         let capacity = capacity(bound);
-        let few = rng.random_range(1..=(capacity / 32).max(1));
+        let few = capacity.few(&mut rng);
         match rng.random_range(0..10) {
             0..6 => log.execute(few, &mut rng),
-            6..8 => log.fills.truncate(log.fills.len().saturating_sub(few).max(capacity * 3 / 4)),
+            6..8 => log.fills.truncate(capacity.without(few, log.fills.len())),
             _ => {
                 let corrected = price(&mut rng);
                 let at = rng.random_range(0..log.fills.len().max(1));
@@ -219,8 +233,8 @@ impl Workload for Fills {
                 }
             }
         }
-        if log.fills.len() > capacity {
-            log.settle(rng.random_range(capacity * 7 / 8..=capacity));
+        if log.fills.len() > capacity.0 {
+            log.settle(capacity.nearly_full(&mut rng));
         }
         log.sequence = generation;
     }
@@ -231,63 +245,38 @@ impl Workload for Fills {
 
     fn consequences(promised: &FillAuditLog, found: &Found<&FillAuditLog>) -> Consequences {
         let broker = promised.positions();
-        let empty = FillAuditLog::default();
-        let log = match found {
-            Found::State(log) => log,
-            Found::Fresh => &empty,
-            Found::Refused => {
-                let mut refused = Consequences::default();
-                refused.count(REFUSED, 1);
-                return refused;
+        cost(found, |log, consequences| {
+            let logged = log.positions();
+            let shares = |symbol: &Symbol, held: &i64| held.abs_diff(logged.get(symbol).copied().unwrap_or(0));
+            let drift: u64 = broker.iter().map(|(symbol, held)| shares(symbol, held)).sum();
+            match reconcile(log, &broker) {
+                Err(drifted) => {
+                    consequences.count("alerted", 1);
+                    consequences.count("shares-reported", drifted.iter().map(|d| d.shares.unsigned_abs()).sum());
+                }
+                Ok(()) if drift > 0 => {
+                    consequences.count("quiet", 1);
+                    consequences.count("shares-missed", drift);
+                }
+                Ok(()) => {}
             }
-        };
-        let logged = log.positions();
-        let shares = |symbol: &Symbol, held: &i64| held.abs_diff(logged.get(symbol).copied().unwrap_or(0));
-        let drift: u64 = broker.iter().map(|(symbol, held)| shares(symbol, held)).sum();
-        let mut consequences = Consequences::default();
-        match reconcile(log, &broker) {
-            Err(drifted) => {
-                consequences.count("alerted", 1);
-                consequences.count("shares-reported", drifted.iter().map(|d| d.shares.unsigned_abs()).sum());
-            }
-            Ok(()) if drift > 0 => {
-                consequences.count("quiet", 1);
-                consequences.count("shares-missed", drift);
-            }
-            Ok(()) => {}
-        }
-        consequences
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crashtest_kit::encode;
     use proptest::prelude::*;
 
+    use super::super::laws;
     use super::*;
 
-    fn length(log: &FillAuditLog) -> usize {
-        let mut bytes = Vec::new();
-        encode(log, &mut bytes).unwrap();
-        bytes.len()
+    #[test]
+    fn it_keeps_the_laws_of_workloads() {
+        laws::hold_for::<Fills>();
     }
 
     proptest! {
-        #[test]
-        fn the_file_stays_within_its_bound_grows_and_shrinks(seed: u64, kib in 1u64..80) {
-            let (stream, bound) = (Seed(seed), Bytes::kib(kib));
-            let mut log = Fills::initial(stream, bound);
-            let mut lengths = vec![length(&log)];
-            for g in 1..200 {
-                Fills::apply(stream, Generation(g), bound, &mut log);
-                lengths.push(length(&log));
-            }
-            prop_assert!(lengths.iter().all(|l| *l as u64 <= bound.0), "{:?} > {bound}", lengths.iter().max());
-            prop_assert!(!lengths.is_sorted_by(|a, b| a <= b), "it shrinks");
-            prop_assert!(!lengths.is_sorted_by(|a, b| a >= b), "it grows");
-        }
-
         #[test]
         fn settling_a_day_changes_no_position(seed: u64, keep in 0usize..100) {
             let mut log = Fills::initial(Seed(seed), Bytes::kib(16));

@@ -9,7 +9,7 @@ use crashtest_model::{Bytes, Consequences, Generation, Seed, Shape, WorkloadInfo
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::{REFUSED, phrase};
+use super::{Capacity, Difference, REFUSED, any_value, cost, phrase, time_ms};
 
 /// What an alert takes in the file at most, with the comma.
 const ALERT_BYTES: u64 = 56;
@@ -35,7 +35,7 @@ impl SignalTracker {
         for _ in 0..count {
             let symbol = SYMBOLS[rng.random_range(0..SYMBOLS.len())];
             let pattern = PATTERNS[rng.random_range(0..PATTERNS.len())];
-            self.seen.insert(format!("{:010}-{symbol}-{pattern}", self.next), 1_767_623_400_000 + self.next * 250);
+            self.seen.insert(format!("{:010}-{symbol}-{pattern}", self.next), time_ms(self.next));
             self.next += 1;
         }
     }
@@ -52,8 +52,8 @@ impl SignalTracker {
 pub(crate) struct Signals;
 
 /// How many alerts a file of `bound` bytes can hold.
-fn capacity(bound: Bytes) -> usize {
-    usize::try_from((bound.0.saturating_sub(HEADER_BYTES) / ALERT_BYTES).max(4)).unwrap_or(usize::MAX)
+fn capacity(bound: Bytes) -> Capacity {
+    Capacity::within(bound, HEADER_BYTES, ALERT_BYTES)
 }
 
 impl Workload for Signals {
@@ -77,8 +77,7 @@ impl Workload for Signals {
     fn initial(stream: Seed, bound: Bytes) -> SignalTracker {
         let mut tracker = SignalTracker { next: 1, ..SignalTracker::default() };
         let mut rng = operation_rng(stream, Generation::ZERO);
-        let capacity = capacity(bound);
-        let alerts = rng.random_range(capacity * 7 / 8..=capacity);
+        let alerts = capacity(bound).nearly_full(&mut rng);
         tracker.fire(alerts, &mut rng);
         tracker
     }
@@ -87,20 +86,18 @@ impl Workload for Signals {
     fn apply(stream: Seed, generation: Generation, bound: Bytes, tracker: &mut SignalTracker) {
         let mut rng = operation_rng(stream, generation);
         let capacity = capacity(bound);
-        let few = rng.random_range(1..=(capacity / 32).max(1));
+        let few = capacity.few(&mut rng);
         match rng.random_range(0..10) {
             0..6 => tracker.fire(few, &mut rng),
-            6..8 => tracker.expire(tracker.seen.len().saturating_sub(few).max(capacity * 3 / 4)),
+            6..8 => tracker.expire(capacity.without(few, tracker.seen.len())),
             _ => {
-                let later = 1_767_623_400_000 + (tracker.next + generation.0) * 250;
-                let at = rng.random_range(0..tracker.seen.len().max(1));
-                if let Some(last) = tracker.seen.values_mut().nth(at) {
-                    *last = later;
+                if let Some(last) = any_value(&mut tracker.seen, &mut rng) {
+                    *last = time_ms(tracker.next + generation.0);
                 }
             }
         }
-        if tracker.seen.len() > capacity {
-            tracker.expire(rng.random_range(capacity * 7 / 8..=capacity));
+        if tracker.seen.len() > capacity.0 {
+            tracker.expire(capacity.nearly_full(&mut rng));
         }
         tracker.sequence = generation;
     }
@@ -110,47 +107,22 @@ impl Workload for Signals {
     }
 
     fn consequences(promised: &SignalTracker, found: &Found<&SignalTracker>) -> Consequences {
-        let mut consequences = Consequences::default();
-        let known = |id: &String| match found {
-            Found::State(tracker) => tracker.seen.contains_key(id),
-            Found::Fresh | Found::Refused => false,
-        };
-        if *found == Found::Refused {
-            consequences.count(REFUSED, 1);
-            return consequences;
-        }
-        let refired = promised.seen.keys().filter(|id| !known(id)).count() as u64;
-        if refired > 0 {
+        cost(found, |tracker, consequences| {
+            let refired = Difference::between(&promised.seen, &tracker.seen).missing;
             consequences.count("refired", refired);
-            consequences.count("forgetful", 1);
-        }
-        consequences
+            consequences.count("forgetful", u64::from(refired > 0));
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crashtest_kit::encode;
-    use proptest::prelude::*;
-
+    use super::super::laws;
     use super::*;
 
-    proptest! {
-        #[test]
-        fn the_file_stays_within_its_bound_grows_and_shrinks(seed: u64, kib in 1u64..80) {
-            let (stream, bound) = (Seed(seed), Bytes::kib(kib));
-            let mut tracker = Signals::initial(stream, bound);
-            let (mut grew, mut shrank, mut last) = (false, false, usize::MAX);
-            for g in 1..200 {
-                Signals::apply(stream, Generation(g), bound, &mut tracker);
-                let mut bytes = Vec::new();
-                encode(&tracker, &mut bytes).unwrap();
-                prop_assert!(bytes.len() as u64 <= bound.0, "{} > {bound}", bytes.len());
-                (grew, shrank) = (grew || bytes.len() > last, shrank || bytes.len() < last);
-                last = bytes.len();
-            }
-            prop_assert!(grew && shrank);
-        }
+    #[test]
+    fn it_keeps_the_laws_of_workloads() {
+        laws::hold_for::<Signals>();
     }
 
     #[test]
