@@ -11,7 +11,8 @@ use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
-    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Loader, Plan, RunRecord, StrategyInfo, WorkloadInfo,
+    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Loader, Plan, RunRecord, StrategyInfo,
+    WorkloadInfo,
 };
 use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

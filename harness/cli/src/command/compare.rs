@@ -141,11 +141,16 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Problem> {
     let subject = Subject { name: "compare", why: WHY, limits: &[] };
     let conducted = grid::conduct(&Builtin, &subject, cells, &manner)?;
     let recorded = &conducted.recorded;
-    console::print(&match args.output_format {
-        OutputFormat::Text => render::grid::terminal(recorded, console::width(), console::color()),
-        OutputFormat::Json => render::grid::json(recorded),
-        OutputFormat::Markdown => render::grid::markdown(recorded),
-    });
+    // Where nothing could be run there is nothing to show but why; the folder says the same.
+    let nothing = conducted.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);
+    match args.output_format {
+        OutputFormat::Text if nothing => {}
+        OutputFormat::Text => {
+            console::print(&render::grid::terminal(recorded, console::width(), console::color()));
+        }
+        OutputFormat::Json => console::print(&render::grid::json(recorded)),
+        OutputFormat::Markdown => console::print(&render::grid::markdown(recorded)),
+    }
     if let Some(problem) = &conducted.problem {
         console::complain(&problem.to_string());
     }

@@ -10,12 +10,7 @@ use super::layout;
 use crate::FolderError;
 
 /// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
-pub(crate) fn new_folder(
-    out: &Path,
-    started: &str,
-    name: &str,
-    seed: Seed,
-) -> Result<(PathBuf, String), FolderError> {
+pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Seed) -> Result<(PathBuf, String), FolderError> {
     let time: jiff::Timestamp =
         started.parse().map_err(|source| FolderError::Started { started: started.to_owned(), source })?;
     let stem = format!("{}-{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name), seed.0);

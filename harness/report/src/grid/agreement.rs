@@ -38,8 +38,7 @@ fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> A
         verdicts.iter().copied().filter(|verdict| verdict.is_violation()).collect()
     };
     let unexpected: Vec<Verdict> = seen.iter().copied().filter(|verdict| !expected.allows(*verdict)).collect();
-    let missing: Vec<Verdict> =
-        wanted(&expected.must).into_iter().filter(|verdict| !shown.contains(verdict)).collect();
+    let missing: Vec<Verdict> = wanted(&expected.must).into_iter().filter(|verdict| !shown.contains(verdict)).collect();
     let mut none_of = wanted(&expected.one_of);
     if none_of.iter().any(|verdict| shown.contains(verdict)) {
         none_of.clear();

@@ -100,7 +100,7 @@ pub(super) fn legend(cells: &[Contender<'_>], columns: &[Guarantee]) -> Vec<&'st
         lines.push("A rate is how often a restart after a kill broke the guarantee, with its 95 % interval.");
     }
     if any(|mark| *mark == Mark::Kept) {
-        lines.push("“kept” is a bound: no failure among the judged kills, so the rate is below “kept means” (95 %).");
+        lines.push("“kept”: no failure among the judged kills. That is a bound, not a proof: the rate is what “kept means” (95 %).");
     }
     if any(|mark| *mark == Mark::Hidden) {
         lines.push("“hidden”: a lenient loader tells no damage from another; it starts fresh, a silent reset.");
@@ -119,9 +119,12 @@ pub(super) fn legend(cells: &[Contender<'_>], columns: &[Guarantee]) -> Vec<&'st
 
 /// What such a test cannot show, in plain words: name, sentence.
 pub(super) fn limits(grid: &RecordedGrid) -> Vec<(String, String)> {
-    let kind = grid.cells.iter().flatten().next().map_or(&grid.grid.environment.file_system.kind, |cell| {
-        &cell.run.environment.file_system.kind
-    });
+    let kind = grid
+        .cells
+        .iter()
+        .flatten()
+        .next()
+        .map_or(&grid.grid.environment.file_system.kind, |cell| &cell.run.environment.file_system.kind);
     let kills = grid.grid.cells.iter().any(|cell| cell.plan.faults.contains(&Fault::Kill));
     let mut limits = Vec::new();
     let mut say = |name: &str, words: String| limits.push((name.to_owned(), words));
@@ -140,7 +143,10 @@ pub(super) fn limits(grid: &RecordedGrid) -> Vec<(String, String)> {
         );
     }
     say("two writers", "One writer at a time: two that race for one file are another test.".to_owned());
-    say("other disks", format!("This was one machine and one file system ({kind}); another may order writes otherwise."));
+    say(
+        "other disks",
+        format!("This was one machine and one file system ({kind}); another may order writes otherwise."),
+    );
     for limit in &grid.grid.limits {
         say("this grid", limit.clone());
     }

@@ -143,7 +143,9 @@ fn range(interval: &Interval) -> String {
         };
         if rate >= 0.1 { format!("{whole:.0}") } else { percent(rate, rounding) }
     };
-    format!("{}-{}", short(interval.low, Rounding::Down), short(interval.high, Rounding::Up))
+    // A lower end that is next to nothing beside the upper one would only take room.
+    let low = if interval.low * 100.0 < interval.high { 0.0 } else { interval.low };
+    format!("{}-{}", short(low, Rounding::Down), short(interval.high, Rounding::Up))
 }
 
 #[cfg(test)]
@@ -165,6 +167,7 @@ mod tests {
         assert_eq!(shown(0.2221, 0.2789), "22-28");
         assert_eq!(shown(0.0512, 0.0831), "5.1-8.4");
         assert_eq!(shown(0.000_25, 0.0056), "0.025-0.56");
+        assert_eq!(shown(0.000_002_5, 0.000_557), "0-0.056");
         assert_eq!(shown(0.981, 1.0), "98-100");
     }
 }

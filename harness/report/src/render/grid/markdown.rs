@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crashtest_model::Standing;
+use crashtest_model::{Finding, Standing};
 
 use super::conclusion::{GridConclusion, GridJudgement};
 use super::contender::{self, Contender};
@@ -15,8 +15,10 @@ use crate::render::{findings, histogram, row};
 
 /// Cells that have rows in the table; with the longest texts they stay below the limit.
 const MOST_ROWS: usize = 400;
-/// Cells whose failures are shown in full.
-const MOST_EXAMPLES: usize = 30;
+/// Failures are shown in full until the report has so many bytes: the rest of it has room in as many again.
+const MOST_BYTES: usize = 500_000;
+/// Notes on the folder.
+const MOST_NOTES: usize = 30;
 /// Consequences of one cell.
 const MOST_COSTS: usize = 8;
 
@@ -51,7 +53,7 @@ fn head(text: &mut String, grid: &RecordedGrid) {
     };
     let _ = writeln!(text, "## {sign} crashtest {}: {}\n", plain(&grid.grid.name), plain(&conditions::subject(grid)));
     let _ = writeln!(text, "**{}**\n\n{}\n", plain(&conclusion.sentence), plain(&grid.grid.why));
-    for note in grid.notes.iter().take(MOST_EXAMPLES) {
+    for note in grid.notes.iter().take(MOST_NOTES) {
         let _ = writeln!(text, "> {}\n", plain(note));
     }
 }
@@ -91,7 +93,7 @@ fn table(text: &mut String, cells: &[Contender<'_>]) {
         let _ = writeln!(
             text,
             " {} | {} | {} | {} |",
-            or_dash(cell.kills().and_then(bound).map(|bound| format!("&lt; {bound} %"))),
+            or_dash(cell.kills().and_then(bound).map(|bound| format!("≤ {bound} %"))),
             or_dash(cell.kills().and_then(|row| row.kills_landed).map(thousands)),
             or_dash(cell.saves_per_second().map(|saves| thousands(saves as u64))),
             or_dash(share),
@@ -109,28 +111,37 @@ fn table(text: &mut String, cells: &[Contender<'_>]) {
 
 fn examples(text: &mut String, cells: &[Contender<'_>]) {
     let failing: Vec<_> = cells.iter().filter_map(|cell| Some((cell, cell.example()?))).collect();
-    for (cell, finding) in failing.iter().take(MOST_EXAMPLES) {
-        let recipe = cell.cell.map_or("", |cell| cell.run.strategy.recipe.as_str());
-        let _ = writeln!(text, "### {}\n\n`{}`\n", plain(&cell.label()), code(recipe));
-        if let Some(kills) = cell.kills() {
-            let _ = writeln!(text, "- {}", row::failures_words(kills));
-            let files = histogram::sorted(&kills.raw);
-            let files: Vec<String> = files.iter().map(|(state, n)| format!("{} {state}", thousands(*n))).collect();
-            let _ = writeln!(text, "- files before recovery: {}", plain(&files.join(", ")));
-            for cost in kills.consequences.iter().take(MOST_COSTS) {
-                let _ = writeln!(text, "- cost: {} {}", thousands(cost.count), plain(&cost.words));
-            }
+    for (n, (cell, finding)) in failing.iter().enumerate() {
+        let example = example(cell, finding);
+        if text.len() + example.len() > MOST_BYTES {
+            let _ = writeln!(text, "…and {} more that failed: their folders tell.\n", failing.len() - n);
+            return;
         }
-        if let Some(first) = cell.first_starts().filter(|row| row::violations(row) > 0) {
-            let _ = writeln!(text, "- {}", row::failures_words(first));
+        text.push_str(&example);
+    }
+}
+
+/// What one cell's failures were like.
+fn example(cell: &Contender<'_>, finding: &Finding) -> String {
+    let mut text = String::new();
+    let recipe = cell.cell.map_or("", |cell| cell.run.strategy.recipe.as_str());
+    let _ = writeln!(text, "### {}: how it fails\n\n`{}`\n", plain(&cell.label()), code(recipe));
+    if let Some(kills) = cell.kills() {
+        let _ = writeln!(text, "- {}", row::failures_words(kills));
+        let files = histogram::sorted(&kills.raw);
+        let files: Vec<String> = files.iter().map(|(state, n)| format!("{} {state}", thousands(*n))).collect();
+        let _ = writeln!(text, "- files before recovery: {}", plain(&files.join(", ")));
+        for cost in kills.consequences.iter().take(MOST_COSTS) {
+            let _ = writeln!(text, "- cost: {} {}", thousands(cost.count), plain(&cost.words));
         }
-        let example = format!("{}: {}", finding.verdict, finding.explanation);
-        let _ = writeln!(text, "- e.g. {}; {}", plain(&example), plain(&findings::first_words(finding)));
-        let _ = writeln!(text, "- replay: `{}`\n", code(&finding.replay));
     }
-    if failing.len() > MOST_EXAMPLES {
-        let _ = writeln!(text, "…and {} more that failed: their folders tell.\n", failing.len() - MOST_EXAMPLES);
+    if let Some(first) = cell.first_starts().filter(|row| row::violations(row) > 0) {
+        let _ = writeln!(text, "- {}", row::failures_words(first));
     }
+    let words = format!("{}: {}", finding.verdict, finding.explanation);
+    let _ = writeln!(text, "- e.g. {}; {}", plain(&words), plain(&findings::first_words(finding)));
+    let _ = writeln!(text, "- replay: `{}`\n", code(&finding.replay));
+    text
 }
 
 fn standings(text: &mut String, cells: &[Contender<'_>]) {

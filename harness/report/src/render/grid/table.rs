@@ -14,8 +14,10 @@ const LONGEST_NAME: usize = 16;
 /// How much room cells take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
-    /// A line a cell.
+    /// A line a heading, a line a cell.
     Wide,
+    /// Headings over several lines, a line a cell.
+    Medium,
     /// Headings and cells over several lines.
     Narrow,
 }
@@ -39,10 +41,12 @@ pub(super) fn tables(cells: &[Contender<'_>], columns: &[Guarantee], width: usiz
         let guarantees = columns.iter().map(|column| guarantee_column(cells, *column, room)).collect::<Vec<_>>();
         (names(cells, room), guarantees, evidence_columns(cells))
     };
-    let (label, guarantees, evidence) = all(Room::Wide);
-    let every: Vec<&Column> = guarantees.iter().chain(&evidence).collect();
-    if width_of(&label, &every, Room::Wide) <= width {
-        return vec![draw(&label, &every, Room::Wide, color)];
+    for room in [Room::Wide, Room::Medium, Room::Narrow] {
+        let (label, guarantees, evidence) = all(room);
+        let every: Vec<&Column> = guarantees.iter().chain(&evidence).collect();
+        if width_of(&label, &every, room) <= width {
+            return vec![draw(&label, &every, room, color)];
+        }
     }
     let (label, guarantees, evidence) = all(Room::Narrow);
     let mut drawn = Vec::new();
@@ -68,7 +72,7 @@ fn stacked<'c>(label: &Column, columns: &'c [Column], width: usize) -> Vec<Vec<&
 
 fn names(cells: &[Contender<'_>], room: Room) -> Column {
     let lines = |cell: &Contender<'_>| match room {
-        Room::Wide => vec![cell.label()],
+        Room::Wide | Room::Medium => vec![cell.label()],
         Room::Narrow => {
             let (strategy, rest) = cell.label_parts();
             let rest: Vec<String> = rest.iter().map(|word| format!("  {word}")).collect();
@@ -100,9 +104,9 @@ fn guarantee_column(cells: &[Contender<'_>], guarantee: Guarantee, room: Room) -
             Mark::NotTested | Mark::Hidden => None,
         };
         let lines = match (mark.words(), room) {
-            ((rate, Some(range)), Room::Wide) => vec![format!("{rate} ({range})")],
+            ((rate, Some(range)), Room::Wide | Room::Medium) => vec![format!("{rate} ({range})")],
+            ((word, None), Room::Wide | Room::Medium) => vec![word],
             ((rate, range), Room::Narrow) => [rate].into_iter().chain(range).collect(),
-            ((word, None), Room::Wide) => vec![word],
         };
         (lines, ink)
     };
@@ -117,7 +121,7 @@ fn evidence_columns(cells: &[Contender<'_>]) -> Vec<Column> {
         right: Align::Right,
     };
     vec![
-        column("kept means", &|cell| cell.kills().and_then(bound).map(|bound| format!("< {bound} %"))),
+        column("kept means", &|cell| cell.kills().and_then(bound).map(|bound| format!("≤ {bound} %"))),
         column("kills landed", &|cell| cell.kills()?.kills_landed.map(thousands)),
         column("saves per second", &|cell| cell.saves_per_second().map(|saves| thousands(saves as u64))),
         column("of the fastest", &|cell| {
@@ -171,6 +175,6 @@ fn draw(label: &Column, columns: &[&Column], room: Room, color: Color) -> Vec<St
 fn heading_lines(heading: &'static str, room: Room) -> Vec<&'static str> {
     match room {
         Room::Wide => vec![heading],
-        Room::Narrow => heading.split(' ').collect(),
+        Room::Medium | Room::Narrow => heading.split(' ').collect(),
     }
 }

@@ -61,7 +61,7 @@ fn guarantees(page: &mut Page, cells: &[Contender<'_>]) {
 /// What one cell's failures were like.
 fn failures(page: &mut Page, cell: &Contender<'_>) {
     let recipe = cell.cell.map_or("", |cell| cell.run.strategy.recipe.as_str());
-    page.heading(&cell.label(), "");
+    page.heading(&cell.label(), "how it fails");
     page.wrapped("  calls   ", recipe);
     if let Some(kills) = cell.kills() {
         page.wrapped("  kills   ", &row::failures_words(kills));
