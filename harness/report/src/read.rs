@@ -36,7 +36,7 @@ pub enum Results {
     /// One campaign.
     Run(Box<Recorded>),
     /// Many, reported as one.
-    Grid(RecordedGrid),
+    Grid(Box<RecordedGrid>),
 }
 
 /// Reads a results folder, or a link to one. Streams: memory does not grow with the number of trials.
@@ -92,7 +92,7 @@ pub fn find_trial(path: &Path, fault: Fault, start: Start, trial: u64) -> Result
 /// As [`read`] and [`read_grid`].
 pub fn read_results(path: &Path) -> Result<Results, FolderError> {
     if latest::resolve(path).join(layout::GRID).exists() {
-        return read_grid(path).map(Results::Grid);
+        return read_grid(path).map(|grid| Results::Grid(Box::new(grid)));
     }
     read(path).map(|recorded| Results::Run(Box::new(recorded)))
 }

@@ -263,7 +263,7 @@ fn written(out: &Path, cells: &[Made], whole: usize, trials: usize) -> (GridFold
 
 fn read_grid(path: &Path) -> RecordedGrid {
     match read_results(path).unwrap() {
-        Results::Grid(grid) => grid,
+        Results::Grid(grid) => *grid,
         Results::Run(run) => panic!("{} is a run", run.path.display()),
     }
 }

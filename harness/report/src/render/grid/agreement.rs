@@ -12,7 +12,7 @@ pub(super) fn words(cell: &CellSummary) -> String {
     let head = cell.standing.words();
     let parts: Vec<String> = match cell.standing {
         Standing::AsDocumented => cell.agreement.iter().filter_map(shown).collect(),
-        Standing::NotRun => Vec::new(),
+        Standing::NotRun | Standing::Incomplete => Vec::new(),
         _ => cell.agreement.iter().filter_map(departure).collect(),
     };
     match (parts.is_empty(), cell.standing) {
