@@ -89,7 +89,7 @@ pub fn find_trial(path: &Path, fault: Fault, start: Start, trial: u64) -> Result
 ///
 /// # Errors
 ///
-/// As [`read`] and [`read_grid`].
+/// As [`read`]; a grid's cells are read so as well.
 pub fn read_results(path: &Path) -> Result<Results, FolderError> {
     if latest::resolve(path).join(layout::GRID).exists() {
         return read_grid(path).map(|grid| Results::Grid(Box::new(grid)));
