@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, report::ReportArgs, run::RunArgs};
+use crate::command::{
+    compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, report::ReportArgs, run::RunArgs,
+};
 
 /// If my program dies right now, what will it find when it starts again?
 ///
@@ -11,7 +13,7 @@ use crate::command::{doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, rep
 #[derive(Debug, Parser)]
 #[command(name = "crashtest", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n\nExit status: 0 no broken claim · 1 a claim is broken · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
+    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n  crashtest compare direct atomic\n\nExit status: 0 no broken claim · 1 a claim is broken (compare: not as documented) · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -24,6 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Kill a strategy's writer again and again, and judge every restart
     Run(RunArgs),
+    /// Put strategies side by side: what each guarantees under kills, and what that costs
+    Compare(CompareArgs),
     /// Show one failure again
     Replay(ReplayArgs),
     /// Render a run again, from its results folder alone

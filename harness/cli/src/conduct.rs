@@ -1,14 +1,19 @@
 //! From a plan to a finished results folder: runs the campaign, writes every event down, shows progress, obeys Ctrl-C.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
-use crashtest_model::{Digest, Environment, FORMAT, FileSystem, Plan, RunRecord, StrategyInfo, WorkloadInfo};
+use crashtest_model::{
+    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Loader, Plan, RunRecord, Start, StrategyInfo,
+    WorkloadInfo,
+};
 use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -36,6 +41,20 @@ pub(crate) struct Manner<'a> {
     pub quiet: bool,
     /// Set when the program is asked to stop.
     pub stop: &'a Arc<AtomicBool>,
+    /// Where it is one cell of a grid.
+    pub cell: Option<CellManner<'a>>,
+}
+
+/// What is different for a campaign that is a cell of a grid.
+pub(crate) struct CellManner<'a> {
+    /// The folder that is made for it.
+    pub folder: &'a Path,
+    /// What stands before its progress: "cell 3 of 24: atomic × fills, lenient".
+    pub label: String,
+    /// When a log last had a line, over all cells.
+    pub shown: &'a Cell<Instant>,
+    /// What is expected of it, in place of what the strategy documents.
+    pub expect: &'a Expectations,
 }
 
 /// A flag that Ctrl-C, SIGTERM and a hang-up set. What follows is bounded, so a second Ctrl-C changes nothing.
@@ -78,7 +97,10 @@ pub(crate) fn look_up(
 
 /// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
 pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
-    let (strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
+    let (mut strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
+    if let Some(cell) = &manner.cell {
+        expect(&mut strategy, plan.target.loader, cell.expect);
+    }
     let program = this_program()?;
     let mut plan = plan.clone();
     let placed = place(&mut plan, manner.out);
@@ -96,12 +118,18 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
         environment: environment(&program, file_system),
     };
     let name = format!("{}-{}", plan.target.strategy, plan.target.workload);
-    let mut folder = RunFolder::create(manner.out, &run, &name)?;
+    let mut folder = match &manner.cell {
+        Some(cell) => RunFolder::create_at(cell.folder, &run)?,
+        None => RunFolder::create(manner.out, &run, &name)?,
+    };
     folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
     let mut written: Result<(), FolderError> = Ok(());
     let ended = match placed {
         Ok(sandbox) => {
             let mut progress = Progress::new(plan.trials(), manner.quiet);
+            if let Some(cell) = &manner.cell {
+                progress = progress.labelled(&cell.label, cell.shown.get());
+            }
             let spool = folder.spool().to_owned();
             let folder = &mut folder;
             let broken_folder = Arc::clone(manner.stop);
@@ -109,6 +137,9 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
                 let done = match event {
                     Event::Trial { record, evidence, rows } => {
                         progress.show(rows);
+                        if let Some(cell) = &manner.cell {
+                            cell.shown.set(progress.last_shown());
+                        }
                         folder.record(record, evidence.as_deref())
                     }
                     Event::Tick => folder.flush(),
@@ -146,6 +177,17 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
             Ok(Conducted { recorded, exit: Exit::Usage, problem: Some(error.into()) })
         }
     }
+}
+
+/// Puts what is expected of a cell in the place of what its strategy documents for that loader.
+fn expect(strategy: &mut StrategyInfo, loader: Loader, expect: &Expectations) {
+    strategy.documented.retain(|documented| documented.loader != loader || documented.start == Start::First);
+    strategy.documented.extend(expect.iter().map(|(fault, expectation)| Documented {
+        loader,
+        fault: *fault,
+        start: Start::Again,
+        expectation: expectation.clone(),
+    }));
 }
 
 /// The sandbox: where it was asked for, else beside the results.
@@ -189,7 +231,7 @@ pub(crate) fn this_program() -> Result<WorkerProgram, Problem> {
     Ok(WorkerProgram { path, arguments: vec!["worker".to_owned()] })
 }
 
-fn environment(program: &WorkerProgram, file_system: FileSystem) -> Environment {
+pub(crate) fn environment(program: &WorkerProgram, file_system: FileSystem) -> Environment {
     let binary =
         std::fs::read(&program.path).map_or_else(|_| "unknown".to_owned(), |b| Digest::of_bytes(&b).to_string());
     Environment {

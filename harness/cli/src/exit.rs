@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crashtest_engine::{End, Ended};
-use crashtest_model::{Fault, Plan, Start, vacuity};
+use crashtest_model::{Fault, GridSummary, Plan, Standing, Start, vacuity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,5 +48,18 @@ impl Exit {
             () if missing || vacuous => Exit::Inconclusive,
             () => Exit::Clean,
         }
+    }
+
+    /// The exit of a grid: the first that applies of 70, 130, 2 (any cell ended so), 4 (a control showed what is not
+    /// documented), 1 (a cell is not as documented), 3 (a cell proves nothing), 0.
+    #[must_use]
+    pub(crate) fn of_grid(cells: &[Exit], summary: &GridSummary) -> Exit {
+        let ended = [Exit::Bug, Exit::Interrupted, Exit::Usage].into_iter().find(|exit| cells.contains(exit));
+        ended.unwrap_or_else(|| match summary.cells.iter().map(|cell| cell.standing).min() {
+            Some(Standing::ControlFailed) => Exit::ControlFailed,
+            Some(Standing::Differs) => Exit::Broken,
+            Some(Standing::AsDocumented) => Exit::Clean,
+            Some(Standing::Inconclusive | Standing::Incomplete | Standing::NotRun) | None => Exit::Inconclusive,
+        })
     }
 }

@@ -8,7 +8,10 @@ mod command;
 mod conduct;
 mod console;
 mod exit;
+mod github;
+mod grid;
 mod nearest;
+mod options;
 mod problem;
 mod progress;
 mod values;
@@ -23,6 +26,7 @@ use crate::problem::Problem;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => command::run::run(&args),
+        Command::Compare(args) => command::compare::compare(&args),
         Command::Replay(args) => command::replay::replay(&args),
         Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(&args),

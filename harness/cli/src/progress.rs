@@ -26,6 +26,7 @@ enum Display {
 /// The progress of one campaign.
 pub(crate) struct Progress {
     display: Display,
+    label: String,
     planned: Option<u64>,
     began: Instant,
     shown: Instant,
@@ -39,7 +40,22 @@ impl Progress {
             (false, true) => Display::Bar(bar(planned)),
             (false, false) => Display::Log,
         };
-        Progress { display, planned, began: Instant::now(), shown: Instant::now() }
+        Progress { display, label: String::new(), planned, began: Instant::now(), shown: Instant::now() }
+    }
+
+    /// With `label` in front, for one campaign of several; a log had its last line at `shown`.
+    pub(crate) fn labelled(mut self, label: &str, shown: Instant) -> Progress {
+        self.label = format!("{label}: ");
+        self.shown = shown;
+        if let Display::Bar(bar) = &self.display {
+            bar.set_prefix(format!("{label} "));
+        }
+        self
+    }
+
+    /// When something was last shown.
+    pub(crate) fn last_shown(&self) -> Instant {
+        self.shown
     }
 
     /// Shows the counts, if it is time to.
@@ -67,7 +83,7 @@ impl Progress {
             }
             Display::Log => {
                 let planned = self.planned.map_or(String::new(), |n| format!(" of {}", thousands(n)));
-                console::complain(&format!("{}{planned} trials, {counts}", thousands(done)));
+                console::complain(&format!("{}{}{planned} trials, {counts}", self.label, thousands(done)));
             }
             Display::Nothing => {}
         }
@@ -85,8 +101,8 @@ impl Drop for Progress {
 fn bar(planned: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(planned, ProgressDrawTarget::hidden());
     let template = match planned {
-        Some(_) => "{bar:20} {human_pos}/{human_len}, {eta} left, {wide_msg}",
-        None => "{spinner} {human_pos} trials in {elapsed}, {wide_msg}",
+        Some(_) => "{prefix}{bar:20} {human_pos}/{human_len}, {eta} left, {wide_msg}",
+        None => "{prefix}{spinner} {human_pos} trials in {elapsed}, {wide_msg}",
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("━╸─")),

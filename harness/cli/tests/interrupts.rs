@@ -143,3 +143,48 @@ fn a_second_interrupt_leaves_nothing_behind_either() {
         assert!(report.out.contains("INCOMPLETE (interrupted)"), "{}", report.out);
     }
 }
+
+/// A comparison that has come to its second cell, with two workers and victims.
+fn in_second_cell(place: &Place) -> Child {
+    let child = place
+        .command("compare direct atomic-fsync --quiet --seed 1 --iterations 400 --jobs 2")
+        .env(MARK, place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let second = place.path().join("results/latest/cells/atomic-fsync-fills-strict/trials.jsonl");
+    wait_until("the second cell", || fs::exists(&second).unwrap());
+    wait_for_victims(place);
+    child
+}
+
+#[test]
+fn an_interrupt_in_the_second_cell_of_a_comparison_leaves_a_partial_report_and_nothing_else() {
+    let place = Place::new();
+    let child = in_second_cell(&place);
+    send(&child, Signal::SIGINT);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
+    assert!(alive(&place).is_empty(), "somebody is left");
+    for folder in ["results", "results/latest", "results/latest/cells/atomic-fsync-fills-strict"] {
+        assert!(hidden(&place.names(folder)).is_empty(), "{folder}: {:?}", place.names(folder));
+    }
+    let said = ran.out.replace('\n', " ");
+    assert!(said.contains("INCOMPLETE (interrupted): 1 of 2 cells came to their end"), "{}", ran.out);
+    let report = place.crashtest("report");
+    assert_eq!((report.exit, report.out), (Some(0), ran.out), "{}", report.err);
+}
+
+#[test]
+fn a_comparison_whose_supervisor_is_killed_shows_what_there_is() {
+    let place = Place::new();
+    let mut child = in_second_cell(&place);
+    send(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    wait_until("the death of every descendant", || alive(&place).is_empty());
+    let report = place.crashtest("report");
+    assert_eq!(report.exit, Some(0), "{}", report.err);
+    let wanted = "INCOMPLETE (the supervisor ended without a report): 1 of 2 cells came to their end";
+    assert!(report.out.replace('\n', " ").contains(wanted), "{}", report.out);
+}

@@ -15,6 +15,7 @@ fn said(arguments: &str) -> String {
 fn the_help_of_every_command_teaches() {
     assert_snapshot!("help", said("--help"));
     assert_snapshot!("help_run", said("run --help"));
+    assert_snapshot!("help_compare", said("compare --help"));
     assert_snapshot!("help_replay", said("replay --help"));
     assert_snapshot!("help_report", said("report --help"));
     assert_snapshot!("help_list", said("list --help"));
@@ -30,6 +31,8 @@ fn what_there_is_is_listed() {
 #[test]
 fn errors_name_the_mistake_and_the_way_out() {
     assert_snapshot!("unknown_strategy", said("run --strategy atomci"));
+    assert_snapshot!("unknown_compared", said("compare direct atomci"));
+    assert_snapshot!("nothing_compared", said("compare"));
     assert_snapshot!("unknown_workload", said("run --strategy atomic --workload fill"));
     assert_snapshot!("impossible_size", said("run --strategy atomic --state-size 1GiB"));
     assert_snapshot!("no_results", said("report"));

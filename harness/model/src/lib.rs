@@ -6,6 +6,7 @@
 mod aim;
 mod consequences;
 mod fault;
+mod grid;
 mod phase;
 mod plan;
 mod run;
@@ -20,6 +21,7 @@ mod verdict;
 pub use aim::{Aim, KillAt};
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use fault::{Fault, Start};
+pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, Plan, SERIES_LENGTH, TargetSpec};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};

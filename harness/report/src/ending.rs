@@ -1,6 +1,6 @@
 //! How a campaign ended: the only part of a summary that does not follow from `run.json` and the trials.
 
-use crashtest_model::Summary;
+use crashtest_model::{GridSummary, Summary};
 
 /// How a campaign ended.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,17 @@ pub struct Ending {
 
 impl From<&Summary> for Ending {
     fn from(summary: &Summary) -> Ending {
+        Ending {
+            complete: summary.complete,
+            stopped: summary.stopped.clone(),
+            exit_code: summary.exit_code,
+            elapsed_s: summary.elapsed_s,
+        }
+    }
+}
+
+impl From<&GridSummary> for Ending {
+    fn from(summary: &GridSummary) -> Ending {
         Ending {
             complete: summary.complete,
             stopped: summary.stopped.clone(),

@@ -3,13 +3,14 @@
 //! Everything that a later reader needs is on disk before it is needed: `run.json` first, a failing trial's line as soon as it is
 //! reported, its files before anything is cleaned. What the supervisor's death leaves is therefore a readable folder.
 
-mod atomic_file;
+pub(crate) mod atomic_file;
 mod copy;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 pub(crate) mod latest;
 pub(crate) mod layout;
 pub(crate) mod lock;
+pub(crate) mod place;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -41,11 +42,7 @@ impl RunFolder {
     /// When a folder or file cannot be made, or `run.started` is no RFC 3339 time. A `latest` that cannot be made is a
     /// [note](RunFolder::notes), as the run is worth more than the link.
     pub fn create(out: &Path, run: &RunRecord, name: &str) -> Result<RunFolder, FolderError> {
-        let time: jiff::Timestamp =
-            run.started.parse().map_err(|source| FolderError::Started { started: run.started.clone(), source })?;
-        let stem = format!("{}-{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name), run.plan.seed.0);
-        fs::create_dir_all(out).map_err(FolderError::io("create the folder", out))?;
-        let (path, run_name) = create_exclusively(out, &stem)?;
+        let (path, run_name) = place::new_folder(out, &run.started, name, run.plan.seed)?;
         let folder = RunFolder::fill(path.clone(), run).inspect_err(|_| {
             // The folder is ours and holds nothing: without its run.json it would only mislead.
             let _ = fs::remove_dir_all(&path);
@@ -54,11 +51,24 @@ impl RunFolder {
         Ok(RunFolder { notes, ..folder })
     }
 
+    /// Makes the folder `path` itself, which must not exist yet, with `run.json` in it: a cell of a grid.
+    ///
+    /// # Errors
+    ///
+    /// When a folder or file cannot be made.
+    pub fn create_at(path: &Path, run: &RunRecord) -> Result<RunFolder, FolderError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(FolderError::io("create the folder", parent))?;
+        }
+        fs::create_dir(path).map_err(FolderError::io("create the folder", path))?;
+        RunFolder::fill(path.to_owned(), run)
+    }
+
     fn fill(path: PathBuf, run: &RunRecord) -> Result<RunFolder, FolderError> {
         let lock = lock::Lock::take(&path)?;
         let spool = path.join(layout::SPOOL);
         fs::create_dir(&spool).map_err(FolderError::io("create the folder", &spool))?;
-        write_json(&path.join(layout::RUN), run)?;
+        atomic_file::write_json(&path.join(layout::RUN), run)?;
         let trials = path.join(layout::TRIALS);
         let trials =
             File::options().append(true).create_new(true).open(&trials).map_err(FolderError::io("create", &trials))?;
@@ -163,25 +173,4 @@ impl RunFolder {
         self.lock.take().map_or(Ok(()), lock::Lock::remove)?;
         Ok(recorded)
     }
-}
-
-/// Makes `<out>/<stem>`, or the first of `<stem>-2`, `<stem>-3`, … that does not exist. The path and its last part.
-fn create_exclusively(out: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
-    for n in 1u64.. {
-        let name = if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") };
-        let path = out.join(&name);
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok((path, name)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(FolderError::io("create the folder", &path)(error)),
-        }
-    }
-    unreachable!("a folder with each number up to 2^64 exists")
-}
-
-/// Writes `value` to `path` as people can read it.
-fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), FolderError> {
-    let mut json = serde_json::to_vec_pretty(value).map_err(|error| FolderError::io("write", path)(error.into()))?;
-    json.push(b'\n');
-    atomic_file::write(path, &json)
 }

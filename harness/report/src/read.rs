@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::folder::{evidence, latest, layout, lock};
+use crate::grid::RecordedGrid;
+use crate::grid::read::read_grid;
 use crate::{Ending, FolderError, summarise};
 
 /// A run as its folder tells it.
@@ -26,6 +28,15 @@ pub struct Recorded {
     pub summary: Summary,
     /// What a reader should know of the folder, as that its last line was cut off.
     pub notes: Vec<String>,
+}
+
+/// What a results folder holds.
+#[derive(Clone, Debug)]
+pub enum Results {
+    /// One campaign.
+    Run(Box<Recorded>),
+    /// Many, reported as one.
+    Grid(Box<RecordedGrid>),
 }
 
 /// Reads a results folder, or a link to one. Streams: memory does not grow with the number of trials.
@@ -74,6 +85,18 @@ pub fn find_trial(path: &Path, fault: Fault, start: Start, trial: u64) -> Result
     Ok(found)
 }
 
+/// Reads the results folder of a run or of a grid, or a link to one.
+///
+/// # Errors
+///
+/// As [`read`]; a grid's cells are read so as well.
+pub fn read_results(path: &Path) -> Result<Results, FolderError> {
+    if latest::resolve(path).join(layout::GRID).exists() {
+        return read_grid(path).map(|grid| Results::Grid(Box::new(grid)));
+    }
+    read(path).map(|recorded| Results::Run(Box::new(recorded)))
+}
+
 /// `run.json`, or what is wrong with the folder.
 fn read_run(path: &Path) -> Result<RunRecord, FolderError> {
     let file = path.join(layout::RUN);
@@ -104,7 +127,7 @@ fn read_summary(path: &Path) -> Result<Option<Summary>, FolderError> {
 }
 
 /// The ending of a run without a summary.
-fn unfinished(path: &Path) -> Ending {
+pub(crate) fn unfinished(path: &Path) -> Ending {
     let stopped = if lock::is_held(path) { "still running" } else { "the supervisor ended without a report" };
     Ending { stopped: Some(stopped.to_owned()), ..Ending::default() }
 }
@@ -135,13 +158,16 @@ pub(crate) fn check_format(file: &Path, text: &[u8]) -> Result<(), FolderError> 
     Err(FolderError::Format { path: file.to_owned(), found: format })
 }
 
-fn parse<T: DeserializeOwned>(file: &Path, text: &[u8]) -> Result<T, FolderError> {
+pub(crate) fn parse<T: DeserializeOwned>(file: &Path, text: &[u8]) -> Result<T, FolderError> {
     serde_json::from_slice(text).map_err(|error| FolderError::malformed(file, None, &error))
 }
 
-/// The results folders in `path`, newest first: their names begin with their time.
+/// The results folders in `path`, newest first, as their names begin with their time; or the cells of the grid that it is.
 fn runs_below(path: &Path) -> Vec<PathBuf> {
-    let mut names = evidence::names_in(path).unwrap_or_default();
+    let cells = path.join(layout::CELLS);
+    let parent = if path.join(layout::GRID).is_file() { &cells } else { path };
+    let mut names = evidence::names_in(parent).unwrap_or_default();
     names.reverse();
-    names.into_iter().map(|name| path.join(name)).filter(|run| run.join(layout::RUN).is_file()).collect()
+    let is_results = |folder: &PathBuf| [layout::RUN, layout::GRID].iter().any(|name| folder.join(name).is_file());
+    names.into_iter().map(|name| parent.join(name)).filter(is_results).collect()
 }

@@ -2,6 +2,7 @@
 
 mod conclusion;
 mod findings;
+pub mod grid;
 mod histogram;
 mod json;
 mod junit;

@@ -112,7 +112,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     console::print("\nSelf-test: every planted bug must be caught\n");
     let mut missed = 0;
     for canary in &canaries {
-        let manner = Manner { out: results.path(), quiet: true, stop: &stop };
+        let manner = Manner { out: results.path(), quiet: true, stop: &stop, cell: None };
         let conducted = conduct::conduct(&Builtin, &canary.plan(&dir), &manner)?;
         if conducted.exit == Exit::Interrupted {
             return Ok(Exit::Interrupted);

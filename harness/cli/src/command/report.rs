@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use crashtest_report::{read, render};
+use crashtest_report::{Results, read_results, render};
 
 use crate::console;
 use crate::exit::Exit;
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Render a run again, from its results folder alone
 ///
-/// Works on old runs, on interrupted ones, and on one whose supervisor was killed: it shows what there is and says "incomplete".
+/// Works on runs and grids, on old ones, on interrupted ones, and on one whose supervisor was killed: it shows what there is and says "incomplete".
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  crashtest report\n  crashtest report results/latest --format markdown >> \"$GITHUB_STEP_SUMMARY\""
@@ -40,12 +40,16 @@ pub(crate) enum Format {
 
 /// Runs the command.
 pub(crate) fn report(args: &ReportArgs) -> Result<Exit, Problem> {
-    let recorded = read(&args.run)?;
-    console::print(&match args.format {
-        Format::Text => render::terminal(&recorded, console::width(), console::color()),
-        Format::Markdown => render::markdown(&recorded),
-        Format::Junit => render::junit(&recorded),
-        Format::Json => render::json(&recorded),
+    let (width, color) = (console::width(), console::color());
+    console::print(&match (read_results(&args.run)?, args.format) {
+        (Results::Run(run), Format::Text) => render::terminal(&run, width, color),
+        (Results::Run(run), Format::Markdown) => render::markdown(&run),
+        (Results::Run(run), Format::Junit) => render::junit(&run),
+        (Results::Run(run), Format::Json) => render::json(&run),
+        (Results::Grid(grid), Format::Text) => render::grid::terminal(&grid, width, color),
+        (Results::Grid(grid), Format::Markdown) => render::grid::markdown(&grid),
+        (Results::Grid(grid), Format::Junit) => render::grid::junit(&grid),
+        (Results::Grid(grid), Format::Json) => render::grid::json(&grid),
     });
     Ok(Exit::Clean)
 }

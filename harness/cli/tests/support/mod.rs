@@ -45,7 +45,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crashtest"));
         command.args(arguments.split_whitespace()).current_dir(self.path());
         // What a developer's terminal sets must not change a text, nor its width or colour.
-        ["RUST_BACKTRACE", "COLUMNS", "CLICOLOR_FORCE"].iter().for_each(|name| {
+        let foreign = ["RUST_BACKTRACE", "COLUMNS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"];
+        foreign.iter().for_each(|name| {
             command.env_remove(name);
         });
         command

@@ -24,3 +24,10 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), FolderError> {
         FolderError::Io { doing: "write", path: path.to_owned(), source }
     })
 }
+
+/// Writes `value` to `path` as people can read it.
+pub(crate) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), FolderError> {
+    let mut json = serde_json::to_vec_pretty(value).map_err(|error| FolderError::io("write", path)(error.into()))?;
+    json.push(b'\n');
+    write(path, &json)
+}

@@ -4,6 +4,10 @@ use crashtest_model::RunRecord;
 
 /// The record of the run, written first.
 pub(crate) const RUN: &str = "run.json";
+/// The record of a grid, written first.
+pub(crate) const GRID: &str = "grid.json";
+/// The cells of a grid, each a results folder.
+pub(crate) const CELLS: &str = "cells";
 /// One trial a line.
 pub(crate) const TRIALS: &str = "trials.jsonl";
 /// The machine contract.

@@ -167,7 +167,7 @@ fn fold(text: &mut String, title: &str, column: &str, counts: &BTreeMap<String, 
 }
 
 /// `text` on one line, with what Markdown or HTML would take for its own escaped.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars().take(LONGEST) {
         match c {
@@ -183,6 +183,6 @@ fn plain(text: &str) -> String {
 }
 
 /// `text` as it stands inside backticks, which nothing can escape there.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c == '`' || c.is_control() { ' ' } else { c }).collect()
 }

@@ -51,6 +51,16 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                     start: Start::Again,
                     expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
+                Documented {
+                    loader: Loader::Strict,
+                    fault: Fault::Kill,
+                    start: Start::First,
+                    expectation: Expectation {
+                        must: vec![],
+                        one_of: vec![],
+                        may: if must.is_empty() { vec![] } else { vec![Verdict::Empty, Verdict::Torn] },
+                    },
+                },
             ],
             planted: false,
         },

@@ -1,0 +1,159 @@
+//! `crashtest compare`: strategies side by side, under the same plan.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, ValueEnum};
+use crashtest_kit::Registry;
+use crashtest_model::{Expectations, Loader, Shape};
+use crashtest_report::render;
+use crashtest_strategies::Builtin;
+
+use crate::conduct::{self, Manner};
+use crate::console;
+use crate::exit::Exit;
+use crate::github;
+use crate::grid::{self, GridCell, Subject};
+use crate::options::{self, BudgetOptions, LimitOption, ResultsOptions, StateOptions};
+use crate::problem::Problem;
+
+/// What a comparison is for.
+const WHY: &str =
+    "What each strategy guarantees when its writer is killed with SIGKILL at any moment, and what that costs.";
+
+/// Put strategies side by side: what each guarantees under kills, and what that costs
+///
+/// Runs each strategy as `crashtest run` does, one after the other, with one seed: the same trials, killed at the same positions
+/// in their saves. Then shows a row per strategy and a column per guarantee, and whether each shows what it is documented to.
+/// --iterations and --duration are those of each strategy.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crashtest compare direct atomic\n  crashtest compare direct atomic atomic-fsync --loader both --iterations 5000 --seed 1\n  crashtest compare --group documents --output-format markdown\n\nExit status: 0 when each shows what is documented (direct must fail), 1 when one does not."
+)]
+pub(crate) struct CompareArgs {
+    /// The strategies: see `crashtest list strategies`
+    #[arg(value_name = "STRATEGY", required_unless_present = "group")]
+    pub strategies: Vec<String>,
+    /// All strategies of a kind
+    #[arg(long, value_enum, value_name = "GROUP", help_heading = "What")]
+    pub group: Option<Group>,
+    /// What the loader does with a damaged file: `lenient` is `except: return []`
+    #[arg(long, value_enum, default_value = "strict", help_heading = "What")]
+    pub loader: Loaders,
+    /// What is persisted, and where
+    #[command(flatten)]
+    pub state: StateOptions,
+
+    /// How long to wait
+    #[command(flatten)]
+    pub limit: LimitOption,
+
+    /// How much to do
+    #[command(flatten)]
+    pub budget: BudgetOptions,
+
+    /// Where the results go
+    #[command(flatten)]
+    pub results: ResultsOptions,
+    /// What standard output gets: the report, summary.json or summary.md
+    #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
+    pub output_format: OutputFormat,
+}
+
+/// `--group`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    /// Those that persist the whole state with each save
+    Documents,
+    /// Those that persist one operation after the other
+    Logs,
+    /// Every strategy
+    All,
+}
+
+/// `--loader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Loaders {
+    /// Refuse it with an error
+    Strict,
+    /// Swallow the error and start fresh
+    Lenient,
+    /// A row for each of them
+    Both,
+}
+
+/// `--output-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Text,
+    /// The object of summary.json
+    Json,
+    /// summary.md
+    Markdown,
+}
+
+impl CompareArgs {
+    /// The strategies by name, each once, in the order in which they were named.
+    fn strategies(&self) -> Vec<String> {
+        let shape = |group| match group {
+            Group::Documents => Some(Shape::Document),
+            Group::Logs => Some(Shape::Log),
+            Group::All => None,
+        };
+        let listed = Builtin.strategies().into_iter().filter(|info| !info.planted);
+        let grouped = listed
+            .filter(|info| self.group.is_some_and(|group| shape(group).is_none_or(|shape| shape == info.shape)))
+            .map(|info| info.name);
+        let mut seen = BTreeSet::new();
+        self.strategies.iter().cloned().chain(grouped).filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The cells: a strategy with each of its loaders.
+    fn cells(&self) -> Result<Vec<GridCell>, Problem> {
+        let loaders: &[Loader] = match self.loader {
+            Loaders::Strict => &[Loader::Strict],
+            Loaders::Lenient => &[Loader::Lenient],
+            Loaders::Both => &[Loader::Strict, Loader::Lenient],
+        };
+        let mut cells = Vec::new();
+        // Drawn once: all cells share it.
+        let mut seed = self.budget.seed;
+        for strategy in self.strategies() {
+            conduct::look_up(&Builtin, &strategy, &self.state.workload)?;
+            for loader in loaders {
+                let mut plan = options::plan(&strategy, *loader, &self.state, &self.limit, &self.budget)?;
+                plan.seed = *seed.get_or_insert(plan.seed);
+                cells.push(GridCell { plan, expect: Expectations::new() });
+            }
+        }
+        if cells.is_empty() {
+            return Err(Problem::usage("there is no strategy of that group"));
+        }
+        Ok(cells)
+    }
+}
+
+/// Runs the command.
+pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Problem> {
+    let cells = args.cells()?;
+    let stop = conduct::stop_on_signals()?;
+    let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
+    let subject = Subject { name: "compare", why: WHY, limits: &[] };
+    let conducted = grid::conduct(&Builtin, &subject, cells, &manner)?;
+    let recorded = &conducted.recorded;
+    // Where nothing could be run there is nothing to show but why; the folder says the same.
+    let nothing = conducted.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);
+    match args.output_format {
+        OutputFormat::Text if nothing => {}
+        OutputFormat::Text => {
+            console::print(&render::grid::terminal(recorded, console::width(), console::color()));
+        }
+        OutputFormat::Json => console::print(&render::grid::json(recorded)),
+        OutputFormat::Markdown => console::print(&render::grid::markdown(recorded)),
+    }
+    if let Some(problem) = &conducted.problem {
+        console::complain(&problem.to_string());
+    }
+    github::publish(&github::of_grid(recorded), &render::grid::markdown(recorded));
+    Ok(conducted.exit)
+}

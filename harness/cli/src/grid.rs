@@ -1,0 +1,165 @@
+//! A grid: many campaigns, one after the other, each in a folder of its own below the grid's, reported as one.
+//!
+//! A cell that fails its control, or differs from what is documented, is a result; the grid goes on. It ends early only with what
+//! would end every further cell as well: Ctrl-C, an unusable sandbox, a bug of ours.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crashtest_kit::Registry;
+use crashtest_linux::mounts;
+use crashtest_model::{Expectations, FORMAT, Fault, FileSystem, GridRecord, Plan, PlannedCell, Start};
+use crashtest_report::{Ending, GridFolder, RecordedCell, RecordedGrid, cell_folders};
+
+use crate::conduct::{self, CellManner, Conducted, Manner};
+use crate::console;
+use crate::exit::Exit;
+use crate::problem::Problem;
+
+/// One campaign of a grid.
+pub(crate) struct GridCell {
+    /// What is run.
+    pub plan: Plan,
+    /// What it must and may show, by fault; where a fault is not named, what its strategy documents.
+    pub expect: Expectations,
+}
+
+/// What a grid is, apart from its cells.
+pub(crate) struct Subject<'a> {
+    /// Its name, which names its folder.
+    pub name: &'a str,
+    /// What it is for, in a sentence.
+    pub why: &'a str,
+    /// What it cannot show, beyond what no such test can.
+    pub limits: &'a [String],
+}
+
+/// What came of a grid.
+pub(crate) struct ConductedGrid {
+    /// The finished folder.
+    pub recorded: RecordedGrid,
+    /// What the program exits with.
+    pub exit: Exit,
+    /// What went wrong underway.
+    pub problem: Option<Problem>,
+}
+
+/// Runs `cells` one after the other and writes their folders and the grid's. Nothing is written if a cell names something unknown.
+pub(crate) fn conduct(
+    registry: &dyn Registry,
+    subject: &Subject<'_>,
+    cells: Vec<GridCell>,
+    manner: &Manner<'_>,
+) -> Result<ConductedGrid, Problem> {
+    let began = Instant::now();
+    let record = record(registry, subject, cells, manner.out)?;
+    let folder = GridFolder::create(manner.out, &record)?;
+    folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
+    let mut exits = Vec::new();
+    let mut recorded: Vec<Option<RecordedCell>> = Vec::new();
+    let mut problem = None;
+    let shown = Cell::new(Instant::now());
+    for (n, cell) in record.cells.iter().enumerate() {
+        if manner.stop.load(Ordering::Relaxed) {
+            exits.push(Exit::Interrupted);
+            break;
+        }
+        let path = folder.path().join(&cell.folder);
+        let label = format!("cell {} of {}: {}", n + 1, record.cells.len(), name(&cell.plan));
+        let cell_manner = CellManner { folder: &path, label, shown: &shown, expect: &cell.expect };
+        let manner = Manner { cell: Some(cell_manner), ..*manner };
+        match conduct::conduct(registry, &cell.plan, &manner) {
+            Ok(Conducted { recorded: run, exit, problem: trouble }) => {
+                recorded.push(Some(run.into()));
+                exits.push(exit);
+                problem = trouble;
+            }
+            // Its folder could not be made: what there is of the others is still reported.
+            Err(trouble) => {
+                exits.push(trouble.exit);
+                problem = Some(trouble);
+            }
+        }
+        if matches!(exits.last(), Some(Exit::Bug | Exit::Interrupted | Exit::Usage)) {
+            break;
+        }
+    }
+    recorded.resize(record.cells.len(), None);
+    finish(folder, recorded, &exits, problem, began.elapsed().as_secs_f64())
+}
+
+/// Works out what the grid comes to and writes it down.
+fn finish(
+    folder: GridFolder,
+    cells: Vec<Option<RecordedCell>>,
+    exits: &[Exit],
+    problem: Option<Problem>,
+    elapsed_s: f64,
+) -> Result<ConductedGrid, Problem> {
+    let stopped = match exits.last() {
+        Some(Exit::Interrupted) => Some("interrupted".to_owned()),
+        Some(Exit::Usage | Exit::Bug) => {
+            let why = cells.iter().flatten().last().and_then(|cell| cell.summary.stopped.clone());
+            Some(why.unwrap_or_else(|| "a cell could not be run".to_owned()))
+        }
+        _ => None,
+    };
+    let ending = Ending { complete: stopped.is_none(), stopped, exit_code: None, elapsed_s: Some(elapsed_s) };
+    let mut recorded = folder.recorded(cells, &ending);
+    let exit = Exit::of_grid(exits, &recorded.summary);
+    recorded.summary.exit_code = Some(exit as u8);
+    match folder.finish(&recorded) {
+        Ok(()) => Ok(ConductedGrid { recorded, exit, problem }),
+        Err(error) => {
+            recorded.summary.complete = false;
+            recorded.summary.stopped = Some(format!("failed to {error}"));
+            recorded.summary.exit_code = Some(Exit::Usage as u8);
+            Ok(ConductedGrid { recorded, exit: Exit::Usage, problem: Some(error.into()) })
+        }
+    }
+}
+
+/// The record of a grid that is going to be run.
+fn record(
+    registry: &dyn Registry,
+    subject: &Subject<'_>,
+    mut cells: Vec<GridCell>,
+    out: &Path,
+) -> Result<GridRecord, Problem> {
+    let mut planned = Vec::new();
+    let folders = cell_folders(cells.iter().map(|cell| &cell.plan));
+    for (cell, folder) in cells.iter_mut().zip(folders) {
+        let target = &cell.plan.target;
+        let (strategy, _) = conduct::look_up(registry, &target.strategy, &target.workload)?;
+        let documented = |fault| strategy.expectation(target.loader, fault, Start::Again).cloned();
+        let expect = Fault::ALL.into_iter().filter_map(|fault| {
+            let expectation = cell.expect.remove(&fault).or_else(|| documented(fault))?;
+            Some((fault, expectation))
+        });
+        planned.push(PlannedCell { folder, expect: expect.collect(), plan: cell.plan.clone() });
+    }
+    let Some(first) = planned.first() else { return Err(Problem::usage("there is nothing to run")) };
+    // The sandboxes lie there, or beside the results.
+    let place = if first.plan.sandbox_parent.as_os_str().is_empty() { out } else { &first.plan.sandbox_parent };
+    let nearest = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+    let mount = nearest.ancestors().find(|path| path.exists()).and_then(|path| mounts::mount_of(path).ok());
+    let file_system =
+        mount.map_or_else(FileSystem::default, |mount| FileSystem { kind: mount.kind, options: mount.options });
+    Ok(GridRecord {
+        format: FORMAT.to_owned(),
+        started: jiff::Timestamp::now().to_string(),
+        command: std::env::args().collect(),
+        name: subject.name.to_owned(),
+        why: subject.why.to_owned(),
+        limits: subject.limits.to_vec(),
+        cells: planned,
+        environment: conduct::environment(&conduct::this_program()?, file_system),
+    })
+}
+
+/// "atomic × fills, lenient".
+fn name(plan: &Plan) -> String {
+    format!("{} × {}, {}", plan.target.strategy, plan.target.workload, plan.target.loader)
+}

@@ -1,0 +1,132 @@
+//! Options that several commands share, and the plan that they come to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use crashtest_linux::machine;
+use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, TargetSpec};
+
+use crate::problem::Problem;
+use crate::values;
+
+/// What is persisted, and where.
+#[derive(Debug, Args)]
+pub(crate) struct StateOptions {
+    /// What state is persisted: see `crashtest list workloads`
+    #[arg(long, value_name = "NAME", default_value = "fills", help_heading = "What")]
+    pub workload: String,
+    /// Bound on the encoded state: 1 KiB to 64 MiB. States below 8 KiB are saved in one write and hide tears
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, help_heading = "What")]
+    pub state_size: Bytes,
+    /// How long the writer idles between two saves
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, help_heading = "What")]
+    pub idle: Duration,
+    /// Where the sandbox is made: this file system is tested [default: beside the results]
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub dir: Option<PathBuf>,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct LimitOption {
+    /// How long one recovery or one save may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, help_heading = "Fault")]
+    pub limit: Duration,
+}
+
+/// How much to do.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetOptions {
+    /// Trials; first starts come on top [default: 1000, or until --duration ends]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::count, help_heading = "How much")]
+    pub iterations: Option<u64>,
+    /// Stop after this time
+    #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = "How much")]
+    pub duration: Option<Duration>,
+    /// The master seed: the same seed gives the same plan on any machine [default: a new one, printed]
+    #[arg(long, value_name = "SEED", value_parser = values::seed, help_heading = "How much")]
+    pub seed: Option<Seed>,
+    /// Worker processes [default: one per processor]
+    #[arg(long, short = 'j', value_name = "N", value_parser = values::jobs, help_heading = "How much")]
+    pub jobs: Option<usize>,
+}
+
+/// Where the results go.
+#[derive(Debug, Args)]
+pub(crate) struct ResultsOptions {
+    /// The folder under which the results are written
+    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
+    pub out: PathBuf,
+    /// No progress
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// `--loader` of one campaign.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LoaderArg {
+    /// Refuse it with an error
+    Strict,
+    /// Swallow the error and start fresh
+    Lenient,
+}
+
+impl LoaderArg {
+    /// The loader.
+    pub(crate) fn loader(self) -> Loader {
+        match self {
+            LoaderArg::Strict => Loader::Strict,
+            LoaderArg::Lenient => Loader::Lenient,
+        }
+    }
+}
+
+/// The plan to kill `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
+pub(crate) fn plan(
+    strategy: &str,
+    loader: Loader,
+    state: &StateOptions,
+    limit: &LimitOption,
+    budget: &BudgetOptions,
+) -> Result<Plan, Problem> {
+    if limit.limit.is_zero() {
+        return Err(Problem::usage("--limit must not be 0"));
+    }
+    let iterations = match (budget.iterations, budget.duration) {
+        (None, None) => Some(1000),
+        (iterations, _) => iterations,
+    };
+    Ok(Plan {
+        target: TargetSpec {
+            strategy: strategy.to_owned(),
+            workload: state.workload.clone(),
+            loader,
+            state_size: state.state_size,
+            idle_us: whole(state.idle.as_micros()),
+        },
+        faults: vec![Fault::Kill],
+        kill_at: KillAt::Any,
+        seed: budget.seed.unwrap_or_else(fresh_seed),
+        budget: Budget {
+            iterations,
+            duration_ms: budget.duration.map(|d| whole(d.as_millis())),
+            max_failures: None,
+            jobs: budget.jobs.unwrap_or_else(machine::processors),
+        },
+        fresh: false,
+        limit_ms: whole(limit.limit.as_millis()).max(1),
+        sandbox_parent: state.dir.clone().unwrap_or_default(),
+        planted: None,
+    })
+}
+
+fn whole(n: u128) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// A seed that nobody asked for: small enough to be typed, always printed and recorded.
+fn fresh_seed() -> Seed {
+    use std::hash::{BuildHasher, RandomState};
+    Seed(RandomState::new().hash_one(Fault::Kill) >> 32)
+}

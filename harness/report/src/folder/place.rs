@@ -1,0 +1,33 @@
+//! Where a results folder is made: `<out>/<time>-<name>-<seed>/`, a new one that is never one of an earlier run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crashtest_model::Seed;
+
+use super::layout;
+use crate::FolderError;
+
+/// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
+pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Seed) -> Result<(PathBuf, String), FolderError> {
+    let time: jiff::Timestamp =
+        started.parse().map_err(|source| FolderError::Started { started: started.to_owned(), source })?;
+    let stem = format!("{}-{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name), seed.0);
+    fs::create_dir_all(out).map_err(FolderError::io("create the folder", out))?;
+    create_exclusively(out, &stem)
+}
+
+/// Makes `<out>/<stem>`, or the first of `<stem>-2`, `<stem>-3`, … that does not exist. The path and its last part.
+fn create_exclusively(out: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
+    for n in 1u64.. {
+        let name = if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") };
+        let path = out.join(&name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok((path, name)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FolderError::io("create the folder", &path)(error)),
+        }
+    }
+    unreachable!("a folder with each number up to 2^64 exists")
+}

@@ -1,0 +1,78 @@
+//! The results folder of a grid while it goes on: the plan of every cell before the first trial, the reports at the end.
+//!
+//! Each cell writes its own folder below it as any run does, so that what the supervisor's death leaves is readable.
+
+use std::path::{Path, PathBuf};
+
+use crashtest_model::GridRecord;
+
+use super::summarise::summarise_grid;
+use crate::folder::{atomic_file, latest, layout, lock, place};
+use crate::{Ending, FolderError, RecordedCell, RecordedGrid, render};
+
+/// The results folder of a grid that goes on, held exclusively. Dropped without [`finish`](GridFolder::finish) it reads as
+/// incomplete.
+#[derive(Debug)]
+pub struct GridFolder {
+    path: PathBuf,
+    grid: GridRecord,
+    notes: Vec<String>,
+    lock: Option<lock::Lock>,
+}
+
+impl GridFolder {
+    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder, writes `grid.json` into it and points `<out>/latest` to it. The seed is
+    /// that of the first cell.
+    ///
+    /// # Errors
+    ///
+    /// When a folder or file cannot be made, or `grid.started` is no RFC 3339 time.
+    pub fn create(out: &Path, grid: &GridRecord) -> Result<GridFolder, FolderError> {
+        let seed = grid.cells.first().map_or(crashtest_model::Seed(0), |cell| cell.plan.seed);
+        let (path, name) = place::new_folder(out, &grid.started, &grid.name, seed)?;
+        let made = lock::Lock::take(&path).and_then(|lock| {
+            atomic_file::write_json(&path.join(layout::GRID), grid)?;
+            Ok(lock)
+        });
+        let lock = made.inspect_err(|_| {
+            // The folder is ours and holds nothing: without its grid.json it would only mislead.
+            let _ = std::fs::remove_dir_all(&path);
+        })?;
+        let notes = latest::point(out, &name).into_iter().collect();
+        Ok(GridFolder { path, grid: grid.clone(), notes, lock: Some(lock) })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What a person should know about the folder itself, as that `latest` does not point to it.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What the grid has come to: of `cells`, in the order of the plan.
+    #[must_use]
+    pub fn recorded(&self, cells: Vec<Option<RecordedCell>>, ending: &Ending) -> RecordedGrid {
+        let summary = summarise_grid(&self.grid, &cells, ending);
+        RecordedGrid { path: self.path.clone(), grid: self.grid.clone(), cells, summary, notes: Vec::new() }
+    }
+
+    /// Writes `summary.md`, `junit.xml` and `summary.json` of `recorded` and releases the lock.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written. The folder stays readable, and reads as incomplete; the lock is released.
+    pub fn finish(mut self, recorded: &RecordedGrid) -> Result<(), FolderError> {
+        let write = |name: &str, text: String| atomic_file::write(&self.path.join(name), text.as_bytes());
+        let written = write(layout::MARKDOWN, render::grid::markdown(recorded))
+            .and_then(|()| write(layout::JUNIT, render::grid::junit(recorded)))
+            // Last: a folder with a summary is a finished one.
+            .and_then(|()| write(layout::SUMMARY, render::grid::json(recorded)));
+        let unlocked = self.lock.take().map_or(Ok(()), lock::Lock::remove);
+        written.and(unlocked)
+    }
+}

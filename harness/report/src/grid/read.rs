@@ -1,0 +1,62 @@
+//! A grid's folder read back: each cell is read as the run that it is, and what they come to is worked out again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crashtest_model::{GridRecord, GridSummary, Verdict, VerdictCount};
+
+use super::summarise::summarise_grid;
+use crate::folder::{latest, layout};
+use crate::read::{check_format, parse, unfinished};
+use crate::{Ending, FolderError, RecordedCell, RecordedGrid, read};
+
+/// Reads the results folder of a grid, or a link to one. A cell that has not been begun has no folder.
+///
+/// # Errors
+///
+/// When it is no grid's, is of another major version, or one of its cells cannot be read.
+pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
+    let path = latest::resolve(path);
+    let file = path.join(layout::GRID);
+    let text = fs::read(&file).map_err(FolderError::io("read", &file))?;
+    check_format(&file, &text)?;
+    let grid: GridRecord = parse(&file, &text)?;
+    let mut notes = Vec::new();
+    let mut cells = Vec::new();
+    for planned in &grid.cells {
+        let folder = path.join(&planned.folder);
+        // Made in this order: the folder, its run.json, the rest.
+        let begun = folder.join(layout::RUN).exists();
+        let cell = begun.then(|| read(&folder)).transpose()?.map(RecordedCell::from);
+        notes.extend(cell.iter().flat_map(|cell| &cell.notes).map(|note| format!("{}: {note}", planned.folder)));
+        cells.push(cell);
+    }
+    let written = read_summary(&path)?;
+    let ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
+    let mut summary = summarise_grid(&grid, &cells, &ending);
+    if written.is_some_and(|written| counts(&written) != counts(&summary)) {
+        summary.complete = false;
+        summary.stopped = Some(format!("the cells and {} disagree", layout::SUMMARY));
+    }
+    Ok(RecordedGrid { path, grid, cells, summary, notes })
+}
+
+/// What must not change between writing and reading; replay lines name the folder, which may have been moved.
+fn counts(summary: &GridSummary) -> Vec<(u64, &BTreeMap<Verdict, VerdictCount>)> {
+    summary.results.iter().map(|row| (row.trials, &row.verdicts)).collect()
+}
+
+/// `summary.json`; `None` where the grid has not come to writing it.
+fn read_summary(path: &Path) -> Result<Option<GridSummary>, FolderError> {
+    let file = path.join(layout::SUMMARY);
+    match fs::read(&file) {
+        Ok(text) => {
+            check_format(&file, &text)?;
+            parse(&file, &text).map(Some)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::io("read", &file)(error)),
+    }
+}

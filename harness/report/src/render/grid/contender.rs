@@ -1,0 +1,111 @@
+//! One row of a comparison: a cell of the grid with what came of it.
+
+use std::collections::BTreeSet;
+
+use crashtest_model::{CellSummary, Fault, Finding, Plan, PlannedCell, ResultRow, Start};
+
+use crate::{RecordedCell, RecordedGrid};
+
+/// A cell of a grid.
+#[derive(Clone, Copy)]
+pub(super) struct Contender<'g> {
+    pub(super) planned: &'g PlannedCell,
+    pub(super) cell: Option<&'g RecordedCell>,
+    pub(super) summary: &'g CellSummary,
+    grid: &'g RecordedGrid,
+}
+
+/// The rows of `grid`, in the order of its plan.
+pub(super) fn all(grid: &RecordedGrid) -> Vec<Contender<'_>> {
+    let cells = grid.grid.cells.iter().zip(&grid.cells).zip(&grid.summary.cells);
+    cells.map(|((planned, cell), summary)| Contender { planned, cell: cell.as_ref(), summary, grid }).collect()
+}
+
+/// The name of the cell with `plan` among those of `grid`: "direct", "direct × signals, lenient".
+#[must_use]
+pub fn label(grid: &RecordedGrid, plan: &Plan) -> String {
+    let target = &plan.target;
+    let mut label = target.strategy.clone();
+    if differ(grid, |plan| &plan.target.workload) {
+        label += &format!(" × {}", target.workload);
+    }
+    let rest = others(grid, plan);
+    if rest.is_empty() { label } else { format!("{label}, {}", rest.join(", ")) }
+}
+
+/// What tells `plan` from the other plans, beside its strategy and workload.
+fn others(grid: &RecordedGrid, plan: &Plan) -> Vec<String> {
+    let target = &plan.target;
+    let mut words = Vec::new();
+    if differ(grid, |plan| plan.target.loader) {
+        words.push(target.loader.to_string());
+    }
+    if differ(grid, |plan| plan.target.state_size) {
+        words.push(target.state_size.to_string());
+    }
+    if differ(grid, |plan| plan.target.idle_us) {
+        words.push(format!("idle {} µs", target.idle_us));
+    }
+    if differ(grid, |plan| plan.seed) {
+        words.push(format!("seed {}", plan.seed.0));
+    }
+    words
+}
+
+fn differ<'g, T: Ord>(grid: &'g RecordedGrid, what: impl Fn(&'g Plan) -> T) -> bool {
+    grid.grid.cells.iter().map(|cell| what(&cell.plan)).collect::<BTreeSet<T>>().len() > 1
+}
+
+impl<'g> Contender<'g> {
+    /// Its name among the others.
+    pub(super) fn label(&self) -> String {
+        label(self.grid, &self.planned.plan)
+    }
+
+    /// The same in parts: the strategy, then the rest.
+    pub(super) fn label_parts(&self) -> (&'g str, Vec<String>) {
+        let target = &self.planned.plan.target;
+        let workload = differ(self.grid, |plan| &plan.target.workload).then(|| target.workload.clone());
+        (&target.strategy, workload.into_iter().chain(others(self.grid, &self.planned.plan)).collect())
+    }
+
+    fn row(&self, fault: Fault, start: Option<Start>) -> Option<&'g ResultRow> {
+        self.cell?.summary.results.iter().find(|row| row.fault == fault && row.start == start)
+    }
+
+    /// Its kills with a state installed: what the table is about.
+    pub(super) fn kills(&self) -> Option<&'g ResultRow> {
+        self.row(Fault::Kill, Some(Start::Again))
+    }
+
+    /// Its kills in the very first start.
+    pub(super) fn first_starts(&self) -> Option<&'g ResultRow> {
+        self.row(Fault::Kill, Some(Start::First))
+    }
+
+    /// Its rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'g ResultRow> {
+        self.cell.into_iter().flat_map(|cell| &cell.summary.results)
+    }
+
+    /// The failing example to show: of the worst class of its kills, else of any other row.
+    pub(super) fn example(&self) -> Option<&'g Finding> {
+        let kills = self.kills().into_iter().flat_map(|row| &row.findings).next();
+        kills.or_else(|| self.rows().flat_map(|row| &row.findings).min_by_key(|finding| finding.verdict))
+    }
+
+    /// Saves per second: of the kills, as these are many more saves than the control's.
+    pub(super) fn saves_per_second(&self) -> Option<f64> {
+        self.kills().or_else(|| self.row(Fault::None, None))?.saves_per_second
+    }
+
+    /// The same as a share of the fastest of `all` with an equal workload.
+    pub(super) fn share_of_fastest(&self, all: &[Contender<'_>]) -> Option<f64> {
+        let same = |other: &&Contender<'_>| {
+            let (a, b) = (&self.planned.plan.target, &other.planned.plan.target);
+            (&a.workload, a.state_size) == (&b.workload, b.state_size)
+        };
+        let fastest = all.iter().filter(same).filter_map(Contender::saves_per_second).fold(0.0, f64::max);
+        self.saves_per_second().filter(|_| fastest > 0.0).map(|saves| saves / fastest)
+    }
+}
