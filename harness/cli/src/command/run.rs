@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "any", help_heading = "Fault")]
     pub kill_at: KillAtArg,
     /// How long one recovery or one save may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, help_heading = "Fault")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::positive_duration, help_heading = "Fault")]
     pub limit: Duration,
 
     /// Trials; first starts come on top [default: 1000, or until --duration ends]
@@ -145,10 +145,7 @@ pub(crate) enum PlantArg {
 
 impl RunArgs {
     /// What was typed, as a plan. The sandbox's place is empty where it was not named.
-    fn plan(&self) -> Result<Plan, Problem> {
-        if self.limit.is_zero() {
-            return Err(Problem::usage("--limit must not be 0"));
-        }
+    pub(crate) fn plan(&self) -> Result<Plan, Problem> {
         let iterations = match (self.iterations, self.duration) {
             (None, None) => Some(1000),
             (iterations, _) => iterations,
@@ -167,7 +164,7 @@ impl RunArgs {
                     LoaderArg::Lenient => Loader::Lenient,
                 },
                 state_size: self.state_size,
-                idle_us: whole(self.idle.as_micros()),
+                idle_us: values::micros(self.idle),
             },
             faults: self.fault.iter().map(|fault| fault.fault()).collect(),
             kill_at: match self.kill_at {
@@ -178,12 +175,12 @@ impl RunArgs {
             seed: self.seed.unwrap_or_else(fresh_seed),
             budget: Budget {
                 iterations,
-                duration_ms: self.duration.map(|d| whole(d.as_millis())),
+                duration_ms: self.duration.map(values::millis),
                 max_failures: self.max_failures,
                 jobs: self.jobs.unwrap_or_else(machine::processors),
             },
             fresh: self.fresh,
-            limit_ms: whole(self.limit.as_millis()).max(1),
+            limit_ms: values::millis(self.limit).max(1),
             sandbox_parent: self.dir.clone().unwrap_or_default(),
             planted: self.plant.map(|plant| match plant {
                 PlantArg::NoKill => HarnessBug::NoKill,
@@ -191,10 +188,6 @@ impl RunArgs {
             }),
         })
     }
-}
-
-fn whole(n: u128) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 /// A seed that nobody asked for: small enough to be typed, always printed and recorded.
