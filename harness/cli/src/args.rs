@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, report::ReportArgs, run::RunArgs};
+use crate::command::{
+    doctor::DoctorArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs, report::ReportArgs, run::RunArgs,
+};
 
 /// If my program dies right now, what will it find when it starts again?
 ///
@@ -32,6 +34,9 @@ pub(crate) enum Command {
     List(ListArgs),
     /// What this machine can do, and a self-test with planted bugs
     Doctor(DoctorArgs),
+    /// Run the campaigns of a scenario file
+    #[command(hide = true)]
+    Matrix(MatrixArgs),
     /// A worker process of another command
     #[command(hide = true)]
     Worker,

@@ -11,6 +11,7 @@ mod exit;
 mod nearest;
 mod problem;
 mod progress;
+mod scenario;
 mod values;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(&args),
         Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Matrix(args) => command::matrix::matrix(&args),
         Command::Worker => Ok(command::worker::serve()),
     };
     result
