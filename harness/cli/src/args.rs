@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, replay::ReplayArgs, report::ReportArgs, run::RunArgs,
+    compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs,
+    report::ReportArgs, run::RunArgs,
 };
 
 /// If my program dies right now, what will it find when it starts again?
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Put strategies side by side: what each guarantees under kills, and what that costs
     Compare(CompareArgs),
+    /// Run the campaigns of a scenario file, and say whether each shows what is documented
+    Matrix(MatrixArgs),
     /// Show one failure again
     Replay(ReplayArgs),
     /// Render a run again, from its results folder alone

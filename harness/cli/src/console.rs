@@ -6,7 +6,15 @@ use crashtest_report::render::Color;
 
 /// Columns of standard output; 80 where it is no terminal.
 pub(crate) fn width() -> u16 {
-    let terminal = ::console::Term::stdout();
+    columns(&::console::Term::stdout())
+}
+
+/// Columns of standard error; 80 where it is no terminal.
+pub(crate) fn error_width() -> u16 {
+    columns(&::console::Term::stderr())
+}
+
+fn columns(terminal: &::console::Term) -> u16 {
     match terminal.size_checked() {
         Some((_, columns)) if terminal.is_term() => columns.clamp(60, 200),
         _ => 80,
@@ -15,7 +23,16 @@ pub(crate) fn width() -> u16 {
 
 /// Whether standard output takes colour: a terminal, and <https://no-color.org> is not asked for.
 pub(crate) fn color() -> Color {
-    let wanted = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    colored(&io::stdout())
+}
+
+/// Whether standard error takes colour.
+pub(crate) fn error_color() -> Color {
+    colored(&io::stderr())
+}
+
+fn colored(stream: &impl IsTerminal) -> Color {
+    let wanted = stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted { Color::Always } else { Color::Never }
 }
 

@@ -14,6 +14,7 @@ mod nearest;
 mod options;
 mod problem;
 mod progress;
+mod scenario;
 mod values;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(&args),
         Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Matrix(args) => command::matrix::matrix(&args),
         Command::Worker => Ok(command::worker::serve()),
     };
     result

@@ -2,16 +2,20 @@
 
 use crate::problem::Problem;
 
-/// The problem that `word` is not one of `valid` names of a `kind` ("strategy"), with the nearest one as a hint.
-pub(crate) fn unknown(kind: &str, word: &str, valid: &[&str]) -> Problem {
-    let nearest = valid
+/// The name among `valid` that was most likely meant by `word`; `None` when none is near.
+pub(crate) fn nearest<'a>(word: &str, valid: &[&'a str]) -> Option<&'a str> {
+    valid
         .iter()
         .map(|name| (strsim::damerau_levenshtein(word, name), *name))
         .min()
         .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
-        .map(|(_, name)| format!("did you mean `{name}`?"));
+        .map(|(_, name)| name)
+}
+
+/// The problem that `word` is not one of `valid` names of a `kind` ("strategy"), with the nearest one as a hint.
+pub(crate) fn unknown(kind: &str, word: &str, valid: &[&str]) -> Problem {
     Problem::usage(format!("unknown {kind} `{word}`"))
-        .hint(nearest)
+        .hint(nearest(word, valid).map(|name| format!("did you mean `{name}`?")))
         .hint(Some(format!("there are: {}", valid.join(", "))))
 }
 

@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use crashtest_linux::machine;
 use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, TargetSpec};
 
-use crate::problem::Problem;
 use crate::values;
 
 /// What is persisted, and where.
@@ -31,7 +30,7 @@ pub(crate) struct StateOptions {
 #[derive(Debug, Args)]
 pub(crate) struct LimitOption {
     /// How long one recovery or one save may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, help_heading = "Fault")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::positive_duration, help_heading = "Fault")]
     pub limit: Duration,
 }
 
@@ -89,40 +88,33 @@ pub(crate) fn plan(
     state: &StateOptions,
     limit: &LimitOption,
     budget: &BudgetOptions,
-) -> Result<Plan, Problem> {
-    if limit.limit.is_zero() {
-        return Err(Problem::usage("--limit must not be 0"));
-    }
+) -> Plan {
     let iterations = match (budget.iterations, budget.duration) {
         (None, None) => Some(1000),
         (iterations, _) => iterations,
     };
-    Ok(Plan {
+    Plan {
         target: TargetSpec {
             strategy: strategy.to_owned(),
             workload: state.workload.clone(),
             loader,
             state_size: state.state_size,
-            idle_us: whole(state.idle.as_micros()),
+            idle_us: values::micros(state.idle),
         },
         faults: vec![Fault::Kill],
         kill_at: KillAt::Any,
         seed: budget.seed.unwrap_or_else(fresh_seed),
         budget: Budget {
             iterations,
-            duration_ms: budget.duration.map(|d| whole(d.as_millis())),
+            duration_ms: budget.duration.map(values::millis),
             max_failures: None,
             jobs: budget.jobs.unwrap_or_else(machine::processors),
         },
         fresh: false,
-        limit_ms: whole(limit.limit.as_millis()).max(1),
+        limit_ms: values::millis(limit.limit).max(1),
         sandbox_parent: state.dir.clone().unwrap_or_default(),
         planted: None,
-    })
-}
-
-fn whole(n: u128) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
+    }
 }
 
 /// A seed that nobody asked for: small enough to be typed, always printed and recorded.

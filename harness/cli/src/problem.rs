@@ -10,23 +10,37 @@ use crate::exit::Exit;
 /// A problem that ends the program.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    message: String,
+    said: Said,
     hints: Vec<String>,
     /// What the program exits with.
     pub exit: Exit,
 }
 
+/// How a problem is told.
+#[derive(Debug)]
+enum Said {
+    /// In a sentence.
+    Message(String),
+    /// In lines that are rendered already: a place in a file, shown.
+    Report(String),
+}
+
 impl Problem {
     /// Bad input.
     pub(crate) fn usage(message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), hints: Vec::new(), exit: Exit::Usage }
+        Problem { said: Said::Message(message.into()), hints: Vec::new(), exit: Exit::Usage }
+    }
+
+    /// Bad input in a file, as a rendered report that shows the place.
+    pub(crate) fn report(rendered: impl Into<String>) -> Problem {
+        Problem { said: Said::Report(rendered.into()), hints: Vec::new(), exit: Exit::Usage }
     }
 
     /// A bug of ours.
     pub(crate) fn bug(message: impl Into<String>) -> Problem {
         let hints =
             vec!["this is a bug of crashtest: please report it with the command and the results folder".to_owned()];
-        Problem { message: message.into(), hints, exit: Exit::Bug }
+        Problem { said: Said::Message(message.into()), hints, exit: Exit::Bug }
     }
 
     /// The same problem with a hint on a line of its own.
@@ -39,7 +53,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        match &self.said {
+            Said::Message(message) => write!(f, "error: {message}")?,
+            Said::Report(report) => f.write_str(report.trim_end())?,
+        }
         self.hints.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
     }
 }

@@ -1,5 +1,6 @@
 //! Values as people type them: sizes, durations, seeds, counts.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use crashtest_model::{Bytes, Seed};
@@ -22,6 +23,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }
 
+/// As [`duration`], and more than no time.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("must not be 0".to_owned()) } else { Ok(time) })
+}
+
+/// Whole milliseconds, as many as a plan can hold.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole microseconds, as many as a plan can hold.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A decimal number, or hexadecimal digits after `0x`.
 pub(crate) fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|_| "expected a number from 0 to 2^64 - 1, or hexadecimal digits after 0x".to_owned())
@@ -30,10 +46,12 @@ pub(crate) fn seed(text: &str) -> Result<Seed, String> {
 /// At least one; `10_000` and `10,000` are 10000.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
-    match digits.parse() {
+    match digits.parse::<u64>() {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(n) if n <= 1 << 40 => Ok(n),
         Ok(_) => Err("must be at most 2^40".to_owned()),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err("must be at most 2^40".to_owned()),
+        Err(_) if digits.parse::<i128>().is_ok_and(|n| n < 0) => Err("must be at least 1".to_owned()),
         Err(_) => Err("expected a whole number".to_owned()),
     }
 }
@@ -68,7 +86,10 @@ mod tests {
         assert!(duration("-1s").unwrap_err().contains("negative"));
         assert!(duration("soon").unwrap_err().contains("10ms"));
         assert!(count("0").unwrap_err().contains("at least 1"));
-        assert!(count("-3").is_err());
+        assert!(count("-3").unwrap_err().contains("at least 1"));
+        assert!(count("99999999999999999999").unwrap_err().contains("2^40"));
+        assert!(count("3.5").unwrap_err().contains("whole"));
+        assert!(positive_duration("0s").unwrap_err().contains("must not be 0"));
         assert!(seed("x").is_err());
         assert!(jobs("1000").is_err());
     }

@@ -17,6 +17,21 @@ pub enum KillAt {
     Recovery,
 }
 
+impl KillAt {
+    /// Every part of a life that can be aimed at.
+    pub const ALL: [KillAt; 3] = [KillAt::Any, KillAt::Save, KillAt::Recovery];
+
+    /// The name that files and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KillAt::Any => "any",
+            KillAt::Save => "save",
+            KillAt::Recovery => "recovery",
+        }
+    }
+}
+
 /// Where one kill is aimed. The engine turns it into a delay by calibrated durations; both are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

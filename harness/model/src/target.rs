@@ -18,6 +18,9 @@ pub enum Loader {
 }
 
 impl Loader {
+    /// Every loader.
+    pub const ALL: [Loader; 2] = [Loader::Strict, Loader::Lenient];
+
     /// The name that reports, files and the command line use.
     #[must_use]
     pub fn name(self) -> &'static str {

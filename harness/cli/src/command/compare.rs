@@ -121,7 +121,7 @@ impl CompareArgs {
         for strategy in self.strategies() {
             conduct::look_up(&Builtin, &strategy, &self.state.workload)?;
             for loader in loaders {
-                let mut plan = options::plan(&strategy, *loader, &self.state, &self.limit, &self.budget)?;
+                let mut plan = options::plan(&strategy, *loader, &self.state, &self.limit, &self.budget);
                 plan.seed = *seed.get_or_insert(plan.seed);
                 cells.push(GridCell { plan, expect: Expectations::new() });
             }
@@ -135,15 +135,24 @@ impl CompareArgs {
 
 /// Runs the command.
 pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Problem> {
-    let cells = args.cells()?;
-    let stop = conduct::stop_on_signals()?;
-    let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
     let subject = Subject { name: "compare", why: WHY, limits: &[] };
-    let conducted = grid::conduct(&Builtin, &subject, cells, &manner)?;
+    run_grid(&subject, args.cells()?, &args.results, args.output_format)
+}
+
+/// Runs a grid and shows it.
+pub(crate) fn run_grid(
+    subject: &Subject<'_>,
+    cells: Vec<GridCell>,
+    results: &ResultsOptions,
+    output_format: OutputFormat,
+) -> Result<Exit, Problem> {
+    let stop = conduct::stop_on_signals()?;
+    let manner = Manner { out: &results.out, quiet: results.quiet, stop: &stop, cell: None };
+    let conducted = grid::conduct(&Builtin, subject, cells, &manner)?;
     let recorded = &conducted.recorded;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
     let nothing = conducted.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);
-    match args.output_format {
+    match output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
             console::print(&render::grid::terminal(recorded, console::width(), console::color()));

@@ -71,7 +71,7 @@ impl Canary {
             faults: vec![Fault::Kill],
             kill_at: KillAt::Any,
             seed: Seed(1),
-            budget: Budget { iterations: Some(40), duration_ms: None, max_failures: None, jobs: 1 },
+            budget: Budget { iterations: Some(100), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
             limit_ms: 200,
             sandbox_parent: dir.to_owned(),

@@ -113,13 +113,13 @@ pub(crate) enum PlantArg {
 
 impl RunArgs {
     /// What was typed, as a plan.
-    fn plan(&self) -> Result<Plan, Problem> {
+    pub(crate) fn plan(&self) -> Result<Plan, Problem> {
         if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
             return Err(Problem::usage(
                 "--kill-at recovery needs the crash of the trial before, which --fresh takes away",
             ));
         }
-        let mut plan = options::plan(&self.strategy, self.loader.loader(), &self.state, &self.limit, &self.budget)?;
+        let mut plan = options::plan(&self.strategy, self.loader.loader(), &self.state, &self.limit, &self.budget);
         plan.faults = self.fault.iter().map(|fault| fault.fault()).collect();
         plan.kill_at = match self.kill_at {
             KillAtArg::Any => KillAt::Any,

@@ -1,0 +1,137 @@
+//! One `[[campaign]]`: the product of its targets, loaders and faults, each with the same settings.
+//!
+//! What it does not say is as `crashtest run` has it, but for the seed: a scenario is the same plan each time.
+
+use std::time::Duration;
+
+use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec};
+
+use super::Cell;
+use super::keys;
+use super::mistake::Mistake;
+use super::table::Table;
+use super::targets::Catalogue;
+use crate::values;
+
+/// How much a campaign does when it says neither `iterations` nor `duration`.
+const DEFAULT_ITERATIONS: u64 = 1000;
+
+/// The cells of a campaign: strategy by strategy, workload by workload, loader by loader.
+pub(crate) fn cells(
+    campaign: &Table<'_>,
+    catalogue: &Catalogue,
+    seed: Seed,
+    jobs: usize,
+) -> Result<Vec<Cell>, Mistake> {
+    let pairs = catalogue.pairs(campaign)?;
+    let loaders = match campaign.get(&keys::LOADERS) {
+        Some(value) => value.filled_set(|value| value.one_of("loader", &loaders()))?,
+        None => vec![(Loader::Strict, 0..0)],
+    };
+    let faults = match campaign.get(&keys::FAULTS) {
+        Some(value) => value.filled_set(|value| value.one_of("fault", &faults()))?,
+        None => vec![(Fault::Kill, 0..0)],
+    };
+    let settings = Settings::read(campaign)?;
+    let mut cells = Vec::new();
+    for (strategy, workload) in pairs {
+        for (loader, _) in &loaders {
+            for (fault, _) in &faults {
+                cells.push(Cell {
+                    plan: settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs),
+                    expect: strategy.expectation(*loader, *fault, Start::Again).cloned(),
+                });
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// The loaders by name.
+pub(crate) fn loaders() -> [(&'static str, Loader); Loader::ALL.len()] {
+    Loader::ALL.map(|loader| (loader.name(), loader))
+}
+
+/// The faults by name.
+pub(crate) fn faults() -> [(&'static str, Fault); Fault::ALL.len()] {
+    Fault::ALL.map(|fault| (fault.name(), fault))
+}
+
+/// What every cell of a campaign shares.
+struct Settings {
+    state_size: Bytes,
+    idle: Duration,
+    kill_at: KillAt,
+    iterations: Option<u64>,
+    duration: Option<Duration>,
+    max_failures: Option<u64>,
+    fresh: bool,
+    limit: Duration,
+}
+
+impl Settings {
+    fn read(campaign: &Table<'_>) -> Result<Settings, Mistake> {
+        let time = |key, parser: fn(&str) -> Result<Duration, String>| {
+            campaign.get(key).map(|value| value.parsed(value.text()?, parser)).transpose()
+        };
+        let count = |key| campaign.get(key).map(|value| value.parsed(&value.number()?, values::count)).transpose();
+        let size = campaign.get(&keys::STATE_SIZE);
+        let size = size.map(|value| value.parsed(&value.text_or_number()?, values::size)).transpose()?;
+        let duration = time(&keys::DURATION, values::positive_duration)?;
+        let iterations = count(&keys::ITERATIONS)?;
+        let (kill_at, fresh) = kill_at(campaign)?;
+        Ok(Settings {
+            state_size: size.unwrap_or(Bytes::kib(64)),
+            idle: time(&keys::IDLE, values::duration)?.unwrap_or(Duration::ZERO),
+            kill_at,
+            iterations: if duration.is_none() { iterations.or(Some(DEFAULT_ITERATIONS)) } else { iterations },
+            duration,
+            max_failures: count(&keys::MAX_FAILURES)?,
+            fresh,
+            limit: time(&keys::LIMIT, values::positive_duration)?.unwrap_or(Duration::from_secs(10)),
+        })
+    }
+
+    fn plan(&self, strategy: &str, workload: &str, loader: Loader, fault: Fault, seed: Seed, jobs: usize) -> Plan {
+        Plan {
+            target: TargetSpec {
+                strategy: strategy.to_owned(),
+                workload: workload.to_owned(),
+                loader,
+                state_size: self.state_size,
+                idle_us: values::micros(self.idle),
+            },
+            faults: vec![fault],
+            kill_at: self.kill_at,
+            seed,
+            budget: Budget {
+                iterations: self.iterations,
+                duration_ms: self.duration.map(values::millis),
+                max_failures: self.max_failures,
+                jobs,
+            },
+            fresh: self.fresh,
+            limit_ms: values::millis(self.limit).max(1),
+            sandbox_parent: Default::default(),
+            planted: None,
+        }
+    }
+}
+
+/// `kill_at` and `fresh`, which exclude each other in one case.
+fn kill_at(campaign: &Table<'_>) -> Result<(KillAt, bool), Mistake> {
+    let kill_at = campaign.get(&keys::KILL_AT);
+    let fresh = campaign.get(&keys::FRESH);
+    let part = match &kill_at {
+        Some(value) => value.one_of("kill_at", &KillAt::ALL.map(|part| (part.name(), part)))?,
+        None => KillAt::Any,
+    };
+    match (kill_at, fresh) {
+        (Some(value), Some(fresh)) if part == KillAt::Recovery && fresh.flag()? => {
+            Err(Mistake::new("a recovery without a crash before it", value.place(), "kills recoveries")
+                .and(fresh.place(), "takes their crash away")
+                .help("keep one of the two: each recovery needs the crash of the trial before"))
+        }
+        (_, fresh) => Ok((part, fresh.map(|fresh| fresh.flag()).transpose()?.unwrap_or(false))),
+    }
+}

@@ -1,0 +1,104 @@
+//! The keys of a scenario file: what each is called, what its value must be, and how it is written.
+//!
+//! The one list behind the parser, its errors and the test of scenarios/schema.json.
+
+/// A key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value must be.
+    pub must_be: &'static str,
+    /// A line that is right.
+    pub example: &'static str,
+}
+
+/// A kind of table: the file itself, or what stands below a header.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What errors call it.
+    pub name: &'static str,
+    /// Where its keys stand.
+    pub place: &'static str,
+    /// What it may hold.
+    pub keys: &'static [Key],
+}
+
+impl Kind {
+    /// The names of its keys.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+}
+
+const fn key(name: &'static str, must_be: &'static str, example: &'static str) -> Key {
+    Key { name, must_be, example }
+}
+
+const NAMES: &str = "a list of names in quotes";
+const TIME: &str = "a time in quotes";
+const COUNT: &str = "a whole number";
+
+pub(crate) const WHY: Key = key("why", "a sentence in quotes", "why = \"every pattern, every night\"");
+pub(crate) const LIMITS: Key =
+    key("limits", "a list of sentences in quotes", "limits = [\"SIGKILL says nothing about power loss\"]");
+pub(crate) const SEED: Key = key("seed", "a whole number, or hexadecimal digits in quotes", "seed = 1");
+pub(crate) const CAMPAIGN: Key =
+    key("campaign", "a header in double brackets", "[[campaign]]\nstrategies = [\"direct\", \"atomic\"]");
+pub(crate) const EXPECT: Key =
+    key("expect", "a header in double brackets", "[[expect]]\nstrategy = \"direct\"\nmust = [\"torn\"]");
+
+pub(crate) const STRATEGIES: Key = key("strategies", NAMES, "strategies = [\"direct\", \"atomic\"]");
+pub(crate) const GROUP: Key = key("group", "a name in quotes", "group = \"documents\"");
+pub(crate) const WORKLOADS: Key =
+    key("workloads", "a list of names in quotes, or \"all\"", "workloads = [\"fills\", \"signals\"]");
+pub(crate) const LOADERS: Key = key("loaders", NAMES, "loaders = [\"strict\", \"lenient\"]");
+pub(crate) const FAULTS: Key = key("faults", NAMES, "faults = [\"kill\"]");
+pub(crate) const STATE_SIZE: Key =
+    key("state_size", "a size in quotes, or a number of bytes", "state_size = \"64KiB\"");
+pub(crate) const IDLE: Key = key("idle", TIME, "idle = \"10ms\"");
+pub(crate) const KILL_AT: Key = key("kill_at", "a name in quotes", "kill_at = \"save\"");
+pub(crate) const ITERATIONS: Key = key("iterations", COUNT, "iterations = 2000");
+pub(crate) const DURATION: Key = key("duration", TIME, "duration = \"5m\"");
+pub(crate) const LIMIT: Key = key("limit", TIME, "limit = \"10s\"");
+pub(crate) const FRESH: Key = key("fresh", "true or false", "fresh = true");
+pub(crate) const MAX_FAILURES: Key = key("max_failures", COUNT, "max_failures = 10");
+
+pub(crate) const STRATEGY: Key = key("strategy", "a name in quotes", "strategy = \"direct\"");
+pub(crate) const LOADER: Key = key("loader", "a name in quotes", "loader = \"lenient\"");
+pub(crate) const FAULT: Key = key("fault", "a name in quotes", "fault = \"kill\"");
+pub(crate) const MUST: Key = key("must", NAMES, "must = [\"torn\", \"empty\"]");
+pub(crate) const ONE_OF: Key = key("one_of", NAMES, "one_of = [\"torn\", \"empty\"]");
+pub(crate) const MAY: Key = key("may", NAMES, "may = [\"lost-ack\"]");
+
+/// The file itself.
+pub(crate) static FILE: Kind =
+    Kind { name: "a scenario", place: "above the first [[campaign]]", keys: &[WHY, LIMITS, SEED, CAMPAIGN, EXPECT] };
+
+/// What stands below `[[campaign]]`.
+pub(crate) static IN_CAMPAIGN: Kind = Kind {
+    name: "a campaign",
+    place: "below [[campaign]]",
+    keys: &[
+        STRATEGIES,
+        GROUP,
+        WORKLOADS,
+        LOADERS,
+        FAULTS,
+        STATE_SIZE,
+        IDLE,
+        KILL_AT,
+        ITERATIONS,
+        DURATION,
+        LIMIT,
+        FRESH,
+        MAX_FAILURES,
+    ],
+};
+
+/// What stands below `[[expect]]`.
+pub(crate) static IN_EXPECT: Kind =
+    Kind { name: "an expectation", place: "below [[expect]]", keys: &[STRATEGY, LOADER, FAULT, MUST, ONE_OF, MAY] };
+
+/// Every kind of table.
+pub(crate) static KINDS: [&Kind; 3] = [&FILE, &IN_CAMPAIGN, &IN_EXPECT];
