@@ -12,7 +12,8 @@ use support::{Place, Ran};
 
 /// A scenario that runs `strategy` and expects of it what `expectation` says.
 fn expecting(strategy: &str, expectation: &Expectation, iterations: u64) -> String {
-    let names = |verdicts: &[Verdict]| verdicts.iter().map(|v| format!("\"{}\"", v.name())).collect::<Vec<_>>().join(", ");
+    let names =
+        |verdicts: &[Verdict]| verdicts.iter().map(|v| format!("\"{}\"", v.name())).collect::<Vec<_>>().join(", ");
     format!(
         "why = \"a bug\"\n[[campaign]]\nstrategies = [\"{strategy}\"]\nstate_size = \"16KiB\"\niterations = {iterations}\n\
          [[expect]]\nstrategy = \"{strategy}\"\nloader = \"strict\"\nmust = [{}]\none_of = [{}]\nmay = [{}]\n",

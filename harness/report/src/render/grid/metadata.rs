@@ -7,13 +7,29 @@ use super::contender::Contender;
 /// The headings of what is told.
 pub(super) const HEADINGS: [&str; 4] = ["mode 0600", "owner", "symbolic link", "hard link"];
 
-/// What each of `cells` keeps; `None` while nobody has tried it.
+/// What each strategy of `cells` keeps, a row a strategy (the loader has no part in it); `None` while nobody has tried it.
 pub(super) fn rows(cells: &[Contender<'_>]) -> Option<Vec<(String, [&'static str; 4])>> {
-    let tried: Vec<Option<Metadata>> = cells.iter().map(|cell| cell.rows().find_map(|row| row.metadata)).collect();
-    tried.iter().any(Option::is_some).then(|| {
-        let rows = cells.iter().zip(tried);
-        rows.map(|(cell, metadata)| (cell.label(), words(metadata.unwrap_or_default()))).collect()
-    })
+    let mut rows: Vec<(String, [&str; 4])> = Vec::new();
+    let tried = |cell: &Contender<'_>| cell.rows().find_map(|row| row.metadata);
+    for (cell, metadata) in cells.iter().filter_map(|cell| Some((cell, tried(cell)?))) {
+        let row = (cell.label_parts().0.to_owned(), words(metadata));
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    (!rows.is_empty()).then_some(rows)
+}
+
+/// The same by what is kept: the strategies that agree in it together.
+pub(super) fn groups(cells: &[Contender<'_>]) -> Vec<(Vec<String>, [&'static str; 4])> {
+    let mut groups: Vec<(Vec<String>, [&str; 4])> = Vec::new();
+    for (strategy, words) in rows(cells).unwrap_or_default() {
+        match groups.iter_mut().find(|(_, same)| *same == words) {
+            Some((strategies, _)) => strategies.push(strategy),
+            None => groups.push((vec![strategy], words)),
+        }
+    }
+    groups
 }
 
 fn words(metadata: Metadata) -> [&'static str; 4] {

@@ -101,23 +101,16 @@ fn standings(page: &mut Page, cells: &[Contender<'_>]) {
 
 /// What a save keeps of its file, once somebody has tried it.
 fn kept(page: &mut Page, cells: &[Contender<'_>]) {
-    let Some(rows) = metadata::rows(cells) else { return };
-    page.heading("What a save keeps of the file", "");
-    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-    let narrow = page.width < width + 2 + 15 * metadata::HEADINGS.len();
-    let line = |label: &str, words: &[&str]| {
-        let cells: String = words.iter().map(|word| format!("{word:<15}")).collect();
-        format!("  {label:<width$}  {cells}")
-    };
-    if !narrow {
-        page.line(&line("", &metadata::HEADINGS));
-        rows.iter().for_each(|(label, words)| page.line(&line(label, words)));
+    let groups = metadata::groups(cells);
+    if groups.is_empty() {
         return;
     }
-    for (label, words) in &rows {
+    page.heading("What a save keeps of the file", "");
+    for (strategies, words) in &groups {
         let said: Vec<String> =
             metadata::HEADINGS.iter().zip(words).map(|(what, word)| format!("{what} {word}")).collect();
-        page.wrapped(&format!("  {label:<width$}  "), &said.join(", "));
+        page.wrapped("  ", &strategies.join(", "));
+        page.wrapped("    ", &said.join(", "));
     }
 }
 
