@@ -43,8 +43,8 @@ fn a_planted_bug_in_any_strategy_turns_the_matrix_red() {
 fn a_strategy_that_stops_failing_as_it_should_turns_the_matrix_red() {
     let direct = Builtin.strategies().into_iter().find(|info| info.name == "direct").unwrap();
     let documented = direct.expectation(Loader::Strict, Fault::Kill, Start::Again).unwrap();
-    assert_eq!(matrix(&expecting("direct", documented, 150)).exit, Some(0));
-    let ran = matrix(&expecting("atomic", documented, 150));
+    assert_eq!(matrix(&expecting("direct", documented, 300)).exit, Some(0));
+    let ran = matrix(&expecting("atomic", documented, 300));
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
 }
 

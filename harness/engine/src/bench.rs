@@ -20,8 +20,8 @@ use crate::snapshot::Snapshot;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
-/// Looks at that pace before it becomes [`LATER_NS`].
-const SOON_LOOKS: u32 = 200;
+/// Looks at that pace before it becomes [`LATER_NS`]: some tenths of a second. A fast writer makes a dozen saves in one late look.
+const SOON_LOOKS: u32 = 4000;
 /// Pause between two looks at the board when something takes long, in ns.
 const LATER_NS: u64 = 500_000;
 

@@ -98,7 +98,7 @@ pub(crate) struct Chain<'c, 'a> {
     /// Crashes since the directory was fresh.
     crashes: u64,
     /// Left-over files when they were last counted.
-    left_over: Option<usize>,
+    left_over: usize,
     /// Lives so far.
     lives: u64,
     /// What a save was seen to keep; the next record takes it along.
@@ -125,7 +125,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             standing: None,
             inherited: None,
             crashes: 0,
-            left_over: None,
+            left_over: 0,
             lives: 0,
             metadata: None,
         })
@@ -455,7 +455,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.standing = None;
         self.inherited = None;
         self.crashes = 0;
-        self.left_over = None;
+        self.left_over = self.installed.others_than(&self.generations.state_file());
         Ok(())
     }
 

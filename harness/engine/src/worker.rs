@@ -44,6 +44,7 @@ fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
     let job: Job = parse(&line)?;
     supervision::die_with_parent(job.supervisor).map_err(|e| EngineError::Worker(e.to_string()))?;
     clock::precise_timers();
+    supervision::usual_umask();
     let mut outlet = |report| tell(output, &report);
     let mut bench = Bench::new(registry, &job.plan, &job.sandbox, Some(job.spool.clone()), &mut outlet)?;
     calibrate(&mut bench)?;

@@ -12,6 +12,12 @@ use nix::unistd::{Pid, getppid};
 
 use crate::clock;
 
+/// Sets the usual file mode creation mask, 022, for this process and its children: what a save makes of a file's mode must not
+/// depend on who runs the test.
+pub fn usual_umask() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+}
+
 /// Makes the kernel kill this process when its parent dies (prctl(2), PR_SET_PDEATHSIG), and ends it now if `parent` is already gone.
 ///
 /// The kernel ties this to the parent's *thread*: a child must be made by a thread that lives as long as the process.

@@ -148,6 +148,9 @@ pub struct ResultRow {
     /// Acked saves per second of saving, with every start, kill and pause left out; `null` without any.
     #[serde(default)]
     pub saves_per_second: Option<f64>,
+    /// How often left-over files were counted, each time after 20 more crashes; 0: nothing is known of residue.
+    #[serde(default)]
+    pub residue_counts: u64,
     /// What a save keeps of its file; `null` where it was not tried.
     #[serde(default)]
     pub metadata: Option<Metadata>,

@@ -92,6 +92,8 @@ pub struct Tally {
     pub acked: u64,
     /// The time that these took together, in ns.
     pub saving_ns: u64,
+    /// How often left-over files were counted and held against the count before.
+    pub residue_counts: u64,
     /// What a save keeps of its file, if that was tried.
     pub metadata: Option<Metadata>,
     /// Lives aimed past recovery, by acks.
@@ -120,6 +122,7 @@ impl Tally {
         self.trials += 1;
         self.acked += record.acks;
         self.saving_ns += record.saving_ns;
+        self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
         if record.landed == Landed::Kill {
             self.kills_landed += 1;

@@ -214,6 +214,9 @@ pub struct TrialRecord {
     pub observed: Option<Observed>,
     /// What it came to.
     pub outcome: Outcome,
+    /// The left-over files at this trial, where they were counted and held against the count before: every 20 crashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_over: Option<u64>,
     /// What a save keeps of its file, where this trial tried it: the last one of the control does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
@@ -252,6 +255,7 @@ impl TrialRecord {
             crash_state: None,
             observed: None,
             outcome: Outcome::Judged(Verdict::Inconclusive),
+            left_over: None,
             metadata: None,
             consequences: Consequences::default(),
             detail: None,

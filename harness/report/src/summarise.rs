@@ -90,6 +90,7 @@ fn result_row(
         acked: tally.acked,
         saves_per_second: (tally.saving_ns > 0 && tally.acked > 0)
             .then(|| (tally.acked as f64 * 1e9 / tally.saving_ns as f64).round()),
+        residue_counts: tally.residue_counts,
         metadata: tally.metadata,
         acks_per_life: quantiles(tally),
         distinct_states: faulty.then(|| tally.crash_states.len()),

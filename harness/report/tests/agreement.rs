@@ -18,7 +18,7 @@ fn cell(controls: &[Verdict], kills: &[Verdict], complete: bool) -> Summary {
     let controls = controls.iter().flat_map(|verdict| (0..2).map(|n| with(*verdict, control(n))));
     let kills = kills.iter().flat_map(|verdict| (0..2).map(|n| with(*verdict, intact(n + 1))));
     // Enough intact kills of two generations to pass the gate.
-    let enough = (10..20).map(intact);
+    let enough = (10..230).map(intact);
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(controls).chain(kills).chain(enough).collect();
     let ending = Ending { complete, ..Ending::default() };
     summarise(Path::new("results/run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
@@ -109,7 +109,7 @@ fn what_must_show_is_not_missed_by_a_cell_without_an_end() {
 #[test]
 fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
     let summary = |verdict| {
-        let mut trials: Vec<TrialRecord> = (0..5).map(control).chain((10..20).map(intact)).collect();
+        let mut trials: Vec<TrialRecord> = (0..5).map(control).chain((10..230).map(intact)).collect();
         trials.push(TrialRecord { outcome: Outcome::Judged(verdict), ..common::first_start(0) });
         let ending = Ending { complete: true, ..Ending::default() };
         summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
@@ -119,4 +119,14 @@ fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
     assert_eq!(stands(&nothing, &summary(Verdict::Torn)), Standing::AsDocumented);
     assert_eq!(stands(&must, &summary(Verdict::Torn)), Standing::Differs, "what must show, must show in restarts");
     assert_eq!(stands(&nothing, &summary(Verdict::LostAck)), Standing::Differs);
+}
+
+#[test]
+fn too_few_trials_to_miss_what_must_show_prove_nothing() {
+    let trials: Vec<TrialRecord> = (0..5).map(control).chain((10..60).map(intact)).collect();
+    let ending = Ending { complete: true, ..Ending::default() };
+    let summary = summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
+    let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
+    assert_eq!(stands(&must, &summary), Standing::Inconclusive);
+    assert_eq!(stands(&Expectation::default(), &summary), Standing::AsDocumented);
 }

@@ -16,6 +16,9 @@ use format::Format;
 /// A log is compacted when it is longer than so many of its longest records.
 const COMPACTED_ABOVE: u64 = 16;
 
+/// A lenient loader takes a larger hole for a log that is not one.
+const MOST_MISSING: u64 = 64;
+
 /// How a log is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Journal {
@@ -130,6 +133,9 @@ impl<W: LogWorkload> Log<W> {
                             return Err(refuse(n, format!("{sequence} where {due} is due")));
                         }
                         W::check(&record, before.digest).map_err(|why| refuse(n, why))?;
+                    }
+                    if sequence.0.saturating_sub(due.0) > MOST_MISSING {
+                        return Err(refuse(n, format!("{sequence} where {due} is due")));
                     }
                     missing.extend((due.0..sequence.0).map(Generation));
                     End { sequence, digest: chained(before.digest, &record) }

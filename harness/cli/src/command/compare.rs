@@ -101,8 +101,13 @@ impl CompareArgs {
             Group::All => None,
         };
         let listed = Builtin.strategies().into_iter().filter(|info| !info.planted);
+        let workloads = Builtin.workloads();
+        let workload = workloads.iter().find(|info| info.name == self.state.workload);
+        // A workload that is not known is refused with the first strategy.
+        let fits = |wanted| workload.is_none_or(|workload| workload.shapes.contains(&wanted));
         let grouped = listed
             .filter(|info| self.group.is_some_and(|group| shape(group).is_none_or(|shape| shape == info.shape)))
+            .filter(|info| fits(info.shape))
             .map(|info| info.name);
         let mut seen = BTreeSet::new();
         self.strategies.iter().cloned().chain(grouped).filter(|name| seen.insert(name.clone())).collect()
@@ -127,7 +132,7 @@ impl CompareArgs {
             }
         }
         if cells.is_empty() {
-            return Err(Problem::usage("there is no strategy of that group"));
+            return Err(Problem::usage("there is no strategy of that group for that workload"));
         }
         Ok(cells)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Verdict};
 
-use super::{Attempt, Chain, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial};
+use super::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial};
 use crate::aim::Moment;
 use crate::bench::{self, Recovery, Victim};
 use crate::error::EngineError;
@@ -87,7 +87,7 @@ impl Chain<'_, '_> {
         self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         let wrong = match landed {
             Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => match self.is_first_save_lost()? {
-                None => self.growth_of_residue()?,
+                None => self.growth_of_residue(&mut crash)?,
                 lost => lost,
             },
             Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
@@ -118,13 +118,14 @@ impl Chain<'_, '_> {
         Ok((verdict != Verdict::Intact).then(|| (verdict, format!("after the first save after recovery: {why}"))))
     }
 
-    fn growth_of_residue(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+    fn growth_of_residue(&mut self, crash: &mut Crash) -> Result<Option<(Verdict, String)>, EngineError> {
         if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
             return Ok(None);
         }
         let count = self.bench.crash_state()?.others_than(&self.generations.state_file());
-        let before = self.left_over.replace(count);
-        Ok(before.filter(|before| count >= before + RESIDUE_GROWTH).map(|before| {
+        let before = std::mem::replace(&mut self.left_over, count);
+        crash.record.left_over = Some(count as u64);
+        Ok((count >= before + RESIDUE_GROWTH).then(|| {
             let why = format!("{RESIDUE_INTERVAL} crashes ago {before} files were left over, now there are {count}");
             (Verdict::Residue, why)
         }))

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use crashtest_model::{Agreement, Expectations, Fault, ResultRow, Standing, Start, Summary, Verdict};
 
+/// Fewer judged trials than this say nothing by not showing what shows in one of a hundred.
+const ENOUGH: u64 = 200;
 /// The exit status of a run whose control failed.
 const CONTROL_FAILED: u8 = 4;
 
@@ -33,7 +35,7 @@ fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> A
         rows.iter().flat_map(|row| row.verdicts.keys().copied()).filter(|verdict| verdict.is_violation()).collect()
     };
     let installed: Vec<&ResultRow> = rows.iter().copied().filter(|row| row.start != Some(Start::First)).collect();
-    let (seen, shown) = (violations(&rows), violations(&installed));
+    let shown = violations(&installed);
     let first_starts = rows.iter().filter(|row| row.start == Some(Start::First)).flat_map(|row| &row.findings);
     let undocumented = first_starts.filter(|finding| !finding.documented).map(|finding| finding.verdict);
     // An inconclusive trial is no statement about a target, so none can be asked for.
@@ -48,9 +50,19 @@ fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> A
     if none_of.iter().any(|verdict| shown.contains(verdict)) {
         none_of.clear();
     }
+    let judged: u64 = installed
+        .iter()
+        .flat_map(|row| &row.verdicts)
+        .filter(|(verdict, _)| **verdict != Verdict::Inconclusive)
+        .map(|(_, n)| n.count)
+        .sum();
+    let too_few = fault != Fault::None && judged < ENOUGH;
     let mut reasons: Vec<String> = rows.iter().flat_map(|row| row.gate.reasons.clone()).collect();
     if rows.is_empty() && summary.is_some() {
         reasons.push("no trial was run".to_owned());
+    }
+    if (!missing.is_empty() || !none_of.is_empty()) && too_few {
+        reasons.push(format!("what must show did not in {judged} judged trials, too few to miss it"));
     }
     let control_failed = fault == Fault::None && summary.is_some_and(|s| s.exit_code == Some(CONTROL_FAILED));
     let gated = !reasons.is_empty() || rows.iter().any(|row| !row.gate.passed);
@@ -60,10 +72,11 @@ fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> A
         Some(_) if !unexpected.is_empty() => Standing::Differs,
         Some(summary) if !summary.complete && !is_over(fault, summary) => Standing::Incomplete,
         Some(_) if gated => Standing::Inconclusive,
+        Some(_) if (!missing.is_empty() || !none_of.is_empty()) && too_few => Standing::Inconclusive,
         Some(_) if !missing.is_empty() || !none_of.is_empty() => Standing::Differs,
         Some(_) => Standing::AsDocumented,
     };
-    Agreement { fault, standing, expected, seen: seen.into_iter().collect(), unexpected, missing, none_of, reasons }
+    Agreement { fault, standing, expected, seen: shown.into_iter().collect(), unexpected, missing, none_of, reasons }
 }
 
 /// Whether all of `fault` was run though the cell did not come to its end: the control is over before anything else begins.

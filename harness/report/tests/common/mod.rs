@@ -125,6 +125,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
             missing: vec![],
         }),
         outcome: Outcome::Judged(Verdict::Intact),
+        left_over: (trial % 20 == 19).then_some(1),
         metadata: None,
         consequences: Consequences::default(),
         detail: None,

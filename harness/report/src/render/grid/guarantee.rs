@@ -95,14 +95,17 @@ pub(super) enum Detected {
 pub(super) fn mark(row: Option<&ResultRow>, guarantee: Guarantee) -> Mark {
     let Some(row) = row else { return Mark::NotTested };
     let count = broken(row, guarantee);
-    if let Some(interval) = exact_interval(count, row::judged(row)).filter(|_| count > 0) {
+    // Left-over files are counted once in 20 crashes, everything else after each.
+    let looked = if guarantee == Guarantee::Residue { row.residue_counts.max(count) } else { row::judged(row) };
+    if let Some(interval) = exact_interval(count, looked).filter(|_| count > 0) {
         let noticed = guarantee.verdicts().iter().all(|verdict| verdict.detected() == Some(true));
         return Mark::Broken(interval, if noticed { Detected::Yes } else { Detected::No });
     }
     let refusal = matches!(guarantee, Guarantee::Torn | Guarantee::Empty | Guarantee::Missing);
-    let resets = broken(row, Guarantee::SilentReset) > 0;
+    let resets =
+        [Guarantee::SilentReset, Guarantee::LostAck, Guarantee::Else].iter().any(|kind| broken(row, *kind) > 0);
     match () {
-        () if row.trials == 0 => Mark::NotTested,
+        () if row.trials == 0 || looked == 0 => Mark::NotTested,
         () if !row.gate.passed => Mark::Unproven,
         () if refusal && row.loader == Loader::Lenient && resets => Mark::Hidden,
         () => Mark::Kept,
