@@ -5,7 +5,7 @@
 
 use crashtest_kit::{Board, Hold, OpenedAs};
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::Aim;
+use crashtest_model::{Aim, MOST_SAVES};
 
 /// How many of the last measurements a duration is the median of.
 const REMEMBERED: usize = 31;
@@ -15,8 +15,6 @@ const OVERSHOOT_NS: u64 = 100_000;
 const WATCH_NS: u64 = 400_000;
 /// Where a writer idles, it is watched from this share of a period before a save is due.
 const EARLY: f64 = 0.1;
-/// No life makes more saves than this and one: twice as many as kills are aimed at.
-const MOST_SAVES: u64 = 14;
 /// Pause between two looks at the board when nothing is due yet, in ns.
 const LOOK_NS: u64 = 20_000;
 

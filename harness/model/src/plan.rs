@@ -12,6 +12,8 @@ pub const SERIES_LENGTH: u64 = 100;
 
 /// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the fourth save.
 const SAVES_PER_LIFE: f64 = 7.0;
+/// No life makes more saves than this and one, twice as many as kills are aimed at: should the kill come that late, it waits for it.
+pub const MOST_SAVES: u64 = 14;
 /// The share of lives killed inside recovery under `--kill-at any`.
 const RECOVERY_SHARE: f64 = 0.10;
 /// The share of lives killed between two file-changing calls, each gap as often as any other: by the clock alone, a gap is hit

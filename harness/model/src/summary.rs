@@ -141,6 +141,9 @@ pub struct ResultRow {
     pub kills_landed: Option<u64>,
     /// Of these, inside a save.
     pub kills_in_save: Option<u64>,
+    /// Of those that landed, so late that the writer, past every save that kills are aimed at, waited for them.
+    #[serde(default)]
+    pub kills_late: Option<u64>,
     /// Trials whose recovery was itself killed.
     pub recovery_killed: Option<u64>,
     /// Saves acked.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Aim, Consequences, Fault, Landed, Metadata, Observed, Outcome, RawState, Start, TrialRecord, Verdict};
+use crate::{
+    Aim, Consequences, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, TrialRecord, Verdict,
+};
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
 const DISTINCT_CAP: usize = 1 << 17;
@@ -86,6 +88,8 @@ pub struct Tally {
     pub kills_landed: u64,
     /// Kills that landed inside a save.
     pub kills_in_save: u64,
+    /// Of these, past every save that kills are aimed at: the writer outran the clock, and waited.
+    pub kills_late: u64,
     /// Trials whose recovery was itself killed.
     pub recovery_killed: u64,
     /// Saves acked.
@@ -126,6 +130,7 @@ impl Tally {
         self.metadata = record.metadata.or(self.metadata);
         if record.landed == Landed::Kill {
             self.kills_landed += 1;
+            self.kills_late += u64::from(record.acks > MOST_SAVES);
             self.kills_in_save += u64::from(record.in_save);
             *self.phases.entry(record.phase.clone()).or_default() += 1;
             if let Some(gap) = &record.gap {

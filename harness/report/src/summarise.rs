@@ -86,6 +86,7 @@ fn result_row(
         trials: tally.trials,
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
+        kills_late: faulty.then_some(tally.kills_late),
         recovery_killed: faulty.then_some(tally.recovery_killed),
         acked: tally.acked,
         saves_per_second: (tally.saving_ns > 0 && tally.acked > 0)

@@ -105,6 +105,11 @@ fn landed(page: &mut Page, row: &ResultRow) {
         );
         page.wrapped("  acked  ", &text);
     }
+    if let Some(n) = row.kills_late.filter(|n| *n > 0) {
+        let text =
+            format!("{} came after the last save that is aimed at: the writer was faster than the clock", thousands(n));
+        page.wrapped("  late   ", &text);
+    }
     if let Some(n) = row.recovery_killed.filter(|n| *n > 0) {
         let text = format!("{} hit a recovery: the next trial is judged in their place", thousands(n));
         page.wrapped("  again  ", &text);

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crashtest_model::{Fault, Plan};
+use crashtest_model::{Fault, MOST_SAVES, Plan};
 
 use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, Mark, mark};
 use crate::RecordedGrid;
-use crate::number::{Rounding, percent};
+use crate::number::{Rounding, percent, thousands};
 
 /// "direct, atomic × fills, strict loader, 64 KiB state".
 pub(super) fn subject(grid: &RecordedGrid) -> String {
@@ -60,14 +60,37 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
         ),
         seeds => format!("{} seeds: the cells do not share a plan.", seeds.len()),
     };
-    vec![
+    let late = late(grid);
+    let mut conditions = vec![
         plan,
         duty(grid),
         format!("File system {system}. {}; {machine}.", environment.kernel),
         "Saves per second are those of the killed lives: all saves that returned, over the time that they took. These are \
          many more than the control's, and so vary less."
             .to_owned(),
-    ]
+    ];
+    conditions.extend(late);
+    conditions
+}
+
+/// Where writers outran the clock: their kills fell at rest, and say less than their number.
+fn late(grid: &RecordedGrid) -> Option<String> {
+    let rows = grid.summary.results.iter().filter(|row| row.kills_late.is_some_and(|late| late > 0));
+    let many = rows.filter(|row| row.kills_late.unwrap_or(0) * 20 > row.kills_landed.unwrap_or(0));
+    let said: Vec<String> = many
+        .map(|row| {
+            let [late, landed] = [row.kills_late, row.kills_landed].map(|n| thousands(n.unwrap_or(0)));
+            format!("{} ({}) {late} of {landed}", row.target, row.loader)
+        })
+        .collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "Late kills: where a save takes less than the clock can aim at, a writer that has made {} saves waits for its kill, \
+             and that one falls between two saves: {}. One kill in four is not aimed by the clock.",
+            MOST_SAVES + 1,
+            said.join(", ")
+        )
+    })
 }
 
 /// How much of its time a writer spends saving: equal for all, or what it is for each.
