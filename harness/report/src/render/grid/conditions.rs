@@ -129,7 +129,7 @@ pub(super) fn legend(cells: &[Contender<'_>], columns: &[Guarantee]) -> Vec<&'st
         lines.push("“hidden”: a lenient loader tells no damage from another; it starts fresh, a silent reset.");
     }
     if any(|mark| *mark == Mark::NotTested) {
-        lines.push("“not tested”: nothing was killed.");
+        lines.push("“not tested”: nothing was killed, or nothing was counted.");
     }
     if any(|mark| *mark == Mark::Unproven) {
         lines.push("“unproven”: nothing was seen, but the kills prove nothing.");
