@@ -5,7 +5,7 @@
 //!
 //! Budgets: one worker ≥ 0.75 of the bare loop; two workers ≥ 1.6 × one (on two processors), with the sandbox in memory and on the
 //! disk alike. A disk whose journal is one serves two writers that sync less than twice as fast as one: what two writers that only
-//! save, without crashtest and without kills, make of it stands beside, and where they stay under 1.6 it is they who set the budget.
+//! save, without crashtest and without kills, make of it stands beside, and excuses nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod support;
@@ -54,10 +54,10 @@ fn main() {
             plain.push(plain_writers(strategy, 2) / plain_writers(strategy, 1));
         }
         let (per_worker, memory, disk, plain) = (median(&per_worker), median(&memory), median(&disk), median(&plain));
-        met &= per_worker >= 0.75 && memory >= SCALING && disk >= SCALING.min(plain);
+        met &= per_worker >= 0.75 && memory >= SCALING && disk >= SCALING;
         println!("{strategy:<14} {per_worker:>14.2} {memory:>20.2} {disk:>20.2} {plain:>20.2}");
     }
-    println!("\nbudget         {:>14} {:>20} {:>20}", ">= 0.75", ">= 1.60", ">= 1.60 or writers'");
+    println!("\nbudget         {:>14} {:>20} {:>20}", ">= 0.75", ">= 1.60", ">= 1.60");
     println!("{}", if met { "met" } else { "NOT MET" });
 }
 

@@ -56,7 +56,7 @@ pub fn read(path: &Path) -> Result<Recorded, FolderError> {
         trials::Next::Go
     })?;
     notes.extend(tail.note());
-    let written = read_summary(&path)?;
+    let written: Option<Summary> = read_summary(&path)?;
     let mut ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
     if let Some(lost) = written.and_then(|written| difference(&written, &rows)) {
         ending.complete = false;
@@ -113,8 +113,8 @@ fn read_run(path: &Path) -> Result<RunRecord, FolderError> {
     }
 }
 
-/// `summary.json`; `None` where the run has not come to writing it.
-fn read_summary(path: &Path) -> Result<Option<Summary>, FolderError> {
+/// `summary.json` of a run or a grid; `None` where it has not come to writing it.
+pub(crate) fn read_summary<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {
     let file = path.join(layout::SUMMARY);
     match fs::read(&file) {
         Ok(text) => {

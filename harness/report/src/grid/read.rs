@@ -47,16 +47,3 @@ pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
 fn counts(summary: &GridSummary) -> Vec<(u64, &BTreeMap<Verdict, VerdictCount>)> {
     summary.results.iter().map(|row| (row.trials, &row.verdicts)).collect()
 }
-
-/// `summary.json`; `None` where the grid has not come to writing it.
-fn read_summary(path: &Path) -> Result<Option<GridSummary>, FolderError> {
-    let file = path.join(layout::SUMMARY);
-    match fs::read(&file) {
-        Ok(text) => {
-            check_format(&file, &text)?;
-            parse(&file, &text).map(Some)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FolderError::io("read", &file)(error)),
-    }
-}
