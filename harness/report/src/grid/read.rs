@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use crashtest_model::{GridRecord, GridSummary, Verdict, VerdictCount};
 
 use super::summarise::summarise_grid;
 use crate::folder::{latest, layout};
-use crate::read::{check_format, parse, unfinished};
+use crate::read::{check_format, parse, read_summary, unfinished};
 use crate::{Ending, FolderError, RecordedCell, RecordedGrid, read};
 
 /// Reads the results folder of a grid, or a link to one. A cell that has not been begun has no folder.
@@ -33,7 +32,7 @@ pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
         notes.extend(cell.iter().flat_map(|cell| &cell.notes).map(|note| format!("{}: {note}", planned.folder)));
         cells.push(cell);
     }
-    let written = read_summary(&path)?;
+    let written: Option<GridSummary> = read_summary(&path)?;
     let ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
     let mut summary = summarise_grid(&grid, &cells, &ending);
     if written.is_some_and(|written| counts(&written) != counts(&summary)) {
