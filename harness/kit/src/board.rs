@@ -534,10 +534,10 @@ mod tests {
                 board.ack(Generation(generation), 2);
             }
         });
-        while !board.is_held() {
+        while !board.is_held() && !victim.is_finished() {
             std::thread::yield_now();
         }
-        assert_eq!((board.saves(), board.changes()), (1, 2));
+        assert_eq!((board.is_held(), board.saves(), board.changes()), (true, 1, 2));
         assert_eq!(board.phase().and_then(Phase::gap).as_deref(), Some("after write 1"));
         board.ask_to_stop();
         victim.join().unwrap();
