@@ -21,8 +21,8 @@ use crashtest_model::{Bytes, Generation, Loader, Seed, TargetSpec};
 use crashtest_strategies::Builtin;
 use support::{Campaign, median};
 
-/// Twenty series: as many for one worker as for each of two.
-const TRIALS: u64 = 2000;
+/// Forty series: as many for one worker as for each of two.
+const TRIALS: u64 = 4000;
 const ROUNDS: usize = 3;
 /// How long writers only save, to find what the disk lets two of them do.
 const WRITING: Duration = Duration::from_secs(1);

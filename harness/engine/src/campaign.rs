@@ -1,6 +1,7 @@
 //! The supervisor of a campaign: control first, then first starts and series, handed to workers as they ask; every outcome counted.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -23,6 +24,8 @@ const WORKER_DEATHS: usize = 20;
 const SILENCE: Duration = Duration::from_secs(60);
 /// How often the campaign looks up when nothing happens.
 const TICK: Duration = Duration::from_millis(50);
+/// First starts in one order: small ones, as they are what is left to share out when the last whole series are under way.
+const FIRST_STARTS_AT_ONCE: u64 = 10;
 
 /// The program that is started as worker: it must call [`serve`](crate::serve).
 #[derive(Clone, Debug)]
@@ -82,6 +85,7 @@ struct Campaign<'c> {
     deaths: usize,
     /// Orders that come before what the plan still has.
     waiting: VecDeque<Order>,
+    next_first_start: u64,
     next_trial: u64,
     trials_began: Option<Instant>,
 }
@@ -113,6 +117,7 @@ pub fn run(
         rows: Rows::default(),
         deaths: 0,
         waiting: VecDeque::from([Order::Control(0..CONTROL_LIVES)]),
+        next_first_start: 0,
         next_trial: 0,
         trials_began: None,
     };
@@ -130,7 +135,10 @@ pub fn run(
 impl Campaign<'_> {
     fn run(&mut self, stop: &AtomicBool) -> Result<End, EngineError> {
         supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
-        self.start_worker(0)?;
+        // The control is the first one's alone; the others start and calibrate meanwhile.
+        for worker in 0..self.plan.budget.jobs {
+            self.start_worker(worker)?;
+        }
         let began = Instant::now();
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -197,20 +205,11 @@ impl Campaign<'_> {
         self.trials_began.is_some() && self.workers.iter().flatten().all(|worker| worker.order.is_none())
     }
 
-    /// The control has passed: the other workers start, and everything that the plan has is handed out.
+    /// The control has passed: everything that the plan has is handed out.
     fn begin_trials(&mut self) -> Result<(), EngineError> {
         self.trials_began = Some(Instant::now());
         (self.emit)(Event::TrialsBegin);
-        let first_starts = self.plan.first_starts();
-        self.waiting.extend(
-            (0..first_starts)
-                .step_by(SERIES_LENGTH as usize)
-                .map(|from| Order::FirstStart(from..first_starts.min(from + SERIES_LENGTH))),
-        );
-        for worker in 1..self.plan.budget.jobs {
-            self.start_worker(worker)?;
-        }
-        Ok(())
+        (1..self.workers.len()).try_for_each(|worker| self.give_order(worker))
     }
 
     /// Trials of the control that its documentation does not allow.
@@ -230,13 +229,20 @@ impl Campaign<'_> {
         if let Some(order) = self.waiting.pop_front() {
             return Some(order);
         }
-        let end = self.plan.trials().unwrap_or(u64::MAX);
-        if self.trials_began.is_none() || self.next_trial >= end {
-            return None;
+        self.trials_began?;
+        match self.plan.trials() {
+            Some(trials) => self.next_series(trials).or_else(|| self.next_first_starts()),
+            // Series without end: the first starts would never have their turn.
+            None => self.next_first_starts().or_else(|| self.next_series(u64::MAX)),
         }
-        let from = self.next_trial;
-        self.next_trial = end.min(from + SERIES_LENGTH);
-        Some(Order::Series(from..self.next_trial))
+    }
+
+    fn next_series(&mut self, end: u64) -> Option<Order> {
+        next(&mut self.next_trial, SERIES_LENGTH, end).map(Order::Series)
+    }
+
+    fn next_first_starts(&mut self) -> Option<Order> {
+        next(&mut self.next_first_start, FIRST_STARTS_AT_ONCE, self.plan.first_starts()).map(Order::FirstStart)
     }
 
     fn start_worker(&mut self, worker: usize) -> Result<(), EngineError> {
@@ -295,6 +301,13 @@ impl Campaign<'_> {
         self.rows.add(record);
         (self.emit)(Event::Trial { record, evidence, rows: &self.rows });
     }
+}
+
+/// The next `at_once` numbers before `end`.
+fn next(number: &mut u64, at_once: u64, end: u64) -> Option<Range<u64>> {
+    let from = *number;
+    *number = end.min(from.saturating_add(at_once)).max(from);
+    (from < *number).then_some(from..*number)
 }
 
 /// The record of a trial whose worker died.
