@@ -109,9 +109,7 @@ pub(crate) fn hold(aim: Aim, gauge: &Gauge) -> Hold {
     match aim {
         Aim::RecoveryGap(at) => Hold::Recovery { calls: nth(at, gauge.calls_of_recovery) },
         Aim::Gap(at) => Hold::Save { after: at as u64, calls: nth(at, gauge.changes) },
-        Aim::Init(_) | Aim::Recovery(_) | Aim::Save(_) | Aim::Idle(_) => {
-            Hold::Save { after: MOST_SAVES, calls: u64::MAX }
-        }
+        _ => Hold::Save { after: MOST_SAVES, calls: u64::MAX },
     }
 }
 
@@ -138,7 +136,7 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, damaged:
         }
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
         // The life is held there already.
-        Aim::RecoveryGap(_) | Aim::Gap(_) => {
+        Aim::RecoveryGap(_) | Aim::Gap(_) | Aim::Call(_) | Aim::Twice { .. } | Aim::Failing(_) => {
             let now = now_ns();
             let delay_ns = now.saturating_sub(reference(opened_ns(board).or(board.started_ns())).min(now));
             Moment { delay_ns, calibrated_ns: gauge.period.ns() as u64 }

@@ -110,7 +110,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Chain<'c, 'a>, EngineError> {
         let stream = match fault {
             Fault::None => bench.plan.seed.derive("control-stream", series),
-            Fault::Kill => bench.plan.stream(series),
+            Fault::Kill | Fault::Sweep | Fault::Io => bench.plan.stream(series),
         };
         let generations = bench.generations(stream)?;
         let installed = bench.install(stream, stream.derive("install", 0))?;
@@ -173,7 +173,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         match self.fault {
             Fault::None => self.attempt_clean_stop(trial),
-            Fault::Kill => self.attempt_kill(trial),
+            Fault::Kill | Fault::Sweep | Fault::Io => self.attempt_kill(trial),
         }
     }
 
@@ -265,7 +265,9 @@ impl<'c, 'a> Chain<'c, 'a> {
             (_, Landed::Signal { signal }) => {
                 (Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended the victim"))
             }
-            (_, Landed::Kill | Landed::Nothing) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),
+            (_, Landed::Kill | Landed::Derived | Landed::Nothing) => {
+                (Verdict::Inconclusive, "the victim did not stop".to_owned())
+            }
         }
     }
 
@@ -362,6 +364,7 @@ impl<'c, 'a> Chain<'c, 'a> {
                 acked_digest: Some(self.generations.digest(self.promise.acked)),
                 begun_digest: Some(self.generations.digest(self.promise.begun)),
                 calls: crash.calls.marks(),
+                around: Vec::new(),
                 carried_from: inherited.map_or_else(Vec::new, |inherited| inherited.trials),
             });
             crash.record.observed = Some(observed);

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{CallIndex, CrashPoint, ErrorName};
+
 /// `--kill-at`: which part of a life the kills are aimed at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -48,6 +50,64 @@ pub enum Aim {
     Gap(f64),
     /// Between two saves of a writer that idles: 2.37 is 37 % into the idle time after the third save.
     Idle(f64),
+    /// At a call of the recorded run.
+    Call(CrashPoint),
+    /// At a call of the recorded run, and, started again on what that left, at a call of the recovery or of the first save after it.
+    Twice {
+        /// In the recorded run.
+        first: CrashPoint,
+        /// In the life after it.
+        then: CrashPoint,
+    },
+    /// Not a kill: a call that fails; the kill comes when the program has given up, or has gone on.
+    Failing(Injection),
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallFailure {
+    /// It does nothing and returns this error number; close(2) closes all the same.
+    Errno(i32),
+    /// It writes so many bytes, fewer than it was asked to, and says so.
+    Short(u64),
+    /// It writes half of what it was asked to, and says so.
+    Half,
+}
+
+/// How long a failure lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lasting {
+    /// That one call.
+    Once,
+    /// That call and every later one that can fail so.
+    FromThenOn,
+}
+
+/// A call of the recorded run that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Injection {
+    /// The call.
+    pub call: CallIndex,
+    /// How it fails.
+    pub failure: CallFailure,
+    /// For how long.
+    pub lasting: Lasting,
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failure {
+            CallFailure::Errno(errno) => write!(f, "call {} fails with {}", self.call, ErrorName(errno))?,
+            CallFailure::Short(bytes) => write!(f, "call {} writes only {bytes} bytes", self.call)?,
+            CallFailure::Half => write!(f, "call {} writes only half", self.call)?,
+        }
+        match self.lasting {
+            Lasting::Once => Ok(()),
+            Lasting::FromThenOn => write!(f, ", and so does every later one that can"),
+        }
+    }
 }
 
 impl Aim {
@@ -70,6 +130,9 @@ impl fmt::Display for Aim {
                 write!(f, "the gap after {calls:.0} % of the calls of save {:.0} after recovery", at.floor() + 1.0)
             }
             Aim::Idle(at) => write!(f, "idle, {at:.2} saves after recovery"),
+            Aim::Call(point) => write!(f, "{point}"),
+            Aim::Twice { first, then } => write!(f, "{first}; after the restart {then}"),
+            Aim::Failing(injection) => write!(f, "{injection}"),
         }
     }
 }

@@ -12,11 +12,15 @@ pub enum Fault {
     None,
     /// A real SIGKILL at a random moment. The page cache survives.
     Kill,
+    /// A SIGKILL before and after every file-changing call and inside every write, and again in the recovery from each.
+    Sweep,
+    /// Each call in turn fails or falls short.
+    Io,
 }
 
 impl Fault {
     /// Every fault that this version can inject.
-    pub const ALL: [Fault; 2] = [Fault::None, Fault::Kill];
+    pub const ALL: [Fault; 4] = [Fault::None, Fault::Kill, Fault::Sweep, Fault::Io];
 
     /// The name that reports, files and the command line use.
     #[must_use]
@@ -24,6 +28,8 @@ impl Fault {
         match self {
             Fault::None => "none",
             Fault::Kill => "kill",
+            Fault::Sweep => "sweep",
+            Fault::Io => "io",
         }
     }
 
@@ -33,6 +39,10 @@ impl Fault {
         match self {
             Fault::None => "nothing: the control, always run first, with clean stops",
             Fault::Kill => "a real SIGKILL at a random moment; the page cache survives",
+            Fault::Sweep => "SIGKILL before and after every call and inside every write, and again during recovery",
+            Fault::Io => {
+                "each call in turn fails (no space, an I/O error, interrupted) or writes less than it was asked to"
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ mod trial;
 mod units;
 mod verdict;
 
-pub use aim::{Aim, KillAt};
+pub use aim::{Aim, CallFailure, Injection, KillAt, Lasting};
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use fault::{Fault, Start};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
@@ -30,7 +30,7 @@ pub use seed::{Digest, Seed};
 pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
 pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
 pub use target::{Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
-pub use trace::{Action, At, CallIndex, CrashPoint, Data, Durable, FileId, Operation, Progress, Trace};
-pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, Promise, RawFile, RawState, TrialRecord};
+pub use trace::{Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, Progress, Trace};
+pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, Promise, RawFile, RawState, Swept, TrialRecord};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Loader, Metadata, Start, TrialRecord, Verdict};
+use crate::{Fault, Loader, Metadata, Start, Swept, TrialRecord, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,9 @@ pub struct ResultRow {
     /// How often left-over files were counted, each time after 20 more crashes; 0: nothing is known of residue.
     #[serde(default)]
     pub residue_counts: u64,
+    /// What is known of a sweep as a whole; `null` for other faults.
+    #[serde(default)]
+    pub swept: Option<Swept>,
     /// What a save keeps of its file; `null` where it was not tried.
     #[serde(default)]
     pub metadata: Option<Metadata>,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, TrialRecord, Verdict,
+    Aim, Consequences, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept, TrialRecord,
+    Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
@@ -106,6 +107,8 @@ pub struct Tally {
     pub phases: BTreeMap<String, u64>,
     /// In which gaps between file-changing calls.
     pub gaps: BTreeMap<String, u64>,
+    /// What is known of the sweep as a whole.
+    pub swept: Option<Swept>,
     /// What it came to.
     pub verdicts: BTreeMap<Verdict, u64>,
     /// What the state file was like before recovery.
@@ -128,9 +131,13 @@ impl Tally {
         self.saving_ns += record.saving_ns;
         self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
-        if record.landed == Landed::Kill {
-            self.kills_landed += 1;
-            self.kills_late += u64::from(record.acks > MOST_SAVES);
+        if let Some(swept) = &record.swept {
+            self.swept = Some(swept.clone());
+        }
+        let crashed = matches!(record.landed, Landed::Kill | Landed::Derived);
+        if crashed {
+            self.kills_landed += u64::from(record.landed == Landed::Kill);
+            self.kills_late += u64::from(record.fault == Fault::Kill && record.acks > MOST_SAVES);
             self.kills_in_save += u64::from(record.in_save);
             *self.phases.entry(record.phase.clone()).or_default() += 1;
             if let Some(gap) = &record.gap {
@@ -225,13 +232,16 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
     if tally.kills_landed == 0 {
         reasons.push(format!("no kill landed in {} trials", tally.trials));
     }
+    if fault == Fault::Sweep && tally.crash_states.len() < 2 {
+        reasons.push("the crash states are all the same".to_owned());
+    }
     if start == Start::First {
         return reasons;
     }
     if tally.acked == 0 {
         reasons.push("no save was ever acknowledged: there was nothing to lose".to_owned());
     }
-    if tally.kills_in_save == 0 {
+    if tally.kills_in_save == 0 && fault != Fault::Io {
         reasons.push("no kill landed inside a save".to_owned());
     }
     let passed = tally.count(Verdict::Intact);

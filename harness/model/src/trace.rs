@@ -366,6 +366,85 @@ impl Trace {
     }
 }
 
+/// The name of an error number, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorName(pub i32);
+
+impl fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Equal on every architecture that Linux has these numbers in common for; of the others people get the number.
+        let name = match self.0 {
+            1 => "EPERM",
+            2 => "ENOENT",
+            4 => "EINTR",
+            5 => "EIO",
+            9 => "EBADF",
+            11 => "EAGAIN",
+            12 => "ENOMEM",
+            13 => "EACCES",
+            16 => "EBUSY",
+            17 => "EEXIST",
+            18 => "EXDEV",
+            20 => "ENOTDIR",
+            21 => "EISDIR",
+            22 => "EINVAL",
+            23 => "ENFILE",
+            24 => "EMFILE",
+            27 => "EFBIG",
+            28 => "ENOSPC",
+            30 => "EROFS",
+            31 => "EMLINK",
+            36 => "ENAMETOOLONG",
+            38 => "ENOSYS",
+            39 => "ENOTEMPTY",
+            40 => "ELOOP",
+            95 => "EOPNOTSUPP",
+            122 => "EDQUOT",
+            other => return write!(f, "errno {other}"),
+        };
+        f.pad(name)
+    }
+}
+
+/// The action, its subject and its numbers: `write     fills.json.tmp  8192 bytes at 16384`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<9} ", self.word())?;
+        match self {
+            Action::Open { path, file, .. } if path.is_empty() => write!(f, "(no name, file {})", file.0),
+            Action::Write { path, offset, data, requested, .. } => {
+                write!(f, "{path}  {} bytes at {offset}", data.0.len())?;
+                if data.0.len() as u64 == *requested { Ok(()) } else { write!(f, " (asked for {requested})") }
+            }
+            Action::Resize { path, length, .. } => write!(f, "{path}  to {length} bytes"),
+            Action::Zero { path, offset, length, .. } => write!(f, "{path}  {length} bytes at {offset}"),
+            Action::Rename { from, to, exchange: false } => write!(f, "{from} → {to}"),
+            Action::Rename { from, to, exchange: true } => write!(f, "{from} ↔ {to}"),
+            Action::Link { file, to } => write!(f, "{to}  (file {})", file.0),
+            Action::Symlink { target, path } => write!(f, "{path} → {target}"),
+            Action::Chmod { path, mode } | Action::Mkdir { path, mode } => write!(f, "{path}  mode {mode:04o}"),
+            Action::Open { path, .. }
+            | Action::Unlink { path }
+            | Action::Rmdir { path }
+            | Action::Mknod { path }
+            | Action::Attribute { path }
+            | Action::Sync { path, .. }
+            | Action::Close { path, .. }
+            | Action::Map { path, .. } => f.write_str(path),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.action)?;
+        match self.errno {
+            Some(errno) => write!(f, "  = {}", ErrorName(errno)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for CallIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // People count from one.

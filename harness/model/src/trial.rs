@@ -115,6 +115,8 @@ pub enum Landed {
         /// The signal's number.
         signal: i32,
     },
+    /// Nobody: the crash state was derived from a recorded run.
+    Derived,
     /// The harness never killed it.
     Nothing,
 }
@@ -142,6 +144,28 @@ pub struct Metadata {
     pub hard_link: Option<bool>,
 }
 
+/// What is known of a sweep as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// Calls of the recorded run.
+    pub calls: u64,
+    /// Crash points that were left out, to stay within a bound.
+    pub left_out: u64,
+    /// Distinct crash states that were swept again, in recovery and the first save after it.
+    pub nested: u64,
+    /// Whether two runs made different calls: every crash point was then reached by a real kill, none derived.
+    pub differs: bool,
+    /// Calls that may change files and that crashtest has no model of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmodelled: Vec<String>,
+    /// Files that are written through a shared mapping: the order of these writes is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mapped: Vec<String>,
+    /// Files outside the state directory that were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+}
+
 /// Evidence that only failing and inconclusive trials carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureDetail {
@@ -156,6 +180,9 @@ pub struct FailureDetail {
     /// The victim's last calls, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallMark>,
+    /// The traced calls around the crash point, one a line, the crash point marked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<String>,
     /// The phases of earlier kills whose recovery was killed before this trial was judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried_from: Vec<u64>,
@@ -220,6 +247,9 @@ pub struct TrialRecord {
     /// What a save keeps of its file, where this trial tried it: the last one of the control does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// What is known of the sweep that this trial belongs to, where it is the first of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swept: Option<Swept>,
     /// What the failure cost.
     #[serde(default, skip_serializing_if = "Consequences::is_empty")]
     pub consequences: Consequences,
@@ -257,6 +287,7 @@ impl TrialRecord {
             outcome: Outcome::Judged(Verdict::Inconclusive),
             left_over: None,
             metadata: None,
+            swept: None,
             consequences: Consequences::default(),
             detail: None,
         }

@@ -21,6 +21,8 @@ pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
         Fault::Kill => moment::words(record),
+        Fault::Sweep => format!("killed {}", record.aim),
+        Fault::Io => record.aim.to_string(),
     }];
     let seen: Vec<String> = record.raw.as_ref().and_then(file_words).into_iter().chain(outcome_words(record)).collect();
     parts.push(seen.join("; "));

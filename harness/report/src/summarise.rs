@@ -31,11 +31,14 @@ pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evi
         .filter(|(fault, _, _)| *fault == Fault::None)
         .map(|(fault, start, tally)| row(fault, start, tally))
         .collect();
-    // Where kills are planned and none was sent, that is what the summary must say.
-    let none = run.plan.kills().then(Tally::default);
-    let kills = rows.get(Fault::Kill, Start::Again).or(none.as_ref());
-    results.extend(kills.map(|tally| row(Fault::Kill, Start::Again, tally)));
-    results.extend(rows.get(Fault::Kill, Start::First).map(|tally| row(Fault::Kill, Start::First, tally)));
+    // Where a fault is planned and no trial of it was run, that is what the summary must say.
+    let none = Some(Tally::default());
+    for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::None) {
+        let planned = if run.plan.faults.contains(&fault) { none.as_ref() } else { None };
+        let again = rows.get(fault, Start::Again).or(planned);
+        results.extend(again.map(|tally| row(fault, Start::Again, tally)));
+        results.extend(rows.get(fault, Start::First).map(|tally| row(fault, Start::First, tally)));
+    }
     Summary {
         format: FORMAT.to_owned(),
         complete: ending.complete,
@@ -44,7 +47,11 @@ pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evi
         // To the millisecond: a summary that is read back equals the one that was written.
         elapsed_s: ending.elapsed_s.map(|seconds| (seconds * 1000.0).round() / 1000.0),
         results,
-        not_tested: NOT_TESTED.iter().map(|(fault, words)| format!("{fault}: {words}")).collect(),
+        not_tested: NOT_TESTED
+            .iter()
+            .filter(|(fault, _)| !run.plan.faults.iter().any(|f| f.name() == *fault))
+            .map(|(fault, words)| format!("{fault}: {words}"))
+            .collect(),
     }
 }
 
@@ -84,6 +91,7 @@ fn result_row(
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
+        swept: tally.swept.clone(),
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
         kills_late: faulty.then_some(tally.kills_late),
@@ -162,6 +170,9 @@ fn replay_of_trial(path: &Path, group: &Group) -> String {
         (Fault::None, _) => " --fault none",
         (Fault::Kill, Start::First) => " --start first",
         (Fault::Kill, Start::Again) => "",
+        (Fault::Sweep, Start::First) => " --fault sweep --start first",
+        (Fault::Sweep, Start::Again) => " --fault sweep",
+        (Fault::Io, _) => " --fault io",
     };
     format!("crashtest replay {} --trial {}{row}", shell_word(path), group.first.trial)
 }

@@ -36,6 +36,8 @@ pub(super) fn judged_words(row: &ResultRow) -> String {
         // Where a recovery was killed, the next trial is judged in its place: fewer verdicts than kills.
         Fault::Kill if row.kills_landed == Some(n) => ("kill", "kills"),
         Fault::Kill => ("judged kill", "judged kills"),
+        Fault::Sweep => ("crash point", "crash points"),
+        Fault::Io => ("failing call", "failing calls"),
     };
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }

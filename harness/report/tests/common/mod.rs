@@ -127,6 +127,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         outcome: Outcome::Judged(Verdict::Intact),
         left_over: (trial % 20 == 19).then_some(1),
         metadata: None,
+        swept: None,
         consequences: Consequences::default(),
         detail: None,
     }
@@ -181,6 +182,7 @@ pub(crate) fn torn(trial: u64) -> TrialRecord {
                 returned: false,
             },
         ],
+        around: vec![],
         carried_from: vec![],
     });
     record
