@@ -10,6 +10,8 @@ mod chain;
 mod error;
 mod event;
 mod evidence;
+mod io;
+mod record;
 mod first_start;
 mod life;
 mod message;

@@ -9,3 +9,4 @@ pub mod process;
 pub mod shared;
 pub mod stdio;
 pub mod supervision;
+pub mod trace;

@@ -120,6 +120,11 @@ impl Running {
         self.wait_with(None)?.ok_or_else(|| io::Error::other("waitpid gave no exit"))
     }
 
+    /// Takes note that somebody else has waited for it: its number may be another process's by now.
+    pub(crate) fn was_waited_for(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+    }
+
     fn wait_with(&mut self, flags: Option<WaitPidFlag>) -> io::Result<Option<Exit>> {
         if self.exit.is_none() {
             self.exit = match waitpid(self.pid, flags)? {

@@ -1,0 +1,360 @@
+//! Stopping a program at its file-changing system calls: ptrace(2) of our own children, with a seccomp(2) filter that stops them
+//! at these calls only, so that everything else runs at full speed. Needs no privilege.
+//!
+//! *What* to do at a call is the [`Watcher`]'s affair; *how* the program is stopped, ours. The contract:
+//!
+//! 1. [`enters`](Watcher::enters) is called before a trapped call has done anything, by whichever thread makes it.
+//! 2. After [`Enter::Watch`] and [`Enter::Shorten`] comes exactly one [`returned`](Watcher::returned) of the same thread, unless it
+//!    is killed inside the call or ends the process.
+//! 3. The thread is stopped while the watcher looks at it; other threads and processes run on.
+//! 4. Threads, children (fork, vfork, clone) and what they execute are followed from their first instruction.
+//! 5. When the first process ends, or the watcher says so, or the time is up, everything that was started is killed and waited for;
+//!    it also dies when we die (PTRACE_O_EXITKILL).
+//!
+//! Not followed: a program of another architecture's calls (32 bits) is killed by the filter.
+
+mod calls;
+mod filter;
+mod registers;
+mod spawn;
+mod timer;
+mod tracee;
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use thiserror::Error;
+
+pub use calls::{At, Bytes, FileCall, Request, Target};
+pub use filter::traced_calls;
+pub use tracee::{Descriptor, Tracee};
+
+use crate::process::{Exit, ForkError};
+use registers::SyscallStop;
+use spawn::Spawned;
+use timer::Alarm;
+
+/// Why a program could not be traced.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    /// The kernel, a container or a security module forbids ptrace(2) or seccomp(2).
+    #[error("trace a program: {0} is not permitted here")]
+    Forbidden(&'static str),
+    /// No process could be forked.
+    #[error("trace a program: {0}")]
+    Fork(#[from] ForkError),
+    /// Anything else that the system said.
+    #[error("trace a program: {0}")]
+    System(#[from] io::Error),
+}
+
+/// What to do with a call before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enter {
+    /// Let it run, and hear nothing more of it.
+    Pass,
+    /// Let it run, and look again when it returns.
+    Watch,
+    /// Let it write at most so many bytes, and look again when it returns.
+    Shorten(u64),
+    /// Do not run it; it returns this error.
+    Fail(i32),
+    /// Do not run it: kill everything.
+    Kill,
+}
+
+/// What to do when a call has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Return {
+    /// Go on.
+    Go,
+    /// It returns this error instead of what it did.
+    Fail(i32),
+    /// Kill everything.
+    Kill,
+}
+
+/// Whoever decides.
+pub trait Watcher {
+    /// A trapped call is about to run.
+    fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter;
+
+    /// A call that was watched has returned: its result, or the error number.
+    fn returned(&mut self, tracee: &Tracee, call: &FileCall, result: Result<u64, i32>) -> Return;
+}
+
+/// How a traced run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The first process ended by itself.
+    Exited(Exit),
+    /// The watcher had everything killed.
+    Killed,
+    /// The time was up.
+    TimeUp,
+}
+
+/// A traced run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// How it ended.
+    pub ending: Ending,
+    /// Processes and threads that were followed.
+    pub tasks: usize,
+}
+
+/// Runs `body` in a new process and tells `watcher` of its file-changing calls, for at most `limit`. This process must have one
+/// thread. Both run on one processor until the program starts a second task: each stop is then a switch, not a wake-up.
+///
+/// # Errors
+/// Tracing is not possible here, or the system has no process to give.
+pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Duration) -> Result<Traced, TraceError> {
+    let mut pinned = tracee::Pinned::here();
+    let mut spawned = spawn::spawn(body)?;
+    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader: spawned.pid() };
+    session.tasks.insert(spawned.pid().as_raw(), Task::new(spawned.pid().as_raw()));
+    let outcome = session.follow(&spawned, limit, &mut pinned);
+    session.kill_all();
+    spawned.is_gone();
+    let ending = outcome?;
+    if ending == Ending::Exited(Exit::Status(spawn::NOT_TRACED)) && spawned.filter_failed() {
+        return Err(TraceError::Forbidden("seccomp"));
+    }
+    Ok(Traced { ending, tasks: session.seen })
+}
+
+/// One thread of the program.
+struct Task {
+    tracee: Tracee,
+    /// The call that it is inside of, and is watched.
+    inside: Option<Inside>,
+}
+
+struct Inside {
+    call: FileCall,
+    /// The length that its write asked for, where it was shortened.
+    length: Option<u64>,
+}
+
+impl Task {
+    fn new(tid: i32) -> Task {
+        Task { tracee: Tracee::new(tid), inside: None }
+    }
+}
+
+struct Session<'w> {
+    watcher: &'w mut dyn Watcher,
+    tasks: HashMap<i32, Task>,
+    seen: usize,
+    leader: Pid,
+}
+
+/// What waitpid(2) reported of a task.
+enum Report {
+    Ended(Exit),
+    /// At a system call that the filter traps.
+    Entry,
+    /// At the end of one.
+    Exit,
+    /// A new task was started.
+    Birth,
+    /// Another program is executed; the other threads are gone.
+    Execs,
+    /// Stopped by a stopping signal, with its whole process: it stays stopped until it is continued.
+    GroupStop,
+    /// Anything else that needs no more than to go on.
+    Other,
+    /// A signal is about to be delivered.
+    Signal(i32),
+}
+
+impl Session<'_> {
+    fn follow(
+        &mut self,
+        spawned: &Spawned,
+        limit: Duration,
+        pinned: &mut tracee::Pinned,
+    ) -> Result<Ending, TraceError> {
+        let alarm = Alarm::after(limit)?;
+        spawned.go()?;
+        loop {
+            let (pid, status) = match wait() {
+                Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
+                Err(other) => return Err(io::Error::from(other).into()),
+                Ok(stopped) => stopped,
+            };
+            let report = report(status);
+            if let Report::Ended(exit) = report {
+                self.tasks.remove(&pid);
+                if pid == self.leader.as_raw() {
+                    return Ok(Ending::Exited(exit));
+                }
+                continue;
+            }
+            if !self.tasks.contains_key(&pid) {
+                self.seen += 1;
+                self.tasks.insert(pid, Task::new(pid));
+                pinned.release(pid);
+            }
+            let outcome = match report {
+                Report::Entry => self.entry(pid),
+                Report::Exit => self.exit(pid),
+                Report::Birth => {
+                    pinned.release(pid);
+                    resume(pid, 0)
+                }
+                Report::Execs => {
+                    self.tasks.insert(pid, Task::new(pid));
+                    resume(pid, 0)
+                }
+                Report::GroupStop => request(libc::PTRACE_LISTEN, pid, 0),
+                Report::Signal(signal) => resume(pid, signal),
+                Report::Other | Report::Ended(_) => resume(pid, 0),
+            };
+            match outcome {
+                // It died while it was stopped: its end is the next thing to be reported.
+                Ok(()) | Err(Stop::System(Errno::ESRCH)) => {}
+                Err(Stop::Kill) => return Ok(Ending::Killed),
+                Err(Stop::System(errno)) => return Err(io::Error::from(errno).into()),
+            }
+        }
+    }
+
+    fn entry(&mut self, pid: i32) -> Result<(), Stop> {
+        let mut stop = SyscallStop::entry(pid)?;
+        let call = calls::decode(stop.number, stop.args);
+        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        match self.watcher.enters(&task.tracee, &call) {
+            Enter::Pass => resume(pid, 0),
+            Enter::Watch => {
+                task.inside = Some(Inside { call, length: None });
+                request(libc::PTRACE_SYSCALL, pid, 0)
+            }
+            Enter::Shorten(bytes) => {
+                let length = call.length_argument().map(|argument| {
+                    let before = stop.args[argument];
+                    stop.args[argument] = bytes.min(before);
+                    before
+                });
+                stop.store()?;
+                task.inside = Some(Inside { call, length });
+                request(libc::PTRACE_SYSCALL, pid, 0)
+            }
+            Enter::Fail(errno) => {
+                stop.skip(errno)?;
+                resume(pid, 0)
+            }
+            Enter::Kill => Err(Stop::Kill),
+        }
+    }
+
+    fn exit(&mut self, pid: i32) -> Result<(), Stop> {
+        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        let Some(Inside { call, length }) = task.inside.take() else { return resume(pid, 0) };
+        let result = registers::result(pid)?;
+        let decision = self.watcher.returned(&task.tracee, &call, result);
+        if decision == Return::Kill {
+            return Err(Stop::Kill);
+        }
+        if let (Some(length), Some(argument)) = (length, call.length_argument()) {
+            // The program may rely on the registers that a call leaves alone.
+            registers::restore_argument(pid, argument, length)?;
+        }
+        if let Return::Fail(errno) = decision {
+            registers::return_error(pid, errno)?;
+        }
+        resume(pid, 0)
+    }
+
+    /// Kills every task and waits for the last one, also those of which nothing was heard yet.
+    fn kill_all(&mut self) {
+        loop {
+            for tid in self.tasks.keys() {
+                // ESRCH: dead already, which is what is wanted.
+                let _ = kill(Pid::from_raw(*tid), Signal::SIGKILL);
+            }
+            match wait() {
+                Ok((pid, status)) => {
+                    if matches!(report(status), Report::Ended(_)) {
+                        self.tasks.remove(&pid);
+                    } else {
+                        self.tasks.entry(pid).or_insert_with(|| Task::new(pid));
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Why a task does not go on.
+enum Stop {
+    Kill,
+    System(Errno),
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Stop {
+        Stop::System(errno)
+    }
+}
+
+/// Waits for whatever one of this thread's own children and tracees does next.
+fn wait() -> Result<(i32, i32), Errno> {
+    let mut status = 0;
+    // SAFETY: the status is written to a live integer.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+    Errno::result(pid).map(|pid| (pid, status))
+}
+
+fn report(status: i32) -> Report {
+    if libc::WIFEXITED(status) {
+        return Report::Ended(Exit::Status(libc::WEXITSTATUS(status)));
+    }
+    if libc::WIFSIGNALED(status) {
+        return Report::Ended(Exit::Signal(libc::WTERMSIG(status)));
+    }
+    let signal = libc::WSTOPSIG(status);
+    match status >> 16 {
+        libc::PTRACE_EVENT_SECCOMP => Report::Entry,
+        libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => Report::Birth,
+        libc::PTRACE_EVENT_EXEC => Report::Execs,
+        // A group-stop if the signal is a stopping one, else the first stop of a new task.
+        libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Report::GroupStop,
+        0 if signal == libc::SIGTRAP | 0x80 => Report::Exit,
+        0 => Report::Signal(signal),
+        _ => Report::Other,
+    }
+}
+
+fn resume(pid: i32, signal: i32) -> Result<(), Stop> {
+    request(libc::PTRACE_CONT, pid, signal)
+}
+
+/// A ptrace(2) request without an address.
+fn request(request: libc::c_uint, pid: i32, data: i32) -> Result<(), Stop> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: these requests (CONT, SYSCALL, LISTEN) take a number and read no memory of ours.
+    let result = unsafe { libc::ptrace(request, pid, none, libc::c_long::from(data)) };
+    Ok(Errno::result(result).map(|_| ())?)
+}
+
+/// What the kernel is asked to report, and that nothing outlives us.
+fn options() -> ptrace::Options {
+    ptrace::Options::PTRACE_O_TRACESECCOMP
+        | ptrace::Options::PTRACE_O_TRACESYSGOOD
+        | ptrace::Options::PTRACE_O_TRACEFORK
+        | ptrace::Options::PTRACE_O_TRACEVFORK
+        | ptrace::Options::PTRACE_O_TRACECLONE
+        | ptrace::Options::PTRACE_O_TRACEEXEC
+        | ptrace::Options::PTRACE_O_EXITKILL
+}

@@ -1,0 +1,308 @@
+//! The system calls that change files, or make them durable, as typed values instead of six registers.
+
+use syscalls::Sysno;
+
+/// What a relative path is relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The working directory.
+    Cwd,
+    /// An open directory.
+    Descriptor(i32),
+}
+
+/// A path in the tracee's memory, and what it is relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What it is relative to.
+    pub at: At,
+    /// Its address.
+    pub path: u64,
+}
+
+/// Bytes in the tracee's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    /// In one piece.
+    At {
+        /// Their address.
+        address: u64,
+        /// How many.
+        length: u64,
+    },
+    /// Described by an iovec array.
+    Vector {
+        /// The array's address.
+        address: u64,
+        /// Its length.
+        count: u64,
+    },
+}
+
+/// A trapped system call: its name, and what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCall {
+    /// The system call's name.
+    pub name: &'static str,
+    /// What it is about.
+    pub request: Request,
+}
+
+/// What a call is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Opens a file so that it can be made, emptied or written.
+    Open {
+        /// Which.
+        target: Target,
+        /// Flags.
+        flags: i32,
+    },
+    /// openat2(2): the flags are in memory.
+    OpenHow {
+        /// Which.
+        target: Target,
+        /// The address of its `struct open_how`.
+        how: u64,
+    },
+    /// Writes to a descriptor.
+    Write {
+        /// Which.
+        fd: i32,
+        /// What.
+        bytes: Bytes,
+        /// Where, for the positioned writes.
+        offset: Option<u64>,
+    },
+    /// Copies into a descriptor, inside the kernel.
+    Copy {
+        /// Into which.
+        fd: i32,
+        /// The address of the offset there; 0: the descriptor's own.
+        offset: u64,
+        /// How many bytes at most.
+        length: u64,
+    },
+    /// Makes a descriptor's file share the data of another (ioctl FICLONE and FICLONERANGE).
+    Reflink {
+        /// Into which.
+        fd: i32,
+    },
+    /// truncate(2).
+    Truncate {
+        /// Which.
+        target: Target,
+        /// The new length in bytes.
+        length: u64,
+    },
+    /// ftruncate(2).
+    Ftruncate {
+        /// Which.
+        fd: i32,
+        /// The new length in bytes.
+        length: u64,
+    },
+    /// fallocate(2).
+    Fallocate {
+        /// Which.
+        fd: i32,
+        /// The mode.
+        mode: i32,
+        /// Where, in bytes.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
+    /// The rename family.
+    Rename {
+        /// The old name.
+        from: Target,
+        /// The new name.
+        to: Target,
+        /// Flags.
+        flags: u32,
+    },
+    /// link(2), linkat(2).
+    Link {
+        /// The old name.
+        from: Target,
+        /// The new name.
+        to: Target,
+        /// Flags.
+        flags: i32,
+    },
+    /// symlink(2), symlinkat(2).
+    Symlink {
+        /// The address of what it points to.
+        content: u64,
+        /// Its name.
+        target: Target,
+    },
+    /// unlink(2), rmdir(2), unlinkat(2).
+    Unlink {
+        /// Which.
+        target: Target,
+        /// Whether a directory.
+        directory: bool,
+    },
+    /// mkdir(2), mkdirat(2).
+    Mkdir {
+        /// Which.
+        target: Target,
+    },
+    /// mknod(2), mknodat(2).
+    Mknod {
+        /// Which.
+        target: Target,
+    },
+    /// chmod(2) and its relatives by name.
+    Chmod {
+        /// Which.
+        target: Target,
+        /// The mode.
+        mode: u32,
+    },
+    /// fchmod(2).
+    Fchmod {
+        /// Which.
+        fd: i32,
+        /// The mode.
+        mode: u32,
+    },
+    /// Owners and extended attributes by name.
+    Attribute {
+        /// Which.
+        target: Target,
+    },
+    /// Owners and extended attributes of a descriptor.
+    AttributeOf {
+        /// Which.
+        fd: i32,
+    },
+    /// fsync(2), fdatasync(2), sync_file_range(2), syncfs(2).
+    Sync {
+        /// Which.
+        fd: i32,
+    },
+    /// sync(2), msync(2).
+    SyncAll,
+    /// close(2).
+    Close {
+        /// Which.
+        fd: i32,
+    },
+    /// mmap(2), shared, of a descriptor.
+    Map {
+        /// Which.
+        fd: i32,
+    },
+    /// May change files in a way that is not modelled.
+    Unmodelled,
+    /// io_uring_setup(2): a ring would carry calls past us.
+    Ring,
+}
+
+impl FileCall {
+    /// Which of its arguments is the length of what it writes, for calls that can be shortened.
+    pub(super) fn length_argument(&self) -> Option<usize> {
+        match self.request {
+            Request::Write { bytes: Bytes::At { .. }, .. } => Some(2),
+            Request::Copy { .. } if self.name == "sendfile" => Some(3),
+            Request::Copy { .. } => Some(4),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be made to write less than it was asked to.
+    #[must_use]
+    pub fn can_be_shortened(&self) -> bool {
+        self.length_argument().is_some()
+    }
+}
+
+const AT_FDCWD: i32 = libc::AT_FDCWD;
+
+/// The call of `number` with `args`.
+pub(super) fn decode(number: u64, args: [u64; 6]) -> FileCall {
+    let name = usize::try_from(number).ok().and_then(Sysno::new).map_or("unknown", |call| call.name());
+    FileCall { name, request: request(name, args) }
+}
+
+fn request(name: &str, args: [u64; 6]) -> Request {
+    // Descriptors, flags and modes are 32 bits: what the upper half of the register holds is not theirs.
+    let int = |n: usize| args[n] as u32 as i32;
+    let word = |n: usize| args[n] as u32;
+    let cwd = |n: usize| Target { at: At::Cwd, path: args[n] };
+    let at = |fd: usize, path: usize| Target {
+        at: if int(fd) == AT_FDCWD { At::Cwd } else { At::Descriptor(int(fd)) },
+        path: args[path],
+    };
+    let plain = Bytes::At { address: args[1], length: args[2] };
+    let vector = Bytes::Vector { address: args[1], count: args[2] };
+    match name {
+        "open" => Request::Open { target: cwd(0), flags: int(1) },
+        "creat" => Request::Open { target: cwd(0), flags: libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC },
+        "openat" => Request::Open { target: at(0, 1), flags: int(2) },
+        "openat2" => Request::OpenHow { target: at(0, 1), how: args[2] },
+        "write" => Request::Write { fd: int(0), bytes: plain, offset: None },
+        "pwrite64" => Request::Write { fd: int(0), bytes: plain, offset: Some(args[3]) },
+        "writev" => Request::Write { fd: int(0), bytes: vector, offset: None },
+        "pwritev" => Request::Write { fd: int(0), bytes: vector, offset: Some(args[3]) },
+        // Position -1: the descriptor's own.
+        "pwritev2" => Request::Write { fd: int(0), bytes: vector, offset: Some(args[3]).filter(|at| *at != u64::MAX) },
+        "copy_file_range" | "splice" => Request::Copy { fd: int(2), offset: args[3], length: args[4] },
+        "sendfile" => Request::Copy { fd: int(0), offset: 0, length: args[3] },
+        "ioctl" => Request::Reflink { fd: int(0) },
+        "truncate" => Request::Truncate { target: cwd(0), length: args[1] },
+        "ftruncate" => Request::Ftruncate { fd: int(0), length: args[1] },
+        "fallocate" => Request::Fallocate { fd: int(0), mode: int(1), offset: args[2], length: args[3] },
+        "rename" => Request::Rename { from: cwd(0), to: cwd(1), flags: 0 },
+        "renameat" => Request::Rename { from: at(0, 1), to: at(2, 3), flags: 0 },
+        "renameat2" => Request::Rename { from: at(0, 1), to: at(2, 3), flags: word(4) },
+        "link" => Request::Link { from: cwd(0), to: cwd(1), flags: 0 },
+        "linkat" => Request::Link { from: at(0, 1), to: at(2, 3), flags: int(4) },
+        "symlink" => Request::Symlink { content: args[0], target: cwd(1) },
+        "symlinkat" => Request::Symlink { content: args[0], target: at(1, 2) },
+        "unlink" => Request::Unlink { target: cwd(0), directory: false },
+        "rmdir" => Request::Unlink { target: cwd(0), directory: true },
+        "unlinkat" => Request::Unlink { target: at(0, 1), directory: int(2) & libc::AT_REMOVEDIR != 0 },
+        "mkdir" => Request::Mkdir { target: cwd(0) },
+        "mkdirat" => Request::Mkdir { target: at(0, 1) },
+        "mknod" => Request::Mknod { target: cwd(0) },
+        "mknodat" => Request::Mknod { target: at(0, 1) },
+        "chmod" => Request::Chmod { target: cwd(0), mode: word(1) },
+        "fchmodat" | "fchmodat2" => Request::Chmod { target: at(0, 1), mode: word(2) },
+        "fchmod" => Request::Fchmod { fd: int(0), mode: word(1) },
+        "chown" | "lchown" | "setxattr" | "lsetxattr" | "removexattr" | "lremovexattr" => {
+            Request::Attribute { target: cwd(0) }
+        }
+        "fchownat" => Request::Attribute { target: at(0, 1) },
+        "fchown" | "fsetxattr" | "fremovexattr" => Request::AttributeOf { fd: int(0) },
+        "fsync" | "fdatasync" | "sync_file_range" | "syncfs" => Request::Sync { fd: int(0) },
+        "sync" | "msync" => Request::SyncAll,
+        "close" => Request::Close { fd: int(0) },
+        "mmap" => Request::Map { fd: int(4) },
+        "io_uring_setup" => Request::Ring,
+        _ => Request::Unmodelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_the_lower_half_of_their_registers() {
+        let cwd = (AT_FDCWD as u32).into();
+        for register in [cwd, AT_FDCWD as i64 as u64, 0x7fff_0000_0000_0000 | cwd] {
+            let Request::Mkdir { target } = request("mkdirat", [register, 8, 0, 0, 0, 0]) else { panic!() };
+            assert_eq!(target, Target { at: At::Cwd, path: 8 });
+        }
+    }
+
+    #[test]
+    fn what_is_trapped_and_not_known_is_unmodelled() {
+        assert_eq!(request("io_submit", [0; 6]), Request::Unmodelled);
+        assert_eq!(decode(u64::MAX, [0; 6]).name, "unknown");
+    }
+}

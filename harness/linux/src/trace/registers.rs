@@ -1,0 +1,162 @@
+//! The registers of a stopped task that hold a system call: its number, its arguments, its result.
+//!
+//! Read in the same way on every architecture (PTRACE_GET_SYSCALL_INFO, Linux 5.3); written in the architecture's own.
+
+use nix::errno::Errno;
+
+/// A task stopped before a system call.
+pub(super) struct SyscallStop {
+    pid: i32,
+    pub(super) number: u64,
+    pub(super) args: [u64; 6],
+}
+
+impl SyscallStop {
+    /// Of a task that the filter has stopped.
+    pub(super) fn entry(pid: i32) -> Result<SyscallStop, Errno> {
+        let info = info(pid)?;
+        if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
+            return Err(Errno::EIO);
+        }
+        // SAFETY: the kernel says that this is the member that it has filled.
+        let seccomp = unsafe { info.u.seccomp };
+        Ok(SyscallStop { pid, number: seccomp.nr, args: seccomp.args })
+    }
+
+    /// Makes the arguments what they are here.
+    pub(super) fn store(&self) -> Result<(), Errno> {
+        arch::set_arguments(self.pid, self.args)
+    }
+
+    /// Makes the call not run, and return `errno`.
+    pub(super) fn skip(&self, errno: i32) -> Result<(), Errno> {
+        arch::skip(self.pid, errno)
+    }
+}
+
+/// What the call that a task has just come back from returned: a result, or an error number.
+pub(super) fn result(pid: i32) -> Result<Result<u64, i32>, Errno> {
+    let info = info(pid)?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_EXIT {
+        return Err(Errno::EIO);
+    }
+    // SAFETY: the kernel says that this is the member that it has filled.
+    let exit = unsafe { info.u.exit };
+    Ok(if exit.is_error == 0 {
+        Ok(exit.sval.cast_unsigned())
+    } else {
+        Err(i32::try_from(-exit.sval).unwrap_or(libc::EIO))
+    })
+}
+
+/// Gives an argument of the call that has just returned the value back that it was called with.
+pub(super) fn restore_argument(pid: i32, argument: usize, value: u64) -> Result<(), Errno> {
+    arch::set_argument_after(pid, argument, value)
+}
+
+/// Makes the call that has just returned return `errno`.
+pub(super) fn return_error(pid: i32, errno: i32) -> Result<(), Errno> {
+    arch::set_result(pid, -i64::from(errno))
+}
+
+fn info(pid: i32) -> Result<libc::ptrace_syscall_info, Errno> {
+    // SAFETY: all of its fields are numbers.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::ptrace_syscall_info>();
+    // SAFETY: the kernel writes at most `size` bytes to a structure of that size.
+    let got = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid, size, &raw mut info) };
+    Errno::result(got)?;
+    Ok(info)
+}
+
+/// rdi, rsi, rdx, r10, r8, r9; the number in orig_rax, the result in rax.
+#[cfg(target_arch = "x86_64")]
+mod arch {
+    use nix::errno::Errno;
+    use nix::sys::ptrace;
+    use nix::unistd::Pid;
+
+    fn change(pid: i32, change: impl FnOnce(&mut libc::user_regs_struct)) -> Result<(), Errno> {
+        let pid = Pid::from_raw(pid);
+        let mut registers = ptrace::getregs(pid)?;
+        change(&mut registers);
+        ptrace::setregs(pid, registers)
+    }
+
+    fn argument(registers: &mut libc::user_regs_struct, n: usize) -> &mut u64 {
+        match n {
+            0 => &mut registers.rdi,
+            1 => &mut registers.rsi,
+            2 => &mut registers.rdx,
+            3 => &mut registers.r10,
+            4 => &mut registers.r8,
+            _ => &mut registers.r9,
+        }
+    }
+
+    pub(super) fn set_arguments(pid: i32, args: [u64; 6]) -> Result<(), Errno> {
+        change(pid, |registers| {
+            for (n, value) in args.into_iter().enumerate() {
+                *argument(registers, n) = value;
+            }
+        })
+    }
+
+    pub(super) fn set_argument_after(pid: i32, n: usize, value: u64) -> Result<(), Errno> {
+        change(pid, |registers| *argument(registers, n) = value)
+    }
+
+    pub(super) fn skip(pid: i32, errno: i32) -> Result<(), Errno> {
+        change(pid, |registers| {
+            registers.orig_rax = u64::MAX;
+            registers.rax = (-i64::from(errno)).cast_unsigned();
+        })
+    }
+
+    pub(super) fn set_result(pid: i32, result: i64) -> Result<(), Errno> {
+        change(pid, |registers| registers.rax = result.cast_unsigned())
+    }
+}
+
+/// x0 to x5, the result in x0 as well; the number is a register set of its own (NT_ARM_SYSTEM_CALL).
+#[cfg(target_arch = "aarch64")]
+mod arch {
+    use nix::errno::Errno;
+
+    const NT_PRSTATUS: usize = 1;
+    const NT_ARM_SYSTEM_CALL: usize = 0x404;
+
+    fn register_set<T>(request: libc::c_uint, pid: i32, set: usize, value: &mut T) -> Result<(), Errno> {
+        let mut vector = libc::iovec { iov_base: std::ptr::from_mut(value).cast(), iov_len: size_of::<T>() };
+        // SAFETY: the vector describes a live value of the register set's own size.
+        let done = unsafe { libc::ptrace(request, pid, set, &raw mut vector) };
+        Errno::result(done).map(|_| ())
+    }
+
+    fn change(pid: i32, change: impl FnOnce(&mut [u64; 31])) -> Result<(), Errno> {
+        // SAFETY: all of its fields are numbers.
+        let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+        register_set(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, &mut registers)?;
+        change(&mut registers.regs);
+        register_set(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, &mut registers)
+    }
+
+    pub(super) fn set_arguments(pid: i32, args: [u64; 6]) -> Result<(), Errno> {
+        change(pid, |registers| registers[..6].copy_from_slice(&args))
+    }
+
+    pub(super) fn set_argument_after(pid: i32, n: usize, value: u64) -> Result<(), Errno> {
+        // The first argument's register holds the result by now, and no length is the first argument.
+        if n == 0 { Ok(()) } else { change(pid, |registers| registers[n] = value) }
+    }
+
+    pub(super) fn skip(pid: i32, errno: i32) -> Result<(), Errno> {
+        let mut number: libc::c_int = -1;
+        register_set(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &mut number)?;
+        set_result(pid, -i64::from(errno))
+    }
+
+    pub(super) fn set_result(pid: i32, result: i64) -> Result<(), Errno> {
+        change(pid, |registers| registers[0] = result.cast_unsigned())
+    }
+}

@@ -1,0 +1,252 @@
+//! A stopped task, seen from outside: its memory, its descriptors, its directory.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, IoSliceMut};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+
+use super::calls::{At, Bytes, Target};
+
+/// The longest path that the kernel takes, in bytes.
+const PATH_MAX: usize = 4096;
+/// Pages by which a path is read: one may end where memory ends.
+const PAGE: u64 = 4096;
+
+/// A task that is stopped at a call.
+#[derive(Debug)]
+pub struct Tracee {
+    tid: i32,
+    process: i32,
+}
+
+/// What a descriptor is open on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Device and inode: the same file under whatever name.
+    pub inode: (u64, u64),
+    /// The length of the file in bytes.
+    pub length: u64,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Its permissions.
+    pub mode: u32,
+    /// The offset of the next read or write, in bytes.
+    pub offset: u64,
+    /// The flags that it was opened with.
+    pub flags: i32,
+}
+
+impl Tracee {
+    pub(super) fn new(tid: i32) -> Tracee {
+        Tracee { tid, process: process_of(tid).unwrap_or(tid) }
+    }
+
+    /// The thread.
+    #[must_use]
+    pub fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// The process that it belongs to.
+    #[must_use]
+    pub fn process(&self) -> i32 {
+        self.process
+    }
+
+    /// Reads `length` bytes at `address`.
+    ///
+    /// # Errors
+    /// The address is not mapped there: the call itself will fail as well.
+    pub fn read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let mut done = 0;
+        while done < length {
+            let remote = RemoteIoVec { base: address as usize + done, len: length - done };
+            match process_vm_readv(Pid::from_raw(self.tid), &mut [IoSliceMut::new(&mut bytes[done..])], &[remote])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => done += n,
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the path at `address`.
+    ///
+    /// # Errors
+    /// The address is not mapped, or the path is longer than any path.
+    pub fn path(&self, address: u64) -> io::Result<PathBuf> {
+        let mut path = Vec::new();
+        while path.len() < PATH_MAX {
+            let at = address + path.len() as u64;
+            let part = self.read(at, (PAGE - at % PAGE).min(256) as usize)?;
+            if let Some(end) = part.iter().position(|byte| *byte == 0) {
+                path.extend_from_slice(&part[..end]);
+                return Ok(OsString::from_vec(path).into());
+            }
+            path.extend(part);
+        }
+        Err(io::ErrorKind::InvalidFilename.into())
+    }
+
+    /// The first `limit` of the bytes that a call writes.
+    ///
+    /// # Errors
+    /// The addresses are not mapped.
+    pub fn bytes(&self, bytes: Bytes, limit: u64) -> io::Result<Vec<u8>> {
+        match bytes {
+            Bytes::At { address, length } => self.read(address, length.min(limit) as usize),
+            Bytes::Vector { address, count } => {
+                let mut all = Vec::new();
+                for vector in self.vector(address, count)? {
+                    let left = limit - all.len() as u64;
+                    all.extend(self.read(vector.0, vector.1.min(left) as usize)?);
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    /// How many bytes a call was asked to write.
+    ///
+    /// # Errors
+    /// The address of the vector is not mapped.
+    pub fn length(&self, bytes: Bytes) -> io::Result<u64> {
+        match bytes {
+            Bytes::At { length, .. } => Ok(length),
+            Bytes::Vector { address, count } => Ok(self.vector(address, count)?.iter().map(|(_, length)| length).sum()),
+        }
+    }
+
+    /// The addresses and lengths of an iovec array.
+    fn vector(&self, address: u64, count: u64) -> io::Result<Vec<(u64, u64)>> {
+        // The kernel takes at most 1,024.
+        let raw = self.read(address, count.min(1024) as usize * 16)?;
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);
+        Ok(raw.chunks_exact(16).map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect())
+    }
+
+    /// A 64-bit number at `address`; `None` for a null pointer.
+    ///
+    /// # Errors
+    /// The address is not mapped.
+    pub fn number(&self, address: u64) -> io::Result<Option<u64>> {
+        if address == 0 {
+            return Ok(None);
+        }
+        Ok(self.read(address, 8)?.try_into().ok().map(u64::from_ne_bytes))
+    }
+
+    /// The name that descriptor `fd` is open under now, absolute; what is no file has no absolute name. A file without a name has
+    /// " (deleted)" behind its last one.
+    ///
+    /// # Errors
+    /// It is not open.
+    pub fn name_of(&self, fd: i32) -> io::Result<PathBuf> {
+        fs::read_link(format!("/proc/{}/fd/{fd}", self.tid))
+    }
+
+    /// What descriptor `fd` is open on.
+    ///
+    /// # Errors
+    /// It is not open.
+    pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
+        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid))?;
+        let info = fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid))?;
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        Ok(Descriptor {
+            inode: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            directory: metadata.is_dir(),
+            mode: metadata.mode() & 0o7777,
+            offset: field("pos:").and_then(|pos| pos.parse().ok()).unwrap_or(0),
+            flags: field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok()).unwrap_or(0),
+        })
+    }
+
+    /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
+    /// exists is not needed.
+    ///
+    /// # Errors
+    /// The path cannot be read, or its directory does not exist: the call itself will fail as well.
+    pub fn resolve(&self, target: Target) -> io::Result<PathBuf> {
+        let path = self.path(target.path)?;
+        let base = |at: At| match at {
+            At::Cwd => fs::read_link(format!("/proc/{}/cwd", self.tid)),
+            At::Descriptor(fd) => self.name_of(fd),
+        };
+        if path.as_os_str().is_empty() {
+            return base(target.at);
+        }
+        let absolute = if path.is_absolute() { self.own_proc(path) } else { base(target.at)?.join(path) };
+        // `a/b/.` and `a/..` name directories: there is no last part to leave alone.
+        let bytes = absolute.as_os_str().as_bytes();
+        if bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes.ends_with(b"/..") {
+            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(&absolute));
+        }
+        parent_resolved(&absolute)
+    }
+}
+
+impl Tracee {
+    /// /proc/self is somebody else where we look at it.
+    fn own_proc(&self, path: PathBuf) -> PathBuf {
+        let of_process = |below: &Path| Path::new("/proc").join(self.process.to_string()).join(below);
+        match path.strip_prefix("/proc/self").or_else(|_| path.strip_prefix("/proc/thread-self")) {
+            Ok(below) => of_process(below),
+            Err(_) => path,
+        }
+    }
+}
+
+fn parent_resolved(path: &Path) -> io::Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+fn process_of(tid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+/// This thread, kept on the processor that it runs on, with the children that it forks; free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    free: Option<CpuSet>,
+}
+
+impl Pinned {
+    /// Where the kernel does not let us, nobody is pinned: it is only slower.
+    pub(super) fn here() -> Pinned {
+        let this = Pid::from_raw(0);
+        let free = sched_getaffinity(this).ok().filter(|_| {
+            let mut one = CpuSet::new();
+            sched_getcpu().and_then(|processor| one.set(processor)).and_then(|()| sched_setaffinity(this, &one)).is_ok()
+        });
+        Pinned { free }
+    }
+
+    /// Lets task `tid` run wherever it could before, and this thread too: there is more than one to serve.
+    pub(super) fn release(&mut self, tid: i32) {
+        if let Some(free) = &self.free {
+            // A task that is gone needs no processor.
+            let _ = sched_setaffinity(Pid::from_raw(tid), free);
+            let _ = sched_setaffinity(Pid::from_raw(0), free);
+        }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(free) = &self.free {
+            let _ = sched_setaffinity(Pid::from_raw(0), free);
+        }
+    }
+}
