@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each crate of ours with the crates of ours that it may use: arrows only point down.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("harness/model", &[]),
     ("harness/linux", &[]),
     ("harness/kit", &["crashtest-model"]),
+    ("harness/states", &["crashtest-model"]),
     ("harness/report", &["crashtest-model"]),
-    ("harness/engine", &["crashtest-model", "crashtest-kit", "crashtest-linux"]),
+    ("harness/engine", &["crashtest-model", "crashtest-kit", "crashtest-linux", "crashtest-states"]),
     ("targets/strategies", &["crashtest-model", "crashtest-kit"]),
     (
         "harness/cli",
@@ -18,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "crashtest-model",
             "crashtest-kit",
             "crashtest-linux",
+            "crashtest-states",
             "crashtest-engine",
             "crashtest-report",
             "crashtest-strategies",

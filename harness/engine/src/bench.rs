@@ -10,13 +10,14 @@ use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
 use crashtest_model::{Generation, HarnessBug, Landed, Observed, Plan, Promise, Seed, TrialRecord};
+use crashtest_states::Snapshot;
 
 use crate::aim::Gauge;
 use crate::error::{EngineError, is_environmental};
 use crate::evidence::Spool;
 use crate::life::{Life, Script};
 use crate::message::Report;
-use crate::snapshot::Snapshot;
+use crate::snapshot;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
@@ -228,7 +229,7 @@ impl<'a> Bench<'a> {
 
     /// Empties the state directory and lets the target install generation 0 there, in a victim that is left alone.
     pub(crate) fn install(&mut self, stream: Seed, names: Seed) -> Result<Snapshot, EngineError> {
-        crate::snapshot::empty(&self.dir).map_err(EngineError::sandbox("empty", &self.dir))?;
+        snapshot::empty(&self.dir).map_err(EngineError::sandbox("empty", &self.dir))?;
         let mut victim = self.fork(Script::Install, stream, names, Promise::default())?;
         let exit = self.await_exit(&mut victim)?;
         if exit != Some(Exit::Status(0)) {
@@ -242,7 +243,7 @@ impl<'a> Bench<'a> {
 
     /// The files as they are now.
     pub(crate) fn crash_state(&self) -> Result<Snapshot, EngineError> {
-        Snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
+        snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
     }
 
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.

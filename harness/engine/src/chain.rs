@@ -14,13 +14,13 @@ use crashtest_model::{
     Aim, Call, Consequences, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome,
     Phase, Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
 };
+use crashtest_states::Snapshot;
 
 use crate::aim::{self, Moment};
 use crate::bench::{self, Bench, Recovery, Victim, just_installed};
 use crate::error::EngineError;
 use crate::life::Script;
-use crate::snapshot::Snapshot;
-use crate::{oracle, raw};
+use crate::{oracle, raw, snapshot};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
 const RESIDUE_INTERVAL: u64 = 20;
@@ -453,7 +453,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn start_afresh(&mut self) -> Result<(), EngineError> {
-        self.installed.restore(&self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
+        snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
         self.promise = just_installed();
         self.standing = None;
         self.inherited = None;

@@ -5,7 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::Snapshot;
+use crashtest_states::Snapshot;
+
+use crate::snapshot;
 
 /// A worker keeps this many crash states of a signature; the supervisor picks from all workers'.
 const PER_SIGNATURE: u32 = 3;
@@ -40,10 +42,10 @@ impl Spool {
         self.next += 1;
         let dir = spool.join(format!("{}-{}", std::process::id(), self.next));
         fs::create_dir_all(dir.join("crash-state"))?;
-        crash.write_below(&dir.join("crash-state"))?;
+        snapshot::write_below(crash, &dir.join("crash-state"))?;
         if let Some(after) = after {
             fs::create_dir(dir.join("after-recovery"))?;
-            Snapshot::take(after)?.write_below(&dir.join("after-recovery"))?;
+            snapshot::write_below(&snapshot::take(after)?, &dir.join("after-recovery"))?;
         }
         Ok(Some(dir))
     }

@@ -21,7 +21,7 @@ mod pool;
 mod raw;
 mod replay;
 mod sandbox;
-mod snapshot;
+pub mod snapshot;
 mod worker;
 
 pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
@@ -30,5 +30,4 @@ pub use event::Event;
 pub use oracle::judge;
 pub use replay::{Replayed, restart_on, run_again};
 pub use sandbox::Sandbox;
-pub use snapshot::Snapshot;
 pub use worker::serve;

@@ -2,8 +2,7 @@
 
 use crashtest_kit::Generations;
 use crashtest_model::{Promise, RawFile, RawState};
-
-use crate::snapshot::Snapshot;
+use crashtest_states::Snapshot;
 
 /// Classifies the state file of a crash state against the generations that it may hold.
 pub(crate) fn of_crash_state(state: &Snapshot, generations: &mut dyn Generations, promise: Promise) -> RawFile {

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use crashtest_kit::Registry;
 use crashtest_linux::clock;
 use crashtest_model::{Fault, Generation, Observed, Plan, RawFile, RawState, Start, TrialRecord, Verdict};
+use crashtest_states::Snapshot;
 
 use crate::bench::{Bench, Recovery};
 use crate::chain::{Chain, Trial};
@@ -15,8 +16,7 @@ use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Report;
 use crate::sandbox::Sandbox;
-use crate::snapshot::Snapshot;
-use crate::{first_start, oracle, raw};
+use crate::{first_start, oracle, raw, snapshot};
 
 /// Clean lives before a replay, from which it learns how long everything takes here.
 const CALIBRATION_LIVES: u64 = 4;
@@ -50,7 +50,8 @@ pub fn restart_on(
     let dir = sandbox.worker(0)?;
     let mut bench = Bench::new(registry, plan, &dir, None, &mut ignore)?;
     let mut generations = bench.generations(record.stream)?;
-    crash_state.restore(&bench.dir).map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
+    snapshot::restore(crash_state, &bench.dir)
+        .map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
     let raw = raw::of_crash_state(crash_state, &mut *generations, record.promise);
     let script = match record.start {
         Start::First => Script::SecondStart,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use crashtest_engine::{Sandbox, Snapshot};
+use crashtest_engine::{Sandbox, snapshot};
 use crashtest_model::{Fault, Plan, RunRecord, Start, TrialRecord};
 use crashtest_report::{explanation, find_trial, read, read_failure};
 use crashtest_strategies::Builtin;
@@ -139,7 +139,7 @@ fn heading(run: &RunRecord, record: &TrialRecord, sandbox: &Sandbox) -> String {
 
 /// Recovers the stored crash state; says whether the failure shows.
 fn restart(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, dir: &Path) -> Result<bool, Problem> {
-    let state = Snapshot::take(dir)
+    let state = snapshot::take(dir)
         .map_err(|error| Problem::usage(format!("failed to read the crash state `{}`: {error}", dir.display())))?;
     let replayed = crashtest_engine::restart_on(&Builtin, plan, sandbox, record, &state)?;
     let same = Some(replayed.verdict) == record.verdict();

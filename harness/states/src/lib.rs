@@ -1,0 +1,16 @@
+//! From a trace to crash states: which states a crash can leave of a program's files, found without crashing it again.
+//!
+//! A trace holds the data of every write, so each state follows from it and from the files at its start: pure logic, no I/O, no
+//! process. Reading states from a directory and writing them into one is the engine's business.
+
+mod content;
+mod points;
+mod snapshot;
+mod states;
+mod tree;
+
+pub use content::Content;
+pub use points::{CrashPoints, Tears, crash_points};
+pub use snapshot::{Entry, Snapshot};
+pub use states::{CrashState, crash_states, distinct};
+pub use tree::Tree;
