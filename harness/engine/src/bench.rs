@@ -9,7 +9,7 @@ use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{Generation, HarnessBug, Landed, Observed, Plan, Promise, Seed, TrialRecord};
+use crashtest_model::{Generation, HarnessBug, Landed, Observed, Plan, Promise, Seed, Shape, TrialRecord};
 use crashtest_states::Snapshot;
 
 use crate::aim::Gauge;
@@ -36,6 +36,10 @@ pub(crate) struct Bench<'a> {
     pub(crate) board: Board,
     /// The state directory.
     pub(crate) dir: PathBuf,
+    /// Where derived crash states are restarted on: in memory, if there is some.
+    pub(crate) memory: PathBuf,
+    /// What the target persists.
+    pub(crate) shape: Shape,
     pub(crate) gauge: Gauge,
     pub(crate) spool: Spool,
     pub(crate) outlet: Outlet<'a>,
@@ -72,7 +76,21 @@ impl<'a> Bench<'a> {
         let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
         let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
         let board = Board::over(words);
-        Ok(Bench { registry, plan, board, dir, gauge: Gauge::default(), spool: Spool::new(spool), outlet })
+        let memory = sandbox.join("restarts");
+        let strategies = registry.strategies();
+        let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
+        let shape = strategy.map_or(Shape::Document, |info| info.shape);
+        Ok(Bench {
+            registry,
+            plan,
+            board,
+            dir,
+            memory,
+            shape,
+            gauge: Gauge::default(),
+            spool: Spool::new(spool),
+            outlet,
+        })
     }
 
     /// The oracle's fold of `stream`.
@@ -249,19 +267,35 @@ impl<'a> Bench<'a> {
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.
     pub(crate) fn report(
         &mut self,
-        mut record: TrialRecord,
+        record: TrialRecord,
         crash: &Snapshot,
         after: Option<&Path>,
+    ) -> Result<(), EngineError> {
+        let after = match after.filter(|_| record.signature().is_some()) {
+            Some(dir) => Some(snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?),
+            None => None,
+        };
+        self.report_with(record, crash, after.as_ref(), None)
+    }
+
+    /// [`report`](Bench::report), with the text of a trace.
+    pub(crate) fn report_with(
+        &mut self,
+        mut record: TrialRecord,
+        crash: &Snapshot,
+        after: Option<&Snapshot>,
+        trace: Option<String>,
     ) -> Result<(), EngineError> {
         let evidence = match record.signature() {
             Some(signature) => self
                 .spool
-                .keep(&signature, crash, after)
+                .keep(&signature, crash, after, trace.as_deref())
                 .map_err(EngineError::sandbox("keep evidence of", &self.dir))?,
             None => None,
         };
         if let (None, Some(detail)) = (&evidence, &mut record.detail) {
             detail.calls.clear();
+            detail.around.clear();
         }
         (self.outlet)(Report::Trial(Box::new(record), evidence))
     }

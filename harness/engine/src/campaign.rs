@@ -12,7 +12,7 @@ use crashtest_model::{Aim, FailureDetail, Fault, Plan, Rows, SERIES_LENGTH, Star
 
 use crate::error::EngineError;
 use crate::event::Event;
-use crate::message::{Job, Order, Report};
+use crate::message::{Job, Order, Part, Report};
 use crate::pool::{FromWorker, Worker};
 use crate::sandbox::Sandbox;
 
@@ -85,6 +85,8 @@ struct Campaign<'c> {
     deaths: usize,
     /// Orders that come before what the plan still has.
     waiting: VecDeque<Order>,
+    /// Shares of what is not counted in trials: sweeps, failing calls.
+    whole: VecDeque<Order>,
     next_first_start: u64,
     next_trial: u64,
     trials_began: Option<Instant>,
@@ -117,6 +119,7 @@ pub fn run(
         rows: Rows::default(),
         deaths: 0,
         waiting: VecDeque::from([Order::Control(0..CONTROL_LIVES)]),
+        whole: shares(plan),
         next_first_start: 0,
         next_trial: 0,
         trials_began: None,
@@ -230,6 +233,9 @@ impl Campaign<'_> {
             return Some(order);
         }
         self.trials_began?;
+        if let Some(order) = self.whole.pop_front() {
+            return Some(order);
+        }
         match self.plan.trials() {
             Some(trials) => self.next_series(trials).or_else(|| self.next_first_starts()),
             // Series without end: the first starts would never have their turn.
@@ -250,6 +256,7 @@ impl Campaign<'_> {
             plan: self.plan.clone(),
             supervisor: std::process::id(),
             sandbox: self.sandbox.worker(worker)?,
+            memory: self.sandbox.memory_of(worker)?,
             spool: self.spool.clone(),
         };
         let started = Worker::start(self.program, &job, worker, self.sender.clone())?;
@@ -288,7 +295,8 @@ impl Campaign<'_> {
         }
         let trials = order.trials();
         let lost = trials.start + reported;
-        if lost < trials.end {
+        // Of a sweep nobody knows what it would have come to.
+        if lost < trials.end || trials.is_empty() {
             self.count(&lost_trial(self.plan, &order, lost, &how), None);
         }
         if lost + 1 < trials.end {
@@ -301,6 +309,15 @@ impl Campaign<'_> {
         self.rows.add(record);
         (self.emit)(Event::Trial { record, evidence, rows: &self.rows });
     }
+}
+
+/// What a plan has that is not counted in trials, shared out among its workers.
+fn shares(plan: &Plan) -> VecDeque<Order> {
+    let of = plan.budget.jobs as u64;
+    let parts = |order: fn(Part) -> Order| (0..of).map(move |number| order(Part { number, of }));
+    let sweep = plan.faults.contains(&Fault::Sweep).then(|| parts(Order::Sweep));
+    let io = plan.faults.contains(&Fault::Io).then(|| parts(Order::Io));
+    sweep.into_iter().flatten().chain(io.into_iter().flatten()).collect()
 }
 
 /// The next `at_once` numbers before `end`.
@@ -316,6 +333,8 @@ fn lost_trial(plan: &Plan, order: &Order, trial: u64, how: &str) -> TrialRecord 
         Order::Control(_) => (Fault::None, Start::Again, plan.seed.derive("control", trial), Aim::Save(0.0)),
         Order::FirstStart(_) => (Fault::Kill, Start::First, plan.first_start_seed(trial), plan.first_start_aim(trial)),
         Order::Series(_) => (Fault::Kill, Start::Again, plan.trial_seed(trial), plan.aim(trial)),
+        Order::Sweep(_) => (Fault::Sweep, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
+        Order::Io(_) => (Fault::Io, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
     };
     TrialRecord {
         series: Plan::series_of(trial),

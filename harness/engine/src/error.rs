@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crashtest_linux::process::ForkError;
+use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
 use thiserror::Error;
 
@@ -44,6 +45,9 @@ pub enum EngineError {
     /// No victim could be forked.
     #[error("fork a victim: {0}")]
     Fork(#[from] ForkError),
+    /// This machine does not let a program be traced, which the fault needs.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// A child could not be waited for.
     #[error("wait for a victim: {0}")]
     Wait(io::Error),
@@ -75,6 +79,9 @@ impl EngineError {
             EngineError::Environment { .. } => {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
+            EngineError::Trace(TraceError::Forbidden(_)) => Some(
+                "sweep and io need ptrace(2) of own children and seccomp(2): allow them for this container, or use --fault kill".into(),
+            ),
             EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
             _ => None,
         }

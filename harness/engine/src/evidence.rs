@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crashtest_states::Snapshot;
 
@@ -31,7 +31,8 @@ impl Spool {
         &mut self,
         signature: &str,
         crash: &Snapshot,
-        after: Option<&Path>,
+        after: Option<&Snapshot>,
+        trace: Option<&str>,
     ) -> io::Result<Option<PathBuf>> {
         let Some(spool) = &self.dir else { return Ok(None) };
         let kept = self.kept.entry(signature.to_owned()).or_default();
@@ -45,7 +46,10 @@ impl Spool {
         snapshot::write_below(crash, &dir.join("crash-state"))?;
         if let Some(after) = after {
             fs::create_dir(dir.join("after-recovery"))?;
-            snapshot::write_below(&snapshot::take(after)?, &dir.join("after-recovery"))?;
+            snapshot::write_below(after, &dir.join("after-recovery"))?;
+        }
+        if let Some(trace) = trace {
+            fs::write(dir.join("trace.txt"), trace)?;
         }
         Ok(Some(dir))
     }

@@ -1,6 +1,25 @@
 //! Fault `io`: which calls can fail in which way, and whether a program that acknowledged a save after a failure was right to.
 
-use crashtest_model::{Action, CallFailure, CallIndex, Durable, Injection, Lasting, Trace};
+use crashtest_kit::Found;
+use crashtest_linux::process::Exit;
+use crashtest_linux::trace::Ending;
+use crashtest_model::{
+    Action, Activity, Aim, At, CallFailure, CallIndex, CrashPoint, Durable, FailureDetail, Fault, Injection, Landed,
+    Lasting, Observed, Outcome, Start, Trace, TrialRecord, Verdict,
+};
+
+use crate::bench::{Bench, just_installed};
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::message::Part;
+use crate::record::Orders;
+use crate::recording::{self, record};
+use crate::restarts::Restarts;
+use crate::sweep::story;
+use crate::{oracle, raw, snapshot};
+
+/// Saves of a life in which one call fails: growing and shrinking ones.
+const SAVES: u64 = 3;
 
 /// How an open that makes a file can fail.
 const CREATE: &[i32] = &[libc::ENOSPC, libc::EDQUOT, libc::EMFILE, libc::EIO, libc::EINTR];
@@ -19,9 +38,11 @@ fn errors(action: &Action) -> &'static [i32] {
         Action::Open { .. } => OPEN,
         Action::Write { .. } => WRITE,
         Action::Resize { .. } | Action::Zero { .. } => RESIZE,
-        Action::Rename { .. } | Action::Link { .. } | Action::Symlink { .. } | Action::Mkdir { .. } | Action::Mknod { .. } => {
-            NAME
-        }
+        Action::Rename { .. }
+        | Action::Link { .. }
+        | Action::Symlink { .. }
+        | Action::Mkdir { .. }
+        | Action::Mknod { .. } => NAME,
         Action::Sync { durable: Durable::Range, .. } => &[],
         Action::Sync { .. } => SYNC,
         Action::Unlink { .. } | Action::Rmdir { .. } | Action::Chmod { .. } | Action::Attribute { .. } => ONLY_EIO,
@@ -36,6 +57,94 @@ pub(crate) fn fits(action: &Action, failure: CallFailure) -> bool {
         CallFailure::Errno(errno) => errors(action).contains(&errno),
         CallFailure::Short(_) | CallFailure::Half => matches!(action, Action::Write { .. }),
     }
+}
+
+/// Runs the plan's target once for each way in which each of its calls can fail: its share `part` of them. What the program has
+/// promised by then is held against what a restart without failures finds.
+pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
+    let seed = bench.plan.seed.derive("io", 0);
+    let stream = seed.derive("stream", 0);
+    let mut generations = bench.generations(stream)?;
+    let files = bench.install(stream, stream.derive("install", 0))?;
+    let from = recording::Start {
+        files,
+        stream,
+        names: stream.derive("names", 1),
+        before: just_installed(),
+        after: just_installed(),
+        script: Script::SaveThenDie(SAVES),
+    };
+    let memory = bench.memory.clone();
+    let mut restarts = Restarts::new(&memory, Start::Again, stream)?;
+    let sound = record(bench, &from, Orders::Record)?;
+    let all = injections(&sound.trace);
+    let mine = all.iter().enumerate().filter(|(n, _)| *n as u64 % part.of == part.number);
+    for (trial, injection) in mine {
+        let run = record(bench, &from, Orders::Fail(*injection))?;
+        let state = bench.crash_state()?;
+        let progress = run.trace.end;
+        let promise = progress.promise;
+        let observed = restarts.on(bench, &mut *generations, &state, promise)?;
+        let raw = raw::of_crash_state(&state, &mut *generations, promise);
+        let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);
+        let failed = run.trace.operations.get(injection.call.0 as usize);
+        let of_save = failed.map(|operation| operation.before);
+        let acked_all_the_same =
+            of_save.is_some_and(|at| at.promise.begun > at.promise.acked && promise.acked >= at.promise.begun);
+        if !run.obeyed {
+            (verdict, why) = (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"));
+        } else if run.ending == Ending::TimeUp {
+            (verdict, why) = (Verdict::Stuck, format!("no end within {} ms", 4 * bench.plan.limit_ms));
+        } else if verdict.is_violation() && acked_all_the_same {
+            (verdict, why) = (Verdict::FalseAck, format!("save {} was acknowledged; a restart {why}", promise.acked));
+        } else if let Some(call) = passed_over(&run.trace) {
+            verdict = Verdict::FalseAck;
+            why = format!("call {call} failed, which may have lost data; save {} was acknowledged", promise.acked);
+        }
+        let point = CrashPoint { call: injection.call, at: At::After };
+        let landed = match run.ending {
+            Ending::Exited(exit) if exit.by_sigkill() => Landed::Kill,
+            Ending::Killed | Ending::TimeUp => Landed::Kill,
+            Ending::Exited(Exit::Status(status)) => Landed::Exit { status },
+            Ending::Exited(Exit::Signal(signal)) => Landed::Signal { signal },
+        };
+        let mut record = TrialRecord {
+            stream,
+            promise,
+            acks: promise.acked.0,
+            landed,
+            phase: sound.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
+            in_save: of_save.is_some_and(|at| at.activity == Some(Activity::Save)),
+            raw: Some(raw),
+            crash_state: Some(state.digest()),
+            outcome: Outcome::Judged(verdict),
+            ..TrialRecord::planned(trial as u64, Fault::Io, Start::Again, seed, Aim::Failing(*injection))
+        };
+        let mut text = None;
+        if verdict != Verdict::Intact {
+            if let Some(complaint) = run.complaint {
+                why = format!("{why} (it had reported: {complaint})");
+            }
+            let around = story::around(&run.trace, point);
+            record.detail = Some(FailureDetail { why, around, ..FailureDetail::default() });
+            text = Some(story::text(&run.trace, point, &from.files, &state));
+        }
+        if verdict.is_violation() {
+            let found = match &observed {
+                Observed::State { generation: Some(found), .. } => Some(Found::State(*found)),
+                Observed::State { generation: None, .. } => None,
+                Observed::Fresh => Some(Found::Fresh),
+                _ => Some(Found::Refused),
+            };
+            if let Some(found) = found {
+                record.consequences = generations.consequences(promise.acked, found, &[]);
+            }
+        }
+        record.observed = Some(observed);
+        let after = snapshot::take(restarts.dir()).map_err(EngineError::sandbox("read", restarts.dir()))?;
+        bench.report_with(record, &state, Some(&after), text)?;
+    }
+    Ok(())
 }
 
 /// Every way in which the calls of a recorded run can fail, one after the other.
@@ -77,19 +186,18 @@ pub(crate) fn passed_over(trace: &Trace) -> Option<CallIndex> {
     let operations = &trace.operations;
     operations.iter().enumerate().find_map(|(n, failed)| {
         let save = failed.before.promise.begun;
-        let later_acked =
-            operations[n..].iter().map(|o| o.after).chain([trace.end]).any(|p| p.promise.acked >= save && p.promise.begun >= save);
+        let later_acked = operations[n..]
+            .iter()
+            .map(|o| o.after)
+            .chain([trace.end])
+            .any(|p| p.promise.acked >= save && p.promise.begun >= save);
         let was_acked = failed.before.promise.acked < save && later_acked;
         if failed.errno.is_none_or(|errno| errno == libc::EINTR) || !loses_data(&failed.action) || !was_acked {
             return None;
         }
         let of_save = |o: &&crashtest_model::Operation| o.before.promise.begun == save && o.errno.is_none();
         let synced = |o: &crashtest_model::Operation| matches!(o.action, Action::Sync { .. });
-        let repaired = operations[n + 1..]
-            .iter()
-            .filter(of_save)
-            .skip_while(|o| !o.action.changes_files())
-            .any(synced);
+        let repaired = operations[n + 1..].iter().filter(of_save).skip_while(|o| !o.action.changes_files()).any(synced);
         let harmless = match &failed.action {
             Action::Close { file, .. } => operations[..n]
                 .iter()

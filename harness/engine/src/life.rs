@@ -9,7 +9,7 @@ use crashtest_kit::fs::Fs;
 use crashtest_kit::{Board, Hold, Place, Recovered, Registry, Target};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::shared;
-use crashtest_model::{Activity, Generation, Seed, TargetSpec};
+use crashtest_model::{Activity, Generation, Seed, Start, TargetSpec};
 
 /// The exit status of a life whose init or save failed.
 pub(crate) const FAILED: i32 = 3;
@@ -29,6 +29,10 @@ pub(crate) enum Script {
     Save(Hold),
     /// Open, save so often, stop cleanly.
     SaveThenStop(u64),
+    /// Open, save so often or until a save fails, then die by SIGKILL.
+    SaveThenDie(u64),
+    /// Start again and again, each time on what the harness has put there, and wait for the next.
+    Restart(Start),
 }
 
 /// Everything that a life needs.
@@ -50,7 +54,10 @@ impl Life<'_> {
             let place = Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names };
             let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
             board.started(now_ns());
-            if matches!(script, Script::Install | Script::FirstStart | Script::SecondStart) {
+            if matches!(
+                script,
+                Script::Install | Script::FirstStart | Script::SecondStart | Script::Restart(Start::First)
+            ) {
                 board.enter(Activity::Init);
                 if let Err(error) = target.init() {
                     board.failed(&format!("init: {error}"), error.raw_os_error().unwrap_or(0));
@@ -63,7 +70,7 @@ impl Life<'_> {
                 Script::Install => return 0,
                 Script::FirstStart => wait_for_the_kill(),
                 Script::Save(hold) => board.hold_at(hold),
-                Script::SecondStart | Script::SaveThenStop(_) => {}
+                Script::SecondStart | Script::SaveThenStop(_) | Script::SaveThenDie(_) | Script::Restart(_) => {}
             }
             board.enter(Activity::Recovery);
             let opened = target.open();
@@ -72,11 +79,18 @@ impl Life<'_> {
             match (opened, script) {
                 (Ok(recovered), Script::Save(_)) => return self.save(target, recovered, u64::MAX),
                 (Ok(recovered), Script::SaveThenStop(saves)) => return self.save(target, recovered, saves),
+                (Ok(recovered), Script::SaveThenDie(saves)) => {
+                    // Failed or not: what counts is what it has said so far.
+                    self.save_only(&mut *target, recovered, saves);
+                    return die();
+                }
+                (Err(_), Script::SaveThenDie(_)) => return die(),
                 // A refused state ends this target, not the life: it may be given a fresh directory and begin again.
-                (Err(_), Script::Save(_)) => {
+                (Err(_), Script::Save(_)) | (_, Script::Restart(_)) => {
                     drop(target);
-                    board.stand_by();
+                    shared::open(board.standing());
                     shared::wait_at(board.gate());
+                    shared::close(board.gate());
                 }
                 _ => wait_for_the_kill(),
             }
@@ -84,6 +98,22 @@ impl Life<'_> {
     }
 
     fn save(&self, mut target: Box<dyn Target>, recovered: Recovered, saves: u64) -> i32 {
+        let board = self.board;
+        if !self.save_only(&mut *target, recovered, saves) {
+            return FAILED;
+        }
+        board.enter(Activity::Close);
+        match target.close() {
+            Ok(()) => 0,
+            Err(error) => {
+                board.failed(&format!("close: {error}"), error.raw_os_error().unwrap_or(0));
+                FAILED
+            }
+        }
+    }
+
+    /// Saves so often, and says whether every save went through.
+    fn save_only(&self, target: &mut dyn Target, recovered: Recovered, saves: u64) -> bool {
         let board = self.board;
         let idle = Duration::from_micros(self.spec.idle_us);
         let mut generation = match recovered {
@@ -98,22 +128,22 @@ impl Life<'_> {
             board.begin(generation, now_ns());
             if let Err(error) = target.save(generation) {
                 board.failed(&format!("save {generation}: {error}"), error.raw_os_error().unwrap_or(0));
-                return FAILED;
+                return false;
             }
             board.ack(generation, now_ns());
             if !idle.is_zero() {
                 std::thread::sleep(idle);
             }
         }
-        board.enter(Activity::Close);
-        match target.close() {
-            Ok(()) => 0,
-            Err(error) => {
-                board.failed(&format!("close: {error}"), error.raw_os_error().unwrap_or(0));
-                FAILED
-            }
-        }
+        true
     }
+}
+
+/// Dies as by a kill: nothing is flushed, closed or dropped.
+fn die() -> i32 {
+    // It does not come back; if it did, the status would say so.
+    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+    FAILED
 }
 
 fn wait_for_the_kill() -> ! {

@@ -14,6 +14,8 @@ pub(crate) struct Job {
     pub(crate) supervisor: u32,
     /// The worker's own directory.
     pub(crate) sandbox: PathBuf,
+    /// Its directory in memory, if there is one: derived crash states are restarted on there.
+    pub(crate) memory: Option<PathBuf>,
     /// Where evidence is left for the supervisor.
     pub(crate) spool: PathBuf,
 }
@@ -28,12 +30,27 @@ pub(crate) enum Order {
     FirstStart(Range<u64>),
     /// Trials with a state installed.
     Series(Range<u64>),
+    /// A share of a sweep.
+    Sweep(Part),
+    /// A share of the calls that fail.
+    Io(Part),
+}
+
+/// One of some equal shares of a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// Which, from 0.
+    pub(crate) number: u64,
+    /// Of how many.
+    pub(crate) of: u64,
 }
 
 impl Order {
-    pub(crate) fn trials(&self) -> &Range<u64> {
+    /// The trials that are known beforehand: none of a sweep.
+    pub(crate) fn trials(&self) -> Range<u64> {
         match self {
-            Order::Control(trials) | Order::FirstStart(trials) | Order::Series(trials) => trials,
+            Order::Control(trials) | Order::FirstStart(trials) | Order::Series(trials) => trials.clone(),
+            Order::Sweep(_) | Order::Io(_) => 0..0,
         }
     }
 
@@ -43,6 +60,8 @@ impl Order {
             Order::Control(_) => Order::Control(trials),
             Order::FirstStart(_) => Order::FirstStart(trials),
             Order::Series(_) => Order::Series(trials),
+            Order::Sweep(part) => Order::Sweep(*part),
+            Order::Io(part) => Order::Io(*part),
         }
     }
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use crashtest_linux::trace::{Enter, FileCall, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
-    Action, At, CallFailure, CallIndex, CrashPoint, Data, Durable, FileId, Injection, Lasting, Operation, Progress, Trace,
+    Action, At, CallFailure, CallIndex, CrashPoint, Data, Durable, FileId, Injection, Lasting, Operation, Progress,
+    Trace,
 };
 
 /// What is done besides recording.
@@ -47,12 +48,23 @@ pub(crate) struct Recorder<'p> {
 enum Unfinished {
     /// Nothing.
     Known,
-    Open { existed: bool },
-    Write { fd: i32, at: Place },
-    Fallocate { fd: i32 },
-    Linked { path: PathBuf },
+    Open {
+        existed: bool,
+    },
+    Write {
+        fd: i32,
+        at: Place,
+    },
+    Fallocate {
+        fd: i32,
+    },
+    Linked {
+        path: PathBuf,
+    },
     /// close(2) that is to fail, and close all the same.
-    FailedClose { errno: i32 },
+    FailedClose {
+        errno: i32,
+    },
 }
 
 /// Where a write goes.
@@ -144,7 +156,8 @@ impl<'p> Recorder<'p> {
     fn descriptor(&mut self, tracee: &Tracee, fd: i32, writes: bool) -> Option<String> {
         let path = tracee.name_of(fd).ok()?;
         let name = self.relative(&path);
-        let device = ["/dev", "/proc", "/sys", "/memfd:"].iter().any(|prefix| path.to_string_lossy().starts_with(prefix));
+        let device =
+            ["/dev", "/proc", "/sys", "/memfd:"].iter().any(|prefix| path.to_string_lossy().starts_with(prefix));
         if name.is_none() && writes && path.is_absolute() && !device {
             let outside = path.to_string_lossy().into_owned();
             if !self.trace.outside.contains(&outside) {
@@ -201,7 +214,8 @@ impl<'p> Recorder<'p> {
             Request::Fallocate { fd, mode, offset, length } => {
                 let path = self.descriptor(tracee, fd, true)?;
                 let (file, descriptor) = self.of_descriptor(tracee, fd)?;
-                let (keep, punch, zero) = (libc::FALLOC_FL_KEEP_SIZE, libc::FALLOC_FL_PUNCH_HOLE, libc::FALLOC_FL_ZERO_RANGE);
+                let (keep, punch, zero) =
+                    (libc::FALLOC_FL_KEEP_SIZE, libc::FALLOC_FL_PUNCH_HOLE, libc::FALLOC_FL_ZERO_RANGE);
                 match mode {
                     0 => Some((Action::Resize { path, file, length: descriptor.length }, Unfinished::Fallocate { fd })),
                     mode if mode == keep => known(Action::Attribute { path }),
@@ -315,7 +329,14 @@ impl<'p> Recorder<'p> {
     }
 
     /// Completes an action by what its call has returned.
-    fn complete(&mut self, tracee: &Tracee, call: &FileCall, action: &mut Action, unfinished: &Unfinished, result: u64) {
+    fn complete(
+        &mut self,
+        tracee: &Tracee,
+        call: &FileCall,
+        action: &mut Action,
+        unfinished: &Unfinished,
+        result: u64,
+    ) {
         match (unfinished, action) {
             (Unfinished::Open { existed }, Action::Open { file, mode, .. }) => {
                 let Ok(descriptor) = tracee.descriptor(result as i32) else { return };
@@ -333,7 +354,9 @@ impl<'p> Recorder<'p> {
                     // Linux appends all the same: pwrite(2), BUGS.
                     Place::At(_) if appends => descriptor.length.saturating_sub(result),
                     Place::At(offset) => *offset,
-                    Place::Pointer(address) => tracee.number(*address).ok().flatten().unwrap_or(0).saturating_sub(result),
+                    Place::Pointer(address) => {
+                        tracee.number(*address).ok().flatten().unwrap_or(0).saturating_sub(result)
+                    }
                     Place::Whole => 0,
                 };
                 data.0 = match call.request {

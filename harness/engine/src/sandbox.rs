@@ -15,10 +15,15 @@ const ROOM: u64 = 8;
 /// Room for directories and evidence on top of it.
 const SPARE: u64 = 256 * 1024;
 
+/// Where files live in memory.
+const MEMORY: &str = "/dev/shm";
+
 /// A sandbox.
 #[derive(Debug)]
 pub struct Sandbox {
     dir: TempDir,
+    /// A directory in memory, if there is one and it is big enough.
+    memory: Option<TempDir>,
     file_system: FileSystem,
 }
 
@@ -42,7 +47,9 @@ impl Sandbox {
             return Err(EngineError::Small { path: parent.to_owned(), free, needed });
         }
         let mount = mounts::mount_of(dir.path()).map_err(EngineError::sandbox("look at", parent))?;
-        Ok(Sandbox { dir, file_system: FileSystem { kind: mount.kind, options: mount.options } })
+        let memory = tempfile::Builder::new().prefix(".crashtest-memory-").tempdir_in(MEMORY).ok();
+        let memory = memory.filter(|memory| mounts::free_bytes(memory.path()).is_ok_and(|free| free >= needed));
+        Ok(Sandbox { dir, memory, file_system: FileSystem { kind: mount.kind, options: mount.options } })
     }
 
     /// Where it is.
@@ -55,6 +62,14 @@ impl Sandbox {
     #[must_use]
     pub fn file_system(&self) -> &FileSystem {
         &self.file_system
+    }
+
+    /// Makes the directory of worker `worker` in memory; `None` where there is none.
+    pub(crate) fn memory_of(&self, worker: usize) -> Result<Option<PathBuf>, EngineError> {
+        let Some(memory) = &self.memory else { return Ok(None) };
+        let dir = memory.path().join(format!("worker-{worker}"));
+        fs::create_dir_all(&dir).map_err(EngineError::sandbox("make", &dir))?;
+        Ok(Some(dir))
     }
 
     /// Makes the directory of worker `worker`.

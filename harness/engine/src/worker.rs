@@ -14,7 +14,7 @@ use crate::chain::{Chain, Trial};
 use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
-use crate::metadata;
+use crate::{io, metadata, sweep};
 
 /// Clean lives from which a worker learns how long everything takes.
 const CALIBRATION_LIVES: u64 = 6;
@@ -47,6 +47,9 @@ fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
     supervision::usual_umask();
     let mut outlet = |report| tell(output, &report);
     let mut bench = Bench::new(registry, &job.plan, &job.sandbox, Some(job.spool.clone()), &mut outlet)?;
+    if let Some(memory) = &job.memory {
+        bench.memory.clone_from(memory);
+    }
     calibrate(&mut bench)?;
     while let Some(line) = next_line()? {
         carry_out(&mut bench, &parse(&line)?)?;
@@ -80,6 +83,8 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
             }
             chain.finish()
         }
+        Order::Sweep(part) => sweep::run(bench, *part),
+        Order::Io(part) => io::run(bench, *part),
         Order::FirstStart(trials) => {
             for number in trials.clone() {
                 first_start::run(bench, number)?;

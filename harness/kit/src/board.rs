@@ -266,9 +266,10 @@ impl Board {
         }
     }
 
-    /// The victim has let go of a target that refused its state, and waits at the gate.
-    pub fn stand_by(self) {
-        self.set(STANDING_BY, 1);
+    /// The word that a victim makes non-zero when it has let go of its target and is about to wait at the gate.
+    #[must_use]
+    pub fn standing(self) -> &'static AtomicU64 {
+        &self.words[STANDING_BY]
     }
 
     // What the harness writes.

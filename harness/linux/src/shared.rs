@@ -6,7 +6,12 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use std::time::Duration;
+
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::time::TimeSpec;
+
+use crate::clock::now_ns;
 
 /// Maps `words` zeroed 64-bit words that stay shared over fork(2). The mapping lives as long as the process.
 ///
@@ -24,23 +29,44 @@ pub fn map(words: NonZeroUsize) -> io::Result<&'static [AtomicU64]> {
 /// Waits in the kernel until `gate` is not zero (futex(2), shared between processes).
 pub fn wait_at(gate: &AtomicU64) {
     while gate.load(Ordering::Acquire) == 0 {
-        futex(gate, libc::FUTEX_WAIT, 0);
+        futex(gate, libc::FUTEX_WAIT, 0, None);
     }
+}
+
+/// Waits in the kernel until `gate` is not zero, for at most `limit`; says whether it is.
+pub fn wait_at_for(gate: &AtomicU64, limit: Duration) -> bool {
+    let deadline = now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+    loop {
+        if gate.load(Ordering::Acquire) != 0 {
+            return true;
+        }
+        let left = deadline.saturating_sub(now_ns());
+        if left == 0 {
+            return false;
+        }
+        futex(gate, libc::FUTEX_WAIT, 0, Some(Duration::from_nanos(left)));
+    }
+}
+
+/// Makes `gate` zero again.
+pub fn close(gate: &AtomicU64) {
+    gate.store(0, Ordering::Release);
 }
 
 /// Makes `gate` non-zero and wakes everybody who waits at it.
 pub fn open(gate: &AtomicU64) {
     gate.store(1, Ordering::Release);
-    futex(gate, libc::FUTEX_WAKE, i32::MAX);
+    futex(gate, libc::FUTEX_WAKE, i32::MAX, None);
 }
 
 /// A futex is 32 bits: the lower half of the word, which comes first on the little-endian machines that we run on. Every error
 /// (the value has changed, a signal came) means to look at the word again, which the callers do.
-fn futex(word: &AtomicU64, operation: libc::c_int, value: libc::c_int) {
+fn futex(word: &AtomicU64, operation: libc::c_int, value: libc::c_int, limit: Option<Duration>) {
     const { assert!(cfg!(target_endian = "little")) };
-    let none = std::ptr::null::<libc::timespec>();
-    // SAFETY: the address is that of a live, aligned word; these operations read it at most and have no timeout.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr().cast::<u32>(), operation, value, none) };
+    let limit = limit.map(TimeSpec::from);
+    let limit = limit.as_ref().map_or(std::ptr::null(), |limit| std::ptr::from_ref(limit.as_ref()));
+    // SAFETY: the address is that of a live, aligned word, which these operations read at most; the limit lives until the call returns.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr().cast::<u32>(), operation, value, limit) };
 }
 
 #[cfg(test)]

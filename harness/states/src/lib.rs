@@ -10,7 +10,7 @@ mod states;
 mod tree;
 
 pub use content::Content;
-pub use points::{CrashPoints, Tears, crash_points};
+pub use points::{CrashPoints, crash_points};
 pub use snapshot::{Entry, Snapshot};
 pub use states::{CrashState, crash_states, distinct};
 pub use tree::Tree;

@@ -4,20 +4,10 @@ use std::collections::BTreeSet;
 use std::iter::StepBy;
 use std::ops::Range;
 
-use crashtest_model::{Action, At, CallIndex, CrashPoint, Operation, Seed, Trace};
+use crashtest_model::{Action, At, CallIndex, CrashPoint, Operation, Seed, Tears, Trace};
 
 /// The size of a page of the page cache in bytes.
 const PAGE: usize = 4096;
-
-/// Where inside a write a crash may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tears {
-    /// At page boundaries of the file: a kernel looks for a fatal signal inside write(2) only between chunks that end at multiples
-    /// of a page of the file offset (mm/filemap.c, `generic_perform_write`).
-    Kernel,
-    /// At any byte: POSIX promises nothing of a write that did not return.
-    Posix,
-}
 
 /// The crash points of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn points_in_any_order_have_the_same_states() {
-        let mut all = crate::crash_points(&trace(), crate::Tears::Posix, 9, crashtest_model::Seed(0)).points;
+        let mut all = crate::crash_points(&trace(), crashtest_model::Tears::Posix, 9, crashtest_model::Seed(0)).points;
         let mut forwards = contents(&trace(), &all);
         all.reverse();
         forwards.reverse();
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn points_with_equal_files_are_one_state_in_the_order_of_first_appearance() {
         let trace = trace();
-        let all = crate::crash_points(&trace, crate::Tears::Posix, 9, crashtest_model::Seed(0)).points;
+        let all = crate::crash_points(&trace, crashtest_model::Tears::Posix, 9, crashtest_model::Seed(0)).points;
         let states = distinct(crash_states(&trace, &Snapshot::default(), &all));
         let seen: Vec<_> = states.iter().map(|state| state.snapshot.file("f")).collect();
         let expected: [&[u8]; 7] = [b"", b"o", b"on", b"one", b"tne", b"twe", b"two"];

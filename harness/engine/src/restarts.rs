@@ -1,0 +1,95 @@
+//! Starting a target again on one crash state after the other, without a process for each.
+//!
+//! A victim that has come back from one state is handed the next one: a new target, the same process. Where a recovery ends its
+//! process or does not come back, the next state gets a new one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crashtest_kit::Generations;
+use crashtest_linux::clock::now_ns;
+use crashtest_linux::process::{Running, fork_child};
+use crashtest_linux::shared;
+use crashtest_model::{Observed, Promise, Seed, Start, TargetSpec};
+use crashtest_states::Snapshot;
+
+use crate::bench::Bench;
+use crate::error::EngineError;
+use crate::life::{Life, Script};
+use crate::{oracle, snapshot};
+
+/// How long to wait for a restart before asking whether its process is still there.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A place where a target is started again and again.
+pub(crate) struct Restarts {
+    dir: PathBuf,
+    start: Start,
+    stream: Seed,
+    victim: Option<Running>,
+}
+
+impl Restarts {
+    /// Restarts in `dir`, which is ours: it is emptied for each.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub(crate) fn new(dir: &Path, start: Start, stream: Seed) -> Result<Restarts, EngineError> {
+        std::fs::create_dir_all(dir).map_err(EngineError::sandbox("make", dir))?;
+        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None })
+    }
+
+    /// Where they happen. After a restart: the files as it left them.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.
+    pub(crate) fn on(
+        &mut self,
+        bench: &mut Bench<'_>,
+        generations: &mut dyn Generations,
+        state: &Snapshot,
+        promise: Promise,
+    ) -> Result<Observed, EngineError> {
+        snapshot::restore(state, &self.dir).map_err(EngineError::sandbox("put a crash state into", &self.dir))?;
+        let board = bench.board;
+        let limit_ns = bench.limit_from_now();
+        board.reset(promise.acked, promise.begun);
+        match &self.victim {
+            Some(_) => shared::open(board.gate()),
+            None => self.victim = Some(self.fork(bench)?),
+        }
+        let Some(victim) = &mut self.victim else { return Ok(Observed::Shot) };
+        let mut exit = None;
+        while !shared::wait_at_for(board.standing(), LOOK) && now_ns() < limit_ns && exit.is_none() {
+            exit = victim.try_wait().map_err(EngineError::Wait)?;
+        }
+        let opened = board.recovery();
+        if !board.stands_by() {
+            // Killed by the drop where it has not ended.
+            self.victim = None;
+        }
+        Ok(match (opened, exit) {
+            (Some(opened), _) => oracle::identify(&opened.as_what, generations, promise),
+            (None, Some(exit)) if exit.by_sigkill() => Observed::Shot,
+            (None, Some(exit)) => Observed::Crashed { how: bench.describe(exit) },
+            (None, None) => Observed::Hung { limit_ms: bench.plan.limit_ms },
+        })
+    }
+
+    fn fork(&self, bench: &Bench<'_>) -> Result<Running, EngineError> {
+        let spec: &TargetSpec = &bench.plan.target;
+        let names = self.stream.derive("names of restarts", 0);
+        let life = Life {
+            registry: bench.registry,
+            spec,
+            stream: self.stream,
+            names,
+            dir: self.dir.clone(),
+            board: bench.board,
+        };
+        let script = Script::Restart(self.start);
+        Ok(fork_child(move || life.live(script))?)
+    }
+}

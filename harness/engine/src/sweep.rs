@@ -1,0 +1,331 @@
+//! Fault `sweep`: everything that a kill can leave, at every call and inside every write.
+//!
+//! One life is recorded; the crash state at each point follows from the recording. Each distinct state is restarted on once, and
+//! the result is judged against every point that leaves the state: the same files can be right before an ack and wrong after it.
+//! What breaks a claim is confirmed by a real kill at that call before it is reported, and so is a seeded sample of the rest: should
+//! a real kill leave other files than were derived, the trial is inconclusive.
+//!
+//! Then the life after each distinct state, its recovery and its first save, is swept in the same way.
+//!
+//! A target whose calls differ from run to run is swept by real kills alone.
+
+pub(crate) mod story;
+mod tell;
+
+use crashtest_kit::Generations;
+use crashtest_model::{
+    Aim, At, CallIndex, CrashPoint, Generation, Landed, Observed, Promise, Seed, Start, Swept, Trace, Verdict,
+};
+use crashtest_states::{CrashState, Snapshot, crash_points, crash_states, distinct};
+
+use crate::bench::{Bench, just_installed};
+use crate::error::EngineError;
+use crate::life::Script;
+use crate::message::Part;
+use crate::record::Orders;
+use crate::recording::{self, Recording, record};
+use crate::restarts::Restarts;
+use crate::{oracle, raw, snapshot};
+use tell::{Judged, Told};
+
+/// Saves of the recorded life of a document: some grow it, some shrink it.
+const SAVES_OF_A_DOCUMENT: u64 = 6;
+/// Saves of the recorded life of a log: enough records to cross the boundary of a page.
+const SAVES_OF_A_LOG: u64 = 60;
+/// Tears of one write, at most; more are sampled.
+const TEARS_PER_WRITE: usize = 64;
+/// One intact state in so many is confirmed by a real kill.
+const CONFIRMED_SHARE: u64 = 16;
+/// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
+const NESTED: u64 = 1_000_000;
+/// Real kills for a target whose calls differ from run to run, at most.
+const MOST_REAL: u32 = 20_000;
+
+/// The sweep of one target.
+pub(crate) struct Sweep<'s, 'a> {
+    bench: &'s mut Bench<'a>,
+    generations: Box<dyn Generations>,
+    restarts: Restarts,
+    seed: Seed,
+    start: Start,
+    part: Part,
+    swept: Option<Swept>,
+}
+
+/// A life that is swept: where it starts from, what it did, where crashes come.
+struct Life {
+    from: recording::Start,
+    trace: Trace,
+    points: Vec<CrashPoint>,
+    states: Vec<CrashState>,
+}
+
+/// Sweeps the plan's target: its share `part` of the states.
+pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
+    let memory = bench.memory.clone();
+    for start in [Start::First, Start::Again] {
+        let seed = bench.plan.seed.derive("sweep", start as u64);
+        let stream = seed.derive("stream", 0);
+        let generations = bench.generations(stream)?;
+        let restarts = Restarts::new(&memory, start, stream)?;
+        Sweep { bench: &mut *bench, generations, restarts, seed, start, part, swept: None }.run(stream)?;
+    }
+    Ok(())
+}
+
+impl Sweep<'_, '_> {
+    fn run(&mut self, stream: Seed) -> Result<(), EngineError> {
+        let from = self.first(stream)?;
+        let Some(life) = self.record_twice(&from)? else { return self.by_real_kills(&from) };
+        let life = self.states_of(from, life.trace);
+        self.note(&life);
+        let mut intact = Vec::new();
+        for (n, state) in life.states.iter().enumerate() {
+            if !self.is_mine(state) {
+                continue;
+            }
+            let observed = self.restart(state, &life.trace)?;
+            let whole = self.judge_points(&life, state, &observed, &|point| Told {
+                trial: life.number(point),
+                aim: Aim::Call(point),
+                prefix: "",
+            })?;
+            if whole {
+                intact.push((n, observed));
+            }
+        }
+        if self.start == Start::First {
+            return Ok(());
+        }
+        for (n, observed) in intact {
+            self.again(&life, n, &observed)?;
+        }
+        Ok(())
+    }
+
+    /// Where the recorded life starts from.
+    fn first(&mut self, stream: Seed) -> Result<recording::Start, EngineError> {
+        let names = stream.derive("names", 1);
+        let (files, promise, script) = match self.start {
+            Start::First => (Snapshot::default(), Promise::default(), Script::Install),
+            Start::Again => {
+                let saves = match self.bench.shape {
+                    crashtest_model::Shape::Document => SAVES_OF_A_DOCUMENT,
+                    crashtest_model::Shape::Log => SAVES_OF_A_LOG,
+                };
+                let files = self.bench.install(stream, stream.derive("install", 0))?;
+                (files, just_installed(), Script::SaveThenStop(saves))
+            }
+        };
+        Ok(recording::Start { files, stream, names, before: promise, after: promise, script })
+    }
+
+    /// A recording of the life from `from`; `None` where a second one differs, or does not end in the files that follow from it.
+    fn record_twice(&mut self, from: &recording::Start) -> Result<Option<Recording>, EngineError> {
+        let first = self.record(from, Orders::Record)?;
+        if !first.is_clean() {
+            return Ok(None);
+        }
+        let left = self.bench.crash_state()?;
+        let second = self.record(from, Orders::Record)?;
+        let end = CrashPoint { call: CallIndex(first.trace.operations.len() as u32), at: At::Before };
+        let derived = crash_states(&first.trace, &from.files, &[end]).next().map(|(_, state)| state.digest());
+        let faithful = derived == Some(left.digest()) && first.trace.unmodelled.is_empty();
+        Ok((first.trace == second.trace && !first.trace.concurrent && faithful).then_some(first))
+    }
+
+    fn record(&mut self, from: &recording::Start, orders: Orders) -> Result<Recording, EngineError> {
+        record(self.bench, from, orders)
+    }
+
+    fn states_of(&mut self, from: recording::Start, trace: Trace) -> Life {
+        let found = crash_points(&trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
+        let mut points = found.points;
+        if let Some(swept) = &mut self.swept {
+            swept.left_out += found.left_out;
+        }
+        if let Some(most) = self.bench.plan.max_states
+            && points.len() as u64 > most
+        {
+            let every = |n: u64| (n * points.len() as u64 / most) as usize;
+            let kept: Vec<CrashPoint> = (0..most).map(|n| points[every(n)]).collect();
+            if let Some(swept) = &mut self.swept {
+                swept.left_out += (points.len() - kept.len()) as u64;
+            }
+            points = kept;
+        }
+        let states = distinct(crash_states(&trace, &from.files, &points));
+        Life { from, trace, points, states }
+    }
+
+    /// What is known of the sweep as a whole: the next record takes it along.
+    fn note(&mut self, life: &Life) {
+        let paths = |wanted: fn(&crashtest_model::Action) -> Option<&str>| -> Vec<String> {
+            let mut paths: Vec<String> =
+                life.trace.operations.iter().filter_map(|o| wanted(&o.action)).map(str::to_owned).collect();
+            paths.sort();
+            paths.dedup();
+            paths
+        };
+        let found = crash_points(&life.trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
+        self.swept = Some(Swept {
+            calls: life.trace.operations.len() as u64,
+            left_out: found.left_out + (found.points.len() - life.points.len()) as u64,
+            nested: if self.start == Start::Again { life.states.len() as u64 } else { 0 },
+            differs: false,
+            unmodelled: life.trace.unmodelled.keys().cloned().collect(),
+            mapped: paths(|action| match action {
+                crashtest_model::Action::Map { path, .. } => Some(path),
+                _ => None,
+            }),
+            outside: life.trace.outside.clone(),
+        });
+    }
+
+    fn is_mine(&self, state: &CrashState) -> bool {
+        state.digest.0 % self.part.of == self.part.number
+    }
+
+    fn restart(&mut self, state: &CrashState, trace: &Trace) -> Result<Observed, EngineError> {
+        let promises = state.points.iter().map(|point| trace.progress(*point).promise);
+        // The widest: whatever any of the points allows is looked for first.
+        let widest = promises.reduce(|a, b| Promise {
+            acked: a.acked.min(b.acked),
+            begun: a.begun.max(b.begun),
+            installed: a.installed || b.installed,
+        });
+        self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, widest.unwrap_or_default())
+    }
+
+    /// Judges a restart on `state` against every point of `life` that leaves it, and reports each. Says whether all were kept.
+    fn judge_points(
+        &mut self,
+        life: &Life,
+        state: &CrashState,
+        observed: &Observed,
+        told: &dyn Fn(CrashPoint) -> Told,
+    ) -> Result<bool, EngineError> {
+        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        let mut whole = true;
+        for point in &state.points {
+            let told = told(*point);
+            let promise = life.trace.progress(*point).promise;
+            let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
+            let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
+            whole &= verdict == Verdict::Intact;
+            let sampled = self.seed.derive("confirmed", told.trial).0 % CONFIRMED_SHARE == 0;
+            let mut landed = Landed::Derived;
+            if verdict != Verdict::Intact || sampled {
+                match self.confirm(life, *point)? {
+                    Some(real) if real == state.snapshot => landed = Landed::Kill,
+                    Some(_) => {
+                        verdict = Verdict::Inconclusive;
+                        why = format!("a real kill {point} left other files than were derived");
+                    }
+                    // A write that cannot be cut short by its arguments.
+                    None => {}
+                }
+            }
+            let judged = Judged { landed, verdict, why, observed, raw, after: &after };
+            self.tell(life, state, *point, &told, judged)?;
+        }
+        Ok(whole)
+    }
+
+    /// The files that a real kill at `point` leaves; `None` where it cannot be brought there.
+    fn confirm(&mut self, life: &Life, point: CrashPoint) -> Result<Option<Snapshot>, EngineError> {
+        let recording = self.record(&life.from, Orders::Kill(point))?;
+        let at_the_end = point.call.0 as usize == life.trace.operations.len();
+        if recording.obeyed || (at_the_end && recording.is_clean()) {
+            return self.bench.crash_state().map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
+    fn again(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
+        let state = &life.states[n];
+        let Observed::State { generation: Some(found), .. } = observed else { return Ok(()) };
+        let found = Promise { acked: *found, begun: *found, installed: true };
+        let first = state.points[0];
+        let from = recording::Start {
+            files: state.snapshot.clone(),
+            names: life.from.names.derive("again", n as u64),
+            before: state.strongest_promise(&life.trace),
+            after: found,
+            script: Script::SaveThenStop(1),
+            ..life.from.clone()
+        };
+        let recording = self.record(&from, Orders::Record)?;
+        let second = self.states_of(from, recording.trace);
+        for state in &second.states {
+            let observed = self.restart(state, &second.trace)?;
+            self.judge_points(&second, state, &observed, &|then| Told {
+                trial: (n as u64 + 1) * NESTED + second.number(then),
+                aim: Aim::Twice { first, then },
+                prefix: "again:",
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Real kills before and after every call, until the life comes to its end before it is killed.
+    fn by_real_kills(&mut self, from: &recording::Start) -> Result<(), EngineError> {
+        let mut trial = 0;
+        for call in (0..MOST_REAL).map(CallIndex) {
+            let mut reached = false;
+            for at in [At::Before, At::After] {
+                let point = CrashPoint { call, at };
+                if u64::from(call.0) % self.part.of == self.part.number {
+                    reached |= self.real_kill(from, point, trial)?;
+                } else {
+                    reached = true;
+                }
+                trial += 1;
+            }
+            if !reached {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One real kill at `point`, judged by itself; says whether the life came that far.
+    fn real_kill(&mut self, from: &recording::Start, point: CrashPoint, trial: u64) -> Result<bool, EngineError> {
+        let recording = self.record(from, Orders::Kill(point))?;
+        if !recording.obeyed {
+            return Ok(false);
+        }
+        let snapshot = self.bench.crash_state()?;
+        let state = CrashState { digest: snapshot.digest(), snapshot, points: vec![point] };
+        let trace = Trace { end: recording.trace.end, ..recording.trace };
+        let life = Life { from: from.clone(), trace, points: vec![point], states: Vec::new() };
+        if self.swept.is_none() && trial == 0 {
+            self.note(&life);
+            if let Some(swept) = &mut self.swept {
+                *swept = Swept { differs: true, left_out: 0, nested: 0, ..swept.clone() };
+            }
+        }
+        let promise = life.trace.end.promise;
+        let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
+        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
+        let (verdict, why) = oracle::judge(promise, &observed, &raw);
+        let told = Told { trial, aim: Aim::Call(point), prefix: "" };
+        let judged = Judged { landed: Landed::Kill, verdict, why, observed: &observed, raw, after: &after };
+        self.tell(&life, &state, point, &told, judged)?;
+        Ok(true)
+    }
+}
+
+impl Life {
+    /// The number of a point among those of its life.
+    fn number(&self, point: CrashPoint) -> u64 {
+        self.points.iter().position(|other| *other == point).unwrap_or(0) as u64
+    }
+
+    /// The generation that the life starts from.
+    fn base(&self) -> Generation {
+        self.from.after.acked
+    }
+}
