@@ -9,7 +9,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{damaged_by_kills, first_start, stream};
+use super::{damaged_by_kills_and_failures, first_start, stream};
 use crate::document::{Content, Strategy};
 
 /// Overwrite, fsync, truncate.
@@ -27,8 +27,10 @@ pub(crate) fn info() -> StrategyInfo {
         recipe: "open(f) · write × n · fsync · ftruncate(f) · close".into(),
         origin: "open(path, \"r+\"), seek(0), write(), truncate(): updates of a file that is kept open".into(),
         documented: [
-            damaged_by_kills(mixed(Verdict::Torn), mixed(Verdict::SilentReset)),
-            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+            // A write that fails leaves the mix that a kill leaves, an fsync or ftruncate that fails the new content with the rest
+            // of a longer old one.
+            damaged_by_kills_and_failures(&mixed(Verdict::Torn), &mixed(Verdict::SilentReset)),
+            first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
         planted: false,
