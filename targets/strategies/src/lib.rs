@@ -7,9 +7,11 @@ mod builtin;
 mod document;
 mod log;
 mod planted;
+mod recipe;
 mod strategies;
 mod workloads;
 
 pub use builtin::Builtin;
+pub use recipe::recipe_words;
 pub use workloads::fills::{Drift, Fill, FillAuditLog, Side, Symbol, reconcile};
 pub use workloads::signals::SignalTracker;

@@ -3,6 +3,7 @@
 //! `crashtest doctor` and the tests run every one of them and fail unless the documented verdict shows. A harness that
 //! passes them green is broken.
 
+mod io;
 mod loaders;
 mod writers;
 
@@ -12,7 +13,7 @@ use crate::builtin::Entry;
 use crate::strategies::shows;
 
 /// Every canary.
-pub(crate) const STRATEGIES: [Entry; 12] = [
+pub(crate) const STRATEGIES: [Entry; 16] = [
     ("planted-rename-first", rename_first, || Box::new(writers::RenameFirst)),
     ("planted-unlink-first", unlink_first, || Box::new(writers::UnlinkFirst)),
     ("planted-ack-first", ack_first, || Box::new(writers::AckFirst::default())),
@@ -25,16 +26,24 @@ pub(crate) const STRATEGIES: [Entry; 12] = [
     ("planted-invent", invent, || Box::new(loaders::Invent)),
     ("planted-hang", hang, || Box::new(loaders::Hang)),
     ("planted-panic", panic, || Box::new(loaders::Panic)),
+    ("planted-short-write", short_write, || Box::new(io::ShortWrite)),
+    ("planted-fsync-ignored", fsync_ignored, || Box::new(io::FsyncIgnored)),
+    ("planted-fsync-retried", fsync_retried, || Box::new(io::FsyncRetried)),
+    ("planted-truncated", truncated, || Box::new(io::Truncated)),
 ];
 
 fn canary(name: &str, summary: &str, fault: Fault, must: &[Verdict], may: &[Verdict]) -> StrategyInfo {
+    let faults = match fault {
+        Fault::Kill => &[Fault::Kill, Fault::Sweep][..],
+        _ => &[fault],
+    };
     StrategyInfo {
         name: format!("planted-{name}"),
         summary: summary.into(),
         shape: Shape::Document,
         recipe: "planted bug".into(),
         origin: "the harness's own self-test".into(),
-        documented: vec![shows(Loader::Strict, fault, must, may)],
+        documented: faults.iter().map(|fault| shows(Loader::Strict, *fault, must, may)).collect(),
         planted: true,
     }
 }
@@ -62,7 +71,10 @@ fn leak() -> StrategyInfo {
 }
 
 fn exit() -> StrategyInfo {
-    canary("exit", "exits by itself, with status 0", Fault::Kill, &[Verdict::Inconclusive], &[])
+    let mut info = canary("exit", "exits by itself, with status 0", Fault::Kill, &[Verdict::Inconclusive], &[]);
+    // Swept, it is killed at the calls before its exit like any other program.
+    info.documented.retain(|row| row.fault == Fault::Kill);
+    info
 }
 
 fn fail() -> StrategyInfo {
@@ -89,4 +101,23 @@ fn hang() -> StrategyInfo {
 
 fn panic() -> StrategyInfo {
     canary("panic", "a recovery that panics on damage", Fault::Kill, &[Verdict::WontOpen], &[])
+}
+
+fn short_write() -> StrategyInfo {
+    let summary = "writes once, and does not look at how much was written";
+    canary("short-write", summary, Fault::Io, &[Verdict::FalseAck], &[])
+}
+
+fn fsync_ignored() -> StrategyInfo {
+    canary("fsync-ignored", "ignores that fsync failed", Fault::Io, &[Verdict::FalseAck], &[])
+}
+
+fn fsync_retried() -> StrategyInfo {
+    let summary = "calls fsync again where it failed, and believes the second call";
+    canary("fsync-retried", summary, Fault::Io, &[Verdict::FalseAck], &[])
+}
+
+fn truncated() -> StrategyInfo {
+    let summary = "renames a temporary over the file that it could not write to its end, and reports the error";
+    canary("truncated", summary, Fault::Io, &[Verdict::Torn], &[Verdict::Empty])
 }

@@ -3,9 +3,9 @@
 //! With a length and a checksum before each record a torn tail is known as such and cut off; JSON lines have neither, and the record
 //! after a torn one continues its line. What is not synced survives a kill, as the page cache does.
 
-use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Expectation, Fault, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, damaged_by_kills, first_start};
+use super::{always_intact, damaged_by_kills, first_start, intact_under};
 use crate::log::Journal;
 use crate::log::format::Format;
 
@@ -29,6 +29,7 @@ pub(crate) fn log() -> StrategyInfo {
         shape: Shape::Log,
         recipe: "open(f, O_APPEND) · write · fdatasync · close".into(),
         origin: "write-ahead logs of databases; audit chains as they should be kept".into(),
+        // A save whose fdatasync, close or compaction fails leaves its record there whole: in flight, it may be there.
         documented: always_intact(),
         planted: false,
     }
@@ -52,11 +53,14 @@ pub(crate) fn lines() -> StrategyInfo {
         origin: "audit chains and trade journals in .jsonl files".into(),
         documented: [
             damaged_by_kills(
-                Expectation { must: vec![Verdict::Torn], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::Torn], ..Expectation::default() },
                 // The next record continues the torn line, and a loader that skips that line skips both.
-                Expectation { must: vec![Verdict::LostAck], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::LostAck], ..Expectation::default() },
             ),
-            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+            // A write that fails has written nothing, and what a short one leaves over is written by the next. Only a short one
+            // *and* then one that fails would leave a fragment.
+            intact_under(Fault::Io).to_vec(),
+            first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
         planted: false,

@@ -22,7 +22,7 @@ pub(crate) fn info() -> StrategyInfo {
         name: NAME.into(),
         summary: "write a temporary sibling, rename it over the file; no sync".into(),
         shape: Shape::Document,
-        recipe: "open(f.tmp, O_TRUNC) · write × n · close · rename(f.tmp, f)".into(),
+        recipe: "create(f.tmp) · write × n · close · rename(f.tmp, f)".into(),
         origin: "os.replace() recipes and write_text_atomic() helpers".into(),
         documented: always_intact(),
         planted: false,

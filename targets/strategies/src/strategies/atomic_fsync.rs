@@ -28,7 +28,7 @@ pub(crate) fn info() -> StrategyInfo {
         name: NAME.into(),
         summary: "write a unique temporary, fsync it, rename it over the file, fsync the directory".into(),
         shape: Shape::Document,
-        recipe: "open(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
+        recipe: "create(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
         origin: "the protocol that file system developers ask for; atomic_write_file() as storage APIs should offer it"
             .into(),
         documented: always_intact(),

@@ -22,7 +22,7 @@ pub(crate) fn info() -> StrategyInfo {
         name: NAME.into(),
         summary: "as atomic, with a temporary whose suffix replaces the file's: shared by files of one stem".into(),
         shape: Shape::Document,
-        recipe: "open(stem.tmp, O_TRUNC) · write × n · close · rename(stem.tmp, f)".into(),
+        recipe: "create(stem.tmp) · write × n · close · rename(stem.tmp, f)".into(),
         origin: "write_state_atomic() of a signal pipeline: path.with_suffix('.tmp')".into(),
         documented: always_intact(),
         planted: false,

@@ -7,9 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
-use crashtest_model::{Documented, Expectation, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Expectation, Fault, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, damaged_by_kills, first_start, stream, with_suffix, write};
+use super::{
+    always_intact, damaged_by_kills, damaged_by_kills_and_failures, first_start, intact_under, stream, with_suffix,
+    write,
+};
 use crate::document::{Content, Strategy};
 
 /// What the loader makes of a backup.
@@ -33,8 +36,7 @@ pub(crate) const RESTORE: &str = "backup-restore";
 /// The name of the one that ignores.
 pub(crate) const IGNORED: &str = "backup-ignored";
 
-const RECIPE: &str =
-    "read(f) · open(f.bak, O_TRUNC) · write · close · open(f, O_TRUNC) · write × n · close · unlink(f.bak)";
+const RECIPE: &str = "read(f) · create(f.bak) · write · close · truncate(f) · write × n · close · unlink(f.bak)";
 
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
@@ -44,7 +46,16 @@ pub(crate) fn info() -> StrategyInfo {
         recipe: RECIPE.into(),
         origin: "the other way to replace a file with write and delete alone, from a voice-agent SDK's documentation"
             .into(),
-        documented: documented(Expectation { one_of: vec![Verdict::Torn, Verdict::Empty], ..Expectation::default() }),
+        documented: [
+            damaged_by_kills(
+                &Expectation { one_of: vec![Verdict::Torn, Verdict::Empty], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
+            ),
+            // As for `backup-restore`: the damaged copy needs a second crash.
+            intact_under(Fault::Io).to_vec(),
+            first_start(&[Verdict::Empty, Verdict::Torn]),
+        ]
+        .concat(),
         planted: false,
     }
 }
@@ -53,7 +64,11 @@ pub(crate) fn info_restore() -> StrategyInfo {
     StrategyInfo {
         name: RESTORE.into(),
         summary: "as backup; the loader writes the file back from .bak before anything else".into(),
-        documented: [always_intact(), vec![first_start(&[Verdict::Empty, Verdict::Torn])]].concat(),
+        // A save that fails begins with a whole file. Until the copy is whole and closed the file is not touched; from its truncation
+        // on, whatever fails, once or for good, leaves the copy, which is the last save that was acked. When the removal of the copy
+        // fails, the file is whole and is read first; the next save makes the copy anew before it relies on it. Only `init` has no
+        // copy to go back to.
+        documented: [always_intact(), first_start(&[Verdict::Empty, Verdict::Torn])].concat(),
         ..info()
     }
 }
@@ -62,15 +77,16 @@ pub(crate) fn info_ignored() -> StrategyInfo {
     StrategyInfo {
         name: IGNORED.into(),
         summary: "as backup, with a loader that does not know of .bak".into(),
-        documented: documented(Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() }),
+        documented: [
+            damaged_by_kills_and_failures(
+                &Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
+            ),
+            first_start(&[Verdict::Empty, Verdict::Torn]),
+        ]
+        .concat(),
         ..info()
     }
-}
-
-/// `strict` under kill; lenient loaders reset, and `init` writes a file that has no backup yet.
-fn documented(strict: Expectation) -> Vec<Documented> {
-    let lenient = Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() };
-    [damaged_by_kills(strict, lenient), vec![first_start(&[Verdict::Empty, Verdict::Torn])]].concat()
 }
 
 fn backup(path: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{damaged_by_kills, first_start, remove_if_there, stream};
+use super::{damaged_by_kills_and_failures, first_start, remove_if_there, stream};
 use crate::document::{Content, Strategy};
 
 /// Unlink, write.
@@ -22,15 +22,16 @@ pub(crate) fn info() -> StrategyInfo {
         name: NAME.into(),
         summary: "remove the file, then write the new one".into(),
         shape: Shape::Document,
-        recipe: "unlink(f) · open(f, O_TRUNC) · write × n · close".into(),
+        recipe: "unlink(f) · create(f) · write × n · close".into(),
         origin: "delete() and write() of a voice-agent SDK's file storage, in the order that its documentation gives"
             .into(),
         documented: [
-            damaged_by_kills(
-                Expectation { must: vec![Verdict::Missing, Verdict::Empty, Verdict::Torn], ..Expectation::default() },
-                Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
+            // An open that fails after the unlink leaves no file; writes that fail as for `direct`.
+            damaged_by_kills_and_failures(
+                &Expectation { must: vec![Verdict::Missing, Verdict::Empty, Verdict::Torn], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
             ),
-            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+            first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
         planted: false,

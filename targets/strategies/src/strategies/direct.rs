@@ -9,7 +9,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{damaged_by_kills, first_start, stream};
+use super::{damaged_by_kills_and_failures, first_start, stream};
 use crate::document::{Content, Strategy};
 
 /// Truncate, stream, close.
@@ -23,16 +23,17 @@ pub(crate) fn info() -> StrategyInfo {
         name: NAME.into(),
         summary: "truncate the file and stream the new content into it".into(),
         shape: Shape::Document,
-        recipe: "open(f, O_TRUNC) · write × n · close".into(),
+        recipe: "truncate(f) · write × n · close".into(),
         origin:
             "open(path, \"w\") and write_text() of every language; a gateway's fill log that came back with 0 bytes"
                 .into(),
         documented: [
-            damaged_by_kills(
-                Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() },
-                Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
+            // A first write that fails, then again as its buffer is dropped, leaves an empty file; any other a partial one.
+            damaged_by_kills_and_failures(
+                &Expectation { must: vec![Verdict::Empty, Verdict::Torn], ..Expectation::default() },
+                &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
             ),
-            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+            first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
         planted: false,

@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
-use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Documented, Expectation, Fault, Shape, StrategyInfo, Verdict};
 use serde::de::IgnoredAny;
 
-use super::{always_intact, damaged_by_kills, remove_if_there, stream, temporary, write};
+use super::{always_intact, damaged_by_kills, intact_under, remove_if_there, stream, temporary, write};
 use crate::document::{Content, Strategy};
 
 /// When the copy that recovery fell back to becomes the file again.
@@ -31,8 +31,8 @@ pub(crate) const NAME: &str = "forward-journal";
 /// The name of the one that promotes at recovery.
 pub(crate) const PROMOTE: &str = "forward-journal-promote";
 
-const RECIPE: &str = "open(f.tmp, O_TRUNC) · write × n · close · read(f.tmp) · unlink(f) · open(f, O_TRUNC) · write × n · close · \
-                      unlink(f.tmp)";
+const RECIPE: &str =
+    "create(f.tmp) · write × n · close · read(f.tmp) · unlink(f) · create(f) · write × n · close · unlink(f.tmp)";
 
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
@@ -41,10 +41,7 @@ pub(crate) fn info() -> StrategyInfo {
         shape: Shape::Document,
         recipe: RECIPE.into(),
         origin: "a voice-agent SDK's file storage, whose primitives are exists, read, write and delete".into(),
-        documented: damaged_by_kills(
-            Expectation { one_of: vec![Verdict::Missing, Verdict::Torn, Verdict::Empty], ..Expectation::default() },
-            Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
-        ),
+        documented: documented(),
         planted: false,
     }
 }
@@ -56,6 +53,19 @@ pub(crate) fn info_promote() -> StrategyInfo {
         documented: always_intact(),
         ..info()
     }
+}
+
+/// Two crashes are needed, the second in the first save after the recovery from the first; one failing save never is enough.
+///
+/// It begins with a whole file. Whatever fails before the unlink, or the unlink itself, leaves that file; whatever fails after it
+/// finds the copy whole, verified and closed: the file may be missing, empty or partial, once or for good, and the loader takes the
+/// copy, which is the save in flight. When the removal of the copy fails, the two are equal. No call's failure is ignored, and the
+/// program stops, so that no second save truncates the copy.
+fn documented() -> Vec<Documented> {
+    let strict =
+        Expectation { one_of: vec![Verdict::Missing, Verdict::Torn, Verdict::Empty], ..Expectation::default() };
+    let lenient = Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() };
+    [damaged_by_kills(&strict, &lenient), intact_under(Fault::Io).to_vec()].concat()
 }
 
 impl Strategy for ForwardJournal {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Documented, Expectation, Fault, Loader, Shape, Start, StrategyInfo, Verdict};
 
 use super::{damaged_by_kills, first_start, stream};
 use crate::document::{Content, Strategy};
@@ -20,6 +20,12 @@ pub(crate) const NAME: &str = "in-place";
 
 pub(crate) fn info() -> StrategyInfo {
     let mixed = |must| Expectation { must: vec![must], may: vec![Verdict::AcceptedGarbage], ..Expectation::default() };
+    let failing = |loader, refused| Documented {
+        loader,
+        fault: Fault::Io,
+        start: Start::Again,
+        expectation: Expectation { one_of: vec![refused, Verdict::AcceptedGarbage], ..Expectation::default() },
+    };
     StrategyInfo {
         name: NAME.into(),
         summary: "write over the file from its start, fsync, cut it to the new length".into(),
@@ -27,8 +33,11 @@ pub(crate) fn info() -> StrategyInfo {
         recipe: "open(f) · write × n · fsync · ftruncate(f) · close".into(),
         origin: "open(path, \"r+\"), seek(0), write(), truncate(): updates of a file that is kept open".into(),
         documented: [
-            damaged_by_kills(mixed(Verdict::Torn), mixed(Verdict::SilentReset)),
-            vec![first_start(&[Verdict::Empty, Verdict::Torn])],
+            damaged_by_kills(&mixed(Verdict::Torn), &mixed(Verdict::SilentReset)),
+            // A write that fails leaves the mix that a kill leaves, an fsync or ftruncate that fails the new content with the rest
+            // of a longer old one. Only where two saves differ in length is a mix torn, so that a few saves may show none.
+            vec![failing(Loader::Strict, Verdict::Torn), failing(Loader::Lenient, Verdict::SilentReset)],
+            first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
         planted: false,

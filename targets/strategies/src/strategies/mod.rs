@@ -20,7 +20,13 @@ use crashtest_model::{Documented, Expectation, Fault, Loader, Start, Verdict};
 
 use crate::document::Content;
 
+/// The faults that end a program at some point of its work: what it documents under one holds under the other.
+const KILLS: [Fault; 2] = [Fault::Kill, Fault::Sweep];
+
 /// Streams `content` into `file` through a buffer of 8 KiB, as real programs do; gives the file back, everything written.
+///
+/// When a write fails, the buffer is dropped with its error, and writes what it holds *once more*: std's `BufWriter` does. A write
+/// that fails once is thus made up for, though nothing follows it and the save reports the failure.
 pub(crate) fn stream<'fs>(file: FsFile<'fs>, content: Content<'_>) -> io::Result<FsFile<'fs>> {
     let mut out = BufWriter::new(file);
     content(&mut out)?;
@@ -33,21 +39,39 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
     with_suffix(path, ".tmp")
 }
 
-/// What a restart after a kill inside the very first `init` may show: a strict loader refuses what `init` had not finished, a
-/// lenient one starts fresh, which is right before `init` has returned.
-pub(crate) fn first_start(may: &[Verdict]) -> Documented {
-    Documented { start: Start::First, ..shows(Loader::Strict, Fault::Kill, &[], may) }
+/// What a restart after a very first `init` that was killed, or failed, may show: a strict loader refuses what `init` had not
+/// finished, a lenient one starts fresh, which is right before `init` has returned.
+pub(crate) fn first_start(may: &[Verdict]) -> Vec<Documented> {
+    let faults = KILLS.into_iter().chain([Fault::Io]);
+    let row = |fault| Documented { start: Start::First, ..shows(Loader::Strict, fault, &[], may) };
+    faults.map(row).collect()
 }
 
-/// The ground truth of a strategy whose kills damage the file: `strict` loaders refuse it, lenient ones reset in silence.
-pub(crate) fn damaged_by_kills(strict: Expectation, lenient: Expectation) -> Vec<Documented> {
-    let row = |loader, fault, expectation| Documented { loader, fault, start: Start::Again, expectation };
-    vec![
-        row(Loader::Strict, Fault::None, Expectation::default()),
-        row(Loader::Strict, Fault::Kill, strict),
-        row(Loader::Lenient, Fault::None, Expectation::default()),
-        row(Loader::Lenient, Fault::Kill, lenient),
-    ]
+/// The ground truth, without a fault and under kills, of a strategy whose kills damage the file: `strict` loaders refuse it, lenient
+/// ones reset in silence.
+pub(crate) fn damaged_by_kills(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    let none = &Expectation::default();
+    let row = |(loader, fault, expectation): (_, _, &Expectation)| Documented {
+        loader,
+        fault,
+        start: Start::Again,
+        expectation: expectation.clone(),
+    };
+    let kills = |loader, shown| KILLS.map(|fault| (loader, fault, shown));
+    [(Loader::Strict, Fault::None, none), (Loader::Lenient, Fault::None, none)]
+        .into_iter()
+        .chain(kills(Loader::Strict, strict))
+        .chain(kills(Loader::Lenient, lenient))
+        .map(row)
+        .collect()
+}
+
+/// The ground truth of a strategy that a failed call leaves as damaged as a kill at that call.
+pub(crate) fn damaged_by_kills_and_failures(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    let mut documented = damaged_by_kills(strict, lenient);
+    let as_killed: Vec<Documented> = documented.iter().filter(|row| row.fault == Fault::Kill).cloned().collect();
+    documented.extend(as_killed.into_iter().map(|row| Documented { fault: Fault::Io, ..row }));
+    documented
 }
 
 /// `fills.json` → `fills.json.bak`, for the suffix `.bak`.
@@ -82,9 +106,13 @@ pub(crate) fn shows(loader: Loader, fault: Fault, must: &[Verdict], may: &[Verdi
     }
 }
 
-/// The ground truth of a strategy that shows `intact` only, with either loader, under no fault and under kill.
+/// The ground truth of a strategy that shows `intact` only, with either loader, under every fault.
 pub(crate) fn always_intact() -> Vec<Documented> {
-    let loaders = [Loader::Strict, Loader::Lenient];
-    let faults = [Fault::None, Fault::Kill];
-    loaders.into_iter().flat_map(|loader| faults.map(|fault| shows(loader, fault, &[], &[]))).collect()
+    let faults = [Fault::None, Fault::Kill, Fault::Sweep, Fault::Io];
+    faults.into_iter().flat_map(intact_under).collect()
+}
+
+/// `intact` only, with either loader.
+pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
+    Loader::ALL.map(|loader| shows(loader, fault, &[], &[]))
 }
