@@ -208,6 +208,7 @@ impl Session<'_> {
                 Report::Exit => self.exit(pid),
                 Report::Birth => {
                     pinned.release(pid);
+                    self.born(pid);
                     resume(pid, 0)
                 }
                 Report::Execs => {
@@ -224,6 +225,16 @@ impl Session<'_> {
                 Err(Stop::Kill) => return Ok(Ending::Killed),
                 Err(Stop::System(errno)) => return Err(io::Error::from(errno).into()),
             }
+        }
+    }
+
+    /// Notes the task that `parent` has just started: it may be heard of only later.
+    fn born(&mut self, parent: i32) {
+        if let Ok(child) = ptrace::getevent(Pid::from_raw(parent)).map(|message| message as i32)
+            && !self.tasks.contains_key(&child)
+        {
+            self.seen += 1;
+            self.tasks.insert(child, Task::new(child));
         }
     }
 
@@ -276,9 +287,10 @@ impl Session<'_> {
     /// Kills every task and waits for the last one, also those of which nothing was heard yet.
     fn kill_all(&mut self) {
         loop {
-            for tid in self.tasks.keys() {
-                // ESRCH: dead already, which is what is wanted.
-                let _ = kill(Pid::from_raw(*tid), Signal::SIGKILL);
+            // An error: dead and waited for already, which is what is wanted.
+            self.tasks.retain(|tid, _| kill(Pid::from_raw(*tid), Signal::SIGKILL).is_ok());
+            if self.tasks.is_empty() {
+                return;
             }
             match wait() {
                 Ok((pid, status)) => {
