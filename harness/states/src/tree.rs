@@ -40,7 +40,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The files as they are at the start of a trace; `files` says which file each name is (see `Trace::files`).
+    /// The files as they are at the start of a trace; `files` says which file each name is (see `Trace::files`): all names of each
+    /// file that the trace touches.
     #[must_use]
     pub fn new(initial: &Snapshot, files: &[(String, FileId)]) -> Tree {
         let known: BTreeMap<&Path, FileId> = files.iter().map(|(name, file)| (Path::new(name), *file)).collect();
@@ -170,7 +171,7 @@ impl Tree {
 
     fn rename(&mut self, from: &Path, to: &Path) {
         // rename(2): "If oldpath and newpath are existing hard links referring to the same file, then rename() does nothing".
-        if from == to || self.is_one_file(from, to) {
+        if self.is_one_file(from, to) {
             return;
         }
         let moved = self.take(from);
@@ -310,6 +311,14 @@ mod tests {
         let rename = Action::Rename { from: "g".into(), to: "f".into(), exchange: false };
         let state = after(tree(b"old".to_vec()), &[open("g", FileId(1)), operation(rename), write(0, b"lost")]);
         assert_eq!((state.file("f"), state.has("g")), (Some(&b""[..]), false));
+    }
+
+    #[test]
+    fn a_rename_onto_another_name_of_the_file_does_nothing() {
+        let link = operation(Action::Link { file: FILE, to: "g".into() });
+        let rename = operation(Action::Rename { from: "f".into(), to: "g".into(), exchange: false });
+        let state = after(tree(b"x".to_vec()), &[link, rename]);
+        assert_eq!((state.file("f"), state.file("g")), (Some(&b"x"[..]), Some(&b"x"[..])));
     }
 
     #[test]
