@@ -126,7 +126,7 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
     let mut written: Result<(), FolderError> = Ok(());
     let ended = match placed {
         Ok(sandbox) => {
-            let mut progress = Progress::new(plan.trials(), manner.quiet);
+            let mut progress = Progress::new(plan.trials().filter(|_| plan.kills()), manner.quiet);
             if let Some(cell) = &manner.cell {
                 progress = progress.labelled(&cell.label, cell.shown.get());
             }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crashtest_engine::{End, Ended};
-use crashtest_model::{Fault, GridSummary, Plan, Standing, Start, vacuity};
+use crashtest_model::{GridSummary, Plan, Standing, Start, vacuity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Exit {
             End::ControlFailed => return Exit::ControlFailed,
             End::Finished | End::TimeUp | End::EnoughFailures => {}
         }
-        let missing = plan.kills() && ended.rows.get(Fault::Kill, Start::Again).is_none();
+        let missing = plan.faults.iter().any(|fault| ended.rows.get(*fault, Start::Again).is_none());
         let vacuous = ended.rows.iter().any(|(fault, start, tally)| !vacuity(fault, start, tally).is_empty());
         match () {
             () if ended.rows.violations() > 0 => Exit::Broken,

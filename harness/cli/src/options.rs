@@ -1,11 +1,13 @@
 //! Options that several commands share, and the plan that they come to.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use crashtest_linux::machine;
-use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, TargetSpec};
+use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
 
 use crate::values;
 
@@ -24,6 +26,57 @@ pub(crate) struct StateOptions {
     /// Where the sandbox is made: this file system is tested [default: beside the results]
     #[arg(long, value_name = "DIR", help_heading = "What")]
     pub dir: Option<PathBuf>,
+}
+
+/// What breaks.
+#[derive(Debug, Args)]
+pub(crate) struct FaultOptions {
+    /// What breaks, one or several: `kill` finds what is likely, `sweep` all that a kill can leave. The control, `none`, runs before
+    /// any other
+    #[arg(
+        long,
+        value_name = "FAULT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "kill",
+        help_heading = "Fault"
+    )]
+    pub fault: Vec<FaultArg>,
+    /// Under `sweep`: inside which bytes of a write it crashes
+    #[arg(long, value_enum, default_value = "kernel", help_heading = "Fault")]
+    pub tears: TearsArg,
+    /// Under `sweep` and `io`: at most so many crash points or failing calls of each, drawn from the seed; the report says how many
+    /// were left out [default: all there are]
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
+    pub max_states: Option<u64>,
+}
+
+/// A fault as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FaultArg(pub Fault);
+
+impl ValueEnum for FaultArg {
+    fn value_variants<'a>() -> &'a [FaultArg] {
+        const { &[FaultArg(Fault::ALL[0]), FaultArg(Fault::ALL[1]), FaultArg(Fault::ALL[2]), FaultArg(Fault::ALL[3])] }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
+    }
+}
+
+/// `--tears` as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TearsArg(pub Tears);
+
+impl ValueEnum for TearsArg {
+    fn value_variants<'a>() -> &'a [TearsArg] {
+        const { &[TearsArg(Tears::ALL[0]), TearsArg(Tears::ALL[1])] }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
+    }
 }
 
 /// How long to wait.
@@ -81,11 +134,12 @@ impl LoaderArg {
     }
 }
 
-/// The plan to kill `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
+/// The plan to break `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
 pub(crate) fn plan(
     strategy: &str,
     loader: Loader,
     state: &StateOptions,
+    fault: &FaultOptions,
     limit: &LimitOption,
     budget: &BudgetOptions,
 ) -> Plan {
@@ -101,8 +155,11 @@ pub(crate) fn plan(
             state_size: state.state_size,
             idle_us: values::micros(state.idle),
         },
-        faults: vec![Fault::Kill],
+        // Each once, in the order in which they are run.
+        faults: fault.fault.iter().map(|fault| fault.0).collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,
+        tears: fault.tears.0,
+        max_states: fault.max_states,
         seed: budget.seed.unwrap_or_else(fresh_seed),
         budget: Budget {
             iterations,
@@ -123,4 +180,15 @@ pub(crate) fn plan(
 fn fresh_seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
     Seed(RandomState::new().hash_one(Fault::Kill) >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_and_every_kind_of_tear_can_be_typed() {
+        assert!(FaultArg::value_variants().iter().map(|fault| fault.0).eq(Fault::ALL));
+        assert!(TearsArg::value_variants().iter().map(|tears| tears.0).eq(Tears::ALL));
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use crashtest_model::{Fault, Rows, Start, Verdict};
+use crashtest_model::{Fault, Rows, Start, Tally, Verdict};
 use crashtest_report::thousands;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -33,7 +33,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Progress towards `planned` trials, if their number is known; nothing is shown if `quiet`.
+    /// Progress towards `planned` kills, if their number is known; nothing is shown if `quiet`.
     pub(crate) fn new(planned: Option<u64>, quiet: bool) -> Progress {
         let display = match (quiet, io::stderr().is_terminal()) {
             (true, _) => Display::Nothing,
@@ -70,7 +70,11 @@ impl Progress {
             return;
         }
         self.shown = Instant::now();
-        let done = rows.get(Fault::Kill, Start::Again).map_or(0, |tally| tally.trials);
+        let trials = |fault| rows.get(fault, Start::Again).map_or(0, |tally| tally.trials);
+        let done: u64 = match self.planned {
+            Some(_) => trials(Fault::Kill),
+            None => Fault::ALL.into_iter().filter(|fault| *fault != Fault::None).map(trials).sum(),
+        };
         let rate = done as f64 / self.began.elapsed().as_secs_f64();
         let counts = format!("{rate:.0}/s: {}", counts(rows));
         match &self.display {
@@ -110,12 +114,51 @@ fn bar(planned: Option<u64>) -> ProgressBar {
     }
 }
 
-/// `empty 512 · torn 60 · intact 904`, worst first.
+/// `empty 512 · torn 60 · intact 904`, worst first; then `sweep 1,204 crash points, 3 torn`.
 fn counts(rows: &Rows) -> String {
-    let Some(tally) = rows.get(Fault::Kill, Start::Again) else { return "control".to_owned() };
-    let shown = Verdict::ALL.iter().filter_map(|verdict| match tally.count(*verdict) {
-        0 => None,
-        n => Some(format!("{verdict} {}", thousands(n))),
-    });
-    shown.collect::<Vec<_>>().join(" · ")
+    let of = |fault| rows.get(fault, Start::Again);
+    let shown = |tally: &Tally| {
+        let present = Verdict::ALL.into_iter().filter(|verdict| tally.count(*verdict) > 0);
+        present.map(|verdict| (verdict, thousands(tally.count(verdict)))).collect::<Vec<_>>()
+    };
+    let mut parts: Vec<String> =
+        of(Fault::Kill).iter().flat_map(|kills| shown(kills)).map(|(verdict, n)| format!("{verdict} {n}")).collect();
+    for fault in Fault::ALL.into_iter().filter(|fault| fault.is_exhaustive()) {
+        let Some(tally) = of(fault) else { continue };
+        let [one, many] = fault.trial_words();
+        let mut words = format!("{fault} {} {}", thousands(tally.trials), if tally.trials == 1 { one } else { many });
+        let violations = shown(tally).into_iter().filter(|(verdict, _)| verdict.is_violation());
+        violations.for_each(|(verdict, n)| words += &format!(", {n} {verdict}"));
+        parts.push(words);
+    }
+    if parts.is_empty() { "control".to_owned() } else { parts.join(" · ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crashtest_model::{Aim, At, CallIndex, CrashPoint, Outcome, Seed, TrialRecord};
+
+    use super::*;
+
+    fn trial(fault: Fault, verdict: Verdict) -> TrialRecord {
+        let aim = Aim::Call(CrashPoint { call: CallIndex(0), at: At::Before });
+        let outcome = Outcome::Judged(verdict);
+        TrialRecord { outcome, ..TrialRecord::planned(0, fault, Start::Again, Seed(0), aim) }
+    }
+
+    #[test]
+    fn each_fault_counts_in_its_own_words() {
+        let mut rows = Rows::default();
+        assert_eq!(counts(&rows), "control");
+        rows.add(&trial(Fault::Kill, Verdict::Empty));
+        rows.add(&trial(Fault::Kill, Verdict::Intact));
+        assert_eq!(counts(&rows), "empty 1 · intact 1");
+        (0..1201).for_each(|_| rows.add(&trial(Fault::Sweep, Verdict::Intact)));
+        (0..3).for_each(|_| rows.add(&trial(Fault::Sweep, Verdict::Torn)));
+        rows.add(&trial(Fault::Io, Verdict::FalseAck));
+        assert_eq!(
+            counts(&rows),
+            "empty 1 · intact 1 · sweep 1,204 crash points, 3 torn · io 1 failing call, 1 false-ack"
+        );
+    }
 }

@@ -35,5 +35,7 @@ fn errors_name_the_mistake_and_the_way_out() {
     assert_snapshot!("nothing_compared", said("compare"));
     assert_snapshot!("unknown_workload", said("run --strategy atomic --workload fill"));
     assert_snapshot!("impossible_size", said("run --strategy atomic --state-size 1GiB"));
+    assert_snapshot!("unknown_fault", said("run --strategy atomic --fault kill,swep"));
+    assert_snapshot!("unknown_tears", said("compare direct --fault sweep --tears pages"));
     assert_snapshot!("no_results", said("report"));
 }

@@ -45,11 +45,65 @@ impl Fault {
             }
         }
     }
+
+    /// Whether its trials are all that there are, or are counted out, rather than drawn at random: their failures are then a share
+    /// of them, never the estimate of a probability.
+    #[must_use]
+    pub fn is_exhaustive(self) -> bool {
+        matches!(self, Fault::Sweep | Fault::Io)
+    }
+
+    /// What one of its trials is called, and several.
+    #[must_use]
+    pub fn trial_words(self) -> [&'static str; 2] {
+        match self {
+            Fault::None | Fault::Kill => ["trial", "trials"],
+            Fault::Sweep => ["crash point", "crash points"],
+            Fault::Io => ["failing call", "failing calls"],
+        }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// `--tears`: inside which bytes of a write a kill counts.
+///
+/// A kernel killed inside write(2) stops at page multiples of the file offset; any other byte is a legal short write that SIGKILL
+/// does not produce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tears {
+    /// Those that a kernel leaves: at page multiples of the file offset.
+    #[default]
+    Kernel,
+    /// Those that POSIX allows: after any byte.
+    Posix,
+}
+
+impl Tears {
+    /// Both.
+    pub const ALL: [Tears; 2] = [Tears::Kernel, Tears::Posix];
+
+    /// The name that files and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Tears::Kernel => "kernel",
+            Tears::Posix => "posix",
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Tears::Kernel => "where a killed kernel stops: at page multiples of the file offset",
+            Tears::Posix => "after any byte, as a short write may: legal, but SIGKILL does not do it",
+        }
     }
 }
 

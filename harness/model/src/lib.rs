@@ -4,6 +4,7 @@
 //! The words are those of ARCHITECTURE.md ("Words").
 
 mod aim;
+mod around;
 mod consequences;
 mod fault;
 mod grid;
@@ -20,8 +21,9 @@ mod units;
 mod verdict;
 
 pub use aim::{Aim, CallFailure, Injection, KillAt, Lasting};
+pub use around::marked;
 pub use consequences::{ConsequencePhrase, Consequences};
-pub use fault::{Fault, Start};
+pub use fault::{Fault, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec, Tears};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Fault, KillAt, Loader, Seed};
+use crate::{Aim, Bytes, Fault, KillAt, Loader, Seed, Tears};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
@@ -82,6 +82,12 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Which part of a life is killed.
     pub kill_at: KillAt,
+    /// Inside which bytes of a write a sweep crashes.
+    #[serde(default)]
+    pub tears: Tears,
+    /// The most crash points or failing calls of one fault; `None`: all there are. Those beyond are drawn from the seed.
+    #[serde(default)]
+    pub max_states: Option<u64>,
     /// The master seed.
     pub seed: Seed,
     /// How much to do.
@@ -132,6 +138,12 @@ impl Plan {
     #[must_use]
     pub fn kills(&self) -> bool {
         self.faults.contains(&Fault::Kill)
+    }
+
+    /// Whether anything is swept or made to fail: one recorded run, repeated.
+    #[must_use]
+    pub fn is_exhaustive(&self) -> bool {
+        self.faults.iter().any(|fault| fault.is_exhaustive())
     }
 
     /// How many trials there are with a state installed, if no time limit ends them; `None`: as many as there is time for.
@@ -208,6 +220,8 @@ mod tests {
             },
             faults: vec![Fault::Kill],
             kill_at,
+            tears: Tears::Kernel,
+            max_states: None,
             seed: Seed(seed),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
@@ -217,6 +231,15 @@ mod tests {
             sandbox_parent: "/tmp".into(),
             planted: None,
         }
+    }
+
+    #[test]
+    fn a_plan_of_an_earlier_version_still_reads() {
+        let mut json = serde_json::to_value(plan(1, KillAt::Any, 0)).unwrap();
+        for later in ["faults", "tears", "max_states"] {
+            json.as_object_mut().unwrap().remove(later).unwrap();
+        }
+        assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan(1, KillAt::Any, 0));
     }
 
     proptest! {

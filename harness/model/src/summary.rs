@@ -41,7 +41,8 @@ impl Claim {
     }
 }
 
-/// A rate with its exact (Clopper–Pearson) 95 % interval.
+/// A rate with its exact (Clopper–Pearson) 95 % interval. Where a fault is exhaustive ([`Fault::is_exhaustive`]) it is a share of what
+/// was tried, no estimate: both ends are the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// count / trials.
@@ -50,6 +51,14 @@ pub struct Interval {
     pub low: f64,
     /// The upper end; for no failure in n trials the one-sided bound, about 3/n.
     pub high: f64,
+}
+
+impl Interval {
+    /// A share that is no estimate.
+    #[must_use]
+    pub fn exactly(rate: f64) -> Interval {
+        Interval { rate, low: rate, high: rate }
+    }
 }
 
 /// One verdict's share of a row.

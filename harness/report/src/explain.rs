@@ -4,6 +4,7 @@
 //! call had begun; what it had done is read from the lengths.
 
 mod moment;
+mod point;
 mod remedy;
 
 use crashtest_model::{Fault, Generation, Observed, RawFile, RawState, TrialRecord, Verdict};
@@ -21,8 +22,7 @@ pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
         Fault::Kill => moment::words(record),
-        Fault::Sweep => format!("killed {}", record.aim),
-        Fault::Io => record.aim.to_string(),
+        Fault::Sweep | Fault::Io => point::words(record),
     }];
     let seen: Vec<String> = record.raw.as_ref().and_then(file_words).into_iter().chain(outcome_words(record)).collect();
     parts.push(seen.join("; "));
@@ -81,6 +81,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
             };
             format!("recovery gave {back}, though {promised}{lost}")
         }
+        (Verdict::FalseAck, _) => format!("{promised} all the same"),
         (Verdict::LostAck, _) => format!("recovery gave an older state, though {promised}"),
         (_, Some(Observed::Refused { why })) => match plain(why) {
             why if why.is_empty() => "recovery refused it".to_owned(),

@@ -9,8 +9,10 @@ mod junit;
 mod markdown;
 mod page;
 mod row;
+mod swept;
 mod table;
 mod terminal;
+pub mod trace;
 
 pub use conclusion::{Conclusion, Judgement};
 pub use json::json;

@@ -5,8 +5,8 @@ pub(crate) mod interval;
 use std::path::Path;
 
 use crashtest_model::{
-    Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Quantiles, ResultRow, Rows, RunRecord, Start, Summary,
-    Tally, Verdict, VerdictCount, vacuity,
+    Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, Quantiles, ResultRow, Rows, RunRecord, Start,
+    Summary, Tally, Verdict, VerdictCount, vacuity,
 };
 
 use crate::folder::evidence::EvidenceIndex;
@@ -71,7 +71,7 @@ fn result_row(
     // A share of the trials that came to a verdict; only the inconclusive ones themselves are a share of all.
     let of = |verdict| if verdict == Verdict::Inconclusive { judged } else { conclusive };
     let verdicts = tally.verdicts.iter().filter_map(|(verdict, count)| {
-        let interval = exact_interval(*count, of(*verdict))?;
+        let interval = share(fault, *count, of(*verdict))?;
         Some((*verdict, VerdictCount { count: *count, interval }))
     });
     let mut findings: Vec<Finding> =
@@ -107,12 +107,18 @@ fn result_row(
         phases: tally.phases.clone(),
         gaps: tally.gaps.clone(),
         verdicts: verdicts.collect(),
-        failure_rate: exact_interval(tally.violations(), conclusive),
+        failure_rate: share(fault, tally.violations(), conclusive),
         raw: tally.raw.iter().map(|(state, count)| (state.name().to_owned(), *count)).collect(),
         consequences: if faulty { consequences(run, tally) } else { Vec::new() },
         gate: Gate { passed: reasons.is_empty(), reasons },
         findings,
     }
+}
+
+/// What `count` of `trials` says: where these were drawn, about the rate behind it; where they are all there are, only itself.
+fn share(fault: Fault, count: u64, trials: u64) -> Option<Interval> {
+    let estimate = exact_interval(count, trials)?;
+    Some(if fault.is_exhaustive() { Interval::exactly(estimate.rate) } else { estimate })
 }
 
 fn quantiles(tally: &Tally) -> Option<Quantiles> {
@@ -166,15 +172,15 @@ fn finding(
 
 /// The replay line of a trial whose files were not kept. Trials are numbered per fault and kind of start.
 fn replay_of_trial(path: &Path, group: &Group) -> String {
-    let row = match (group.first.fault, group.first.start) {
-        (Fault::None, _) => " --fault none",
-        (Fault::Kill, Start::First) => " --start first",
-        (Fault::Kill, Start::Again) => "",
-        (Fault::Sweep, Start::First) => " --fault sweep --start first",
-        (Fault::Sweep, Start::Again) => " --fault sweep",
-        (Fault::Io, _) => " --fault io",
+    let fault = match group.first.fault {
+        Fault::Kill => String::new(),
+        fault => format!(" --fault {fault}"),
     };
-    format!("crashtest replay {} --trial {}{row}", shell_word(path), group.first.trial)
+    let start = match group.first.start {
+        Start::First => " --start first",
+        Start::Again => "",
+    };
+    format!("crashtest replay {} --trial {}{fault}{start}", shell_word(path), group.first.trial)
 }
 
 /// A path as a POSIX shell reads it back.

@@ -122,6 +122,25 @@ fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
 }
 
 #[test]
+fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
+    let with = |records: Vec<TrialRecord>| {
+        let trials: Vec<TrialRecord> = (0..5).map(control).chain(records).collect();
+        let ending = Ending { complete: true, ..Ending::default() };
+        summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
+    };
+    let reached = |n| TrialRecord { landed: Landed::Kill, ..common::swept(n) };
+    let must = |verdict| Expectation { must: vec![verdict], ..Expectation::default() };
+    let expect = BTreeMap::from([(Fault::Sweep, must(Verdict::Torn)), (Fault::Kill, must(Verdict::Empty))]);
+    let stands = |summary: &Summary| standing(&agreement(&[Fault::Sweep], &expect, Some(summary)));
+    let whole: Vec<TrialRecord> = (10..30).map(reached).collect();
+    assert_eq!(stands(&with(whole.clone())), Standing::Differs, "20 crash points are all there are");
+    let torn = whole.iter().cloned().chain([common::swept_torn(3)]).collect();
+    assert_eq!(stands(&with(torn)), Standing::AsDocumented, "and what is documented of kills is not asked of a sweep");
+    let derived: Vec<TrialRecord> = (10..30).map(common::swept).collect();
+    assert_eq!(stands(&with(derived)), Standing::Inconclusive, "nothing was really killed");
+}
+
+#[test]
 fn too_few_trials_to_miss_what_must_show_prove_nothing() {
     let trials: Vec<TrialRecord> = (0..5).map(control).chain((10..60).map(intact)).collect();
     let ending = Ending { complete: true, ..Ending::default() };

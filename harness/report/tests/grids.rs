@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    Expectation, Expectations, Fault, GridRecord, Loader, Metadata, PlannedCell, RunRecord, Standing, Start,
-    TrialRecord, Verdict,
+    Documented, Expectation, Expectations, Fault, GridRecord, Loader, Metadata, PlannedCell, RunRecord, Standing,
+    Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
@@ -124,6 +124,39 @@ fn three() -> RecordedGrid {
     grid(&[direct(), surprise(), promote()], &ended(1))
 }
 
+/// Under every fault; the second cell without io.
+fn every_fault() -> RecordedGrid {
+    let mut first = direct();
+    first.run.plan.faults = vec![Fault::Kill, Fault::Sweep, Fault::Io];
+    first.trials = common::broken_everywhere();
+    let documented = |fault, must| Documented {
+        loader: Loader::Strict,
+        fault,
+        start: Start::Again,
+        expectation: Expectation { must, ..Expectation::default() },
+    };
+    first.run.strategy.documented.push(documented(Fault::Sweep, vec![Verdict::Torn]));
+    first.run.strategy.documented.push(documented(Fault::Io, vec![Verdict::FalseAck]));
+    let mut second = promote();
+    second.run.plan.faults = vec![Fault::Kill, Fault::Sweep];
+    second.run.plan.target.loader = Loader::Strict;
+    second.trials = common::clean_in_part().into_iter().filter(|record| record.fault != Fault::Io).collect();
+    second.trials.extend((0..2000).map(intact));
+    grid(&[first, second], &ended(0))
+}
+
+/// One cell a fault, as scenarios have them.
+fn a_cell_a_fault() -> RecordedGrid {
+    let cell = |fault: Fault| {
+        let mut made = atomic();
+        made.run.plan.faults = vec![fault];
+        made.trials.retain(|record| record.fault == Fault::None);
+        made.trials.extend(common::clean_in_part().into_iter().filter(|record| record.fault == fault));
+        made
+    };
+    grid(&[cell(Fault::Sweep), cell(Fault::Io)], &ended(0))
+}
+
 /// Interrupted in the second of three cells.
 fn interrupted() -> RecordedGrid {
     let stopped =
@@ -134,6 +167,24 @@ fn interrupted() -> RecordedGrid {
     let mut third = promote();
     third.trials.clear();
     grid(&[direct(), second, third], &stopped)
+}
+
+#[test]
+fn a_terminal_shows_the_worst_under_each_fault_and_what_was_not_tested() {
+    insta::assert_snapshot!(terminal(&every_fault(), 80, Color::Never));
+}
+
+#[test]
+fn markdown_shows_the_worst_under_each_fault_and_what_was_not_tested() {
+    insta::assert_snapshot!(markdown(&every_fault()));
+}
+
+#[test]
+fn cells_that_differ_in_their_fault_share_a_line() {
+    let text = terminal(&a_cell_a_fault(), 80, Color::Never);
+    assert!(text.contains("strategy  none      sweep     io\natomic    0 of 400  0 of 412  0 of 96\n"), "{text}");
+    assert!(!text.contains("What a restart found after SIGKILL"), "nothing was killed at random: {text}");
+    assert!(text.contains("atomic, under io"), "{text}");
 }
 
 #[test]
@@ -192,7 +243,7 @@ fn the_summary_has_the_rows_of_every_cell_and_how_it_stands() {
 
 #[test]
 fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
-    for grid in [two(), three(), interrupted()] {
+    for grid in [two(), three(), interrupted(), every_fault(), a_cell_a_fault()] {
         for width in [60, 80, 100, 120, 160, 200] {
             for line in terminal(&grid, width, Color::Never).lines() {
                 let free = line.starts_with("results: ") || line.starts_with("  replay  ");

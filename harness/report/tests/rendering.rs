@@ -4,8 +4,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{atomic, atomic_trials, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Landed, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
+use crashtest_model::{Fault, Landed, Outcome, Rows, RunRecord, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
 use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
 
@@ -55,6 +55,65 @@ fn control_failed() -> Recorded {
     trials[3].outcome = Outcome::Judged(Verdict::LostAck);
     let ending = Ending { stopped: Some("the control failed".into()), exit_code: Some(4), ..Ending::default() };
     recorded(atomic(), &trials, &ending, &[])
+}
+
+/// `direct` under every fault.
+fn swept() -> Recorded {
+    let mut run = direct();
+    run.plan.faults = vec![Fault::Kill, Fault::Sweep, Fault::Io];
+    recorded(run, &broken_everywhere(), &ended(1), &["direct-fills-strict.sweep.torn.save-in-write"])
+}
+
+/// `atomic`, swept in part and made to fail.
+fn swept_in_part() -> Recorded {
+    let mut run = atomic();
+    run.plan.faults = vec![Fault::Sweep, Fault::Io];
+    recorded(run, &clean_in_part(), &ended(0), &[])
+}
+
+#[test]
+fn a_terminal_shows_a_sweep_and_failing_calls() {
+    insta::assert_snapshot!(terminal(&swept(), 80, Color::Never));
+    insta::assert_snapshot!("a_terminal_of_160_columns_shows_a_sweep", terminal(&swept(), 160, Color::Never));
+}
+
+#[test]
+fn a_terminal_shows_a_sweep_in_part_that_broke_nothing() {
+    insta::assert_snapshot!(terminal(&swept_in_part(), 80, Color::Never));
+}
+
+#[test]
+fn markdown_shows_a_sweep_and_failing_calls() {
+    insta::assert_snapshot!(markdown(&swept()));
+}
+
+#[test]
+fn junit_shows_a_sweep_and_failing_calls() {
+    insta::assert_snapshot!(junit(&swept()));
+}
+
+#[test]
+fn what_is_exhaustive_has_a_share_and_no_interval() {
+    let recorded = swept_in_part();
+    let json: serde_json::Value = serde_json::from_str(&json(&recorded)).unwrap();
+    let sweep = &json["results"][1];
+    assert_eq!((&sweep["fault"], &sweep["swept"]["left_out"]), (&"sweep".into(), &8968.into()));
+    assert_eq!(sweep["failure_rate"], serde_json::json!({"rate": 0.0, "low": 0.0, "high": 0.0}));
+    let sentence = Conclusion::of(&recorded).sentence;
+    assert_eq!(sentence, "NO BROKEN CLAIM in 412 of 9,380 crash points and all 96 failing calls");
+    for text in [terminal(&recorded, 80, Color::Never), markdown(&recorded), junit(&recorded)] {
+        let said = text.lines().filter(|line| line.contains("sweep") || line.contains("crash point"));
+        assert!(said.clone().count() > 0);
+        said.for_each(|line| assert!(!line.contains("at most") && !line.contains("95 %)"), "{line}"));
+    }
+}
+
+#[test]
+fn a_fault_that_was_planned_and_not_run_proves_nothing() {
+    let mut run = atomic();
+    run.plan.faults = vec![Fault::Sweep];
+    let recorded = recorded(run, &(0..20).map(common::control).collect::<Vec<_>>(), &ended(3), &[]);
+    assert_eq!(Conclusion::of(&recorded).sentence, "INCONCLUSIVE: sweep: no trial was run");
 }
 
 #[test]
@@ -134,7 +193,7 @@ fn json_shows_the_clean_run() {
 
 #[test]
 fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
-    for recorded in [broken(), clean(), inconclusive(), interrupted(), control_failed()] {
+    for recorded in [broken(), clean(), inconclusive(), interrupted(), control_failed(), swept(), swept_in_part()] {
         for width in [60, 80, 100, 120, 160, 200] {
             for line in terminal(&recorded, width, Color::Never).lines() {
                 let free = line.starts_with("results: ") || line.starts_with("     replay  ");

@@ -13,7 +13,7 @@ use crate::console;
 use crate::exit::Exit;
 use crate::github;
 use crate::grid::{self, GridCell, Subject};
-use crate::options::{self, BudgetOptions, LimitOption, ResultsOptions, StateOptions};
+use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, ResultsOptions, StateOptions};
 use crate::problem::Problem;
 
 /// What a comparison is for.
@@ -23,11 +23,12 @@ const WHY: &str =
 /// Put strategies side by side: what each guarantees under kills, and what that costs
 ///
 /// Runs each strategy as `crashtest run` does, one after the other, with one seed: the same trials, killed at the same positions
-/// in their saves. Then shows a row per strategy and a column per guarantee, and whether each shows what it is documented to.
+/// in their saves. Then shows a row per strategy and a column per guarantee, and whether each shows what it is documented to; with
+/// several faults first a column per fault. A column that was not tested says so.
 /// --iterations and --duration are those of each strategy.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest compare direct atomic\n  crashtest compare direct atomic atomic-fsync --loader both --iterations 5000 --seed 1\n  crashtest compare --group documents --output-format markdown\n\nExit status: 0 when each shows what is documented (direct must fail), 1 when one does not."
+    after_help = "Examples:\n  crashtest compare direct atomic\n  crashtest compare direct atomic atomic-fsync --loader both --iterations 5000 --seed 1\n  crashtest compare direct atomic-fsync --fault kill,sweep,io\n  crashtest compare --group documents --output-format markdown\n\nExit status: 0 when each shows what is documented (direct must fail), 1 when one does not."
 )]
 pub(crate) struct CompareArgs {
     /// The strategies: see `crashtest list strategies`
@@ -43,6 +44,9 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub state: StateOptions,
 
+    /// What breaks
+    #[command(flatten)]
+    pub fault: FaultOptions,
     /// How long to wait
     #[command(flatten)]
     pub limit: LimitOption,
@@ -126,7 +130,7 @@ impl CompareArgs {
         for strategy in self.strategies() {
             conduct::look_up(&Builtin, &strategy, &self.state.workload)?;
             for loader in loaders {
-                let mut plan = options::plan(&strategy, *loader, &self.state, &self.limit, &self.budget);
+                let mut plan = options::plan(&strategy, *loader, &self.state, &self.fault, &self.limit, &self.budget);
                 plan.seed = *seed.get_or_insert(plan.seed);
                 cells.push(GridCell { plan, expect: Expectations::new() });
             }

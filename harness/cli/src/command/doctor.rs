@@ -7,7 +7,7 @@ use clap::Args;
 use crashtest_kit::Registry;
 use crashtest_linux::{machine, mounts};
 use crashtest_model::{
-    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Verdict,
+    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears, Verdict,
 };
 use crashtest_strategies::Builtin;
 
@@ -72,6 +72,8 @@ impl Canary {
             },
             faults: vec![Fault::Kill],
             kill_at: KillAt::Any,
+            tears: Tears::Kernel,
+            max_states: None,
             seed: Seed(1),
             budget: Budget { iterations: Some(iterations), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
@@ -139,7 +141,7 @@ fn machine_report(dir: &Path) -> String {
         mounts::mount_of(path).map_or_else(|e| format!("unknown ({e})"), |m| format!("{}, {free} free", m.kind))
     };
     format!(
-        "crashtest {} on {}, {} processors\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n",
+        "crashtest {} on {}, {} processors\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n",
         env!("CARGO_PKG_VERSION"),
         machine::kernel(),
         machine::processors(),
@@ -149,7 +151,9 @@ fn machine_report(dir: &Path) -> String {
         mount(Path::new("/dev/shm")),
         "faults none, kill",
         "ready: they need nothing",
-        "faults sweep, io, power",
+        "faults sweep, io",
+        "need ptrace(2) of their own children and a seccomp filter: no privilege",
+        "faults power, disk",
         "not in this version",
     )
 }

@@ -80,7 +80,7 @@ fn section(kind: Kind, planted: bool, width: u16) -> String {
 
 /// What it is, its calls, where it is found, and what it is documented to show.
 fn strategy(info: &StrategyInfo) -> String {
-    let shows = |loader| match info.expectation(loader, Fault::Kill, Start::Again) {
+    let shows = |fault, loader| match info.expectation(loader, fault, Start::Again) {
         None => "not documented".to_owned(),
         Some(expectation) if expectation.must.is_empty() && expectation.one_of.is_empty() => "intact".to_owned(),
         Some(expectation) => {
@@ -89,9 +89,16 @@ fn strategy(info: &StrategyInfo) -> String {
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
     };
-    let killed = match (shows(Loader::Strict), shows(Loader::Lenient)) {
+    let under = |fault| match (shows(fault, Loader::Strict), shows(fault, Loader::Lenient)) {
         (strict, lenient) if strict == lenient => strict,
         (strict, lenient) => format!("{strict}; with a lenient loader {lenient}"),
     };
-    format!("{}\ncalls:  {}\nfound:  {}\nkilled: {killed}", info.summary, info.recipe, info.origin)
+    let mut text = format!("{}\ncalls:  {}\nfound:  {}\n", info.summary, info.recipe, info.origin);
+    text += &format!("killed: {}", under(Fault::Kill));
+    for (fault, label) in [(Fault::Sweep, "swept: "), (Fault::Io, "io:    ")] {
+        if info.documented.iter().any(|entry| entry.fault == fault) {
+            text += &format!("\n{label} {}", under(fault));
+        }
+    }
+    text
 }

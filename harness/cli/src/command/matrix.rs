@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use clap::Args;
 use crashtest_linux::machine;
-use crashtest_model::{Budget, Expectation, Fault, Verdict};
+use crashtest_model::{Expectation, Fault, Plan, Verdict};
 use crashtest_report::thousands;
 use crashtest_strategies::Builtin;
 use jiff::SignedDuration;
@@ -114,12 +114,19 @@ fn row(cell: &Cell) -> [String; 5] {
         format!("{} × {}", target.strategy, target.workload),
         target.loader.to_string(),
         faults.join(", "),
-        if cell.plan.kills() { how_much(&cell.plan.budget) } else { "the control alone".to_owned() },
+        how_much(&cell.plan),
         cell.expect.as_ref().map_or_else(|| "not documented".to_owned(), expected),
     ]
 }
 
-fn how_much(budget: &Budget) -> String {
+fn how_much(plan: &Plan) -> String {
+    if plan.is_exhaustive() {
+        return plan.max_states.map_or_else(|| "exhaustive".to_owned(), |n| format!("at most {}", thousands(n)));
+    }
+    if !plan.kills() {
+        return "the control alone".to_owned();
+    }
+    let budget = &plan.budget;
     let time = budget.duration_ms.map(|ms| format!("{:#}", SignedDuration::from_millis_i128(ms.into())));
     match (budget.iterations, time) {
         (Some(n), None) => format!("{} iterations", thousands(n)),

@@ -9,10 +9,10 @@ use crashtest_model::{Fault, Plan, RunRecord, Start, TrialRecord};
 use crashtest_report::{explanation, find_trial, read, read_failure};
 use crashtest_strategies::Builtin;
 
-use super::run::FaultArg;
 use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
+use crate::options::FaultArg;
 use crate::problem::Problem;
 use crate::values;
 
@@ -23,7 +23,7 @@ const PATIENCE: u64 = 10;
 ///
 /// First its stored crash state is recovered once more: the same answer every time. Then its trial is run again, with the same
 /// seed, the same state and the same aim: a kill by the clock lands a little earlier or later, so it is tried several times and
-/// how often it showed is said.
+/// how often it showed is said. Under sweep and io it is run again to the very call: that shows the same every time.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not."
@@ -38,7 +38,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_enum, default_value = "again", requires = "trial")]
     pub start: StartArg,
     /// With --trial: what broke
-    #[arg(long, value_enum, default_value = "kill", requires = "trial")]
+    #[arg(long, value_name = "FAULT", value_enum, default_value = "kill", requires = "trial")]
     pub fault: FaultArg,
     /// How often the trial is run again; while it has not shown, up to ten times as often
     #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
@@ -75,11 +75,7 @@ impl ReplayArgs {
             StartArg::First => Start::First,
             StartArg::Again => Start::Again,
         };
-        let fault = match self.fault {
-            FaultArg::None => Fault::None,
-            FaultArg::Kill => Fault::Kill,
-        };
-        let record = find_trial(&self.failure, fault, start, trial)?
+        let record = find_trial(&self.failure, self.fault.0, start, trial)?
             .ok_or_else(|| Problem::usage(format!("`{}` has no trial {trial}", self.failure.display())))?;
         Ok(Wanted { run, record, crash_state: None })
     }
@@ -134,6 +130,10 @@ fn heading(run: &RunRecord, record: &TrialRecord, sandbox: &Sandbox) -> String {
         let first = detail.calls.len().saturating_sub(16);
         detail.calls[first..].iter().for_each(|call| text += &format!("  {call}\n"));
     }
+    if let Some(detail) = record.detail.as_ref().filter(|detail| !detail.around.is_empty()) {
+        text += "\nThe calls around it:\n";
+        detail.around.iter().for_each(|line| text += &format!("  {line}\n"));
+    }
     text
 }
 
@@ -163,7 +163,13 @@ fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64, stop:
     })?;
     let verdict = record.verdict().map_or("recovery-killed", |v| v.name());
     let failed = record.verdict().is_some_and(|v| v.is_violation());
-    let mut text = format!("\nKilled again, by the clock: {verdict} reproduced {showed} of {run}\n");
+    let how = match record.fault {
+        Fault::None => "Run again",
+        Fault::Kill => "Killed again, by the clock",
+        Fault::Sweep => "Killed again, at the same call",
+        Fault::Io => "Run again, with the same call failing",
+    };
+    let mut text = format!("\n{how}: {verdict} reproduced {showed} of {run}\n");
     if !other.is_empty() {
         other.sort();
         other.dedup();

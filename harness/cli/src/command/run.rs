@@ -1,7 +1,7 @@
 //! `crashtest run`: kill a strategy's writer again and again, and judge every restart.
 
 use clap::{Args, ValueEnum};
-use crashtest_model::{Fault, HarnessBug, KillAt, Plan};
+use crashtest_model::{HarnessBug, KillAt, Plan};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -9,17 +9,19 @@ use crate::conduct::{self, Manner};
 use crate::console;
 use crate::exit::Exit;
 use crate::github;
-use crate::options::{self, BudgetOptions, LimitOption, LoaderArg, ResultsOptions, StateOptions};
+use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, LoaderArg, ResultsOptions, StateOptions};
 use crate::problem::Problem;
 use crate::values;
 
 /// Kill a strategy's writer again and again, and judge every restart
 ///
-/// Forks the writer, lets it save, kills it with SIGKILL at a moment drawn from the seed, reads what is left, starts it again and
-/// compares what it opens with what it had acknowledged. The control (no fault) always runs first.
+/// Under --fault kill, the default: forks the writer, lets it save, kills it with SIGKILL at a moment drawn from the seed, reads what is left, starts it again and
+/// compares what it opens with what it had acknowledged. Under --fault sweep it does so before and after every file-changing call and
+/// inside every write of one run: the same crash points and verdicts each time. Under --fault io each call of a run fails in turn,
+/// and a save that is acknowledged all the same is a false one. The control (no fault) always runs first.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
+    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
 )]
 pub(crate) struct RunArgs {
     /// How the state is persisted: see `crashtest list strategies`
@@ -35,9 +37,9 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "What")]
     pub fresh: bool,
 
-    /// What breaks. The control, `none`, runs before any other
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "kill", help_heading = "Fault")]
-    pub fault: Vec<FaultArg>,
+    /// What breaks
+    #[command(flatten)]
+    pub fault: FaultOptions,
     /// Which part of a life is killed. `recovery` kills every second life inside recovery, the others in a save
     #[arg(long, value_enum, default_value = "any", help_heading = "Fault")]
     pub kill_at: KillAtArg,
@@ -62,24 +64,6 @@ pub(crate) struct RunArgs {
     /// Plant a bug into the harness itself (self-test)
     #[arg(long, value_enum, hide = true)]
     pub plant: Option<PlantArg>,
-}
-
-/// `--fault`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FaultArg {
-    /// The control only: clean stops
-    None,
-    /// SIGKILL at random moments; the page cache survives
-    Kill,
-}
-
-impl FaultArg {
-    fn fault(self) -> Fault {
-        match self {
-            FaultArg::None => Fault::None,
-            FaultArg::Kill => Fault::Kill,
-        }
-    }
 }
 
 /// `--kill-at`.
@@ -119,8 +103,8 @@ impl RunArgs {
                 "--kill-at recovery needs the crash of the trial before, which --fresh takes away",
             ));
         }
-        let mut plan = options::plan(&self.strategy, self.loader.loader(), &self.state, &self.limit, &self.budget);
-        plan.faults = self.fault.iter().map(|fault| fault.fault()).collect();
+        let mut plan =
+            options::plan(&self.strategy, self.loader.loader(), &self.state, &self.fault, &self.limit, &self.budget);
         plan.kill_at = match self.kill_at {
             KillAtArg::Any => KillAt::Any,
             KillAtArg::Save => KillAt::Save,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec};
+use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec, Tears};
 
 use super::Cell;
 use super::keys;
@@ -57,11 +57,18 @@ pub(crate) fn faults() -> [(&'static str, Fault); Fault::ALL.len()] {
     Fault::ALL.map(|fault| (fault.name(), fault))
 }
 
+/// The kinds of tears by name.
+fn tears() -> [(&'static str, Tears); Tears::ALL.len()] {
+    Tears::ALL.map(|tears| (tears.name(), tears))
+}
+
 /// What every cell of a campaign shares.
 struct Settings {
     state_size: Bytes,
     idle: Duration,
     kill_at: KillAt,
+    tears: Tears,
+    max_states: Option<u64>,
     iterations: Option<u64>,
     duration: Option<Duration>,
     max_failures: Option<u64>,
@@ -80,10 +87,13 @@ impl Settings {
         let duration = time(&keys::DURATION, values::positive_duration)?;
         let iterations = count(&keys::ITERATIONS)?;
         let (kill_at, fresh) = kill_at(campaign)?;
+        let tears = campaign.get(&keys::TEARS).map(|value| value.one_of("tears", &tears())).transpose()?;
         Ok(Settings {
             state_size: size.unwrap_or(Bytes::kib(64)),
             idle: time(&keys::IDLE, values::duration)?.unwrap_or(Duration::ZERO),
             kill_at,
+            tears: tears.unwrap_or_default(),
+            max_states: count(&keys::MAX_STATES)?,
             iterations: if duration.is_none() { iterations.or(Some(DEFAULT_ITERATIONS)) } else { iterations },
             duration,
             max_failures: count(&keys::MAX_FAILURES)?,
@@ -103,6 +113,8 @@ impl Settings {
             },
             faults: vec![fault],
             kill_at: self.kill_at,
+            tears: self.tears,
+            max_states: self.max_states,
             seed,
             budget: Budget {
                 iterations: self.iterations,

@@ -58,6 +58,8 @@ pub(crate) const STATE_SIZE: Key =
     key("state_size", "a size in quotes, or a number of bytes", "state_size = \"64KiB\"");
 pub(crate) const IDLE: Key = key("idle", TIME, "idle = \"10ms\"");
 pub(crate) const KILL_AT: Key = key("kill_at", "a name in quotes", "kill_at = \"save\"");
+pub(crate) const TEARS: Key = key("tears", "a name in quotes", "tears = \"posix\"");
+pub(crate) const MAX_STATES: Key = key("max_states", COUNT, "max_states = 5000");
 pub(crate) const ITERATIONS: Key = key("iterations", COUNT, "iterations = 2000");
 pub(crate) const DURATION: Key = key("duration", TIME, "duration = \"5m\"");
 pub(crate) const LIMIT: Key = key("limit", TIME, "limit = \"10s\"");
@@ -88,6 +90,8 @@ pub(crate) static IN_CAMPAIGN: Kind = Kind {
         STATE_SIZE,
         IDLE,
         KILL_AT,
+        TEARS,
+        MAX_STATES,
         ITERATIONS,
         DURATION,
         LIMIT,

@@ -6,15 +6,7 @@ use crashtest_model::{RawState, TrialRecord};
 pub(super) fn words(record: &TrialRecord) -> String {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     let (activity, moment) = phase.split_once(':').unwrap_or((phase, ""));
-    let doing = match activity {
-        "save" => "inside a save",
-        "init" => "inside the very first start, before init had returned",
-        "recovery" => "inside recovery",
-        "idle" => "between two saves",
-        "starting" => "before it had opened its state",
-        "close-down" => "while it stopped",
-        other => return format!("killed in `{other}`"),
-    };
+    let Some(doing) = doing(activity) else { return format!("killed in `{activity}`") };
     let mut text = format!("killed {doing}");
     if let Some(moment) = moment_words(activity, moment, record) {
         text.push_str(", ");
@@ -24,6 +16,19 @@ pub(super) fn words(record: &TrialRecord) -> String {
         text.push_str(" (found after a later kill inside recovery, which changed nothing)");
     }
     text
+}
+
+/// What a victim was doing, by the name of its activity; `None` for one that is not known.
+pub(super) fn doing(activity: &str) -> Option<&'static str> {
+    Some(match activity {
+        "save" => "inside a save",
+        "init" => "inside the very first start, before init had returned",
+        "recovery" => "inside recovery",
+        "idle" => "between two saves",
+        "starting" => "before it had opened its state",
+        "close-down" => "while it stopped",
+        _ => return None,
+    })
 }
 
 fn moment_words(activity: &str, moment: &str, record: &TrialRecord) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! A rule of thumb for the class of the failure, not a proof: whether it helps this target is what another run shows.
 
-use crashtest_model::{RawState, Shape, TrialRecord, Verdict};
+use crashtest_model::{Aim, RawState, Shape, TrialRecord, Verdict};
 
 const REPLACE_WHOLE: &str =
     "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
@@ -12,6 +12,10 @@ const NEVER_AWAY: &str =
 const REFUSE: &str = "let the loader refuse what it cannot read; an empty default is for a first start only";
 const FRAMES: &str =
     "put a length and a checksum before each record, and cut off what does not match them when the log is opened";
+const EVERY_RESULT: &str = "check what write returned and write the rest; after a failed fsync the data may be gone: write it anew, \
+     never fsync again";
+const BACK_FIRST: &str =
+    "let recovery write the file back before anything else, and remove what it came from only after that";
 const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
 
 /// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
@@ -23,6 +27,10 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     }
     let file = file_fix(record);
     let and_the_file = |first: &str| file.map_or_else(|| first.to_owned(), |file| format!("{first}; and {file}"));
+    // A second kill finds the recovery from the first one not finished.
+    if matches!(record.aim, Aim::Twice { .. }) && verdict.is_violation() {
+        return and_the_file(BACK_FIRST);
+    }
     match verdict {
         Verdict::SilentReset => and_the_file(REFUSE),
         Verdict::AcceptedGarbage => and_the_file(CHECKSUM),
@@ -31,9 +39,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::LostAck => {
             "acknowledge only after the save has returned, and let the loader take the newest whole state".into()
         }
-        Verdict::FalseAck => {
-            "check each call's result before the acknowledgement; after a failed fsync, write all of it again".into()
-        }
+        Verdict::FalseAck => EVERY_RESULT.into(),
         Verdict::WontOpen => {
             and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
         }

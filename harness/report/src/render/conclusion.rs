@@ -91,11 +91,11 @@ fn incomplete_sentence(summary: &Summary) -> String {
     if broken_rows(summary).next().is_some() {
         return format!("INCOMPLETE ({why}), and {}", broken_sentence(summary));
     }
-    let kills = summary
+    let faulty = summary
         .results
         .iter()
-        .filter(|row| row.fault == Fault::Kill && row.start != Some(crashtest_model::Start::First));
-    let failures = kills.map(row::failures_words).collect::<Vec<_>>().join("; ");
+        .filter(|row| row.fault != Fault::None && row.start != Some(crashtest_model::Start::First));
+    let failures = faulty.map(row::failures_words).collect::<Vec<_>>().join("; ");
     format!("INCOMPLETE ({why}): {failures}")
 }
 
@@ -133,6 +133,9 @@ fn unbroken_sentence(summary: &Summary) -> String {
         .filter(|row| row.fault != Fault::None)
         .filter_map(|row| Some((row, row.failure_rate?)))
         .map(|(row, rate)| {
+            if row.fault.is_exhaustive() {
+                return row::tried_words(row);
+            }
             let bound = percent(rate.high, Rounding::Up);
             let kills = row::judged_words(row);
             if row.start == Some(crashtest_model::Start::First) {

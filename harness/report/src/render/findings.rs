@@ -5,6 +5,11 @@ use crashtest_model::{Finding, RawState, ResultRow};
 use crate::Recorded;
 use crate::number::thousands;
 
+/// Traced calls that a finding shows.
+const MOST_CALLS: usize = 12;
+/// The longest line of these, in characters: paths have no limit of their own.
+const LONGEST_CALL: usize = 400;
+
 /// All findings, worst first over all rows, each with its row.
 pub(super) fn worst_first(recorded: &Recorded) -> Vec<(&ResultRow, &Finding)> {
     let mut findings: Vec<_> = recorded
@@ -50,7 +55,20 @@ pub(super) fn first_words(finding: &Finding) -> String {
     words
 }
 
-/// How many trials a finding counts: "3,150 trials".
+/// How many trials a finding counts: "3,150 trials", "31 crash points".
 pub(super) fn count_words(finding: &Finding) -> String {
-    format!("{} trial{}", thousands(finding.count), if finding.count == 1 { "" } else { "s" })
+    let [one, many] = finding.first.fault.trial_words();
+    format!("{} {}", thousands(finding.count), if finding.count == 1 { one } else { many })
+}
+
+/// The traced calls around the first crash of a finding, a line each; none where nothing was traced.
+pub(super) fn around(finding: &Finding) -> Vec<String> {
+    let lines = finding.first.detail.iter().flat_map(|detail| &detail.around).take(MOST_CALLS);
+    lines.map(|line| line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_CALL).collect()).collect()
+}
+
+/// Where the files of a finding lie, before recovery and after it; `None` where they were not kept.
+pub(super) fn kept_words(finding: &Finding) -> Option<&'static str> {
+    let kept = !finding.evidence.is_empty() && !around(finding).is_empty();
+    kept.then_some("crash-state/ before recovery, after-recovery/ after it: in each trial's folder, where replay looks")
 }

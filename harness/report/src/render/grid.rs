@@ -4,6 +4,7 @@ mod agreement;
 mod conclusion;
 mod conditions;
 mod contender;
+mod faults;
 mod guarantee;
 mod json;
 mod junit;

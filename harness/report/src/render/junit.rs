@@ -8,7 +8,7 @@ use std::time::Duration;
 use crashtest_model::{Claim, Fault, Finding, ResultRow, Summary};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::findings::count_words;
+use super::findings::{self, count_words};
 use super::row;
 use crate::Recorded;
 use crate::number::thousands;
@@ -66,12 +66,12 @@ fn error(kind: &str, message: String) -> TestCaseStatus {
     status
 }
 
-fn failure(row: &ResultRow, claim: Claim, findings: &[&Finding]) -> TestCaseStatus {
-    let count: u64 = findings.iter().map(|finding| finding.count).sum();
-    let mut verdicts: Vec<&str> = findings.iter().map(|finding| finding.verdict.name()).collect();
+fn failure(row: &ResultRow, claim: Claim, broken: &[&Finding]) -> TestCaseStatus {
+    let count: u64 = broken.iter().map(|finding| finding.count).sum();
+    let mut verdicts: Vec<&str> = broken.iter().map(|finding| finding.verdict.name()).collect();
     verdicts.dedup();
     let mut text = format!("claim: {}\n", claim.words());
-    for finding in findings.iter().take(MOST_FINDINGS) {
+    for finding in broken.iter().take(MOST_FINDINGS) {
         let _ = write!(
             text,
             "\n{} in {}\n  what:   {}\n  fix:    {}\n  replay: {}\n",
@@ -81,9 +81,10 @@ fn failure(row: &ResultRow, claim: Claim, findings: &[&Finding]) -> TestCaseStat
             finding.fix,
             finding.replay,
         );
+        findings::around(finding).iter().for_each(|line| text += &format!("  {line}\n"));
     }
-    if findings.len() > MOST_FINDINGS {
-        let _ = writeln!(text, "\nand {} more classes", findings.len() - MOST_FINDINGS);
+    if broken.len() > MOST_FINDINGS {
+        let _ = writeln!(text, "\nand {} more classes", broken.len() - MOST_FINDINGS);
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status

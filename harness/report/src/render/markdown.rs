@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crashtest_model::ResultRow;
+use crashtest_model::{Finding, ResultRow};
 
 use super::conclusion::{Conclusion, Judgement};
-use super::{findings, histogram, row};
+use super::{findings, histogram, row, swept};
 use crate::Recorded;
 use crate::number::{Rounding, percent, thousands};
 
@@ -61,7 +61,7 @@ fn head(text: &mut String, recorded: &Recorded) {
     if let Some(seconds) = recorded.summary.elapsed_s {
         let _ = write!(facts, "; {seconds:.1} s");
     }
-    let _ = writeln!(text, "{facts}.\nKills follow the wall clock: the seed repeats the plan, not each outcome.\n");
+    let _ = writeln!(text, "{facts}.\n{}\n", swept::repeats(&run.plan));
     let stopped = recorded.summary.stopped.iter().filter(|_| recorded.summary.complete);
     for note in recorded.notes.iter().chain(stopped) {
         let _ = writeln!(text, "> {}\n", plain(note));
@@ -87,13 +87,16 @@ fn outcomes(text: &mut String, recorded: &Recorded) {
                 "| {name} | {trials} | {verdict} | {damage} | {} | {} | {} |",
                 thousands(count.count),
                 percent(count.interval.rate, Rounding::Nearest),
-                row::interval_words(&count.interval),
+                row::certainty_words(row, &count.interval),
             );
         }
     }
     text.push('\n');
     for row in &recorded.summary.results {
         let _ = writeln!(text, "- {}: {}", row::name(row), row::failures_words(row));
+        for words in swept::recording_words(row).into_iter().chain(swept::notes(row)) {
+            let _ = writeln!(text, "  - {}", plain(&words));
+        }
     }
     for reason in recorded.summary.results.iter().flat_map(row::gate_words) {
         let _ = writeln!(text, "- ⚠️ proves nothing: {}", plain(&reason));
@@ -121,12 +124,27 @@ fn found(text: &mut String, recorded: &Recorded) {
             plain(&finding.fix),
             code(&finding.replay),
         );
+        calls(text, finding);
     }
     let hidden = all.len().saturating_sub(MOST_FINDINGS);
     if hidden > 0 {
         let _ = writeln!(text, "\n…and {hidden} more classes: `summary.json` has them all.");
     }
     text.push('\n');
+}
+
+/// The calls around the first crash of a finding, and where its files are, as parts of its list item.
+fn calls(text: &mut String, finding: &Finding) {
+    let around = findings::around(finding);
+    if around.is_empty() {
+        return;
+    }
+    if let Some(files) = findings::kept_words(finding) {
+        let _ = writeln!(text, "   - files: {}", plain(files));
+    }
+    text.push_str("   - calls:\n\n     ```text\n");
+    around.iter().for_each(|line| *text += &format!("     {}\n", code(line)));
+    text.push_str("     ```\n");
 }
 
 fn costs(text: &mut String, recorded: &Recorded) {
@@ -142,10 +160,21 @@ fn costs(text: &mut String, recorded: &Recorded) {
 /// The histograms of a row, folded away.
 fn details(text: &mut String, row: &ResultRow) {
     let name = row::name(row);
-    let kills = row.kills_landed.unwrap_or(0);
-    fold(text, &format!("{name}: where the {} kills landed", thousands(kills)), "phase", &row.phases);
+    fold(text, &places(row), "phase", &row.phases);
     fold(text, &format!("{name}: gaps between two file-changing calls"), "gap", &row.gaps);
     fold(text, &format!("{name}: the state file before recovery"), "file", &row.raw);
+}
+
+/// The title of the histogram of a row's phases.
+fn places(row: &ResultRow) -> String {
+    let name = row::name(row);
+    match row.fault.is_exhaustive() {
+        false => format!("{name}: where the {} kills landed", thousands(row.kills_landed.unwrap_or(0))),
+        true => {
+            let (title, counts) = row::places_words(row);
+            format!("{name}: {} ({counts})", title.to_lowercase())
+        }
+    }
 }
 
 fn fold(text: &mut String, title: &str, column: &str, counts: &BTreeMap<String, u64>) {

@@ -69,6 +69,15 @@ impl Page {
         }
     }
 
+    /// `label` and `text` on one line, cut where the page ends.
+    pub(super) fn cut(&mut self, label: &str, text: &str) {
+        let line = format!("{label}{text}");
+        match line.char_indices().nth(self.width) {
+            Some(_) => self.line(&format!("{}…", line.chars().take(self.width - 1).collect::<String>())),
+            None => self.line(&line),
+        }
+    }
+
     /// An entry of a numbered list: "  1. head: text", with the head in `style`.
     pub(super) fn entry(&mut self, number: usize, head: &str, style: Style, text: &str) {
         let head = format!("{head}:");

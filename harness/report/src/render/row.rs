@@ -36,28 +36,63 @@ pub(super) fn judged_words(row: &ResultRow) -> String {
         // Where a recovery was killed, the next trial is judged in its place: fewer verdicts than kills.
         Fault::Kill if row.kills_landed == Some(n) => ("kill", "kills"),
         Fault::Kill => ("judged kill", "judged kills"),
-        Fault::Sweep => ("crash point", "crash points"),
-        Fault::Io => ("failing call", "failing calls"),
+        Fault::Sweep | Fault::Io => row.fault.trial_words().into(),
     };
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }
 
-/// "6,301 failures in 10,000 kills: 63.0 % (62.1 to 64.0 %); 6,301 detected, 0 undetected". Never "safe": a bound.
+/// "all 212 crash points", or "412 of 9,380 crash points": of an exhaustive fault, what was tried of what there is.
+pub(super) fn tried_words(row: &ResultRow) -> String {
+    match left_out(row) {
+        0 => format!("all {}", judged_words(row)),
+        left_out => {
+            format!("{} of {} {}", thousands(judged(row)), thousands(row.trials + left_out), row.fault.trial_words()[1])
+        }
+    }
+}
+
+/// "exhaustive", or "8,968 left out".
+pub(super) fn extent_words(row: &ResultRow) -> String {
+    match left_out(row) {
+        0 => "exhaustive".to_owned(),
+        left_out => format!("{} left out", thousands(left_out)),
+    }
+}
+
+/// Whether some of what there is was left out.
+pub(super) fn is_cut(row: &ResultRow) -> bool {
+    left_out(row) > 0
+}
+
+fn left_out(row: &ResultRow) -> u64 {
+    row.swept.as_ref().map_or(0, |swept| swept.left_out)
+}
+
+/// The interval of a count in words; where there is no estimate, how much was tried.
+pub(super) fn certainty_words(row: &ResultRow, interval: &Interval) -> String {
+    if row.fault.is_exhaustive() { extent_words(row) } else { interval_words(interval) }
+}
+
+/// "6,301 failures in 10,000 kills: 63.0 % (62.1 to 64.0 %); 6,301 detected, 0 undetected". Never "safe": a bound. Where all there is
+/// was tried, "31 of 212 crash points broke a claim; 31 detected, 0 undetected; exhaustive".
 pub(super) fn failures_words(row: &ResultRow) -> String {
     let Some(interval) = row.failure_rate else { return "no trial was judged".to_owned() };
     let count = violations(row);
     let failures = format!("{} failure{}", thousands(count), if count == 1 { "" } else { "s" });
     let judged = judged_words(row);
+    let undetected = undetected(row);
+    let damage = format!("{} detected, {} undetected", thousands(count - undetected), thousands(undetected));
+    if row.fault.is_exhaustive() {
+        let damage = if count == 0 { String::new() } else { format!("; {damage}") };
+        return format!("{} of {judged} broke a claim{damage}; {}", thousands(count), extent_words(row));
+    }
     if count == 0 {
         return format!("{failures} in {judged}: at most {} % (95 %)", percent(interval.high, Rounding::Up));
     }
-    let undetected = undetected(row);
     format!(
-        "{failures} in {judged}: {} % ({} %, 95 %); {} detected, {} undetected",
+        "{failures} in {judged}: {} % ({} %, 95 %); {damage}",
         percent(interval.rate, Rounding::Nearest),
         interval_words(&interval),
-        thousands(count - undetected),
-        thousands(undetected),
     )
 }
 
@@ -71,6 +106,17 @@ pub(super) fn interval_words(interval: &Interval) -> String {
         format!("at least {low}")
     } else {
         format!("{low} to {high}")
+    }
+}
+
+/// What stands above the histogram of a row's phases: a title and its counts.
+pub(super) fn places_words(row: &ResultRow) -> (&'static str, String) {
+    let [landed, in_save] = [row.kills_landed, row.kills_in_save].map(|n| thousands(n.unwrap_or(0)));
+    let counted = thousands(row.phases.values().sum());
+    match row.fault {
+        Fault::None | Fault::Kill => ("Where the kills landed", format!("{landed} kills, {in_save} inside a save")),
+        Fault::Sweep => ("Where the crash points lie", format!("{counted} in all, {in_save} inside a save")),
+        Fault::Io => ("Where calls failed", format!("{counted} in all")),
     }
 }
 

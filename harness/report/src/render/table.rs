@@ -31,7 +31,8 @@ pub(super) fn lines(rows: &[ResultRow], width: usize, color: Color) -> Vec<Strin
             // Only the first line of a row says which it is.
             let once = |text: String| if n == 0 { text } else { String::new() };
             let trials = wide.then(|| once(thousands(row.trials)));
-            table.add_row(cells(once(row::name(row)), trials, *verdict, count));
+            let certainty = row::certainty_words(row, &count.interval);
+            table.add_row(cells(once(row::name(row)), trials, *verdict, count, certainty));
         }
         if row.verdicts.is_empty() {
             table.add_row([row::name(row), "no trial".to_owned()]);
@@ -50,7 +51,7 @@ pub(super) fn lines(rows: &[ResultRow], width: usize, color: Color) -> Vec<Strin
 }
 
 /// The cells of one verdict; `trials` only in a wide table.
-fn cells(name: String, trials: Option<String>, verdict: Verdict, count: &VerdictCount) -> Vec<Cell> {
+fn cells(name: String, trials: Option<String>, verdict: Verdict, count: &VerdictCount, certainty: String) -> Vec<Cell> {
     let (damage, ink) = match verdict.detected() {
         Some(true) => ("detected", Ink::Yellow),
         Some(false) => ("undetected", Ink::Red),
@@ -63,7 +64,7 @@ fn cells(name: String, trials: Option<String>, verdict: Verdict, count: &Verdict
         Cell::new(damage),
         Cell::new(thousands(count.count)),
         Cell::new(percent(count.interval.rate, Rounding::Nearest)),
-        Cell::new(row::interval_words(&count.interval)),
+        Cell::new(certainty),
     ];
     if let Some(trials) = trials {
         cells.insert(1, Cell::new(trials));

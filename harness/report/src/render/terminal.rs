@@ -6,7 +6,7 @@ use crashtest_model::{Fault, ResultRow, Start};
 
 use super::conclusion::{Conclusion, Judgement};
 use super::page::{Color, Page, Style};
-use super::{findings, histogram, row, table};
+use super::{findings, histogram, row, swept, table};
 use crate::Recorded;
 use crate::number::thousands;
 
@@ -50,8 +50,7 @@ fn subject(page: &mut Page, recorded: &Recorded) {
     let file_system = &environment.file_system;
     let _ = write!(facts, " · {} ({}) · {}", file_system.kind, file_system.options, environment.kernel);
     page.wrapped("  ", &facts);
-    let caution = "Kills follow the wall clock: the seed repeats the plan, not each outcome.";
-    page.wrapped_in("  ", caution, Some(Style::Dim));
+    page.wrapped_in("  ", &swept::repeats(plan), Some(Style::Dim));
 }
 
 /// The table of verdicts, and a sentence a row.
@@ -65,6 +64,9 @@ fn outcomes(page: &mut Page, recorded: &Recorded) {
     page.blank();
     for row in rows.iter().filter(|row| row.fault != Fault::None) {
         page.wrapped("  ", &row::failures_words(row));
+        for note in swept::notes(row) {
+            page.wrapped_in("  ", &format!("{}: {note}", row::name(row)), Some(Style::Warn));
+        }
     }
     // An inconclusive run's last sentence says so already.
     if Conclusion::of(recorded).judgement != Judgement::Inconclusive {
@@ -76,12 +78,11 @@ fn outcomes(page: &mut Page, recorded: &Recorded) {
 
 /// Where the kills landed, and what they left.
 fn landed(page: &mut Page, row: &ResultRow) {
-    let Some(kills) = row.kills_landed.filter(|kills| *kills > 0) else { return };
-    let in_save = row.kills_in_save.unwrap_or(0);
-    page.heading(
-        "Where the kills landed",
-        &format!("{} kills, {} inside a save", thousands(kills), thousands(in_save)),
-    );
+    if row.phases.is_empty() {
+        return;
+    }
+    let (title, counts) = row::places_words(row);
+    page.heading(title, &counts);
     let indented = |lines: Vec<String>| lines.into_iter().map(|line| format!("  {line}")).collect::<Vec<_>>();
     let lines = if page.width >= TWO_COLUMNS && !row.gaps.is_empty() {
         let half = page.width / 2;
@@ -94,6 +95,9 @@ fn landed(page: &mut Page, row: &ResultRow) {
     };
     for line in indented(lines) {
         page.line(&line);
+    }
+    if let Some(words) = swept::recording_words(row) {
+        page.wrapped("  calls  ", &words);
     }
     if let Some(acks) = row.acks_per_life {
         let text = format!(
@@ -158,6 +162,12 @@ fn found(page: &mut Page, recorded: &Recorded) {
         page.entry(n + 1, finding.verdict.name(), style, &standing);
         page.wrapped("     what    ", &finding.explanation);
         page.wrapped("     first   ", &findings::first_words(finding));
+        for (n, call) in findings::around(finding).iter().enumerate() {
+            page.cut(if n == 0 { "     calls   " } else { "             " }, call);
+        }
+        if let Some(files) = findings::kept_words(finding) {
+            page.wrapped("     files   ", files);
+        }
         match all.iter().take(n).position(|(_, earlier)| earlier.fix == finding.fix) {
             Some(earlier) => page.line(&format!("     fix     as for {}", earlier + 1)),
             None => page.wrapped("     fix     ", &finding.fix),

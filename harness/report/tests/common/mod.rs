@@ -1,10 +1,10 @@
 //! Constructed runs: a broken one (`direct`), a clean one (`atomic`), and what tests need to write them down.
 
 use crashtest_model::{
-    Activity, Aim, Budget, Bytes, Call, CallMark, ConsequencePhrase, Consequences, Digest, Documented, Environment,
-    Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation, KillAt, Landed, Loader, Observed, Outcome, Plan,
-    Promise, RawFile, RawState, Rows, RunRecord, Seed, Start, StrategyInfo, TargetSpec, TrialRecord, Verdict,
-    WorkloadInfo,
+    Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, ConsequencePhrase, Consequences,
+    CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation,
+    Injection, KillAt, Landed, Lasting, Loader, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows, RunRecord,
+    Seed, Start, StrategyInfo, Swept, TargetSpec, TrialRecord, Verdict, WorkloadInfo,
 };
 
 /// Bytes of a whole state.
@@ -25,6 +25,8 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             },
             faults: vec![crashtest_model::Fault::Kill],
             kill_at: KillAt::Any,
+            tears: crashtest_model::Tears::Kernel,
+            max_states: None,
             seed: Seed(12345),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 2 },
             fresh: false,
@@ -265,6 +267,95 @@ pub(crate) fn atomic_trials() -> Vec<TrialRecord> {
         record
     });
     (0..200).map(control).chain(kills).chain((0..500).map(first_start)).collect()
+}
+
+/// A crash point that recovery came back from whole, derived from the recording.
+pub(crate) fn swept(trial: u64) -> TrialRecord {
+    let point =
+        CrashPoint { call: CallIndex(trial as u32 / 2), at: if trial % 2 == 0 { At::Before } else { At::After } };
+    TrialRecord {
+        fault: Fault::Sweep,
+        aim: Aim::Call(point),
+        landed: Landed::Derived,
+        left_over: None,
+        ..intact(trial)
+    }
+}
+
+/// The calls around call 4 of a save of `direct`, with what became of it.
+fn around(note: &str) -> Vec<String> {
+    let lines = ["  2  open      fills.json", "  3  truncate  fills.json"];
+    let marked = ["▶ 4  write     fills.json  61433 bytes at 0".to_owned(), format!("     ← {note}")];
+    let after = ["  5  close     fills.json", "  6  truncate  fills.json"];
+    lines.into_iter().map(str::to_owned).chain(marked).chain(after.map(str::to_owned)).collect()
+}
+
+/// A crash point inside a write that leaves a torn file, reached by a real kill.
+pub(crate) fn swept_torn(trial: u64) -> TrialRecord {
+    let point = CrashPoint { call: CallIndex(3), at: At::Inside(24_576) };
+    let mut record = TrialRecord { fault: Fault::Sweep, aim: Aim::Call(point), left_over: None, ..torn(trial) };
+    record.detail.as_mut().unwrap().around = around("killed after 24576 bytes of it");
+    record
+}
+
+/// Killed again in the recovery from a kill.
+pub(crate) fn swept_twice(trial: u64) -> TrialRecord {
+    let mut record = swept_torn(trial);
+    let point = |call, at| CrashPoint { call: CallIndex(call), at };
+    record.aim = Aim::Twice { first: point(8, At::Before), then: point(1, At::After) };
+    record.phase = "recovery:after-unlink".into();
+    record.in_save = false;
+    record
+}
+
+/// A write that falls short and that nobody looks at.
+pub(crate) fn short_write(trial: u64) -> TrialRecord {
+    let injection = Injection { call: CallIndex(3), failure: CallFailure::Short(4096), lasting: Lasting::Once };
+    let mut record = TrialRecord { fault: Fault::Io, aim: Aim::Failing(injection), left_over: None, ..torn(trial) };
+    record.outcome = Outcome::Judged(Verdict::FalseAck);
+    record.detail.as_mut().unwrap().around = around("writes 4096 bytes only");
+    record
+}
+
+/// A failing call after which the old state is there.
+pub(crate) fn withstood(trial: u64) -> TrialRecord {
+    let failure = CallFailure::Errno(28);
+    let injection = Injection { call: CallIndex(trial as u32), failure, lasting: Lasting::FromThenOn };
+    TrialRecord { fault: Fault::Io, aim: Aim::Failing(injection), left_over: None, ..intact(trial) }
+}
+
+/// What is known of the sweep of these trials.
+pub(crate) fn recording(left_out: u64) -> Swept {
+    Swept { calls: 106, left_out, nested: 31, ..Swept::default() }
+}
+
+/// The trials of a broken run under every fault: 4 of 212 crash points tear, 1 of them after a second kill; 1 of 96 failing calls.
+pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
+    let sweep = (0..212).map(|n| match n {
+        7..10 => swept_torn(n),
+        211 => swept_twice(n),
+        n => TrialRecord { landed: Landed::Kill, ..swept(n) },
+    });
+    let io = (0..96).map(|n| if n == 3 { short_write(n) } else { withstood(n) });
+    let mut trials: Vec<TrialRecord> = direct_trials().into_iter().chain(sweep).chain(io).collect();
+    let first = trials.iter_mut().find(|record| record.fault == Fault::Sweep).unwrap();
+    first.swept = Some(Swept {
+        differs: true,
+        unmodelled: vec!["ioctl".into(), "fallocate".into()],
+        mapped: vec!["index.db".into()],
+        outside: vec!["/var/log/bot.log".into()],
+        ..recording(0)
+    });
+    trials
+}
+
+/// The trials of a clean run that is swept in part and made to fail, and never killed at random.
+pub(crate) fn clean_in_part() -> Vec<TrialRecord> {
+    let sweep = (0..412).map(|n| match n {
+        0 => TrialRecord { landed: Landed::Kill, swept: Some(recording(8968)), ..swept(0) },
+        n => swept(n),
+    });
+    (0..20).map(control).chain(sweep).chain((0..96).map(withstood)).collect()
 }
 
 pub(crate) fn rows(trials: &[TrialRecord]) -> Rows {

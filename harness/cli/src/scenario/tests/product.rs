@@ -1,6 +1,6 @@
 //! What a right file comes to: the product of its campaigns, the settings, the expectations.
 
-use crashtest_model::{Bytes, Expectation, Fault, KillAt, Seed, Verdict};
+use crashtest_model::{Bytes, Expectation, Fault, KillAt, Seed, Tears, Verdict};
 
 use super::schema::{folder, shipped};
 use super::{campaign, read};
@@ -39,7 +39,7 @@ fn a_group_and_all_workloads_leave_out_what_does_not_fit() {
 #[test]
 fn every_setting_reaches_the_plan() {
     let text = campaign(
-        "strategies = [\"direct\"]\nstate_size = 4096\nidle = \"10ms\"\nkill_at = \"save\"\niterations = 2_000\nduration = \"5m\"\nlimit = \"2s\"\nfresh = true\nmax_failures = 3",
+        "strategies = [\"direct\"]\nstate_size = 4096\nidle = \"10ms\"\ntears = \"posix\"\nmax_states = 70\nkill_at = \"save\"\niterations = 2_000\nduration = \"5m\"\nlimit = \"2s\"\nfresh = true\nmax_failures = 3",
     )
     .replace("[[campaign]]", "limits = [\"one\"]\nseed = 0xff\n[[campaign]]");
     let scenario = read(&text).unwrap();
@@ -48,6 +48,7 @@ fn every_setting_reaches_the_plan() {
     let plan = &scenario.cells[0].plan;
     assert_eq!((plan.target.state_size, plan.target.idle_us), (Bytes::kib(4), 10_000));
     assert_eq!((plan.kill_at, plan.seed, plan.limit_ms, plan.fresh), (KillAt::Save, Seed(255), 2000, true));
+    assert_eq!((plan.tears, plan.max_states), (Tears::Posix, Some(70)));
     let budget = &plan.budget;
     assert_eq!((budget.iterations, budget.duration_ms, budget.max_failures), (Some(2000), Some(300_000), Some(3)));
 }

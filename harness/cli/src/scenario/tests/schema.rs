@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crashtest_kit::Registry;
-use crashtest_model::{Fault, KillAt, Loader};
+use crashtest_model::{Fault, KillAt, Loader, Tears};
 use crashtest_strategies::Builtin;
 use serde_json::Value;
 
@@ -87,6 +87,7 @@ fn the_schema_names_what_the_registry_lists() {
     );
     assert_eq!(words("/$defs/campaign/properties/group/enum"), targets::GROUPS.map(|(name, _)| name));
     assert_eq!(words("/$defs/campaign/properties/kill_at/enum"), KillAt::ALL.map(KillAt::name));
+    assert_eq!(words("/$defs/campaign/properties/tears/enum"), Tears::ALL.map(Tears::name));
 }
 
 #[test]
@@ -102,6 +103,7 @@ fn the_schema_takes_and_refuses_what_the_parser_does() {
         "group = \"all\"\nworkloads = \"all\"",
         "strategies = [\"direct\"]\nstate_size = \"4k\"\nidle = \"0\"\nlimit = \"1h 30m\"\niterations = 1",
         "strategies = [\"direct\"]\nstate_size = 4096\nidle = \"10ms\"\nfresh = true\nkill_at = \"save\"",
+        "strategies = [\"direct\"]\nfaults = [\"none\", \"kill\", \"sweep\", \"io\"]\ntears = \"posix\"\nmax_states = 5_000",
         "strategies = [\"direct\"]\n[[expect]]\nstrategy = \"direct\"\nmay = [\"torn\"]",
     ] {
         agree(&campaign(lines), true);
@@ -129,6 +131,8 @@ fn the_schema_takes_and_refuses_what_the_parser_does() {
         "group = \"all\"\nfresh = true\nkill_at = \"recovery\"",
         "group = \"all\"\nloaders = [\"loose\"]",
         "group = \"all\"\nfaults = [\"flood\"]",
+        "group = \"all\"\ntears = \"kernal\"",
+        "group = \"all\"\nmax_states = 0",
         "group = \"all\"\nseed = 1",
         "group = \"all\"\n[[expect]]\nmust = [\"torn\"]",
         "group = \"all\"\n[[expect]]\nstrategy = \"direct\"\nmust = [\"intact\"]",

@@ -1,6 +1,6 @@
 //! The one sentence that a grid comes to. In every format the same words, in the order of the exit codes.
 
-use crashtest_model::Standing;
+use crashtest_model::{Fault, Standing};
 
 use super::super::row;
 use super::agreement::difference;
@@ -99,7 +99,7 @@ fn inconclusive(cells: &[Contender<'_>]) -> String {
 }
 
 fn as_documented(cells: &[Contender<'_>]) -> String {
-    let judged: Vec<_> = cells.iter().filter_map(|cell| Some((cell, cell.kills()?))).collect();
+    let judged: Vec<_> = cells.iter().flat_map(|cell| cell.faulty().map(move |row| (cell, row))).collect();
     if judged.is_empty() {
         return format!("AS DOCUMENTED in all of {}; nothing was killed", count(cells.len()));
     }
@@ -107,6 +107,7 @@ fn as_documented(cells: &[Contender<'_>]) -> String {
         let parts: Vec<String> = judged
             .iter()
             .map(|(cell, row)| match (row::violations(row), row.failure_rate) {
+                (0, _) if row.fault.is_exhaustive() => format!("{} at none of {}", cell.label(), row::tried_words(row)),
                 (0, rate) => {
                     let bound = rate.map(|rate| format!(" (below {} %)", percent(rate.high, Rounding::Up)));
                     format!("{} in none of {}{}", cell.label(), thousands(row::judged(row)), bound.unwrap_or_default())
@@ -116,17 +117,25 @@ fn as_documented(cells: &[Contender<'_>]) -> String {
             .collect();
         return format!("AS DOCUMENTED: a guarantee was broken by {}", parts.join(", by "));
     }
-    let (broken, kept): (Vec<_>, Vec<_>) = judged.iter().partition(|(_, row)| row::violations(row) > 0);
-    let kills: u64 = kept.iter().map(|(_, row)| row::judged(row)).sum();
-    let worst = kept.iter().filter_map(|(_, row)| row.failure_rate).map(|rate| rate.high).fold(0.0, f64::max);
+    let tested: Vec<&Contender<'_>> = cells.iter().filter(|cell| cell.faulty().next().is_some()).collect();
+    let (broken, kept): (Vec<&Contender<'_>>, Vec<&Contender<'_>>) =
+        tested.into_iter().partition(|cell| cell.faulty().any(|row| row::violations(row) > 0));
     let mut sentence = format!("AS DOCUMENTED in all of {}: {} broke a guarantee", count(cells.len()), broken.len());
-    if !kept.is_empty() {
+    let rows: Vec<_> = kept.iter().flat_map(|cell| cell.faulty()).collect();
+    let (tried, drawn): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fault.is_exhaustive());
+    let mut parts = Vec::new();
+    if !drawn.is_empty() {
+        let kills: u64 = drawn.iter().map(|row| row::judged(row)).sum();
+        let worst = drawn.iter().filter_map(|row| row.failure_rate).map(|rate| rate.high).fold(0.0, f64::max);
         let bound = percent(worst, Rounding::Up);
-        sentence += &format!(
-            ", {} did not in {} judged kills (failure rate below {bound} % in each, 95 %)",
-            kept.len(),
-            thousands(kills)
-        );
+        parts.push(format!("{} judged kills (failure rate below {bound} % in each, 95 %)", thousands(kills)));
+    }
+    for fault in Fault::ALL {
+        let n: u64 = tried.iter().filter(|row| row.fault == fault).map(|row| row::judged(row)).sum();
+        parts.extend((n > 0).then(|| format!("{} {}", thousands(n), fault.trial_words()[1])));
+    }
+    if !kept.is_empty() {
+        sentence += &format!(", {} did not in {}", kept.len(), parts.join(" and "));
     }
     sentence
 }

@@ -53,6 +53,7 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
         systems => systems.join(" and "),
     };
     let plan = match seeds.as_slice() {
+        [seed] if !kills(grid) => format!("Seed {}.", seed.0),
         [seed] => format!(
             "Seed {}: every cell gets the same plan, kills at the same positions in its saves (“2.37 saves after \
              recovery”), however long a save takes. Kills follow the wall clock: the seed repeats the plan, not each outcome.",
@@ -61,16 +62,29 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
         seeds => format!("{} seeds: the cells do not share a plan.", seeds.len()),
     };
     let late = late(grid);
-    let mut conditions = vec![
-        plan,
+    let mut conditions = vec![plan];
+    if plans.iter().any(|plan| plan.is_exhaustive()) {
+        conditions.push(
+            "Crash points and failing calls are those of one recorded run of each target: the same calls give the same \
+             outcomes on every run. Crash states that fail were reached by a real SIGKILL as well, and so was a sample of the others."
+                .to_owned(),
+        );
+    }
+    conditions.extend([
         duty(grid),
         format!("File system {system}. {}; {machine}.", environment.kernel),
         "Saves per second are those of the killed lives: all saves that returned, over the time that they took. These are \
          many more than the control's, and so vary less."
             .to_owned(),
-    ];
+    ]);
     conditions.extend(late);
     conditions
+}
+
+/// Whether anything is killed at random: what the table of guarantees is about. A grid without any fault has it too, to say so.
+pub(super) fn kills(grid: &RecordedGrid) -> bool {
+    let cells = &grid.grid.cells;
+    cells.iter().any(|cell| cell.plan.kills()) || !cells.iter().any(|cell| cell.plan.is_exhaustive())
 }
 
 /// Where writers outran the clock: their kills fell at rest, and say less than their number.
@@ -148,20 +162,29 @@ pub(super) fn limits(grid: &RecordedGrid) -> Vec<(String, String)> {
         .flatten()
         .next()
         .map_or(&grid.grid.environment.file_system.kind, |cell| &cell.run.environment.file_system.kind);
-    let kills = grid.grid.cells.iter().any(|cell| cell.plan.faults.contains(&Fault::Kill));
+    let planned = |fault| grid.grid.cells.iter().any(|cell| cell.plan.faults.contains(&fault));
     let mut limits = Vec::new();
     let mut say = |name: &str, words: String| limits.push((name.to_owned(), words));
-    if kills {
+    if planned(Fault::Kill) || planned(Fault::Sweep) {
         say(
             "power loss",
             "SIGKILL is not power loss: the system survives and keeps what was written. What was never synced can still \
              be lost when the power goes, also by a strategy that kept everything here."
                 .to_owned(),
         );
+    }
+    if planned(Fault::Kill) {
         say(
             "each moment",
             "Kills fall at random moments. A window that was never hit was not tested, and no failure in n kills only says \
              that the rate is below about 3/n."
+                .to_owned(),
+        );
+    }
+    if planned(Fault::Sweep) || planned(Fault::Io) {
+        say(
+            "other calls",
+            "A sweep knows the calls of the run that it recorded: another input, and a longer run, may make others."
                 .to_owned(),
         );
     }

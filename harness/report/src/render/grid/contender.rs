@@ -24,13 +24,23 @@ pub(super) fn all(grid: &RecordedGrid) -> Vec<Contender<'_>> {
 /// The name of the cell with `plan` among those of `grid`: "direct", "direct × signals, lenient".
 #[must_use]
 pub fn label(grid: &RecordedGrid, plan: &Plan) -> String {
-    let target = &plan.target;
-    let mut label = target.strategy.clone();
+    joined(grid, plan, others(grid, plan).into_iter().chain(under(grid, plan)).collect())
+}
+
+/// The name of a target, with the `rest` that tells it from others.
+fn joined(grid: &RecordedGrid, plan: &Plan, rest: Vec<String>) -> String {
+    let mut label = plan.target.strategy.clone();
     if differ(grid, |plan| &plan.target.workload) {
-        label += &format!(" × {}", target.workload);
+        label += &format!(" × {}", plan.target.workload);
     }
-    let rest = others(grid, plan);
     if rest.is_empty() { label } else { format!("{label}, {}", rest.join(", ")) }
+}
+
+/// The faults of `plan`, where another plan has the same target under others.
+fn under(grid: &RecordedGrid, plan: &Plan) -> Option<String> {
+    let names = || plan.faults.iter().map(|fault| fault.name()).collect::<Vec<_>>().join(", ");
+    let same = |other: &Plan| (&other.target, other.seed) == (&plan.target, plan.seed) && other.faults != plan.faults;
+    grid.grid.cells.iter().any(|cell| same(&cell.plan)).then(|| format!("under {}", names()))
 }
 
 /// What tells `plan` from the other plans, beside its strategy and workload.
@@ -62,8 +72,20 @@ impl<'g> Contender<'g> {
         label(self.grid, &self.planned.plan)
     }
 
-    /// The same in parts: the strategy, then the rest.
+    /// The name of its target, whichever faults it is under.
+    pub(super) fn target_label(&self) -> String {
+        joined(self.grid, &self.planned.plan, others(self.grid, &self.planned.plan))
+    }
+
+    /// Its name in parts: the strategy, then the rest.
     pub(super) fn label_parts(&self) -> (&'g str, Vec<String>) {
+        let (strategy, mut rest) = self.target_parts();
+        rest.extend(under(self.grid, &self.planned.plan));
+        (strategy, rest)
+    }
+
+    /// The name of its target in parts.
+    pub(super) fn target_parts(&self) -> (&'g str, Vec<String>) {
         let target = &self.planned.plan.target;
         let workload = differ(self.grid, |plan| &plan.target.workload).then(|| target.workload.clone());
         (&target.strategy, workload.into_iter().chain(others(self.grid, &self.planned.plan)).collect())
@@ -81,6 +103,11 @@ impl<'g> Contender<'g> {
     /// Its kills in the very first start.
     pub(super) fn first_starts(&self) -> Option<&'g ResultRow> {
         self.row(Fault::Kill, Some(Start::First))
+    }
+
+    /// Its rows of everything that was injected, with a state installed.
+    pub(super) fn faulty(&self) -> impl Iterator<Item = &'g ResultRow> {
+        self.rows().filter(|row| row.fault != Fault::None && row.start == Some(Start::Again))
     }
 
     /// Its rows.

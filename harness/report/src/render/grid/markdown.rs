@@ -7,11 +7,11 @@ use crashtest_model::{Finding, Standing};
 use super::conclusion::{GridConclusion, GridJudgement};
 use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, bound, mark};
-use super::{agreement, conditions, metadata};
+use super::{agreement, conditions, faults, metadata};
 use crate::RecordedGrid;
 use crate::number::thousands;
 use crate::render::markdown::{code, plain};
-use crate::render::{findings, histogram, row};
+use crate::render::{findings, histogram, row, swept};
 
 /// Cells that have rows in the table; with the longest texts they stay below the limit.
 const MOST_ROWS: usize = 400;
@@ -29,7 +29,10 @@ pub fn markdown(grid: &RecordedGrid) -> String {
     let cells = contender::all(grid);
     head(&mut text, grid);
     departures(&mut text, &cells);
-    table(&mut text, &cells);
+    by_fault(&mut text, &cells);
+    if conditions::kills(grid) {
+        table(&mut text, &cells);
+    }
     examples(&mut text, &cells);
     standings(&mut text, &cells);
     kept(&mut text, &cells);
@@ -68,6 +71,30 @@ fn departures(text: &mut String, cells: &[Contender<'_>]) {
     text.push_str("### Not as documented, worst first\n\n");
     for cell in departed.iter().take(MOST_ROWS) {
         let _ = writeln!(text, "- **{}**: {}", plain(&cell.label()), plain(&agreement::words(cell.summary)));
+    }
+    text.push('\n');
+}
+
+/// The worst under each fault, where there are several kinds.
+fn by_fault(text: &mut String, cells: &[Contender<'_>]) {
+    let faults = faults::faults(cells);
+    if faults.is_empty() {
+        return;
+    }
+    let headings: String = faults.iter().map(|fault| format!(" {fault} |")).collect();
+    let _ = writeln!(
+        text,
+        "### The worst under each fault\n\n| strategy |{headings}\n|---|{}",
+        "---|".repeat(faults.len())
+    );
+    let lines = faults::lines(cells, &faults);
+    for line in lines.iter().take(MOST_ROWS) {
+        let worst: String = line.worst.iter().map(|worst| format!(" {} |", worst.words().join(" "))).collect();
+        let _ = writeln!(text, "| {} |{worst}", plain(&line.contender.target_label()));
+    }
+    text.push('\n');
+    for line in faults::legend(cells, &faults) {
+        let _ = writeln!(text, "{}  ", plain(&line));
     }
     text.push('\n');
 }
@@ -134,6 +161,10 @@ fn example(cell: &Contender<'_>, finding: &Finding) -> String {
         for cost in kills.consequences.iter().take(MOST_COSTS) {
             let _ = writeln!(text, "- cost: {} {}", thousands(cost.count), plain(&cost.words));
         }
+    }
+    for row in cell.faulty().filter(|row| row.fault.is_exhaustive()) {
+        let _ = writeln!(text, "- {}: {}", row.fault, row::failures_words(row));
+        swept::notes(row).iter().for_each(|note| text += &format!("  - {}\n", plain(note)));
     }
     if let Some(first) = cell.first_starts().filter(|row| row::violations(row) > 0) {
         let _ = writeln!(text, "- {}", row::failures_words(first));

@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 16;
 
 /// How much room cells take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+pub(super) enum Room {
     /// A line a heading, a line a cell.
     Wide,
     /// Headings over several lines, a line a cell.
@@ -23,37 +23,42 @@ enum Room {
 }
 
 /// A column: its heading, and for each row the lines of its cell with their colour.
-struct Column {
-    heading: &'static str,
-    cells: Vec<(Vec<String>, Option<Ink>)>,
-    right: Align,
+pub(super) struct Column {
+    pub(super) heading: &'static str,
+    pub(super) cells: Vec<(Vec<String>, Option<Ink>)>,
+    pub(super) right: Align,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Align {
+pub(super) enum Align {
     Left,
     Right,
 }
 
 /// The tables over `cells`, each as its lines.
 pub(super) fn tables(cells: &[Contender<'_>], columns: &[Guarantee], width: usize, color: Color) -> Vec<Vec<String>> {
-    let all = |room| {
+    fitted(width, color, |room| {
         let guarantees = columns.iter().map(|column| guarantee_column(cells, *column, room)).collect::<Vec<_>>();
-        (names(cells, room), guarantees, evidence_columns(cells))
-    };
+        (names(cells, room), vec![guarantees, evidence_columns(cells)])
+    })
+}
+
+/// The groups of columns beside their label as one table, with as much room as `width` allows; else each group stacked.
+pub(super) fn fitted(
+    width: usize,
+    color: Color,
+    columns: impl Fn(Room) -> (Column, Vec<Vec<Column>>),
+) -> Vec<Vec<String>> {
     for room in [Room::Wide, Room::Medium, Room::Narrow] {
-        let (label, guarantees, evidence) = all(room);
-        let every: Vec<&Column> = guarantees.iter().chain(&evidence).collect();
+        let (label, groups) = columns(room);
+        let every: Vec<&Column> = groups.iter().flatten().collect();
         if width_of(&label, &every, room) <= width {
             return vec![draw(&label, &every, room, color)];
         }
     }
-    let (label, guarantees, evidence) = all(Room::Narrow);
-    let mut drawn = Vec::new();
-    for group in [&guarantees, &evidence] {
-        drawn.extend(stacked(&label, group, width).iter().map(|part| draw(&label, part, Room::Narrow, color)));
-    }
-    drawn
+    let (label, groups) = columns(Room::Narrow);
+    let parts = groups.iter().flat_map(|group| stacked(&label, group, width));
+    parts.map(|part| draw(&label, &part, Room::Narrow, color)).collect()
 }
 
 /// `columns` in as few parts as fit `width`, each beside the label.
@@ -71,15 +76,22 @@ fn stacked<'c>(label: &Column, columns: &'c [Column], width: usize) -> Vec<Vec<&
 }
 
 fn names(cells: &[Contender<'_>], room: Room) -> Column {
-    let lines = |cell: &Contender<'_>| match room {
-        Room::Wide | Room::Medium => vec![cell.label()],
+    let lines = |cell: &Contender<'_>| {
+        let (strategy, rest) = cell.label_parts();
+        name_lines(&cell.label(), strategy, &rest, room)
+    };
+    Column { heading: "strategy", cells: cells.iter().map(|cell| (lines(cell), None)).collect(), right: Align::Left }
+}
+
+/// `label` in one line, or its parts, the strategy and the rest, in several.
+pub(super) fn name_lines(label: &str, strategy: &str, rest: &[String], room: Room) -> Vec<String> {
+    match room {
+        Room::Wide | Room::Medium => vec![label.to_owned()],
         Room::Narrow => {
-            let (strategy, rest) = cell.label_parts();
             let rest: Vec<String> = rest.iter().map(|word| format!("  {word}")).collect();
             [broken_name(strategy), rest].concat()
         }
-    };
-    Column { heading: "strategy", cells: cells.iter().map(|cell| (lines(cell), None)).collect(), right: Align::Left }
+    }
 }
 
 /// `forward-journal-promote` → `forward-journal-`, `promote`.

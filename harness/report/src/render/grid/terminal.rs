@@ -5,11 +5,11 @@ use crashtest_model::Standing;
 use super::conclusion::{GridConclusion, GridJudgement};
 use super::contender::{self, Contender};
 use super::guarantee::Guarantee;
-use super::{agreement, conditions, metadata, table};
+use super::{agreement, conditions, faults, metadata, table};
 use crate::RecordedGrid;
 use crate::number::thousands;
 use crate::render::page::{Color, Page, Style};
-use crate::render::{findings, histogram, row};
+use crate::render::{findings, histogram, row, swept};
 
 /// The report for a terminal of `width` columns. Only replay lines and paths may be longer, so that they can be copied.
 #[must_use]
@@ -18,7 +18,10 @@ pub fn terminal(grid: &RecordedGrid, width: u16, color: Color) -> String {
     let cells = contender::all(grid);
     page.wrapped_in("", &conditions::subject(grid), Some(Style::Bold));
     page.wrapped("  ", &grid.grid.why);
-    guarantees(&mut page, &cells);
+    by_fault(&mut page, &cells);
+    if conditions::kills(grid) {
+        guarantees(&mut page, &cells);
+    }
     for cell in cells.iter().filter(|cell| cell.example().is_some()) {
         failures(&mut page, cell);
     }
@@ -36,6 +39,25 @@ pub fn terminal(grid: &RecordedGrid, width: u16, color: Color) -> String {
     }
     verdict(&mut page, grid);
     page.finish()
+}
+
+/// The worst under each fault, where there are several kinds.
+fn by_fault(page: &mut Page, cells: &[Contender<'_>]) {
+    let faults = faults::faults(cells);
+    if faults.is_empty() {
+        return;
+    }
+    page.heading("The worst under each fault", "");
+    for (n, lines) in faults::tables(cells, &faults, page.width, page.color).iter().enumerate() {
+        if n > 0 {
+            page.blank();
+        }
+        lines.iter().for_each(|line| page.line(line));
+    }
+    page.blank();
+    for line in faults::legend(cells, &faults) {
+        page.wrapped_in("  ", &line, Some(Style::Dim));
+    }
 }
 
 /// The tables and how they are read.
@@ -73,6 +95,12 @@ fn failures(page: &mut Page, cell: &Contender<'_>) {
         for (n, cost) in kills.consequences.iter().enumerate() {
             let label = if n == 0 { "  cost    " } else { "          " };
             page.wrapped(label, &format!("{} {}", thousands(cost.count), cost.words));
+        }
+    }
+    for row in cell.faulty().filter(|row| row.fault.is_exhaustive()) {
+        page.wrapped(&format!("  {:<8}", row.fault), &row::failures_words(row));
+        for note in swept::notes(row) {
+            page.wrapped_in("          ", &note, Some(Style::Warn));
         }
     }
     if let Some(first) = cell.first_starts().filter(|row| row::violations(row) > 0) {

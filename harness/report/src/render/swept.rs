@@ -1,0 +1,70 @@
+//! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
+
+use crashtest_model::{Fault, Plan, ResultRow};
+
+use crate::number::thousands;
+
+/// Names that one note lists.
+const MOST_NAMES: usize = 8;
+
+/// Whether a second run with the same seed comes to the same, in a sentence for each kind of fault that was planned.
+pub(super) fn repeats(plan: &Plan) -> String {
+    let mut sentences = Vec::new();
+    if plan.kills() || !plan.is_exhaustive() {
+        sentences.push("Kills follow the wall clock: the seed repeats the plan, not each outcome.");
+    }
+    if plan.is_exhaustive() {
+        sentences.push(
+            "Crash points and failing calls are those of one recorded run: the same calls give the same outcomes.",
+        );
+    }
+    sentences.join(" ")
+}
+
+/// "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording; 31 distinct crash states were swept again, in recovery and the first save after it".
+pub(super) fn recording_words(row: &ResultRow) -> Option<String> {
+    let swept = row.swept.as_ref()?;
+    let mut words = format!("of {} calls in one recorded run", thousands(swept.calls));
+    let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
+    if real < row.trials {
+        words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
+    }
+    if swept.nested > 0 {
+        words += &format!(
+            "; {} distinct crash states were swept again, in recovery and the first save after it",
+            thousands(swept.nested)
+        );
+    }
+    Some(words)
+}
+
+/// What the recording could not see, a sentence each.
+pub(super) fn notes(row: &ResultRow) -> Vec<String> {
+    let Some(swept) = &row.swept else { return Vec::new() };
+    let mut notes = Vec::new();
+    if swept.differs {
+        notes.push("two runs made different calls: every crash point was reached by a real kill".to_owned());
+    }
+    let mut name = |names: &[String], words: &str| {
+        if !names.is_empty() {
+            notes.push(format!("{words}: {}", listed(names)));
+        }
+    };
+    name(
+        &swept.unmodelled,
+        "calls that may change files, whose effect is in no crash state, as crashtest has no model of them",
+    );
+    name(&swept.mapped, "files written through a shared mapping: in which order is not known");
+    name(&swept.outside, "files written outside the state directory, which no crash state holds");
+    notes
+}
+
+/// The first of `names`, and how many more there are; on one line, whatever a file is called.
+pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let clean = |name: &S| name.as_ref().chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
+    let mut words: Vec<String> = names.iter().take(MOST_NAMES).map(clean).collect();
+    if names.len() > MOST_NAMES {
+        words.push(format!("and {} more", thousands((names.len() - MOST_NAMES) as u64)));
+    }
+    words.join(", ")
+}
