@@ -168,8 +168,6 @@ pub(crate) fn plan(
             jobs: budget.jobs.unwrap_or_else(machine::processors),
         },
         fresh: false,
-        tears: crashtest_model::Tears::Kernel,
-        max_states: None,
         limit_ms: values::millis(limit.limit).max(1),
         sandbox_parent: state.dir.clone().unwrap_or_default(),
         planted: None,

@@ -26,7 +26,7 @@ pub use consequences::{ConsequencePhrase, Consequences};
 pub use fault::{Fault, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
-pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec, Tears};
+pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};

@@ -60,18 +60,6 @@ pub enum HarnessBug {
     WorkerDies,
 }
 
-/// Where inside a write a crash may come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tears {
-    /// At page boundaries of the file: a kernel looks for a fatal signal inside write(2) only between chunks that end at multiples
-    /// of a page of the file offset (mm/filemap.c, `generic_perform_write`).
-    #[default]
-    Kernel,
-    /// At any byte: POSIX promises nothing of a write that did not return. SIGKILL does not produce these on Linux.
-    Posix,
-}
-
 /// One campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -94,12 +82,6 @@ pub struct Plan {
     pub budget: Budget,
     /// A fresh directory for each trial instead of life after life.
     pub fresh: bool,
-    /// Where a sweep tears writes.
-    #[serde(default)]
-    pub tears: Tears,
-    /// At most so many crash points of each life that is swept; `None`: all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_states: Option<u64>,
     /// The limit for one recovery or one save, in milliseconds.
     pub limit_ms: u64,
     /// Where the sandbox is made.
@@ -225,8 +207,6 @@ mod tests {
             seed: Seed(seed),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
-            tears: Tears::Kernel,
-            max_states: None,
             limit_ms: 1000,
             sandbox_parent: "/tmp".into(),
             planted: None,

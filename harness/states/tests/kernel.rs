@@ -9,8 +9,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crashtest_model::Tears;
 use crashtest_model::{Action, At, CallIndex, CrashPoint, Data, FileId, Operation, Progress, Seed, Trace};
-use crashtest_states::{Entry, Snapshot, Tears, crash_points, crash_states, distinct};
+use crashtest_states::{Entry, Snapshot, crash_points, crash_states, distinct};
 use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{linkat, mkfifo, truncate};

@@ -77,8 +77,6 @@ impl Canary {
             seed: Seed(1),
             budget: Budget { iterations: Some(iterations), duration_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
-            tears: crashtest_model::Tears::Kernel,
-            max_states: None,
             limit_ms: 200,
             sandbox_parent: dir.to_owned(),
             planted: self.bug,

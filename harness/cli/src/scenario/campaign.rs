@@ -123,8 +123,6 @@ impl Settings {
                 jobs,
             },
             fresh: self.fresh,
-            tears: crashtest_model::Tears::Kernel,
-            max_states: None,
             limit_ms: values::millis(self.limit).max(1),
             sandbox_parent: Default::default(),
             planted: None,
