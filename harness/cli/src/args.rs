@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::trace::TraceArgs;
 use crate::command::{
     compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs,
     report::ReportArgs, run::RunArgs,
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run the campaigns of a scenario file, and say whether each shows what is documented
     Matrix(MatrixArgs),
+    /// Show the file operations of a program, as crashtest sees them
+    Trace(TraceArgs),
     /// Show one failure again
     Replay(ReplayArgs),
     /// Render a run again, from its results folder alone

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
+use crashtest_engine::{Blame, End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
@@ -156,7 +156,7 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
             })
         }
         Err(error) => Ended {
-            end: End::Broken { why: error.to_string(), hint: error.hint(), environment: true },
+            end: End::Broken { why: error.to_string(), hint: error.hint(), blame: error.blame() },
             rows: Default::default(),
             elapsed_s: 0.0,
         },
@@ -218,8 +218,15 @@ fn stopped(ended: &Ended, plan: &Plan) -> Option<String> {
 
 fn problem(end: End) -> Option<Problem> {
     match end {
-        End::Broken { why, hint, environment: true } => Some(Problem::usage(format!("failed to {why}")).hint(hint)),
-        End::Broken { why, hint, environment: false } => Some(Problem::bug(format!("failed to {why}")).hint(hint)),
+        End::Broken { why, hint, blame } => {
+            let why = format!("failed to {why}");
+            let problem = match blame {
+                Blame::Input => Problem::usage(why),
+                Blame::Machine => Problem::lacking(why),
+                Blame::Us => Problem::bug(why),
+            };
+            Some(problem.hint(hint))
+        }
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crashtest_engine::{End, Ended};
+use crashtest_engine::{Blame, End, Ended};
 use crashtest_model::{GridSummary, Plan, Standing, Start, vacuity};
 
 /// How the program ends.
@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Inconclusive = 3,
     /// The control failed: this says more about the set-up than about crashes.
     ControlFailed = 4,
+    /// This machine lacks what the fault needs.
+    Lacking = 5,
     /// A bug of crashtest.
     Bug = 70,
     /// Interrupted; a partial report was written.
@@ -31,13 +33,14 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// The exit of a campaign: the first that applies of 70, 130, 2, 4, 1, 3, 0.
+    /// The exit of a campaign: the first that applies of 70, 130, 2, 5, 4, 1, 3, 0.
     #[must_use]
     pub(crate) fn of(ended: &Ended, plan: &Plan) -> Exit {
         match &ended.end {
-            End::Broken { environment: false, .. } => return Exit::Bug,
+            End::Broken { blame: Blame::Us, .. } => return Exit::Bug,
             End::Interrupted => return Exit::Interrupted,
-            End::Broken { environment: true, .. } => return Exit::Usage,
+            End::Broken { blame: Blame::Input, .. } => return Exit::Usage,
+            End::Broken { blame: Blame::Machine, .. } => return Exit::Lacking,
             End::ControlFailed => return Exit::ControlFailed,
             End::Finished | End::TimeUp | End::EnoughFailures => {}
         }
@@ -54,7 +57,8 @@ impl Exit {
     /// documented), 1 (a cell is not as documented), 3 (a cell proves nothing), 0.
     #[must_use]
     pub(crate) fn of_grid(cells: &[Exit], summary: &GridSummary) -> Exit {
-        let ended = [Exit::Bug, Exit::Interrupted, Exit::Usage].into_iter().find(|exit| cells.contains(exit));
+        let ended =
+            [Exit::Bug, Exit::Interrupted, Exit::Usage, Exit::Lacking].into_iter().find(|exit| cells.contains(exit));
         ended.unwrap_or_else(|| match summary.cells.iter().map(|cell| cell.standing).min() {
             Some(Standing::ControlFailed) => Exit::ControlFailed,
             Some(Standing::Differs) => Exit::Broken,

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => command::run::run(&args),
         Command::Compare(args) => command::compare::compare(&args),
+        Command::Trace(args) => command::trace::trace(&args),
         Command::Replay(args) => command::replay::replay(&args),
         Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(&args),

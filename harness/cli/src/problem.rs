@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crashtest_engine::EngineError;
+use crashtest_engine::{Blame, EngineError};
 use crashtest_report::FolderError;
 
 use crate::exit::Exit;
@@ -29,6 +29,11 @@ impl Problem {
     /// Bad input.
     pub(crate) fn usage(message: impl Into<String>) -> Problem {
         Problem { said: Said::Message(message.into()), hints: Vec::new(), exit: Exit::Usage }
+    }
+
+    /// This machine lacks what was asked for.
+    pub(crate) fn lacking(message: impl Into<String>) -> Problem {
+        Problem { exit: Exit::Lacking, ..Problem::usage(message) }
     }
 
     /// Bad input in a file, as a rendered report that shows the place.
@@ -64,7 +69,11 @@ impl fmt::Display for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Problem {
         let message = format!("failed to {error}");
-        let problem = if error.is_usage() { Problem::usage(message) } else { Problem::bug(message) };
+        let problem = match error.blame() {
+            Blame::Input => Problem::usage(message),
+            Blame::Machine => Problem::lacking(message),
+            Blame::Us => Problem::bug(message),
+        };
         problem.hint(error.hint())
     }
 }

@@ -11,7 +11,7 @@ use support::{Place, count, kills, verdicts};
 
 #[test]
 fn every_planted_bug_shows_its_documented_verdict_and_exit() {
-    // The canary, what must show, the exit.
+    // The canary, what must show, the exit. The last four have bugs that show when a call fails.
     let canaries = [
         ("planted-rename-first", "torn", 1),
         ("planted-unlink-first", "missing", 1),
@@ -25,12 +25,18 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
         ("planted-invent", "accepted-garbage", 1),
         ("planted-hang", "wont-open", 1),
         ("planted-panic", "wont-open", 1),
+        ("planted-short-write", "false-ack", 1),
+        ("planted-fsync-ignored", "false-ack", 1),
+        ("planted-fsync-retried", "false-ack", 1),
+        ("planted-truncated", "torn", 1),
     ];
+    let of_failing_calls = &canaries[12..];
     let listed = Place::new().crashtest("list strategies --planted").out;
     assert_eq!(listed.matches("planted-").count(), canaries.len(), "every canary has its line here");
     for (canary, verdict, exit) in canaries {
-        let (status, summary) =
-            Place::new().campaign(canary, "--iterations 100 --limit 200ms --jobs 1 --state-size 16KiB");
+        let fault = if of_failing_calls.iter().any(|(name, ..)| *name == canary) { "io" } else { "kill" };
+        let options = format!("--fault {fault} --iterations 100 --limit 200ms --jobs 1 --state-size 16KiB");
+        let (status, summary) = Place::new().campaign(canary, &options);
         assert!(verdicts(&summary).contains(&verdict.to_owned()), "{canary}: {:?}", verdicts(&summary));
         assert_eq!(status, Some(exit), "{canary}");
     }
@@ -199,8 +205,8 @@ fn a_trial_that_passed_does_not_show_as_a_failure() {
 fn the_options_do_what_they_say() {
     let place = Place::new();
     let (exit, summary) = place.campaign("direct", "--iterations 5000 --max-failures 5 --jobs 1");
-    let trials =
-        kills(&summary, "again")["trials"].as_u64().unwrap_or(0) + kills(&summary, "first")["trials"].as_u64().unwrap();
+    let trials: u64 =
+        ["again", "first"].iter().map(|start| kills(&summary, start)["trials"].as_u64().unwrap_or(0)).sum();
     assert!(exit == Some(1) && trials < 1000, "--max-failures ended it after {trials}");
 
     let (exit, summary) = place.campaign("atomic", "--fault none");

@@ -54,7 +54,7 @@ fn wait_for_victims(place: &Place) {
 
 /// A victim that never returns from its save, and a worker that waits for it and says nothing: neither notices a closed pipe.
 fn stuck(place: &Place) -> Child {
-    let child = start(place, "planted-stall --limit 1m");
+    let child = start(place, "planted-stall --limit 1m --jobs 1");
     let mut before = (Instant::now(), Vec::new());
     wait_until("a victim that is stuck", || {
         let now = alive(place);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crashtest_linux::supervision;
 use crashtest_model::{Aim, FailureDetail, Fault, Plan, Rows, SERIES_LENGTH, Start, StrategyInfo, TrialRecord};
 
-use crate::error::EngineError;
+use crate::error::{Blame, EngineError};
 use crate::event::Event;
 use crate::message::{Job, Order, Part, Report};
 use crate::pool::{FromWorker, Worker};
@@ -55,8 +55,8 @@ pub enum End {
         why: String,
         /// What a person can do about it.
         hint: Option<String>,
-        /// Whether the sandbox or the machine is to blame, rather than crashtest.
-        environment: bool,
+        /// Whose affair it is.
+        blame: Blame,
     },
 }
 
@@ -127,7 +127,7 @@ pub fn run(
     let end = campaign.run(stop).unwrap_or_else(|error| End::Broken {
         why: error.to_string(),
         hint: error.hint(),
-        environment: error.is_usage(),
+        blame: error.blame(),
     });
     let elapsed_s = campaign.trials_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
     // Killed and waited for here, before anybody touches the sandbox.
@@ -186,7 +186,7 @@ impl Campaign<'_> {
                 self.count(&record, evidence);
                 Ok((self.trials_began.is_none() && self.control_failed()).then_some(End::ControlFailed))
             }
-            Report::Failed { why, hint, environment } => Ok(Some(End::Broken { why, hint, environment })),
+            Report::Failed { why, hint, blame } => Ok(Some(End::Broken { why, hint, blame })),
             Report::Done => {
                 if self.trials_began.is_none() {
                     if self.control_failed() {

@@ -48,12 +48,27 @@ pub enum EngineError {
     /// This machine does not let a program be traced, which the fault needs.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A user's own program cannot be run.
+    #[error("run a program: {0}")]
+    Program(String),
     /// A child could not be waited for.
     #[error("wait for a victim: {0}")]
     Wait(io::Error),
     /// No such strategy or workload in the registry.
     #[error("make the target `{0}`: it is not in the registry")]
     UnknownTarget(String),
+}
+
+/// Whose affair an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// What the person asked for cannot be had: another directory, more room.
+    Input,
+    /// This machine lacks what the fault needs.
+    Machine,
+    /// Something broke underway that should not.
+    Us,
 }
 
 impl EngineError {
@@ -87,10 +102,17 @@ impl EngineError {
         }
     }
 
-    /// Whether what the person asked for cannot be had here (bad input), rather than something having broken underway.
+    /// Whose affair it is.
     #[must_use]
-    pub fn is_usage(&self) -> bool {
-        matches!(self, EngineError::Sandbox { .. } | EngineError::Small { .. } | EngineError::Environment { .. })
+    pub fn blame(&self) -> Blame {
+        match self {
+            EngineError::Sandbox { .. }
+            | EngineError::Small { .. }
+            | EngineError::Environment { .. }
+            | EngineError::Program(_) => Blame::Input,
+            EngineError::Trace(TraceError::Forbidden(_)) => Blame::Machine,
+            _ => Blame::Us,
+        }
     }
 
     pub(crate) fn sandbox(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use crate::error::Blame;
 use crashtest_model::{Plan, TrialRecord};
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +81,7 @@ pub(crate) enum Report {
         why: String,
         /// What a person can do about it.
         hint: Option<String>,
-        /// Whether it is the machine or the sandbox.
-        environment: bool,
+        /// Whose affair it is.
+        blame: Blame,
     },
 }

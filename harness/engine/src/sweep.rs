@@ -213,7 +213,7 @@ impl Sweep<'_, '_> {
             let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
-            let sampled = told.trial % CONFIRMED_SHARE == 0;
+            let sampled = told.trial.is_multiple_of(CONFIRMED_SHARE);
             let mut landed = Landed::Derived;
             if verdict != Verdict::Intact || sampled {
                 match self.confirm(life, *point)? {

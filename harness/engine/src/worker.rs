@@ -30,7 +30,7 @@ pub fn serve(registry: &dyn Registry) -> bool {
     match work(registry, &mut output) {
         Ok(()) => true,
         Err(error) => {
-            let report = Report::Failed { why: error.to_string(), hint: error.hint(), environment: error.is_usage() };
+            let report = Report::Failed { why: error.to_string(), hint: error.hint(), blame: error.blame() };
             let _ = tell(&mut output, &report);
             false
         }

@@ -286,7 +286,6 @@ impl Board {
     }
 
     // What both read.
-
     /// Whether the victim waits for the kill where it was to be held.
     #[must_use]
     pub fn is_held(self) -> bool {

@@ -32,6 +32,7 @@ struct Canary {
     summary: String,
     strategy: String,
     bug: Option<HarnessBug>,
+    fault: Fault,
     expected: Vec<Verdict>,
     exit: Exit,
 }
@@ -40,12 +41,13 @@ impl Canary {
     /// The canary that a planted strategy is, with what it is documented to show.
     fn of(info: StrategyInfo) -> Canary {
         let expected = |fault| info.expectation(Loader::Strict, fault, Start::Again).map(|e| e.must.clone());
-        let (exit, expected) = match (expected(Fault::None), expected(Fault::Kill)) {
-            (Some(control), _) => (Exit::ControlFailed, control),
-            (None, Some(kill)) if kill == [Verdict::Inconclusive] => (Exit::Inconclusive, kill),
-            (None, kill) => (Exit::Broken, kill.unwrap_or_default()),
+        let (fault, exit, expected) = match (expected(Fault::None), expected(Fault::Kill), expected(Fault::Io)) {
+            (Some(control), ..) => (Fault::Kill, Exit::ControlFailed, control),
+            (None, Some(kill), _) if kill == [Verdict::Inconclusive] => (Fault::Kill, Exit::Inconclusive, kill),
+            (None, Some(kill), _) => (Fault::Kill, Exit::Broken, kill),
+            (None, None, io) => (Fault::Io, Exit::Broken, io.unwrap_or_default()),
         };
-        Canary { name: info.name.clone(), summary: info.summary, strategy: info.name, bug: None, expected, exit }
+        Canary { name: info.name.clone(), summary: info.summary, strategy: info.name, bug: None, fault, expected, exit }
     }
 
     fn harness(name: &str, summary: &str, bug: HarnessBug) -> Canary {
@@ -54,6 +56,7 @@ impl Canary {
             summary: summary.to_owned(),
             strategy: "atomic".to_owned(),
             bug: Some(bug),
+            fault: Fault::Kill,
             expected: vec![Verdict::Inconclusive],
             exit: Exit::Inconclusive,
         }
@@ -70,7 +73,7 @@ impl Canary {
                 state_size: Bytes::kib(32),
                 idle_us: 0,
             },
-            faults: vec![Fault::Kill],
+            faults: vec![self.fault],
             kill_at: KillAt::Any,
             tears: Tears::Kernel,
             max_states: None,

@@ -7,6 +7,5 @@ pub(crate) mod matrix;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod run;
-#[cfg_attr(not(test), expect(dead_code, reason = "a command once the engine can trace one"))]
 pub(crate) mod trace;
 pub(crate) mod worker;

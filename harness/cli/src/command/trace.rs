@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use crashtest_model::Trace;
@@ -9,6 +10,8 @@ use crashtest_report::render;
 
 use super::run::OutputFormat;
 use crate::console;
+use crate::exit::Exit;
+use crate::problem::Problem;
 
 /// Show the file operations of a program, as crashtest sees them
 ///
@@ -34,8 +37,19 @@ pub(crate) struct TraceArgs {
     pub command: Vec<OsString>,
 }
 
+/// How long a program is traced at most.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Runs the command.
+pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
+    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+    let traced = crashtest_engine::trace_program(&args.command, &dir, LIMIT)?;
+    show(&traced.trace, &traced.status, args.output_format);
+    Ok(Exit::Clean)
+}
+
 /// Prints `trace`; `status` says how the program ended: "exit status 0".
-pub(crate) fn show(trace: &Trace, status: &str, format: OutputFormat) {
+fn show(trace: &Trace, status: &str, format: OutputFormat) {
     console::print(&match format {
         OutputFormat::Text => render::trace::terminal(trace, status, console::width(), console::color()),
         OutputFormat::Json => render::trace::json(trace),

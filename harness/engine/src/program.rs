@@ -1,0 +1,62 @@
+//! Somebody's own program, traced once.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crashtest_linux::process::Exit;
+use crashtest_linux::trace::{self, Ending};
+use crashtest_model::{Progress, Trace};
+
+use crate::error::EngineError;
+use crate::record::{Orders, Recorder};
+
+/// The exit status of a program that could not be started, as shells have it.
+const NOT_STARTED: i32 = 127;
+
+/// A program that was traced.
+#[derive(Clone, Debug)]
+pub struct TracedProgram {
+    /// What it did below the state directory.
+    pub trace: Trace,
+    /// How it ended: "exit status 0".
+    pub status: String,
+}
+
+/// Runs `command` with `dir` as its state directory, and records what it does to the files there. This process must have one thread.
+/// Everything that the program has started is dead when this returns.
+///
+/// # Errors
+/// The directory cannot be read, or programs cannot be traced here.
+pub fn trace_program(command: &[OsString], dir: &Path, limit: Duration) -> Result<TracedProgram, EngineError> {
+    let dir = std::fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?;
+    let name = |word: &OsString| match word.to_str() {
+        Some(text) => OsString::from(text.replace("{dir}", &dir.to_string_lossy())),
+        None => word.clone(),
+    };
+    let words: Vec<OsString> = command.iter().map(name).collect();
+    let Some((program, arguments)) = words.split_first() else { return Err(EngineError::Program("no program".into())) };
+    // Nothing but its calls is known of a program that is only traced.
+    let progress = Progress::default;
+    let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("CRASHTEST_DIR", &dir);
+    let started = move || {
+        let _ = command.exec();
+        NOT_STARTED
+    };
+    let traced = trace::trace(started, &mut recorder, limit)?;
+    let (trace, _) = recorder.finish(traced.tasks);
+    let status = match traced.ending {
+        Ending::Exited(Exit::Status(NOT_STARTED)) => {
+            let program = program.to_string_lossy();
+            return Err(EngineError::Program(format!("`{program}` cannot be started, or ended with status 127")));
+        }
+        Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
+        Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),
+        Ending::Killed | Ending::TimeUp => format!("stopped after {} s", limit.as_secs()),
+    };
+    Ok(TracedProgram { trace, status })
+}
