@@ -15,7 +15,7 @@ use crate::command::{
 #[derive(Debug, Parser)]
 #[command(name = "crashtest", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n  crashtest compare direct atomic\n\nExit status: 0 no broken claim · 1 a claim is broken (compare: not as documented) · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
+    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n  crashtest run --strategy direct --fault sweep\n  crashtest compare direct atomic\n\nExit status: 0 no broken claim · 1 a claim is broken (compare: not as documented) · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
 )]
 pub(crate) struct Cli {
     /// What to do.

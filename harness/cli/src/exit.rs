@@ -67,3 +67,36 @@ impl Exit {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use crashtest_model::{Aim, Fault, Outcome, Rows, Seed, Start, TrialRecord, Verdict};
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn plan(faults: &str) -> Plan {
+        match Cli::parse_from(["crashtest", "run", "--strategy", "atomic", "--fault", faults]).command {
+            Command::Run(args) => args.plan().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_planned_fault_without_a_trial_is_inconclusive() {
+        let mut rows = Rows::default();
+        let trial = TrialRecord::planned(0, Fault::None, Start::Again, Seed(0), Aim::Save(0.0));
+        rows.add(&TrialRecord { outcome: Outcome::Judged(Verdict::Intact), ..trial });
+        let ended = Ended { end: End::Finished, rows, elapsed_s: 1.0 };
+        assert_eq!(Exit::of(&ended, &plan("none")), Exit::Clean);
+        for faults in ["kill", "sweep", "none,io"] {
+            assert_eq!(Exit::of(&ended, &plan(faults)), Exit::Inconclusive, "{faults}");
+        }
+    }
+
+    #[test]
+    fn faults_are_planned_each_once_in_their_order() {
+        assert_eq!(plan("io,kill,io,sweep").faults, [Fault::Kill, Fault::Sweep, Fault::Io]);
+    }
+}

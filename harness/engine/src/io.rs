@@ -125,7 +125,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
             if let Some(complaint) = run.complaint {
                 why = format!("{why} (it had reported: {complaint})");
             }
-            let around = story::around(&run.trace, point);
+            let around = run.trace.around_call(injection.call, &injection.failure.to_string(), story::AROUND);
             record.detail = Some(FailureDetail { why, around, ..FailureDetail::default() });
             text = Some(story::text(&run.trace, point, &from.files, &state));
         }

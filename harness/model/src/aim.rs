@@ -75,6 +75,16 @@ pub enum CallFailure {
     Half,
 }
 
+impl fmt::Display for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallFailure::Errno(errno) => write!(f, "fails with {}", ErrorName(*errno)),
+            CallFailure::Short(bytes) => write!(f, "writes only {bytes} bytes"),
+            CallFailure::Half => write!(f, "writes only half"),
+        }
+    }
+}
+
 /// How long a failure lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,11 +108,7 @@ pub struct Injection {
 
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.failure {
-            CallFailure::Errno(errno) => write!(f, "call {} fails with {}", self.call, ErrorName(errno))?,
-            CallFailure::Short(bytes) => write!(f, "call {} writes only {bytes} bytes", self.call)?,
-            CallFailure::Half => write!(f, "call {} writes only half", self.call)?,
-        }
+        write!(f, "call {} {}", self.call, self.failure)?;
         match self.lasting {
             Lasting::Once => Ok(()),
             Lasting::FromThenOn => write!(f, ", and so does every later one that can"),

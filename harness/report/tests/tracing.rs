@@ -104,7 +104,7 @@ fn the_name_of_a_new_file_is_durable_only_once_its_directory_is_synced() {
     let create = || vec![open("a", new, true), write("a", new, 0, 10), fsync("a", Some(new))];
     let last_state = |actions| {
         let text = terminal(&trace(vec![actions]), "", 120, Color::Never);
-        text.lines().filter(|line| line.contains("  fsync")).next_back().unwrap().to_owned()
+        text.lines().rfind(|line| line.contains("  fsync")).unwrap().to_owned()
     };
     assert!(last_state(create()).ends_with("name un-synced"));
     assert!(last_state([create(), vec![fsync(".", None)]].concat()).ends_with("  durable"));

@@ -5,23 +5,16 @@ use std::fmt::Write as _;
 use crashtest_model::{At, CrashPoint, Trace};
 use crashtest_states::{Snapshot, Tree};
 
-/// Calls before and after the crash point that are shown with a failure.
-const BEFORE: usize = 7;
-const AFTER: usize = 3;
+/// Lines around the crash point that are shown with a failure.
+pub(crate) const AROUND: usize = 12;
 /// Bytes around the first difference of a file that are shown.
 const CONTEXT: usize = 48;
 
 const MARK: &str = "← killed here";
 
-/// The calls around `point`, the point marked.
-pub(crate) fn around(trace: &Trace, point: CrashPoint) -> Vec<String> {
-    let at = point.call.0 as usize;
-    lines(trace, point, at.saturating_sub(BEFORE), at + AFTER + 1)
-}
-
 /// The whole trace with the point marked, and each file that the crash left other than it was promised.
 pub(crate) fn text(trace: &Trace, point: CrashPoint, initial: &Snapshot, crash: &Snapshot) -> String {
-    let mut text = lines(trace, point, 0, trace.operations.len()).join("\n");
+    let mut text = lines(trace, point).join("\n");
     text.push_str("\n\nThe files after the last acknowledged save, and after the crash:\n");
     let promised = acknowledged(trace, point, initial);
     let names = |snapshot: &Snapshot| snapshot.entries().map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
@@ -40,11 +33,11 @@ pub(crate) fn text(trace: &Trace, point: CrashPoint, initial: &Snapshot, crash: 
     text
 }
 
-fn lines(trace: &Trace, point: CrashPoint, from: usize, to: usize) -> Vec<String> {
+fn lines(trace: &Trace, point: CrashPoint) -> Vec<String> {
     let at = point.call.0 as usize;
     let mut lines = Vec::new();
     let mut acked = None;
-    for (n, operation) in trace.operations.iter().enumerate().take(to).skip(from) {
+    for (n, operation) in trace.operations.iter().enumerate() {
         if n == at && point.at == At::Before {
             lines.push(format!("      {MARK}"));
         }
@@ -60,7 +53,7 @@ fn lines(trace: &Trace, point: CrashPoint, from: usize, to: usize) -> Vec<String
         };
         lines.push(format!("{:>4}  {operation}{mark}", n + 1));
     }
-    if at >= trace.operations.len() && to >= trace.operations.len() {
+    if at >= trace.operations.len() {
         lines.push(format!("      {MARK}"));
     }
     lines

@@ -60,7 +60,7 @@ impl Sweep<'_, '_> {
                 why: judged.why,
                 acked_digest: Some(self.generations.digest(promise.acked)),
                 begun_digest: Some(self.generations.digest(promise.begun)),
-                around: story::around(&life.trace, point),
+                around: life.trace.around(point, story::AROUND),
                 ..FailureDetail::default()
             });
             text = Some(story::text(&life.trace, point, &life.from.files, &state.snapshot));

@@ -271,8 +271,10 @@ pub(crate) fn atomic_trials() -> Vec<TrialRecord> {
 
 /// A crash point that recovery came back from whole, derived from the recording.
 pub(crate) fn swept(trial: u64) -> TrialRecord {
-    let point =
-        CrashPoint { call: CallIndex(trial as u32 / 2), at: if trial.is_multiple_of(2) { At::Before } else { At::After } };
+    let point = CrashPoint {
+        call: CallIndex(trial as u32 / 2),
+        at: if trial.is_multiple_of(2) { At::Before } else { At::After },
+    };
     TrialRecord {
         fault: Fault::Sweep,
         aim: Aim::Call(point),
