@@ -197,7 +197,17 @@ pub(crate) fn passed_over(trace: &Trace) -> Option<CallIndex> {
         }
         let of_save = |o: &&crashtest_model::Operation| o.before.promise.begun == save && o.errno.is_none();
         let synced = |o: &crashtest_model::Operation| matches!(o.action, Action::Sync { .. });
-        let repaired = operations[n + 1..].iter().filter(of_save).skip_while(|o| !o.action.changes_files()).any(synced);
+        // Anew: what the failed call was to make durable is done again, and that is synced.
+        let of_names = matches!(failed.action, Action::Sync { durable: Durable::Directory, .. });
+        let anew = |o: &&crashtest_model::Operation| match o.action {
+            Action::Write { .. } => !of_names,
+            _ => of_names && o.action.changes_files(),
+        };
+        let sync_of_it = |o: &crashtest_model::Operation| match o.action {
+            Action::Sync { durable, .. } => (durable == Durable::Directory) == of_names,
+            _ => false,
+        };
+        let repaired = operations[n + 1..].iter().filter(of_save).skip_while(|o| !anew(o)).any(sync_of_it);
         let harmless = match &failed.action {
             Action::Close { file, .. } => operations[..n]
                 .iter()
