@@ -17,6 +17,7 @@ mod message;
 mod metadata;
 mod oracle;
 mod pool;
+mod printed;
 mod program;
 mod raw;
 mod record;

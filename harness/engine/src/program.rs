@@ -1,5 +1,6 @@
 //! A program, somebody's own or a built-in target, traced once.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,11 +10,12 @@ use std::time::Duration;
 use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Plan, Progress, Trace};
+use crashtest_model::{Plan, Trace};
 
 use crate::bench::{Bench, just_installed};
 use crate::error::EngineError;
 use crate::life::Script;
+use crate::printed::Printed;
 use crate::record::{Orders, Recorder};
 use crate::recording::{self, record};
 use crate::sandbox::Sandbox;
@@ -30,7 +32,8 @@ pub struct TracedProgram {
     pub status: String,
 }
 
-/// Runs `command` with `dir` as its state directory, and records what it does to the files there. This process must have one thread.
+/// Runs `command` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
+/// in between. What it prints goes to our standard error. This process must have one thread.
 /// Everything that the program has started is dead when this returns.
 ///
 /// # Errors
@@ -43,17 +46,21 @@ pub fn trace_program(command: &[OsString], dir: &Path, limit: Duration) -> Resul
     };
     let words: Vec<OsString> = command.iter().map(name).collect();
     let Some((program, arguments)) = words.split_first() else { return Err(EngineError::Program("no program".into())) };
-    // Nothing but its calls is known of a program that is only traced.
-    let progress = Progress::default;
+    let printed = RefCell::new(Printed::default());
+    let progress = || printed.borrow().progress();
     let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
+        recorder.listen(output, &printed);
+    }
     let mut command = Command::new(program);
-    command.args(arguments).env("CRASHTEST_DIR", &dir);
+    // Our output is for the trace.
+    command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
     let started = move || {
         let _ = command.exec();
         NOT_STARTED
     };
     let traced = trace::trace(started, &mut recorder, limit)?;
-    let (trace, _) = recorder.finish(traced.tasks);
+    let (trace, _) = recorder.finish();
     if traced.ending == Ending::Exited(Exit::Status(NOT_STARTED)) {
         let program = program.to_string_lossy();
         return Err(EngineError::Program(format!("`{program}` cannot be started, or ended with status 127")));

@@ -5,17 +5,20 @@
 //!
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crashtest_linux::trace::{Enter, FileCall, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::trace::{Bytes, Enter, FileCall, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
     Action, At, CallFailure, CallIndex, CrashPoint, Data, Durable, FileId, Injection, Lasting, Operation, Progress,
     Trace,
 };
+
+use crate::printed::Printed;
 
 /// What is done besides recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,12 @@ pub(crate) struct Recorder<'p> {
     processes: HashMap<i32, u32>,
     /// By thread: the operation that it is inside of, and what its return has to be completed with.
     open: HashMap<i32, (usize, Unfinished)>,
+    /// The output of a program that prints how far it is, and where what it prints is taken.
+    output: Option<(PathBuf, &'p RefCell<Printed>)>,
+    /// By thread: what it is about to print.
+    printing: HashMap<i32, Bytes>,
+    /// The threads that have made calls, and their processes.
+    callers: HashMap<i32, i32>,
     trace: Trace,
     /// Whether the orders were carried out.
     obeyed: bool,
@@ -94,6 +103,9 @@ impl<'p> Recorder<'p> {
             next_file: 0,
             processes: HashMap::new(),
             open: HashMap::new(),
+            output: None,
+            printing: HashMap::new(),
+            callers: HashMap::new(),
             trace: Trace::default(),
             obeyed: false,
         };
@@ -102,11 +114,15 @@ impl<'p> Recorder<'p> {
         Ok(recorder)
     }
 
+    /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
+    pub(crate) fn listen(&mut self, output: PathBuf, printed: &'p RefCell<Printed>) {
+        self.output = Some((output, printed));
+    }
+
     /// The trace, and whether the orders were carried out.
-    pub(crate) fn finish(mut self, tasks: usize) -> (Trace, bool) {
+    pub(crate) fn finish(mut self) -> (Trace, bool) {
         self.trace.end = (self.progress)();
         self.trace.processes = self.processes.len() as u32;
-        self.trace.concurrent = tasks > 1;
         (self.trace, self.obeyed)
     }
 
@@ -387,6 +403,14 @@ impl<'p> Recorder<'p> {
         *self.processes.entry(process).or_insert(next)
     }
 
+    /// Notes that this thread makes a call now, and whether another may as well have made one at this moment: it is inside of one, or
+    /// it belongs to the same process.
+    fn note_caller(&mut self, tracee: &Tracee) {
+        let other_thread = |(tid, process): (&i32, &i32)| *process == tracee.process() && *tid != tracee.tid();
+        self.trace.concurrent |= !self.open.is_empty() || self.callers.iter().any(other_thread);
+        self.callers.insert(tracee.tid(), tracee.process());
+    }
+
     /// How the call `index`, which is about to do `action`, is to fail; `None` where it is not.
     fn failure(&self, index: CallIndex, action: &Action) -> Option<CallFailure> {
         let Orders::Fail(injection) = self.orders else { return None };
@@ -399,6 +423,12 @@ impl Watcher for Recorder<'_> {
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter {
         if call.request == Request::Ring {
             return Enter::Fail(libc::ENOSYS);
+        }
+        if let (Request::Write { fd, bytes, .. }, Some((output, _))) = (call.request, &self.output)
+            && tracee.name_of(fd).is_ok_and(|name| name == *output)
+        {
+            self.printing.insert(tracee.tid(), bytes);
+            return Enter::Watch;
         }
         let Some((action, mut unfinished)) = self.begin(tracee, call) else { return Enter::Pass };
         let index = CallIndex(self.trace.operations.len() as u32);
@@ -445,6 +475,7 @@ impl Watcher for Recorder<'_> {
             enter = Enter::Watch;
         }
         self.trace.operations.push(operation);
+        self.note_caller(tracee);
         self.open.insert(tracee.tid(), (index.0 as usize, unfinished));
         if let (Enter::Shorten(bytes), Orders::Fail(_)) = (enter, self.orders) {
             self.obeyed |= bytes < requested;
@@ -453,6 +484,12 @@ impl Watcher for Recorder<'_> {
     }
 
     fn returned(&mut self, tracee: &Tracee, call: &FileCall, result: Result<u64, i32>) -> Return {
+        if let Some(bytes) = self.printing.remove(&tracee.tid()) {
+            if let (Some((_, printed)), Ok(length)) = (&self.output, result) {
+                printed.borrow_mut().hear(tracee.process(), &tracee.bytes(bytes, length).unwrap_or_default());
+            }
+            return Return::Go;
+        }
         let Some((index, unfinished)) = self.open.remove(&tracee.tid()) else { return Return::Go };
         let mut action = self.trace.operations[index].action.clone();
         if let Ok(value) = result {

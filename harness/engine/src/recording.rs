@@ -66,7 +66,7 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
     let script = start.script;
     let traced = trace::trace(move || life.live(script), &mut recorder, limit)?;
-    let (trace, obeyed) = recorder.finish(traced.tasks);
+    let (trace, obeyed) = recorder.finish();
     let complaint = board.failure().map(|failure| failure.why);
     Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
 }

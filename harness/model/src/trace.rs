@@ -309,7 +309,8 @@ pub struct Trace {
     pub outside: Vec<String>,
     /// How many processes made calls.
     pub processes: u32,
-    /// Whether any of them had more than one thread, or ran beside another: the order of calls may then differ between runs.
+    /// Whether several threads of a process made calls, or two processes were inside of one at the same moment: the order of calls
+    /// may then differ between runs.
     pub concurrent: bool,
 }
 

@@ -1,0 +1,113 @@
+//! What a program says of its saves on its output: `crashtest: ready`, `crashtest: begin N`, `crashtest: ack N`.
+//!
+//! It is read from the calls that print it, so that a promise lies between the calls before and after it, as on a board.
+
+use std::collections::HashMap;
+
+use crashtest_model::{Activity, Generation, Progress};
+
+/// What stands before everything that is meant for us.
+const PREFIX: &str = "crashtest: ";
+/// A line that is longer is none of ours.
+const LONGEST_LINE: usize = 4096;
+
+/// The promises of a program, as it prints them.
+#[derive(Debug, Default)]
+pub(crate) struct Printed {
+    progress: Progress,
+    /// By process: the line that it has begun.
+    partial: HashMap<i32, Vec<u8>>,
+}
+
+impl Printed {
+    /// How far the program is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Takes what `process` has printed.
+    pub(crate) fn hear(&mut self, process: i32, bytes: &[u8]) {
+        let line = self.partial.entry(process).or_default();
+        let mut complete = Vec::new();
+        for byte in bytes {
+            match byte {
+                b'\n' => complete.push(std::mem::take(line)),
+                _ if line.len() < LONGEST_LINE => line.push(*byte),
+                _ => {}
+            }
+        }
+        complete.iter().filter_map(|line| str::from_utf8(line).ok()).for_each(|line| self.line(line));
+    }
+
+    fn line(&mut self, line: &str) {
+        let Some(said) = line.trim_end().strip_prefix(PREFIX) else { return };
+        let Progress { activity, opened, promise } = &mut self.progress;
+        let number = |text: &str| text.parse().ok().map(Generation);
+        match said.split_once(' ') {
+            None if said == "ready" => {
+                (*activity, *opened, promise.installed) = (Some(Activity::Idle), true, true);
+            }
+            Some(("begin", n)) if let Some(n) = number(n) => {
+                *activity = Some(Activity::Save);
+                promise.begun = promise.begun.max(n);
+            }
+            Some(("ack", n)) if let Some(n) = number(n) => {
+                *activity = Some(Activity::Idle);
+                promise.acked = promise.acked.max(n);
+                promise.begun = promise.begun.max(n);
+            }
+            // Meant for somebody else, or for a later version.
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heard(parts: &[&[u8]]) -> Progress {
+        let mut printed = Printed::default();
+        parts.iter().for_each(|part| printed.hear(1, part));
+        printed.progress()
+    }
+
+    #[test]
+    fn promises_are_what_whole_lines_say() {
+        let all = b"log line\ncrashtest: ready\ncrashtest: begin 1\ncrashtest: ack 1\r\ncrashtest: begin 2\ncrashtest: ack 2";
+        let progress = heard(&[all]);
+        assert_eq!((progress.promise.acked, progress.promise.begun), (Generation(1), Generation(2)));
+        assert_eq!((progress.activity, progress.opened), (Some(Activity::Save), true));
+    }
+
+    #[test]
+    fn nonsense_promises_nothing() {
+        for nonsense in ["crashtest: ack", "crashtest: ack -1", "crashtest: ack 1 2", " crashtest: ack 1", "crashtest:ack 1"] {
+            assert_eq!(heard(&[nonsense.as_bytes(), b"\n"]), Progress::default(), "{nonsense}");
+        }
+        assert_eq!(heard(&[b"crashtest: ack \xff1\n"]), Progress::default());
+    }
+
+    #[test]
+    fn two_processes_do_not_finish_each_other_s_lines() {
+        let mut printed = Printed::default();
+        printed.hear(1, b"crashtest: ack 1");
+        printed.hear(2, b"0\n");
+        assert_eq!(printed.progress().promise.acked, Generation(0));
+        printed.hear(1, b"\n");
+        assert_eq!(printed.progress().promise.acked, Generation(1));
+    }
+
+    proptest! {
+        #[test]
+        fn in_which_pieces_it_is_printed_does_not_matter(cuts in prop::collection::vec(0usize..60, 0..6)) {
+            let all = b"crashtest: ready\ncrashtest: begin 7\nx\ncrashtest: ack 7\n";
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(all.len())).chain([0, all.len()]).collect();
+            cuts.sort_unstable();
+            let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &all[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(heard(&parts), heard(&[all]));
+        }
+    }
+}
