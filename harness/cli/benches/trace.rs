@@ -74,7 +74,7 @@ fn main() {
     let plain = median(&plain);
     let ours = median(&ours) / plain;
     println!("{:<56} {ours:>7.1}", "crashtest trace");
-    let mut ratio = |name: &str, times: &[f64]| {
+    let ratio = |name: &str, times: &[f64]| {
         let slower = median(times) / plain;
         println!("{name:<56} {slower:>7.1}   crashtest / this: {:.2}", ours / slower);
         ours / slower
