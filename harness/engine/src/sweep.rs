@@ -205,7 +205,8 @@ impl Sweep<'_, '_> {
         observed: &Observed,
         told: &dyn Fn(CrashPoint) -> Told,
     ) -> Result<bool, EngineError> {
-        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        // Kept only with what breaks a claim.
+        let mut after = None;
         let mut whole = true;
         for point in &state.points {
             let told = told(*point);
@@ -226,10 +227,18 @@ impl Sweep<'_, '_> {
                     None => {}
                 }
             }
-            let judged = Judged { landed, verdict, why, observed, raw, after: &after };
+            if verdict.is_violation() && after.is_none() {
+                after = Some(self.after_the_restart()?);
+            }
+            let judged = Judged { landed, verdict, why, observed, raw, after: after.as_ref() };
             self.tell(life, state, *point, &told, judged)?;
         }
         Ok(whole)
+    }
+
+    /// The files as the last restart has left them.
+    fn after_the_restart(&self) -> Result<Snapshot, EngineError> {
+        snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))
     }
 
     /// The files that a real kill at `point` leaves; `None` where it cannot be brought there.
@@ -308,20 +317,20 @@ impl Sweep<'_, '_> {
         }
         let promise = life.trace.end.promise;
         let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
-        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        let after = self.after_the_restart()?;
         let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
         let (verdict, why) = oracle::judge(promise, &observed, &raw);
         let told = Told { trial, aim: Aim::Call(point), prefix: "" };
-        let judged = Judged { landed: Landed::Kill, verdict, why, observed: &observed, raw, after: &after };
+        let judged = Judged { landed: Landed::Kill, verdict, why, observed: &observed, raw, after: Some(&after) };
         self.tell(&life, &state, point, &told, judged)?;
         Ok(true)
     }
 }
 
 impl Life {
-    /// The number of a point among those of its life.
+    /// The number of a point among those of its life, which are in the order of the trace.
     fn number(&self, point: CrashPoint) -> u64 {
-        self.points.iter().position(|other| *other == point).unwrap_or(0) as u64
+        self.points.binary_search(&point).unwrap_or(0) as u64
     }
 
     /// The generation that the life starts from.

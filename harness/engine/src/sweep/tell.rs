@@ -24,8 +24,8 @@ pub(super) struct Judged<'j> {
     pub(super) why: String,
     pub(super) observed: &'j Observed,
     pub(super) raw: RawFile,
-    /// The files after the restart.
-    pub(super) after: &'j Snapshot,
+    /// The files after the restart, for what breaks a claim.
+    pub(super) after: Option<&'j Snapshot>,
 }
 
 impl Sweep<'_, '_> {
@@ -77,6 +77,6 @@ impl Sweep<'_, '_> {
                 record.consequences = self.generations.consequences(promise.acked, found, &[]);
             }
         }
-        self.bench.report_with(record, &state.snapshot, Some(judged.after), text)
+        self.bench.report_with(record, &state.snapshot, judged.after, text)
     }
 }
