@@ -34,8 +34,11 @@ const SAVES_OF_A_DOCUMENT: u64 = 6;
 const SAVES_OF_A_LOG: u64 = 60;
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
-/// Every so manyth point that shows nothing is confirmed by a real kill all the same.
-const CONFIRMED_SHARE: u64 = 16;
+/// Of the points that show nothing, one in so many is confirmed by a real kill all the same: drawn from the seed, and the first.
+const CONFIRMED: u64 = 16;
+/// Of those in the lives after the first, which are much alike and as many as it has states. A real kill takes as long as some
+/// dozens of restarts.
+const CONFIRMED_NESTED: u64 = 128;
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 const NESTED: u64 = 1_000_000;
 /// Real kills for a target whose calls differ from run to run, at most.
@@ -214,7 +217,7 @@ impl Sweep<'_, '_> {
             let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
-            let sampled = told.trial.is_multiple_of(CONFIRMED_SHARE);
+            let sampled = self.is_sampled(&told);
             let mut landed = Landed::Derived;
             if verdict != Verdict::Intact || sampled {
                 match self.confirm(life, *point)? {
@@ -234,6 +237,12 @@ impl Sweep<'_, '_> {
             self.tell(life, state, *point, &told, judged)?;
         }
         Ok(whole)
+    }
+
+    /// Whether a point is confirmed by a real kill whatever it shows. The first is, so that a row without any does not come about.
+    fn is_sampled(&self, told: &Told) -> bool {
+        let one_in = if matches!(told.aim, Aim::Twice { .. }) { CONFIRMED_NESTED } else { CONFIRMED };
+        told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in)
     }
 
     /// The files as the last restart has left them.
