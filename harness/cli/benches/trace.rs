@@ -82,7 +82,9 @@ fn main() {
     let to_as_run = ratio("strace -f -o FILE", &as_run);
     ratio("  on one processor", &pinned);
     let to_pinned = ratio("  on one processor, --seccomp-bpf, the same calls only", &filtered);
-    println!("\nbudgets: <= {BUDGET_AS_RUN} of strace -f -o FILE, <= {BUDGET_PINNED} of the same calls on one processor");
+    println!(
+        "\nbudgets: <= {BUDGET_AS_RUN} of strace -f -o FILE, <= {BUDGET_PINNED} of the same calls on one processor"
+    );
     println!("{}", if to_as_run <= BUDGET_AS_RUN && to_pinned <= BUDGET_PINNED { "met" } else { "NOT MET" });
 }
 
