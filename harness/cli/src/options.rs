@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use crashtest_linux::machine;
-use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
+use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
 
 use crate::values;
 
@@ -45,6 +45,10 @@ pub(crate) struct FaultOptions {
     /// Under `sweep`: inside which bytes of a write it crashes
     #[arg(long, value_enum, default_value = "kernel", help_heading = "Fault")]
     pub tears: TearsArg,
+    /// Under `sweep`: which crash points are reached by a real SIGKILL too, to see that it leaves the files that were derived from the
+    /// recording
+    #[arg(long, value_enum, default_value = "sample", help_heading = "Fault")]
+    pub confirm: ConfirmArg,
     /// Under `sweep` and `io`: at most so many crash points or failing calls of each, drawn from the seed; the report says how many
     /// were left out [default: all there are]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
@@ -72,6 +76,20 @@ pub(crate) struct TearsArg(pub Tears);
 impl ValueEnum for TearsArg {
     fn value_variants<'a>() -> &'a [TearsArg] {
         const { &[TearsArg(Tears::ALL[0]), TearsArg(Tears::ALL[1])] }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
+    }
+}
+
+/// `--confirm` as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConfirmArg(pub Confirm);
+
+impl ValueEnum for ConfirmArg {
+    fn value_variants<'a>() -> &'a [ConfirmArg] {
+        const { &[ConfirmArg(Confirm::ALL[0]), ConfirmArg(Confirm::ALL[1])] }
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -159,6 +177,7 @@ pub(crate) fn plan(
         faults: fault.fault.iter().map(|fault| fault.0).collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,
         tears: fault.tears.0,
+        confirm: fault.confirm.0,
         max_states: fault.max_states,
         seed: budget.seed.unwrap_or_else(fresh_seed),
         budget: Budget {
@@ -185,8 +204,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_and_every_kind_of_tear_can_be_typed() {
+    fn every_word_of_the_model_can_be_typed() {
         assert!(FaultArg::value_variants().iter().map(|fault| fault.0).eq(Fault::ALL));
+        assert!(ConfirmArg::value_variants().iter().map(|confirm| confirm.0).eq(Confirm::ALL));
         assert!(TearsArg::value_variants().iter().map(|tears| tears.0).eq(Tears::ALL));
     }
 }

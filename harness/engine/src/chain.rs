@@ -8,10 +8,10 @@
 
 mod clean;
 
-use crashtest_kit::{CallLog, Found, Generations, Opened, OpenedAs};
+use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    Aim, Call, Consequences, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome,
+    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome,
     Phase, Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
@@ -357,7 +357,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         crash.record.outcome = Outcome::Judged(verdict);
         if verdict != Verdict::Intact {
             if verdict.is_violation() {
-                crash.record.consequences = self.consequences(&observed);
+                crash.record.consequences = oracle::consequences(&mut *self.generations, self.promise, &observed);
             }
             crash.record.detail = Some(FailureDetail {
                 why,
@@ -380,23 +380,6 @@ impl<'c, 'a> Chain<'c, 'a> {
         if let Observed::State { generation: Some(found), .. } = observed {
             self.promise = Promise { acked: *found, begun: *found, installed: true };
         }
-    }
-
-    fn consequences(&mut self, observed: &Observed) -> Consequences {
-        let mut holes: &[Generation] = &[];
-        let found = match observed {
-            Observed::State { generation: Some(found), missing, .. } => {
-                holes = missing;
-                Found::State(*found)
-            }
-            // What it costs to go on from a content that nobody made is not known.
-            Observed::State { generation: None, .. } => return Consequences::default(),
-            Observed::Fresh => Found::Fresh,
-            Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } | Observed::Shot => {
-                Found::Refused
-            }
-        };
-        self.generations.consequences(self.promise.acked, found, holes)
     }
 
     /// Reports what was judged; says whether the life that judged it may go on. If not, the directory is fresh again.

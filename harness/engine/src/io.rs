@@ -1,11 +1,11 @@
 //! Fault `io`: which calls can fail in which way, and whether a program that acknowledged a save after a failure was right to.
 
-use crashtest_kit::Found;
+use crashtest_kit::Generations;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
     Action, Activity, Aim, At, CallFailure, CallIndex, CrashPoint, Durable, FailureDetail, Fault, Injection, Landed,
-    Lasting, Observed, Outcome, Start, Trace, TrialRecord, Verdict,
+    Lasting, Outcome, Seed, Start, Trace, TrialRecord, Verdict,
 };
 
 use crate::bench::{Bench, just_installed};
@@ -13,7 +13,7 @@ use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Part;
 use crate::record::Orders;
-use crate::recording::{self, record};
+use crate::recording::{self, Recording, record};
 use crate::restarts::Restarts;
 use crate::sweep::story;
 use crate::{oracle, raw, snapshot};
@@ -59,49 +59,64 @@ pub(crate) fn fits(action: &Action, failure: CallFailure) -> bool {
     }
 }
 
+/// A target, whose calls are made to fail one after the other.
+struct Failing<'s, 'a> {
+    bench: &'s mut Bench<'a>,
+    generations: Box<dyn Generations>,
+    restarts: Restarts,
+    seed: Seed,
+    from: recording::Start,
+}
+
 /// Runs the plan's target once for each way in which each of its calls can fail: its share `part` of them. What the program has
 /// promised by then is held against what a restart without failures finds.
 pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
     let seed = bench.plan.seed.derive("io", 0);
     let stream = seed.derive("stream", 0);
-    let mut generations = bench.generations(stream)?;
-    let files = bench.install(stream, stream.derive("install", 0))?;
-    let from = recording::Start {
-        files,
-        stream,
-        names: stream.derive("names", 1),
-        before: just_installed(),
-        after: just_installed(),
-        script: Script::SaveThenDie(SAVES),
-    };
-    let memory = bench.memory.clone();
-    let mut restarts = Restarts::new(&memory, Start::Again, stream)?;
-    let sound = record(bench, &from, Orders::Record)?;
-    let all = injections(&sound.trace);
-    let mine = all.iter().enumerate().filter(|(n, _)| *n as u64 % part.of == part.number);
+    let mut failing = Failing::new(bench, seed, stream)?;
+    let sound = record(failing.bench, &failing.from, Orders::Record)?.trace;
+    let all = failing.bench.plan.spread(injections(&sound));
+    let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
     for (trial, injection) in mine {
-        let run = record(bench, &from, Orders::Fail(*injection))?;
-        let state = bench.crash_state()?;
-        let progress = run.trace.end;
-        let promise = progress.promise;
-        let observed = restarts.on(bench, &mut *generations, &state, promise)?;
-        let raw = raw::of_crash_state(&state, &mut *generations, promise);
-        let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);
+        failing.run(trial, injection)?;
+    }
+    Ok(())
+}
+
+/// Shows the failing call of `record` again.
+pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
+    // Another aim is none of ours.
+    let Aim::Failing(injection) = record.aim else { return Ok(()) };
+    Failing::new(bench, record.seed, record.stream)?.run(record.trial, injection)
+}
+
+impl<'s, 'a> Failing<'s, 'a> {
+    fn new(bench: &'s mut Bench<'a>, seed: Seed, stream: Seed) -> Result<Failing<'s, 'a>, EngineError> {
+        let generations = bench.generations(stream)?;
+        let from = recording::Start {
+            files: bench.install(stream, stream.derive("install", 0))?,
+            stream,
+            names: stream.derive("names", 1),
+            before: just_installed(),
+            after: just_installed(),
+            script: Script::SaveThenDie(SAVES),
+        };
+        let memory = bench.memory.clone();
+        let restarts = Restarts::new(&memory, Start::Again, stream)?;
+        Ok(Failing { bench, generations, restarts, seed, from })
+    }
+
+    /// One life in which `injection` comes true, and a restart on what it leaves.
+    fn run(&mut self, trial: u64, injection: Injection) -> Result<(), EngineError> {
+        let run = record(self.bench, &self.from, Orders::Fail(injection))?;
+        let state = self.bench.crash_state()?;
+        let promise = run.trace.end.promise;
+        let observed = self.restarts.on(self.bench, &mut *self.generations, &state, promise)?;
+        let raw = raw::of_crash_state(&state, &mut *self.generations, promise);
+        let judged = oracle::judge(promise, &observed, &raw);
+        let limit_ms = 4 * self.bench.plan.limit_ms;
+        let (verdict, why) = judge(&run, injection, judged, limit_ms);
         let failed = run.trace.operations.get(injection.call.0 as usize);
-        let of_save = failed.map(|operation| operation.before);
-        let acked_all_the_same =
-            of_save.is_some_and(|at| at.promise.begun > at.promise.acked && promise.acked >= at.promise.begun);
-        if !run.obeyed {
-            (verdict, why) = (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"));
-        } else if run.ending == Ending::TimeUp {
-            (verdict, why) = (Verdict::Stuck, format!("no end within {} ms", 4 * bench.plan.limit_ms));
-        } else if verdict.is_violation() && acked_all_the_same {
-            (verdict, why) = (Verdict::FalseAck, format!("save {} was acknowledged; a restart {why}", promise.acked));
-        } else if let Some(call) = passed_over(&run.trace) {
-            verdict = Verdict::FalseAck;
-            why = format!("call {call} failed, which may have lost data; save {} was acknowledged", promise.acked);
-        }
-        let point = CrashPoint { call: injection.call, at: At::After };
         let landed = match run.ending {
             Ending::Exited(exit) if exit.by_sigkill() => Landed::Kill,
             Ending::Killed | Ending::TimeUp => Landed::Kill,
@@ -109,42 +124,59 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
             Ending::Exited(Exit::Signal(signal)) => Landed::Signal { signal },
         };
         let mut record = TrialRecord {
-            stream,
+            stream: self.from.stream,
             promise,
             acks: promise.acked.0,
             landed,
-            phase: sound.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
-            in_save: of_save.is_some_and(|at| at.activity == Some(Activity::Save)),
+            phase: run.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
+            in_save: failed.is_some_and(|operation| operation.before.activity == Some(Activity::Save)),
             raw: Some(raw),
             crash_state: Some(state.digest()),
             outcome: Outcome::Judged(verdict),
-            ..TrialRecord::planned(trial as u64, Fault::Io, Start::Again, seed, Aim::Failing(*injection))
+            ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))
         };
         let mut text = None;
         if verdict != Verdict::Intact {
-            if let Some(complaint) = run.complaint {
-                why = format!("{why} (it had reported: {complaint})");
-            }
+            let why = match &run.complaint {
+                Some(complaint) => format!("{why} (it had reported: {complaint})"),
+                None => why,
+            };
             let around = run.trace.around_call(injection.call, &injection.failure.to_string(), story::AROUND);
             record.detail = Some(FailureDetail { why, around, ..FailureDetail::default() });
-            text = Some(story::text(&run.trace, point, &from.files, &state));
+            let point = CrashPoint { call: injection.call, at: At::After };
+            text = Some(story::text(&run.trace, point, &self.from.files, &state));
         }
         if verdict.is_violation() {
-            let found = match &observed {
-                Observed::State { generation: Some(found), .. } => Some(Found::State(*found)),
-                Observed::State { generation: None, .. } => None,
-                Observed::Fresh => Some(Found::Fresh),
-                _ => Some(Found::Refused),
-            };
-            if let Some(found) = found {
-                record.consequences = generations.consequences(promise.acked, found, &[]);
-            }
+            record.consequences = oracle::consequences(&mut *self.generations, promise, &observed);
         }
         record.observed = Some(observed);
-        let after = snapshot::take(restarts.dir()).map_err(EngineError::sandbox("read", restarts.dir()))?;
-        bench.report_with(record, &state, Some(&after), text)?;
+        let dir = self.restarts.dir();
+        let after = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
+        self.bench.report_with(record, &state, Some(&after), text)
     }
-    Ok(())
+}
+
+/// What a run comes to in which `injection` came true: `judged` is what a restart on its files came to.
+fn judge(
+    run: &Recording,
+    injection: Injection,
+    (verdict, why): (Verdict, String),
+    limit_ms: u64,
+) -> (Verdict, String) {
+    let acked = run.trace.end.promise.acked;
+    let failed = run.trace.operations.get(injection.call.0 as usize).map(|operation| operation.before.promise);
+    let acked_all_the_same = failed.is_some_and(|then| then.begun > then.acked && acked >= then.begun);
+    if !run.obeyed {
+        (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"))
+    } else if run.ending == Ending::TimeUp {
+        (Verdict::Stuck, format!("no end within {limit_ms} ms"))
+    } else if verdict.is_violation() && acked_all_the_same {
+        (Verdict::FalseAck, format!("save {acked} was acknowledged; a restart {why}"))
+    } else if let Some(call) = passed_over(&run.trace) {
+        (Verdict::FalseAck, format!("call {call} failed, which may have lost data; save {acked} was acknowledged"))
+    } else {
+        (verdict, why)
+    }
 }
 
 /// Every way in which the calls of a recorded run can fail, one after the other.

@@ -32,7 +32,7 @@ pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
 pub use error::{Blame, EngineError};
 pub use event::Event;
 pub use oracle::judge;
-pub use program::{TracedProgram, trace_program};
+pub use program::{TracedProgram, trace_program, trace_target};
 pub use replay::{Replayed, restart_on, run_again};
 pub use sandbox::Sandbox;
 pub use worker::serve;

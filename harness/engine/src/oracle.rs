@@ -3,8 +3,8 @@
 //! *Verified*: every recovered content is compared, by digest, with contents derived outside the victim; promises are read from
 //! memory that outlives it. *Not verified*: that content of equal digest (64 bits) is equal.
 
-use crashtest_kit::{Generations, OpenedAs};
-use crashtest_model::{Generation, Observed, Promise, RawFile, RawState, Verdict};
+use crashtest_kit::{Found, Generations, OpenedAs};
+use crashtest_model::{Consequences, Generation, Observed, Promise, RawFile, RawState, Verdict};
 
 /// Generations past the begun one that a recovered content is compared with, to tell "from the future" from "never made".
 const FUTURE: u64 = 2;
@@ -69,6 +69,26 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".into()),
         Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
     }
+}
+
+/// What it costs to go on from `observed` under `promise`.
+pub(crate) fn consequences(
+    generations: &mut dyn Generations,
+    promise: Promise,
+    observed: &Observed,
+) -> Consequences {
+    let mut holes: &[Generation] = &[];
+    let found = match observed {
+        Observed::State { generation: Some(found), missing, .. } => {
+            holes = missing;
+            Found::State(*found)
+        }
+        // What it costs to go on from a content that nobody made is not known.
+        Observed::State { generation: None, .. } => return Consequences::default(),
+        Observed::Fresh => Found::Fresh,
+        Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } | Observed::Shot => Found::Refused,
+    };
+    generations.consequences(promise.acked, found, holes)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Somebody's own program, traced once.
+//! A program, somebody's own or a built-in target, traced once.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -6,12 +6,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Progress, Trace};
+use crashtest_model::{Plan, Progress, Trace};
 
+use crate::bench::{Bench, just_installed};
 use crate::error::EngineError;
+use crate::life::Script;
 use crate::record::{Orders, Recorder};
+use crate::recording::{self, record};
+use crate::sandbox::Sandbox;
 
 /// The exit status of a program that could not be started, as shells have it.
 const NOT_STARTED: i32 = 127;
@@ -49,14 +54,44 @@ pub fn trace_program(command: &[OsString], dir: &Path, limit: Duration) -> Resul
     };
     let traced = trace::trace(started, &mut recorder, limit)?;
     let (trace, _) = recorder.finish(traced.tasks);
-    let status = match traced.ending {
-        Ending::Exited(Exit::Status(NOT_STARTED)) => {
-            let program = program.to_string_lossy();
-            return Err(EngineError::Program(format!("`{program}` cannot be started, or ended with status 127")));
-        }
+    if traced.ending == Ending::Exited(Exit::Status(NOT_STARTED)) {
+        let program = program.to_string_lossy();
+        return Err(EngineError::Program(format!("`{program}` cannot be started, or ended with status 127")));
+    }
+    Ok(TracedProgram { trace, status: status(traced.ending, limit) })
+}
+
+/// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.
+///
+/// # Errors
+/// The sandbox cannot be used, the target is unknown, or programs cannot be traced here.
+pub fn trace_target(
+    registry: &dyn Registry,
+    plan: &Plan,
+    sandbox: &Sandbox,
+    saves: u64,
+) -> Result<TracedProgram, EngineError> {
+    let mut ignore = |_| Ok(());
+    let mut bench = Bench::new(registry, plan, &sandbox.worker(0)?, None, &mut ignore)?;
+    let stream = plan.seed.derive("trace", 0);
+    let from = recording::Start {
+        files: bench.install(stream, stream.derive("install", 0))?,
+        stream,
+        names: stream.derive("names", 1),
+        before: just_installed(),
+        after: just_installed(),
+        script: Script::SaveThenStop(saves),
+    };
+    let recording = record(&mut bench, &from, Orders::Record)?;
+    let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
+    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit) })
+}
+
+/// "exit status 0".
+fn status(ending: Ending, limit: Duration) -> String {
+    match ending {
         Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
         Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),
         Ending::Killed | Ending::TimeUp => format!("stopped after {} s", limit.as_secs()),
-    };
-    Ok(TracedProgram { trace, status })
+    }
 }

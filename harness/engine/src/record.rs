@@ -402,10 +402,6 @@ impl Watcher for Recorder<'_> {
         }
         let Some((action, mut unfinished)) = self.begin(tracee, call) else { return Enter::Pass };
         let index = CallIndex(self.trace.operations.len() as u32);
-        if self.orders == Orders::Kill(CrashPoint { call: index, at: At::Before }) {
-            self.obeyed = true;
-            return Enter::Kill;
-        }
         let before = (self.progress)();
         let mut operation = Operation {
             process: self.process(tracee.process()),
@@ -415,6 +411,12 @@ impl Watcher for Recorder<'_> {
             before,
             after: before,
         };
+        if self.orders == Orders::Kill(CrashPoint { call: index, at: At::Before }) {
+            self.obeyed = true;
+            // It is named in what is told of the kill.
+            self.trace.operations.push(operation);
+            return Enter::Kill;
+        }
         let mut enter = Enter::Watch;
         if let Orders::Kill(CrashPoint { call, at: At::Inside(bytes) }) = self.orders
             && call == index
@@ -457,6 +459,10 @@ impl Watcher for Recorder<'_> {
             self.complete(tracee, call, &mut action, &unfinished, value);
         }
         let operation = &mut self.trace.operations[index];
+        let cut = match &action {
+            Action::Write { data, requested, .. } => Some(data.0.len() as u64).filter(|written| written < requested),
+            _ => None,
+        };
         operation.action = action;
         operation.errno = result.err();
         operation.after = (self.progress)();
@@ -465,13 +471,20 @@ impl Watcher for Recorder<'_> {
             operation.errno = Some(errno);
             return Return::Fail(errno);
         }
-        match self.orders {
-            Orders::Kill(point) if point.call.0 as usize == index && point.at != At::Before => {
-                self.obeyed = true;
-                Return::Kill
-            }
-            _ => Return::Go,
+        let there = match self.orders {
+            Orders::Kill(CrashPoint { call, at }) if call.0 as usize == index => match at {
+                At::Before => false,
+                // Another run may write something else there, or in another way.
+                At::Inside(bytes) => cut == Some(bytes),
+                At::After => true,
+            },
+            _ => false,
+        };
+        if there {
+            self.obeyed = true;
+            return Return::Kill;
         }
+        Return::Go
     }
 }
 

@@ -1,7 +1,8 @@
 //! Showing a failure again: its crash state recovered once more, and its trial run once more.
 //!
-//! The first gives the same answer every time. The second is a kill by the clock: the same plan, and yet the kill lands a little
-//! earlier or later, so it has to be tried, and how often it showed is said.
+//! The first gives the same answer every time. The second does so under `sweep` and `io`, which kill or fail the same call again.
+//! Under `kill` it is a kill by the clock: the same plan, and yet the kill lands a little earlier or later, so it has to be tried,
+//! and how often it showed is said.
 
 use std::cell::RefCell;
 
@@ -16,7 +17,7 @@ use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Report;
 use crate::sandbox::Sandbox;
-use crate::{first_start, oracle, raw, snapshot};
+use crate::{first_start, io, oracle, raw, snapshot, sweep};
 
 /// Clean lives before a replay, from which it learns how long everything takes here.
 const CALIBRATION_LIVES: u64 = 4;
@@ -68,8 +69,8 @@ pub fn restart_on(
     Ok(Replayed { raw, observed, verdict, why })
 }
 
-/// Runs the trial of `record` again `tries` times, each on a new directory that holds the generation from which it started;
-/// tells each outcome to `each`, which says whether to go on. This process must have one thread.
+/// Runs the trial of `record` again `tries` times, each on a new directory that holds the generation from which it started, under
+/// `sweep` and `io` the files of the recorded life; tells each outcome to `each`, which says whether to go on. This process must have one thread.
 ///
 /// # Errors
 /// The sandbox cannot be used, or no victim can be forked.
@@ -91,14 +92,18 @@ pub fn run_again(
         Ok(())
     };
     let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
-    for _ in 0..CALIBRATION_LIVES {
-        bench.install(record.stream, record.seed)?;
+    if !record.fault.is_exhaustive() {
+        for _ in 0..CALIBRATION_LIVES {
+            bench.install(record.stream, record.seed)?;
+        }
+        Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
     }
-    Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
     for _ in 0..tries {
-        match record.start {
-            Start::First => first_start::run(&mut bench, record.trial)?,
-            Start::Again => {
+        match (record.fault, record.start) {
+            (Fault::Sweep, _) => sweep::once(&mut bench, record)?,
+            (Fault::Io, _) => io::once(&mut bench, record)?,
+            (Fault::None | Fault::Kill, Start::First) => first_start::run(&mut bench, record.trial)?,
+            (Fault::None | Fault::Kill, Start::Again) => {
                 let mut chain = Chain::start(&mut bench, record.fault, record.series)?;
                 if record.base > Generation::ZERO {
                     chain.advance_to(record.base)?;

@@ -7,14 +7,17 @@
 //!
 //! Then the life after each distinct state, its recovery and its first save, is swept in the same way.
 //!
-//! A target whose calls differ from run to run is swept by real kills alone.
+//! Where that cannot be trusted, as calls differ from run to run or come from several threads, every point is reached by a real kill.
 
+mod real;
 pub(crate) mod story;
 mod tell;
 
+pub(crate) use real::once;
+
 use crashtest_kit::Generations;
 use crashtest_model::{
-    Aim, At, CallIndex, CrashPoint, Generation, Landed, Observed, Promise, Seed, Start, Swept, Trace, Verdict,
+    Aim, At, CallIndex, Confirm, CrashPoint, Generation, Landed, Observed, Promise, Seed, Start, Swept, Trace, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot, crash_points, crash_states, distinct};
 
@@ -41,8 +44,6 @@ const CONFIRMED: u64 = 16;
 const CONFIRMED_NESTED: u64 = 128;
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 const NESTED: u64 = 1_000_000;
-/// Real kills for a target whose calls differ from run to run, at most.
-const MOST_REAL: u32 = 20_000;
 
 /// The sweep of one target.
 pub(crate) struct Sweep<'s, 'a> {
@@ -63,6 +64,13 @@ struct Life {
     states: Vec<CrashState>,
 }
 
+/// What a target does, as far as one can say before it is swept.
+struct Recorded {
+    trace: Trace,
+    /// Whether a second run made the same calls, and the files that the first left are those that follow from its calls.
+    faithful: bool,
+}
+
 /// Sweeps the plan's target: its share `part` of the states.
 pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
     let memory = bench.memory.clone();
@@ -79,9 +87,15 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
 impl Sweep<'_, '_> {
     fn run(&mut self, stream: Seed) -> Result<(), EngineError> {
         let from = self.first(stream)?;
-        let Some(life) = self.record_twice(&from)? else { return self.by_real_kills(&from) };
-        let life = self.states_of(from, life.trace);
-        self.note(&life);
+        let recorded = self.record_twice(&from)?;
+        let life = self.states_of(from, recorded.trace);
+        self.note(&life, recorded.faithful);
+        if !recorded.faithful {
+            return self.by_real_kills(&life);
+        }
+        if self.bench.plan.confirm == Confirm::All {
+            self.at_random(&life)?;
+        }
         let mut intact = Vec::new();
         for (n, state) in life.states.iter().enumerate() {
             if !self.is_mine(state) {
@@ -123,18 +137,16 @@ impl Sweep<'_, '_> {
         Ok(recording::Start { files, stream, names, before: promise, after: promise, script })
     }
 
-    /// A recording of the life from `from`; `None` where a second one differs, or does not end in the files that follow from it.
-    fn record_twice(&mut self, from: &recording::Start) -> Result<Option<Recording>, EngineError> {
+    /// A recording of the life from `from`, made twice to see whether crash states can be derived from it.
+    fn record_twice(&mut self, from: &recording::Start) -> Result<Recorded, EngineError> {
         let first = self.record(from, Orders::Record)?;
-        if !first.is_clean() {
-            return Ok(None);
-        }
         let left = self.bench.crash_state()?;
         let second = self.record(from, Orders::Record)?;
         let end = CrashPoint { call: CallIndex(first.trace.operations.len() as u32), at: At::Before };
         let derived = crash_states(&first.trace, &from.files, &[end]).next().map(|(_, state)| state.digest());
-        let faithful = derived == Some(left.digest()) && first.trace.unmodelled.is_empty();
-        Ok((first.trace == second.trace && !first.trace.concurrent && faithful).then_some(first))
+        let models_it = derived == Some(left.digest()) && first.trace.unmodelled.is_empty();
+        let repeats = first.is_clean() && first.trace == second.trace && !first.trace.concurrent;
+        Ok(Recorded { trace: first.trace, faithful: models_it && repeats })
     }
 
     fn record(&mut self, from: &recording::Start, orders: Orders) -> Result<Recording, EngineError> {
@@ -143,26 +155,17 @@ impl Sweep<'_, '_> {
 
     fn states_of(&mut self, from: recording::Start, trace: Trace) -> Life {
         let found = crash_points(&trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
-        let mut points = found.points;
+        let all = found.points.len();
+        let points = self.bench.plan.spread(found.points);
         if let Some(swept) = &mut self.swept {
-            swept.left_out += found.left_out;
-        }
-        if let Some(most) = self.bench.plan.max_states
-            && points.len() as u64 > most
-        {
-            let every = |n: u64| (n * points.len() as u64 / most) as usize;
-            let kept: Vec<CrashPoint> = (0..most).map(|n| points[every(n)]).collect();
-            if let Some(swept) = &mut self.swept {
-                swept.left_out += (points.len() - kept.len()) as u64;
-            }
-            points = kept;
+            swept.left_out += found.left_out + (all - points.len()) as u64;
         }
         let states = distinct(crash_states(&trace, &from.files, &points));
         Life { from, trace, points, states }
     }
 
     /// What is known of the sweep as a whole: the next record takes it along.
-    fn note(&mut self, life: &Life) {
+    fn note(&mut self, life: &Life, faithful: bool) {
         let paths = |wanted: fn(&crashtest_model::Action) -> Option<&str>| -> Vec<String> {
             let mut paths: Vec<String> =
                 life.trace.operations.iter().filter_map(|o| wanted(&o.action)).map(str::to_owned).collect();
@@ -174,8 +177,10 @@ impl Sweep<'_, '_> {
         self.swept = Some(Swept {
             calls: life.trace.operations.len() as u64,
             left_out: found.left_out + (found.points.len() - life.points.len()) as u64,
-            nested: if self.start == Start::Again { life.states.len() as u64 } else { 0 },
-            differs: false,
+            nested: 0,
+            random_kills: 0,
+            random_states: 0,
+            differs: !faithful,
             unmodelled: life.trace.unmodelled.keys().cloned().collect(),
             mapped: paths(|action| match action {
                 crashtest_model::Action::Map { path, .. } => Some(path),
@@ -217,16 +222,15 @@ impl Sweep<'_, '_> {
             let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
-            let sampled = self.is_sampled(&told);
             let mut landed = Landed::Derived;
-            if verdict != Verdict::Intact || sampled {
-                match self.confirm(life, *point)? {
-                    Some(real) if real == state.snapshot => landed = Landed::Kill,
+            if verdict != Verdict::Intact || self.confirms(&told) {
+                match self.kill_at(&life.from, *point)? {
+                    Some(real) if real.files == state.snapshot => landed = real.landed(),
                     Some(_) => {
                         verdict = Verdict::Inconclusive;
                         why = format!("a real kill {point} left other files than were derived");
                     }
-                    // A write that cannot be cut short by its arguments.
+                    // The call cannot be cut short there.
                     None => {}
                 }
             }
@@ -239,10 +243,12 @@ impl Sweep<'_, '_> {
         Ok(whole)
     }
 
-    /// Whether a point is confirmed by a real kill whatever it shows. The first is, so that a row without any does not come about.
-    fn is_sampled(&self, told: &Told) -> bool {
+    /// Whether a trial that shows nothing is confirmed by a real kill all the same. The first is, so that a row without any does not
+    /// come about.
+    fn confirms(&self, told: &Told) -> bool {
         let one_in = if matches!(told.aim, Aim::Twice { .. }) { CONFIRMED_NESTED } else { CONFIRMED };
-        told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in)
+        let drawn = || told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in);
+        self.bench.plan.confirm == Confirm::All || drawn()
     }
 
     /// The files as the last restart has left them.
@@ -250,30 +256,10 @@ impl Sweep<'_, '_> {
         snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))
     }
 
-    /// The files that a real kill at `point` leaves; `None` where it cannot be brought there.
-    fn confirm(&mut self, life: &Life, point: CrashPoint) -> Result<Option<Snapshot>, EngineError> {
-        let recording = self.record(&life.from, Orders::Kill(point))?;
-        let at_the_end = point.call.0 as usize == life.trace.operations.len();
-        if recording.obeyed || (at_the_end && recording.is_clean()) {
-            return self.bench.crash_state().map(Some);
-        }
-        Ok(None)
-    }
-
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
     fn again(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
-        let state = &life.states[n];
-        let Observed::State { generation: Some(found), .. } = observed else { return Ok(()) };
-        let found = Promise { acked: *found, begun: *found, installed: true };
-        let first = state.points[0];
-        let from = recording::Start {
-            files: state.snapshot.clone(),
-            names: life.from.names.derive("again", n as u64),
-            before: state.strongest_promise(&life.trace),
-            after: found,
-            script: Script::SaveThenStop(1),
-            ..life.from.clone()
-        };
+        let Some(from) = life.again(n, observed) else { return Ok(()) };
+        let first = life.states[n].points[0];
         let recording = self.record(&from, Orders::Record)?;
         let second = self.states_of(from, recording.trace);
         for state in &second.states {
@@ -286,57 +272,23 @@ impl Sweep<'_, '_> {
         }
         Ok(())
     }
-
-    /// Real kills before and after every call, until the life comes to its end before it is killed.
-    fn by_real_kills(&mut self, from: &recording::Start) -> Result<(), EngineError> {
-        let mut trial = 0;
-        for call in (0..MOST_REAL).map(CallIndex) {
-            let mut reached = false;
-            for at in [At::Before, At::After] {
-                let point = CrashPoint { call, at };
-                if u64::from(call.0) % self.part.of == self.part.number {
-                    reached |= self.real_kill(from, point, trial)?;
-                } else {
-                    reached = true;
-                }
-                trial += 1;
-            }
-            if !reached {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// One real kill at `point`, judged by itself; says whether the life came that far.
-    fn real_kill(&mut self, from: &recording::Start, point: CrashPoint, trial: u64) -> Result<bool, EngineError> {
-        let recording = self.record(from, Orders::Kill(point))?;
-        if !recording.obeyed {
-            return Ok(false);
-        }
-        let snapshot = self.bench.crash_state()?;
-        let state = CrashState { digest: snapshot.digest(), snapshot, points: vec![point] };
-        let trace = Trace { end: recording.trace.end, ..recording.trace };
-        let life = Life { from: from.clone(), trace, points: vec![point], states: Vec::new() };
-        if self.swept.is_none() && trial == 0 {
-            self.note(&life);
-            if let Some(swept) = &mut self.swept {
-                *swept = Swept { differs: true, left_out: 0, nested: 0, ..swept.clone() };
-            }
-        }
-        let promise = life.trace.end.promise;
-        let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
-        let after = self.after_the_restart()?;
-        let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
-        let (verdict, why) = oracle::judge(promise, &observed, &raw);
-        let told = Told { trial, aim: Aim::Call(point), prefix: "" };
-        let judged = Judged { landed: Landed::Kill, verdict, why, observed: &observed, raw, after: Some(&after) };
-        self.tell(&life, &state, point, &told, judged)?;
-        Ok(true)
-    }
 }
 
 impl Life {
+    /// The life after the crash state `n`, of which a restart makes `observed`: its recovery and a save. `None` where there is none.
+    fn again(&self, n: usize, observed: &Observed) -> Option<recording::Start> {
+        let state = &self.states[n];
+        let Observed::State { generation: Some(found), .. } = observed else { return None };
+        Some(recording::Start {
+            files: state.snapshot.clone(),
+            names: self.from.names.derive("again", n as u64),
+            before: state.strongest_promise(&self.trace),
+            after: Promise { acked: *found, begun: *found, installed: true },
+            script: Script::SaveThenStop(1),
+            ..self.from.clone()
+        })
+    }
+
     /// The number of a point among those of its life, which are in the order of the trace.
     fn number(&self, point: CrashPoint) -> u64 {
         self.points.binary_search(&point).unwrap_or(0) as u64

@@ -137,8 +137,46 @@ struct Task {
 
 struct Inside {
     call: FileCall,
-    /// The length that its write asked for, where it was shortened.
-    length: Option<u64>,
+    /// What was changed so that it writes less.
+    shortened: Option<Shortened>,
+}
+
+/// What a write had asked for before it was shortened: the program may rely on it when the call has returned.
+struct Shortened {
+    /// The argument that says how much.
+    argument: usize,
+    /// What it said.
+    was: u64,
+    /// The length of a buffer in memory that was changed as well: its address, and what it said.
+    buffer: Option<(u64, u64)>,
+}
+
+impl Shortened {
+    /// Makes the call at which `stop` stands write at most `bytes`.
+    fn to(bytes: u64, stop: &mut SyscallStop, tracee: &Tracee, call: &FileCall) -> Result<Option<Shortened>, Errno> {
+        let Some(argument) = call.length_argument() else { return Ok(None) };
+        let was = stop.args[argument];
+        let mut buffer = None;
+        stop.args[argument] = match call.request {
+            Request::Write { bytes: vector @ Bytes::Vector { .. }, .. } => {
+                let Some(cut) = tracee.cut(vector, bytes) else { return Ok(None) };
+                tracee.poke(cut.address, cut.length)?;
+                buffer = Some((cut.address, cut.was));
+                cut.count
+            }
+            _ => bytes.min(was),
+        };
+        stop.store()?;
+        Ok(Some(Shortened { argument, was, buffer }))
+    }
+
+    /// Gives everything back once the call has returned.
+    fn restore(&self, tracee: &Tracee) -> Result<(), Errno> {
+        if let Some((address, was)) = self.buffer {
+            tracee.poke(address, was)?;
+        }
+        registers::restore_argument(tracee.tid(), self.argument, self.was)
+    }
 }
 
 impl Task {
@@ -245,17 +283,12 @@ impl Session<'_> {
         match self.watcher.enters(&task.tracee, &call) {
             Enter::Pass => resume(pid, 0),
             Enter::Watch => {
-                task.inside = Some(Inside { call, length: None });
+                task.inside = Some(Inside { call, shortened: None });
                 request(libc::PTRACE_SYSCALL, pid, 0)
             }
             Enter::Shorten(bytes) => {
-                let length = call.length_argument().map(|argument| {
-                    let before = stop.args[argument];
-                    stop.args[argument] = bytes.min(before);
-                    before
-                });
-                stop.store()?;
-                task.inside = Some(Inside { call, length });
+                let shortened = Shortened::to(bytes, &mut stop, &task.tracee, &call)?;
+                task.inside = Some(Inside { call, shortened });
                 request(libc::PTRACE_SYSCALL, pid, 0)
             }
             Enter::Fail(errno) => {
@@ -268,15 +301,14 @@ impl Session<'_> {
 
     fn exit(&mut self, pid: i32) -> Result<(), Stop> {
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
-        let Some(Inside { call, length }) = task.inside.take() else { return resume(pid, 0) };
+        let Some(Inside { call, shortened }) = task.inside.take() else { return resume(pid, 0) };
         let result = registers::result(pid)?;
         let decision = self.watcher.returned(&task.tracee, &call, result);
         if decision == Return::Kill {
             return Err(Stop::Kill);
         }
-        if let (Some(length), Some(argument)) = (length, call.length_argument()) {
-            // The program may rely on the registers that a call leaves alone.
-            registers::restore_argument(pid, argument, length)?;
+        if let Some(shortened) = shortened {
+            shortened.restore(&task.tracee)?;
         }
         if let Return::Fail(errno) = decision {
             registers::return_error(pid, errno)?;

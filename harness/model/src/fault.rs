@@ -107,6 +107,40 @@ impl Tears {
     }
 }
 
+/// `--confirm`: which crash points of a sweep are reached by a real SIGKILL as well, to see that it leaves the derived files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirm {
+    /// Those at which a claim is broken, and one in sixteen of the others.
+    #[default]
+    Sample,
+    /// Every one; and kills at random moments of the same life must leave none but derived states.
+    All,
+}
+
+impl Confirm {
+    /// Both.
+    pub const ALL: [Confirm; 2] = [Confirm::Sample, Confirm::All];
+
+    /// The name that files and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Confirm::Sample => "sample",
+            Confirm::All => "all",
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Confirm::Sample => "where a claim is broken, and one in sixteen of the others",
+            Confirm::All => "every crash point, and 1,000 kills at random moments must leave nothing else: slower, the same verdicts",
+        }
+    }
+}
+
 /// Which start of the program the crash precedes: reported as rows of their own, as their promises differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -23,7 +23,7 @@ mod verdict;
 pub use aim::{Aim, CallFailure, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use consequences::{ConsequencePhrase, Consequences};
-pub use fault::{Fault, Start, Tears};
+pub use fault::{Confirm, Fault, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Fault, KillAt, Loader, Seed, Tears};
+use crate::{Aim, Bytes, Confirm, Fault, KillAt, Loader, Seed, Tears};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
 pub const SERIES_LENGTH: u64 = 100;
 
-/// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the middle of the third.
-const SAVES_PER_LIFE: f64 = 5.0;
+/// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the end of the third.
+const SAVES_PER_LIFE: f64 = 6.0;
 /// No life makes more saves than this and one, twice as many as kills are aimed at: should the kill come that late, it waits for it.
-pub const MOST_SAVES: u64 = 10;
+pub const MOST_SAVES: u64 = 12;
 /// The share of lives killed inside recovery under `--kill-at any`.
 const RECOVERY_SHARE: f64 = 0.10;
 /// The share of lives killed between two file-changing calls, each gap as often as any other: by the clock alone, a gap is hit
@@ -73,6 +73,9 @@ pub struct Plan {
     /// Inside which bytes of a write a sweep crashes.
     #[serde(default)]
     pub tears: Tears,
+    /// Which crash points of a sweep are reached by a real kill as well.
+    #[serde(default)]
+    pub confirm: Confirm,
     /// The most crash points or failing calls of one fault; `None`: all there are. Those beyond are drawn from the seed.
     #[serde(default)]
     pub max_states: Option<u64>,
@@ -168,6 +171,17 @@ impl Plan {
         }
     }
 
+    /// Those of `all` crash points or failing calls that are within the bound, evenly spread.
+    #[must_use]
+    pub fn spread<T: Copy>(&self, all: Vec<T>) -> Vec<T> {
+        match self.max_states {
+            Some(most) if (all.len() as u64) > most => {
+                (0..most).map(|n| all[(n * all.len() as u64 / most) as usize]).collect()
+            }
+            _ => all,
+        }
+    }
+
     /// Where first-start trial `trial` is aimed.
     #[must_use]
     pub fn first_start_aim(&self, trial: u64) -> Aim {
@@ -203,6 +217,7 @@ mod tests {
             faults: vec![Fault::Kill],
             kill_at,
             tears: Tears::Kernel,
+            confirm: Confirm::Sample,
             max_states: None,
             seed: Seed(seed),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },
@@ -216,7 +231,7 @@ mod tests {
     #[test]
     fn a_plan_of_an_earlier_version_still_reads() {
         let mut json = serde_json::to_value(plan(1, KillAt::Any, 0)).unwrap();
-        for later in ["faults", "tears", "max_states"] {
+        for later in ["faults", "tears", "confirm", "max_states"] {
             json.as_object_mut().unwrap().remove(later).unwrap();
         }
         assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan(1, KillAt::Any, 0));
@@ -242,9 +257,9 @@ mod tests {
         }
 
         #[test]
-        fn half_of_the_save_aims_lie_past_the_middle_of_the_third_save(seed: u64) {
+        fn half_of_the_save_aims_lie_past_the_third_save(seed: u64) {
             let plan = plan(seed, KillAt::Save, 0);
-            let late = (0..4000).filter(|t| matches!(plan.aim(*t), Aim::Save(at) | Aim::Gap(at) if at >= 2.5)).count();
+            let late = (0..4000).filter(|t| matches!(plan.aim(*t), Aim::Save(at) | Aim::Gap(at) if at >= 3.0)).count();
             prop_assert!((1850..2150).contains(&late));
         }
     }

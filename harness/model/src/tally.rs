@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept, TrialRecord,
+    Aim, Consequences, CrashPoint, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept, TrialRecord,
     Verdict,
 };
 
@@ -109,6 +109,8 @@ pub struct Tally {
     pub gaps: BTreeMap<String, u64>,
     /// What is known of the sweep as a whole.
     pub swept: Option<Swept>,
+    /// Lives after a crash that were swept themselves: each has one crash point before its first call.
+    pub nested: u64,
     /// What it came to.
     pub verdicts: BTreeMap<Verdict, u64>,
     /// What the state file was like before recovery.
@@ -132,8 +134,10 @@ impl Tally {
         self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
         if let Some(swept) = &record.swept {
-            self.swept = Some(swept.clone());
+            self.swept = Some(swept.with(self.swept.as_ref()));
         }
+        let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
+        self.nested += u64::from(nested);
         let crashed = matches!(record.landed, Landed::Kill | Landed::Derived);
         if crashed {
             self.kills_landed += u64::from(record.landed == Landed::Kill);

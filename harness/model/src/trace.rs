@@ -334,6 +334,11 @@ pub struct CrashPoint {
     pub at: At,
 }
 
+impl CrashPoint {
+    /// Before everything.
+    pub const FIRST: CrashPoint = CrashPoint { call: CallIndex(0), at: At::Before };
+}
+
 impl Trace {
     /// How far the program was at `point`.
     #[must_use]
@@ -412,6 +417,10 @@ impl fmt::Display for Action {
         write!(f, "{:<9} ", self.word())?;
         match self {
             Action::Open { path, file, .. } if path.is_empty() => write!(f, "(no name, file {})", file.0),
+            // It wrote nothing, or had not begun to.
+            Action::Write { path, data, requested, .. } if data.0.is_empty() && *requested > 0 => {
+                write!(f, "{path}  {requested} bytes")
+            }
             Action::Write { path, offset, data, requested, .. } => {
                 write!(f, "{path}  {} bytes at {offset}", data.0.len())?;
                 if data.0.len() as u64 == *requested { Ok(()) } else { write!(f, " (asked for {requested})") }

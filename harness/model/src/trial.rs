@@ -151,8 +151,15 @@ pub struct Swept {
     pub calls: u64,
     /// Crash points that were left out, to stay within a bound.
     pub left_out: u64,
-    /// Distinct crash states that were swept again, in recovery and the first save after it.
+    /// Distinct crash states that were swept again, in recovery and the first save after it; 0 in the record of a trial, as this
+    /// is counted from all of them.
     pub nested: u64,
+    /// Kills at random moments of the recorded life, each of which left one of the derived states.
+    #[serde(default)]
+    pub random_kills: u64,
+    /// How many different ones, at least.
+    #[serde(default)]
+    pub random_states: u64,
     /// Whether two runs made different calls: every crash point was then reached by a real kill, none derived.
     pub differs: bool,
     /// Calls that may change files and that crashtest has no model of.
@@ -164,6 +171,20 @@ pub struct Swept {
     /// Files outside the state directory that were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+}
+
+impl Swept {
+    /// What two workers know together: each records for itself, and a target that is not the same every time may show it to one alone.
+    #[must_use]
+    pub(crate) fn with(&self, other: Option<&Swept>) -> Swept {
+        let Some(other) = other else { return self.clone() };
+        Swept {
+            random_kills: self.random_kills + other.random_kills,
+            random_states: self.random_states.max(other.random_states),
+            differs: self.differs || other.differs,
+            ..self.clone()
+        }
+    }
 }
 
 /// Evidence that only failing and inconclusive trials carry.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crashtest_model::{
     Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, Quantiles, ResultRow, Rows, RunRecord, Start,
-    Summary, Tally, Verdict, VerdictCount, vacuity,
+    Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
 };
 
 use crate::folder::evidence::EvidenceIndex;
@@ -91,7 +91,7 @@ fn result_row(
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
-        swept: tally.swept.clone(),
+        swept: tally.swept.clone().map(|swept| Swept { nested: tally.nested, ..swept }),
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
         kills_late: faulty.then_some(tally.kills_late),

@@ -7,7 +7,7 @@ use clap::Args;
 use crashtest_kit::Registry;
 use crashtest_linux::{machine, mounts};
 use crashtest_model::{
-    Budget, Bytes, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears, Verdict,
+    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears, Verdict,
 };
 use crashtest_strategies::Builtin;
 
@@ -76,6 +76,7 @@ impl Canary {
             faults: vec![self.fault],
             kill_at: KillAt::Any,
             tears: Tears::Kernel,
+            confirm: Confirm::Sample,
             max_states: None,
             seed: Seed(1),
             budget: Budget { iterations: Some(iterations), duration_ms: None, max_failures: None, jobs: 1 },

@@ -5,15 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use crashtest_model::Trace;
+use crashtest_engine::{Sandbox, TracedProgram};
+use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, TargetSpec, Tears, Trace};
 use crashtest_report::render;
+use crashtest_strategies::Builtin;
 
 use super::run::OutputFormat;
+use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::values;
 
-/// Show the file operations of a program, as crashtest sees them
+/// Show the file operations of a program or a strategy, as crashtest sees them
 ///
 /// Runs the program once and prints every call that changes a file below the state directory or makes it durable: which file, where,
 /// how many bytes, and whether what it left would survive a power cut (“un-synced”, “name un-synced”, “durable”). At the end: how each
@@ -21,19 +25,33 @@ use crate::problem::Problem;
 ///
 /// The state directory is --dir; `{dir}` in the command and CRASHTEST_DIR in its environment name it. A program that prints
 /// `crashtest: begin N` and `crashtest: ack N` sees its promises among its calls.
+///
+/// With --strategy it is a built-in strategy that is shown, from its recovery through some saves.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest trace -- python3 bot.py\n  crashtest trace --dir state -- sh -c 'echo 1 > {dir}/new && mv {dir}/new {dir}/counter'\n  crashtest trace --output-format json -- ./server --once > trace.json"
+    after_help = "Examples:\n  crashtest trace -- python3 bot.py\n  crashtest trace --dir state -- sh -c 'echo 1 > {dir}/new && mv {dir}/new {dir}/counter'\n  crashtest trace --output-format json -- ./server --once > trace.json\n  crashtest trace --strategy atomic-fsync --saves 1"
 )]
 pub(crate) struct TraceArgs {
-    /// The state directory: calls below it are shown [default: the working directory]
-    #[arg(long, value_name = "DIR")]
+    /// The state directory: calls below it are shown [default: the working directory; for a strategy one of its own]
+    #[arg(long, value_name = "DIR", conflicts_with = "strategy")]
     pub dir: Option<PathBuf>,
     /// What standard output gets: lines, or the trace with the data of every write
     #[arg(long, value_enum, default_value = "text")]
     pub output_format: OutputFormat,
+    /// A built-in strategy instead of a program: see `crashtest list strategies`
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub strategy: Option<String>,
+    /// With --strategy: what it persists [default: fills]
+    #[arg(long, value_name = "NAME", default_value = "fills", hide_default_value = true, requires = "strategy")]
+    pub workload: String,
+    /// With --strategy: how many saves are shown
+    #[arg(long, value_name = "N", default_value = "3", value_parser = values::count, requires = "strategy")]
+    pub saves: u64,
+    /// With --strategy: bound on the encoded state
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, requires = "strategy")]
+    pub state_size: Bytes,
     /// The program and its arguments, after `--`
-    #[arg(value_name = "CMD", required = true, last = true)]
+    #[arg(value_name = "CMD", required_unless_present = "strategy", last = true)]
     pub command: Vec<OsString>,
 }
 
@@ -42,10 +60,41 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs the command.
 pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
-    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-    let traced = crashtest_engine::trace_program(&args.command, &dir, LIMIT)?;
+    let traced = match &args.strategy {
+        Some(strategy) => trace_strategy(args, strategy)?,
+        None => {
+            let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+            crashtest_engine::trace_program(&args.command, &dir, LIMIT)?
+        }
+    };
     show(&traced.trace, &traced.status, args.output_format);
     Ok(Exit::Clean)
+}
+
+fn trace_strategy(args: &TraceArgs, strategy: &str) -> Result<TracedProgram, Problem> {
+    conduct::look_up(&Builtin, strategy, &args.workload)?;
+    let plan = Plan {
+        target: TargetSpec {
+            strategy: strategy.to_owned(),
+            workload: args.workload.clone(),
+            loader: Loader::Strict,
+            state_size: args.state_size,
+            idle_us: 0,
+        },
+        faults: Vec::new(),
+        kill_at: KillAt::Any,
+        tears: Tears::Kernel,
+        confirm: Confirm::Sample,
+        max_states: None,
+        seed: Seed(1),
+        budget: Budget { iterations: None, duration_ms: None, max_failures: None, jobs: 1 },
+        fresh: false,
+        limit_ms: LIMIT.as_millis() as u64,
+        sandbox_parent: std::env::temp_dir(),
+        planted: None,
+    };
+    let sandbox = Sandbox::make(&plan.sandbox_parent, 1, plan.target.state_size)?;
+    Ok(crashtest_engine::trace_target(&Builtin, &plan, &sandbox, args.saves)?)
 }
 
 /// Prints `trace`; `status` says how the program ended: "exit status 0".

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crashtest_model::{Budget, Bytes, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec, Tears};
+use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec, Tears};
 
 use super::Cell;
 use super::keys;
@@ -114,6 +114,7 @@ impl Settings {
             faults: vec![fault],
             kill_at: self.kill_at,
             tears: self.tears,
+            confirm: Confirm::Sample,
             max_states: self.max_states,
             seed,
             budget: Budget {

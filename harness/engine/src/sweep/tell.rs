@@ -1,6 +1,5 @@
 //! The record of one crash point of a sweep.
 
-use crashtest_kit::Found;
 use crashtest_model::{
     Activity, Aim, CrashPoint, FailureDetail, Fault, Landed, Observed, Outcome, RawFile, TrialRecord, Verdict,
 };
@@ -8,6 +7,7 @@ use crashtest_states::{CrashState, Snapshot};
 
 use super::{Life, Sweep, story};
 use crate::error::EngineError;
+use crate::oracle;
 
 /// What is different between the points of a life and those of the life after it.
 pub(super) struct Told {
@@ -66,16 +66,7 @@ impl Sweep<'_, '_> {
             text = Some(story::text(&life.trace, point, &life.from.files, &state.snapshot));
         }
         if judged.verdict.is_violation() {
-            let found = match judged.observed {
-                Observed::State { generation: Some(found), .. } => Some(Found::State(*found)),
-                // What it costs to go on from a content that nobody made is not known.
-                Observed::State { generation: None, .. } => None,
-                Observed::Fresh => Some(Found::Fresh),
-                _ => Some(Found::Refused),
-            };
-            if let Some(found) = found {
-                record.consequences = self.generations.consequences(promise.acked, found, &[]);
-            }
+            record.consequences = oracle::consequences(&mut *self.generations, promise, judged.observed);
         }
         self.bench.report_with(record, &state.snapshot, judged.after, text)
     }

@@ -203,10 +203,10 @@ pub enum Request {
 }
 
 impl FileCall {
-    /// Which of its arguments is the length of what it writes, for calls that can be shortened.
+    /// Which of its arguments says how much it writes, in bytes or in buffers, for calls that can be shortened.
     pub(super) fn length_argument(&self) -> Option<usize> {
         match self.request {
-            Request::Write { bytes: Bytes::At { .. }, .. } => Some(2),
+            Request::Write { .. } => Some(2),
             Request::Copy { .. } if self.name == "sendfile" => Some(3),
             Request::Copy { .. } => Some(4),
             _ => None,

@@ -7,7 +7,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sys::ptrace;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
@@ -23,6 +25,18 @@ const PAGE: u64 = 4096;
 pub struct Tracee {
     tid: i32,
     process: i32,
+}
+
+/// Where an iovec array is cut.
+pub(super) struct Cut {
+    /// How many of its buffers are left.
+    pub(super) count: u64,
+    /// The address of the length of the last of them.
+    pub(super) address: u64,
+    /// What that was.
+    pub(super) was: u64,
+    /// What it has to be.
+    pub(super) length: u64,
 }
 
 /// What a descriptor is open on.
@@ -121,6 +135,24 @@ impl Tracee {
             Bytes::At { length, .. } => Ok(length),
             Bytes::Vector { address, count } => Ok(self.vector(address, count)?.iter().map(|(_, length)| length).sum()),
         }
+    }
+
+    /// Where a vector has to be cut so that it holds `most` bytes; `None` if it holds no more, or cannot be read.
+    pub(super) fn cut(&self, bytes: Bytes, most: u64) -> Option<Cut> {
+        let Bytes::Vector { address, count } = bytes else { return None };
+        let mut left = most;
+        for (n, (_, was)) in self.vector(address, count).ok()?.into_iter().enumerate() {
+            if left < was {
+                return Some(Cut { count: n as u64 + 1, address: address + n as u64 * 16 + 8, was, length: left });
+            }
+            left -= was;
+        }
+        None
+    }
+
+    /// Writes a 64-bit number to `address`, also where the program itself may not.
+    pub(super) fn poke(&self, address: u64, value: u64) -> Result<(), Errno> {
+        ptrace::write(Pid::from_raw(self.tid), address as usize as *mut libc::c_void, value.cast_signed())
     }
 
     /// The addresses and lengths of an iovec array.

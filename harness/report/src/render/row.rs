@@ -51,9 +51,10 @@ pub(super) fn tried_words(row: &ResultRow) -> String {
     }
 }
 
-/// "exhaustive", or "8,968 left out".
+/// "exhaustive", "8,968 left out", or "those of one run" where another run has others.
 pub(super) fn extent_words(row: &ResultRow) -> String {
     match left_out(row) {
+        0 if row.swept.as_ref().is_some_and(|swept| swept.differs) => "those of one run".to_owned(),
         0 => "exhaustive".to_owned(),
         left_out => format!("{} left out", thousands(left_out)),
     }

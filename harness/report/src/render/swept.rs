@@ -29,6 +29,13 @@ pub(super) fn recording_words(row: &ResultRow) -> Option<String> {
     if real < row.trials {
         words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
     }
+    if swept.random_kills > 0 {
+        words += &format!(
+            "; {} kills at random moments of that run left {} different states, each of them among the derived ones",
+            thousands(swept.random_kills),
+            thousands(swept.random_states)
+        );
+    }
     if swept.nested > 0 {
         words += &format!(
             "; {} distinct crash states were swept again, in recovery and the first save after it",
@@ -43,7 +50,11 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
     let Some(swept) = &row.swept else { return Vec::new() };
     let mut notes = Vec::new();
     if swept.differs {
-        notes.push("two runs made different calls: every crash point was reached by a real kill".to_owned());
+        notes.push(
+            "two runs made different calls, or several threads did: every crash point was reached by a real kill, and the \
+             recovery from it was not swept again"
+                .to_owned(),
+        );
     }
     let mut name = |names: &[String], words: &str| {
         if !names.is_empty() {

@@ -26,6 +26,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             faults: vec![crashtest_model::Fault::Kill],
             kill_at: KillAt::Any,
             tears: crashtest_model::Tears::Kernel,
+            confirm: crashtest_model::Confirm::Sample,
             max_states: None,
             seed: Seed(12345),
             budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 2 },

@@ -13,7 +13,7 @@ use crate::builtin::Entry;
 use crate::strategies::shows;
 
 /// Every canary.
-pub(crate) const STRATEGIES: [Entry; 16] = [
+pub(crate) const STRATEGIES: [Entry; 17] = [
     ("planted-rename-first", rename_first, || Box::new(writers::RenameFirst)),
     ("planted-unlink-first", unlink_first, || Box::new(writers::UnlinkFirst)),
     ("planted-ack-first", ack_first, || Box::new(writers::AckFirst::default())),
@@ -21,6 +21,7 @@ pub(crate) const STRATEGIES: [Entry; 16] = [
     ("planted-leak", leak, || Box::new(writers::Leak::default())),
     ("planted-exit", exit, || Box::new(writers::Exit::default())),
     ("planted-fail", fail, || Box::new(writers::Fail::default())),
+    ("planted-undecided", undecided, || Box::new(writers::Undecided)),
     ("planted-stall", stall, || Box::new(writers::Stall::default())),
     ("planted-swallow", swallow, || Box::new(loaders::Swallow)),
     ("planted-invent", invent, || Box::new(loaders::Invent)),
@@ -79,6 +80,11 @@ fn exit() -> StrategyInfo {
 
 fn fail() -> StrategyInfo {
     canary("fail", "reports an error from every fourth save", Fault::None, &[Verdict::FailedSave], &[])
+}
+
+fn undecided() -> StrategyInfo {
+    let summary = "saves in place, with other calls in each run";
+    canary("undecided", summary, Fault::Kill, &[Verdict::Torn], &[Verdict::Empty])
 }
 
 fn stall() -> StrategyInfo {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use crashtest_kit::Place;
 
@@ -136,5 +137,21 @@ impl Strategy for Stall {
             }
         }
         Atomic.persist(place, path, content)
+    }
+}
+
+/// Writes like `direct`, in pieces of a length that the clock decides: no two runs make the same calls.
+pub(super) struct Undecided;
+
+impl Strategy for Undecided {
+    fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        content(&mut bytes)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+        let mut file = place.fs.create(path)?;
+        for piece in bytes.chunks(3_000 + now as usize % 6_000) {
+            file.write_all(piece)?;
+        }
+        file.close()
     }
 }

@@ -1,0 +1,116 @@
+//! What is derived from a recording is what happens: every crash point is reached by a real SIGKILL as well, kills at random moments
+//! leave nothing else, recipes are the calls that are traced, and a replay comes to the same.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use crashtest_kit::Registry as _;
+use crashtest_model::{Shape, StrategyInfo, Trace};
+use crashtest_strategies::{Builtin, recipe_words};
+use serde_json::Value;
+use support::{Place, count};
+
+/// Memory, where there is some: a thousand kills of a writer that syncs take a minute on a disk.
+fn fast() -> &'static str {
+    if std::path::Path::new("/dev/shm").is_dir() { "--dir /dev/shm" } else { "" }
+}
+
+fn strategies() -> impl Iterator<Item = StrategyInfo> {
+    Builtin.strategies().into_iter().filter(|info| !info.planted)
+}
+
+fn rows(summary: &Value) -> impl Iterator<Item = &Value> {
+    summary["results"].as_array().unwrap().iter().filter(|row| row["fault"] == "sweep")
+}
+
+/// Sweeps half of the strategies; each crash point derived, and reached by a real kill.
+fn derived_is_real(half: usize) {
+    for info in strategies().skip(half).step_by(2) {
+        let options = format!("--fault sweep --confirm all --state-size 16KiB {}", fast());
+        let (_, summary) = Place::new().campaign(&info.name, &options);
+        for row in rows(&summary) {
+            let (name, swept) = (&info.name, &row["swept"]);
+            assert_eq!(swept["differs"], false, "{name}: two runs of it make the same calls");
+            assert_eq!(count(row, "inconclusive"), 0, "{name}: a real kill left other files than were derived: {row}");
+            // At the end of a life nothing is left to be killed: each swept life has one such point.
+            let ends = 1 + swept["nested"].as_u64().unwrap();
+            assert_eq!(row["kills_landed"].as_u64().unwrap() + ends, row["trials"].as_u64().unwrap(), "{name}");
+            assert_eq!(swept["random_kills"], 1000, "{name}: kills at random moments left none but derived states");
+            assert!(swept["random_states"].as_u64().unwrap() >= 3, "{name}: they fell at different moments: {swept}");
+        }
+    }
+}
+
+#[test]
+fn real_kills_leave_what_was_derived_for_one_half_of_the_strategies() {
+    derived_is_real(0);
+}
+
+#[test]
+fn real_kills_leave_what_was_derived_for_the_other_half_of_the_strategies() {
+    derived_is_real(1);
+}
+
+/// The words of each save of a trace: successive writes are one.
+fn words_by_save(trace: &Trace) -> BTreeMap<u64, Vec<&str>> {
+    let mut saves: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for operation in &trace.operations {
+        let promise = operation.before.promise;
+        if promise.begun > promise.acked {
+            let words = saves.entry(promise.begun.0).or_default();
+            let word = operation.action.word();
+            if word != "write" || words.last() != Some(&"write") {
+                words.push(word);
+            }
+        }
+    }
+    saves
+}
+
+#[test]
+fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
+    for info in strategies() {
+        // A log: few saves, before it is compacted.
+        let saves = if info.shape == Shape::Log { 3 } else { 5 };
+        let ran = Place::new().crashtest(&format!("trace --strategy {} --saves {saves} --output-format json", info.name));
+        assert_eq!(ran.exit, Some(0), "{}", ran.err);
+        let trace: Trace = serde_json::from_str(&ran.out).unwrap();
+        let by_save = words_by_save(&trace);
+        assert_eq!(by_save.len(), saves, "{}: every save was seen", info.name);
+        for (save, words) in by_save {
+            assert_eq!(words, recipe_words(&info.recipe), "{}, save {save}: {}", info.name, info.recipe);
+        }
+    }
+}
+
+#[test]
+fn a_target_whose_calls_differ_from_run_to_run_is_swept_by_real_kills() {
+    let (exit, summary) = Place::new().campaign("planted-undecided", &format!("--fault sweep --state-size 16KiB {}", fast()));
+    let again = rows(&summary).find(|row| row["start"] == "again").unwrap();
+    assert_eq!(again["swept"]["differs"], true);
+    assert!(count(again, "torn") > 0 && count(again, "empty") > 0, "{again}");
+    assert_eq!((exit, count(again, "inconclusive")), (Some(1), 0));
+    let (kills, trials) = (again["kills_landed"].as_u64().unwrap(), again["trials"].as_u64().unwrap());
+    let ends = again["phases"]["close-down:no-call"].as_u64().unwrap_or(0);
+    assert!(kills > 20, "{again}");
+    assert_eq!(kills + ends, trials, "nothing was derived: {again}");
+}
+
+#[test]
+fn a_replay_of_a_crash_point_or_a_failing_call_shows_the_same_every_time() {
+    for (strategy, fault, signature) in [
+        ("direct", "sweep", "sweep.torn"),
+        ("forward-journal", "sweep", "sweep.torn.again"),
+        ("planted-short-write", "io", "io.false-ack"),
+    ] {
+        let place = Place::new();
+        place.campaign(strategy, &format!("--fault {fault} --state-size 16KiB {}", fast()));
+        let names = place.names("results/latest/failures");
+        let name = names.iter().find(|name| name.contains(signature)).unwrap_or_else(|| panic!("{signature}: {names:?}"));
+        let ran = place.crashtest(&format!("replay results/latest/failures/{name} --tries 5"));
+        assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("reproduced 5 of 5"), "{}", ran.out);
+        assert!(ran.out.contains("Restart on the stored crash state") && ran.out.contains("shows again"), "{}", ran.out);
+    }
+}

@@ -1,0 +1,183 @@
+//! Crash points that are reached by a real SIGKILL: to confirm what was derived, instead of it, and to show a failure again.
+
+use std::collections::HashSet;
+
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_model::{Aim, At, CallIndex, CrashPoint, Digest, FailureDetail, Fault, Landed, Outcome, TrialRecord, Verdict};
+use crashtest_states::{CrashState, Snapshot};
+
+use super::tell::{Judged, Told};
+use super::{Life, NESTED, Sweep};
+use crate::bench::{Bench, Victim};
+use crate::error::EngineError;
+use crate::message::Part;
+use crate::record::Orders;
+use crate::recording::{self, Recording};
+use crate::restarts::Restarts;
+use crate::{oracle, raw, snapshot};
+
+/// How often a life is started for a point to which it does not come every time.
+const TRIES: usize = 3;
+/// Kills at random moments that are held against the derived states.
+const RANDOM_KILLS: u64 = 1_000;
+/// Their trials are numbered from here.
+const AT_RANDOM: u64 = 1 << 52;
+
+/// What a real kill left.
+pub(super) struct Killed {
+    pub(super) files: Snapshot,
+    recording: Recording,
+}
+
+impl Killed {
+    pub(super) fn landed(&self) -> Landed {
+        // Nothing is left to be killed at the end.
+        if self.recording.obeyed { Landed::Kill } else { Landed::Derived }
+    }
+}
+
+/// Shows the crash point of `record` again: by a real kill there, or by two, and a restart on what is left.
+pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
+    let memory = bench.memory.clone();
+    let generations = bench.generations(record.stream)?;
+    let restarts = Restarts::new(&memory, record.start, record.stream)?;
+    let part = Part { number: 0, of: 1 };
+    let mut sweep = Sweep { bench, generations, restarts, seed: record.seed, start: record.start, part, swept: None };
+    let from = sweep.first(record.stream)?;
+    let told = |prefix| Told { trial: record.trial, aim: record.aim, prefix };
+    match record.aim {
+        Aim::Call(point) => {
+            sweep.real_kill(&from, point, &told(""))?;
+        }
+        Aim::Twice { then, .. } => {
+            if let Some(from) = sweep.life_again(from, record)? {
+                sweep.real_kill(&from, then, &told("again:"))?;
+            }
+        }
+        // No aim of a sweep.
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Sweep<'_, '_> {
+    /// Kills a life from `from` at `point`; `None` where it does not come there, or its write cannot be cut there.
+    pub(super) fn kill_at(
+        &mut self,
+        from: &recording::Start,
+        point: CrashPoint,
+    ) -> Result<Option<Killed>, EngineError> {
+        let recording = self.record(from, Orders::Kill(point))?;
+        let end = CrashPoint { call: CallIndex(recording.trace.operations.len() as u32), at: At::Before };
+        let at_the_end = point == end && recording.is_clean();
+        if !recording.obeyed && !at_the_end {
+            return Ok(None);
+        }
+        Ok(Some(Killed { files: self.bench.crash_state()?, recording }))
+    }
+
+    /// Reaches every point of `life` by a real kill, those of this worker's share.
+    pub(super) fn by_real_kills(&mut self, life: &Life) -> Result<(), EngineError> {
+        for (trial, point) in life.points.iter().enumerate() {
+            let trial = trial as u64;
+            if trial % self.part.of != self.part.number {
+                continue;
+            }
+            let told = Told { trial, aim: Aim::Call(*point), prefix: "" };
+            for _ in 0..TRIES {
+                if self.real_kill(&life.from, *point, &told)? {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One real kill at `point`, judged by itself; says whether the life came there.
+    fn real_kill(&mut self, from: &recording::Start, point: CrashPoint, told: &Told) -> Result<bool, EngineError> {
+        let Some(killed) = self.kill_at(from, point)? else { return Ok(false) };
+        let landed = killed.landed();
+        let Killed { files: snapshot, recording } = killed;
+        let state = CrashState { digest: snapshot.digest(), snapshot, points: vec![point] };
+        let trace = recording.trace;
+        let promise = trace.end.promise;
+        let life = Life { from: from.clone(), trace, points: vec![point], states: Vec::new() };
+        let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
+        let after = self.after_the_restart()?;
+        let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
+        let (verdict, why) = oracle::judge(promise, &observed, &raw);
+        let judged = Judged { landed, verdict, why, observed: &observed, raw, after: Some(&after) };
+        self.tell(&life, &state, point, told, judged)?;
+        Ok(true)
+    }
+
+    /// Kills `life` at random moments, this worker's share of them: each must leave one of the derived states.
+    pub(super) fn at_random(&mut self, life: &Life) -> Result<(), EngineError> {
+        if self.swept.as_ref().is_some_and(|swept| swept.left_out > 0) {
+            return Ok(());
+        }
+        let derived: HashSet<Digest> = life.states.iter().map(|state| state.digest).collect();
+        let duration_ns = self.undisturbed(life)?;
+        let mut seen = HashSet::new();
+        let Part { number, of } = self.part;
+        for n in (0..RANDOM_KILLS).filter(|n| n % of == number) {
+            let seed = self.seed.derive("at random", n);
+            // Past the end as well: a later run may be slower.
+            let within = (seed.0 % 1_100) as f64 / 1_000.0;
+            let victim = self.begin(life)?;
+            sleep_until(now_ns() + (within * duration_ns as f64) as u64);
+            self.bench.strike(victim)?;
+            let files = self.bench.crash_state()?;
+            if derived.contains(&files.digest()) {
+                seen.insert(files.digest());
+                if let Some(swept) = &mut self.swept {
+                    swept.random_kills += 1;
+                    swept.random_states = seen.len() as u64;
+                }
+                continue;
+            }
+            let why = "a kill at a random moment left files that no crash point was derived to leave".to_owned();
+            let record = TrialRecord {
+                stream: life.from.stream,
+                landed: Landed::Kill,
+                crash_state: Some(files.digest()),
+                outcome: Outcome::Judged(Verdict::Inconclusive),
+                detail: Some(FailureDetail { why, ..FailureDetail::default() }),
+                ..TrialRecord::planned(AT_RANDOM + n, Fault::Sweep, self.start, seed, Aim::Save(within))
+            };
+            self.bench.report_with(record, &files, None, None)?;
+        }
+        Ok(())
+    }
+
+    /// A life like `life` that nobody traces.
+    fn begin(&mut self, life: &Life) -> Result<Victim, EngineError> {
+        let from = &life.from;
+        let dir = self.bench.dir.clone();
+        snapshot::restore(&from.files, &dir).map_err(EngineError::sandbox("prepare", &dir))?;
+        self.bench.fork(from.script, from.stream, from.names, from.before)
+    }
+
+    /// How long `life` takes when nobody traces it, in ns.
+    fn undisturbed(&mut self, life: &Life) -> Result<u64, EngineError> {
+        let begun_ns = now_ns();
+        let mut victim = self.begin(life)?;
+        self.bench.await_exit(&mut victim)?;
+        self.bench.strike(victim)?;
+        Ok(now_ns() - begun_ns)
+    }
+
+    /// The life after the first kill of `record`, found as the sweep found it.
+    fn life_again(
+        &mut self,
+        from: recording::Start,
+        record: &TrialRecord,
+    ) -> Result<Option<recording::Start>, EngineError> {
+        let recording = self.record(&from, Orders::Record)?;
+        let life = self.states_of(from, recording.trace);
+        let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
+        let Some(state) = life.states.get(n) else { return Ok(None) };
+        let observed = self.restart(state, &life.trace)?;
+        Ok(life.again(n, &observed))
+    }
+}
