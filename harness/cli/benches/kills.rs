@@ -19,15 +19,13 @@ use crashtest_linux::clock::{now_ns, precise_timers, sleep_until};
 use crashtest_linux::{process, shared};
 use crashtest_model::{Bytes, Generation, Loader, Seed, TargetSpec};
 use crashtest_strategies::Builtin;
-use support::{Campaign, median};
+use support::{Campaign, MEMORY, median};
 
 /// Forty series: as many for one worker as for each of two.
 const TRIALS: u64 = 4000;
 const ROUNDS: usize = 3;
 /// How long writers only save, to find what the disk lets two of them do.
 const WRITING: Duration = Duration::from_secs(1);
-/// Where files live in memory.
-const MEMORY: &str = "/dev/shm";
 const SCALING: f64 = 1.6;
 
 fn main() {

@@ -37,8 +37,11 @@ const SAVES_OF_A_DOCUMENT: u64 = 6;
 const SAVES_OF_A_LOG: u64 = 60;
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
-/// Every so manyth point that shows nothing is confirmed by a real kill all the same.
-const CONFIRMED_SHARE: u64 = 16;
+/// Of the points that show nothing, one in so many is confirmed by a real kill all the same: drawn from the seed, and the first.
+const CONFIRMED: u64 = 16;
+/// Of those in the lives after the first, which are much alike and as many as it has states. A real kill takes as long as some
+/// dozens of restarts.
+const CONFIRMED_NESTED: u64 = 128;
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 const NESTED: u64 = 1_000_000;
 
@@ -210,7 +213,8 @@ impl Sweep<'_, '_> {
         observed: &Observed,
         told: &dyn Fn(CrashPoint) -> Told,
     ) -> Result<bool, EngineError> {
-        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        // Kept only with what breaks a claim.
+        let mut after = None;
         let mut whole = true;
         for point in &state.points {
             let told = told(*point);
@@ -219,7 +223,7 @@ impl Sweep<'_, '_> {
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
             let mut landed = Landed::Derived;
-            if verdict != Verdict::Intact || self.confirms(told.trial) {
+            if verdict != Verdict::Intact || self.confirms(&told) {
                 match self.kill_at(&life.from, *point)? {
                     Some(real) if real.files == state.snapshot => landed = real.landed(),
                     Some(_) => {
@@ -230,15 +234,26 @@ impl Sweep<'_, '_> {
                     None => {}
                 }
             }
-            let judged = Judged { landed, verdict, why, observed, raw, after: &after };
+            if verdict.is_violation() && after.is_none() {
+                after = Some(self.after_the_restart()?);
+            }
+            let judged = Judged { landed, verdict, why, observed, raw, after: after.as_ref() };
             self.tell(life, state, *point, &told, judged)?;
         }
         Ok(whole)
     }
 
-    /// Whether a trial that shows nothing is confirmed by a real kill all the same.
-    fn confirms(&self, trial: u64) -> bool {
-        self.bench.plan.confirm == Confirm::All || trial.is_multiple_of(CONFIRMED_SHARE)
+    /// Whether a trial that shows nothing is confirmed by a real kill all the same. The first is, so that a row without any does not
+    /// come about.
+    fn confirms(&self, told: &Told) -> bool {
+        let one_in = if matches!(told.aim, Aim::Twice { .. }) { CONFIRMED_NESTED } else { CONFIRMED };
+        let drawn = || told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in);
+        self.bench.plan.confirm == Confirm::All || drawn()
+    }
+
+    /// The files as the last restart has left them.
+    fn after_the_restart(&self) -> Result<Snapshot, EngineError> {
+        snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))
     }
 
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
@@ -274,9 +289,9 @@ impl Life {
         })
     }
 
-    /// The number of a point among those of its life.
+    /// The number of a point among those of its life, which are in the order of the trace.
     fn number(&self, point: CrashPoint) -> u64 {
-        self.points.iter().position(|other| *other == point).unwrap_or(0) as u64
+        self.points.binary_search(&point).unwrap_or(0) as u64
     }
 
     /// The generation that the life starts from.

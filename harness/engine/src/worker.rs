@@ -1,8 +1,9 @@
 //! A worker process: takes orders on its input, runs the trials, tells each outcome on its output. It has one thread, so that
 //! forking a victim is safe and cheap.
 
-use std::fs::File;
-use std::io::{BufRead, Write};
+mod voice;
+
+use std::io::BufRead;
 
 use crashtest_kit::Registry;
 use crashtest_linux::{clock, stdio, supervision};
@@ -15,6 +16,7 @@ use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
 use crate::{io, metadata, sweep};
+use voice::Voice;
 
 /// Clean lives from which a worker learns how long everything takes.
 const CALIBRATION_LIVES: u64 = 6;
@@ -26,18 +28,19 @@ const DEADLY_TRIAL: u64 = 5;
 /// Returns whether everything went well; what did not was told to the supervisor.
 #[must_use]
 pub fn serve(registry: &dyn Registry) -> bool {
-    let Ok(mut output) = stdio::take_stdout() else { return false };
-    match work(registry, &mut output) {
+    let Ok(output) = stdio::take_stdout() else { return false };
+    let mut voice = Voice::new(output);
+    match work(registry, &mut voice) {
         Ok(()) => true,
         Err(error) => {
             let report = Report::Failed { why: error.to_string(), hint: error.hint(), blame: error.blame() };
-            let _ = tell(&mut output, &report);
+            let _ = voice.tell(&report);
             false
         }
     }
 }
 
-fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
+fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
     let mut lines = std::io::stdin().lock().lines();
     let mut next_line = || lines.next().transpose().map_err(|e| EngineError::Worker(e.to_string()));
     let Some(line) = next_line()? else { return Ok(()) };
@@ -45,7 +48,7 @@ fn work(registry: &dyn Registry, output: &mut File) -> Result<(), EngineError> {
     supervision::die_with_parent(job.supervisor).map_err(|e| EngineError::Worker(e.to_string()))?;
     clock::precise_timers();
     supervision::usual_umask();
-    let mut outlet = |report| tell(output, &report);
+    let mut outlet = |report| voice.tell(&report);
     let mut bench = Bench::new(registry, &job.plan, &job.sandbox, Some(job.spool.clone()), &mut outlet)?;
     if let Some(memory) = &job.memory {
         bench.memory.clone_from(memory);
@@ -106,11 +109,4 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
 
 fn parse<M: serde::de::DeserializeOwned>(line: &str) -> Result<M, EngineError> {
     serde_json::from_str(line).map_err(|error| EngineError::Worker(format!("not a message: {error}")))
-}
-
-/// One line, one write: what was told is in the pipe when this returns, whatever happens to this process next.
-fn tell(output: &mut File, report: &Report) -> Result<(), EngineError> {
-    let mut line = serde_json::to_vec(report).map_err(|error| EngineError::Worker(error.to_string()))?;
-    line.push(b'\n');
-    output.write_all(&line).map_err(|error| EngineError::Worker(error.to_string()))
 }

@@ -111,7 +111,7 @@ impl Tears {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confirm {
-    /// Those at which a claim is broken, and one in sixteen of the others.
+    /// Those at which a claim is broken, and one in sixteen of the others; in the lives after the first, one in 128.
     #[default]
     Sample,
     /// Every one; and kills at random moments of the same life must leave none but derived states.
@@ -135,7 +135,7 @@ impl Confirm {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Confirm::Sample => "where a claim is broken, and one in sixteen of the others",
+            Confirm::Sample => "where a claim is broken, and one in sixteen of the others (one in 128 where it is killed twice)",
             Confirm::All => "every crash point, and 1,000 kills at random moments must leave nothing else: slower, the same verdicts",
         }
     }

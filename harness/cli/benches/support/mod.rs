@@ -7,8 +7,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// Where files live in memory.
+pub(crate) const MEMORY: &str = "/dev/shm";
+
 /// A campaign to run.
 pub(crate) struct Campaign {
+    fault: &'static str,
     arguments: Vec<String>,
     out: tempfile::TempDir,
 }
@@ -19,8 +23,12 @@ pub(crate) struct Measured {
     pub(crate) kills_per_second: f64,
     /// The delays after recovery of the kills that were aimed past it, in ns.
     pub(crate) delays_ns: Vec<u64>,
+    /// Wall clock of the trials, without the control.
+    pub(crate) elapsed_s: f64,
     /// The row of restarts in summary.json.
     pub(crate) row: Value,
+    /// That of first starts as well.
+    rows: Vec<Value>,
     /// Peak memory of the supervisor, in KiB.
     pub(crate) peak_memory_kib: u64,
     /// Peak memory of the largest worker, in KiB.
@@ -30,11 +38,19 @@ pub(crate) struct Measured {
 impl Campaign {
     /// `trials` kills of `strategy` by `jobs` workers.
     pub(crate) fn new(strategy: &str, trials: u64, seed: u64, jobs: usize) -> Campaign {
+        Campaign::of("kill", &format!("--strategy {strategy} --iterations {trials} --seed {seed} --jobs {jobs}"))
+    }
+
+    /// A sweep of `strategy` by `jobs` workers, in memory.
+    pub(crate) fn sweep(strategy: &str, seed: u64, jobs: usize) -> Campaign {
+        let dir = format!("--dir {MEMORY}");
+        Campaign::of("sweep", &format!("--strategy {strategy} --fault sweep --seed {seed} --jobs {jobs} {dir}"))
+    }
+
+    fn of(fault: &'static str, options: &str) -> Campaign {
         let out = tempfile::Builder::new().prefix(".bench-").tempdir_in(".").expect("a writable directory");
-        let arguments = format!(
-            "run --strategy {strategy} --iterations {trials} --seed {seed} --jobs {jobs} --quiet --output-format json"
-        );
-        Campaign { arguments: arguments.split(' ').map(str::to_owned).collect(), out }
+        let arguments = format!("run {options} --quiet --output-format json");
+        Campaign { fault, arguments: arguments.split(' ').map(str::to_owned).collect(), out }
     }
 
     /// The same with more arguments.
@@ -68,13 +84,16 @@ impl Campaign {
             std::hint::spin_loop();
         }
         let summary: Value = serde_json::from_str(&text).expect("a summary on standard output");
-        let rows = summary["results"].as_array().expect("rows");
-        let row = rows.iter().find(|row| row["fault"] == "kill" && row["start"] == "again").expect("the row").clone();
+        let rows = summary["results"].as_array().expect("rows").iter().filter(|row| row["fault"] == self.fault);
+        let rows: Vec<Value> = rows.cloned().collect();
+        let row = rows.iter().find(|row| row["start"] == "again").expect("the row").clone();
+        let elapsed_s = summary["elapsed_s"].as_f64().expect("a time");
         Measured {
-            kills_per_second: row["kills_landed"].as_u64().expect("a count") as f64
-                / summary["elapsed_s"].as_f64().expect("a time"),
+            kills_per_second: row["kills_landed"].as_u64().expect("a count") as f64 / elapsed_s,
+            elapsed_s,
             delays_ns: self.delays(),
             row,
+            rows,
             peak_memory_kib,
             worker_memory_kib,
         }
@@ -89,6 +108,23 @@ impl Campaign {
             .filter_map(|r| r["delay_ns"].as_u64())
             .collect()
     }
+}
+
+impl Measured {
+    /// How many `what` there were each second, first starts and restarts together.
+    pub(crate) fn per_second(&self, what: &str) -> f64 {
+        self.rows.iter().filter_map(|row| row[what].as_f64()).sum::<f64>() / self.elapsed_s
+    }
+}
+
+/// Whether strace is there; says so if not.
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+pub(crate) fn has_strace() -> bool {
+    let found = Command::new("strace").arg("--version").stdout(std::process::Stdio::null()).status().is_ok();
+    if !found {
+        println!("skipped: strace, the peer of this benchmark, is not installed");
+    }
+    found
 }
 
 fn peak_memory(pid: u32) -> u64 {

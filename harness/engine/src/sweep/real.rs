@@ -103,10 +103,10 @@ impl Sweep<'_, '_> {
         let promise = trace.end.promise;
         let life = Life { from: from.clone(), trace, points: vec![point], states: Vec::new() };
         let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
-        let after = snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))?;
+        let after = self.after_the_restart()?;
         let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
         let (verdict, why) = oracle::judge(promise, &observed, &raw);
-        let judged = Judged { landed, verdict, why, observed: &observed, raw, after: &after };
+        let judged = Judged { landed, verdict, why, observed: &observed, raw, after: Some(&after) };
         self.tell(&life, &state, point, told, judged)?;
         Ok(true)
     }

@@ -24,8 +24,8 @@ pub(super) struct Judged<'j> {
     pub(super) why: String,
     pub(super) observed: &'j Observed,
     pub(super) raw: RawFile,
-    /// The files after the restart.
-    pub(super) after: &'j Snapshot,
+    /// The files after the restart, for what breaks a claim.
+    pub(super) after: Option<&'j Snapshot>,
 }
 
 impl Sweep<'_, '_> {
@@ -68,6 +68,6 @@ impl Sweep<'_, '_> {
         if judged.verdict.is_violation() {
             record.consequences = oracle::consequences(&mut *self.generations, promise, judged.observed);
         }
-        self.bench.report_with(record, &state.snapshot, Some(judged.after), text)
+        self.bench.report_with(record, &state.snapshot, judged.after, text)
     }
 }

@@ -3,6 +3,7 @@
 //! Calls are named, so that one table serves every architecture: those that one does not have (open(2) on aarch64) drop out.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -98,8 +99,16 @@ pub fn traced_calls() -> Vec<&'static str> {
     ALWAYS.iter().copied().chain(SOMETIMES.iter().map(|(name, _)| *name)).collect()
 }
 
-/// The filter.
-pub(super) fn program() -> Result<BpfProgram, BackendError> {
+/// The filter: compiled once, as a sweep starts thousands of programs under it.
+pub(super) fn program() -> Result<&'static BpfProgram, BackendError> {
+    static PROGRAM: OnceLock<BpfProgram> = OnceLock::new();
+    match PROGRAM.get() {
+        Some(program) => Ok(program),
+        None => compile().map(|program| PROGRAM.get_or_init(|| program)),
+    }
+}
+
+fn compile() -> Result<BpfProgram, BackendError> {
     let number = |name: &str| name.parse::<Sysno>().ok().map(|call| i64::from(call.id()));
     let always = ALWAYS.iter().filter_map(|name| Some((number(name)?, Vec::new())));
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = always.collect();

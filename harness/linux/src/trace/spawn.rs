@@ -32,7 +32,7 @@ pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
         if waits.read_exact(&mut go).is_err() {
             return NOT_TRACED;
         }
-        if let Err(error) = seccompiler::apply_filter(&filter) {
+        if let Err(error) = seccompiler::apply_filter(filter) {
             let _ = complains.write_all(error.to_string().as_bytes());
             return NOT_TRACED;
         }
