@@ -5,7 +5,8 @@
 //!
 //! 1. [`enters`](Watcher::enters) is called before a trapped call has done anything, by whichever thread makes it.
 //! 2. After [`Enter::Watch`] and [`Enter::Shorten`] comes exactly one [`returned`](Watcher::returned) of the same thread, unless it
-//!    is killed inside the call or ends the process.
+//!    is killed inside the call or ends the process. A call that a signal interrupts and the kernel makes again is one call; what the
+//!    signal's handler calls comes inside of it.
 //! 3. The thread is stopped while the watcher looks at it; other threads and processes run on.
 //! 4. Threads, children (fork, vfork, clone) and what they execute are followed from their first instruction.
 //! 5. When the first process ends, or the watcher says so, or the time is up, everything that was started is killed and waited for;
@@ -35,7 +36,7 @@ pub use filter::traced_calls;
 pub use tracee::{Descriptor, Tracee};
 
 use crate::process::{Exit, ForkError};
-use registers::SyscallStop;
+use registers::{SyscallReturn, SyscallStop};
 use spawn::Spawned;
 use timer::Alarm;
 
@@ -133,17 +134,29 @@ struct Task {
     tracee: Tracee,
     /// The call that it is inside of, and is watched.
     inside: Option<Inside>,
+    /// Calls that signals have interrupted, and that are made again or fail when the handlers have returned; the last one first.
+    interrupted: Vec<Inside>,
 }
 
+/// A watched call that was begun.
 struct Inside {
     call: FileCall,
-    /// The length that its write asked for, where it was shortened.
-    length: Option<u64>,
+    stop: SyscallStop,
+    /// The length that its write was cut to.
+    shortened: Option<u64>,
 }
 
 impl Task {
     fn new(tid: i32) -> Task {
-        Task { tracee: Tracee::new(tid), inside: None }
+        Task { tracee: Tracee::new(tid), inside: None, interrupted: Vec::new() }
+    }
+}
+
+impl Inside {
+    /// Which argument was changed, and its value before; `None` where none was.
+    fn changed(&self) -> Option<(usize, u64)> {
+        let argument = self.call.length_argument().filter(|_| self.shortened.is_some())?;
+        Some((argument, self.stop.args[argument]))
     }
 }
 
@@ -209,15 +222,15 @@ impl Session<'_> {
                 Report::Birth => {
                     pinned.release(pid);
                     self.born(pid);
-                    resume(pid, 0)
+                    self.go_on(pid, 0)
                 }
                 Report::Execs => {
                     self.tasks.insert(pid, Task::new(pid));
                     resume(pid, 0)
                 }
                 Report::GroupStop => request(libc::PTRACE_LISTEN, pid, 0),
-                Report::Signal(signal) => resume(pid, signal),
-                Report::Other | Report::Ended(_) => resume(pid, 0),
+                Report::Signal(signal) => self.go_on(pid, signal),
+                Report::Other | Report::Ended(_) => self.go_on(pid, 0),
             };
             match outcome {
                 // It died while it was stopped: its end is the next thing to be reported.
@@ -239,49 +252,74 @@ impl Session<'_> {
     }
 
     fn entry(&mut self, pid: i32) -> Result<(), Stop> {
-        let mut stop = SyscallStop::entry(pid)?;
-        let call = calls::decode(stop.number, stop.args);
+        let stop = SyscallStop::entry(pid)?;
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        if let Some(again) = task.interrupted.pop_if(|interrupted| interrupted.stop == stop) {
+            return self.go_in(pid, again);
+        }
+        let call = calls::decode(stop.number, stop.args);
         match self.watcher.enters(&task.tracee, &call) {
-            Enter::Pass => resume(pid, 0),
-            Enter::Watch => {
-                task.inside = Some(Inside { call, length: None });
-                request(libc::PTRACE_SYSCALL, pid, 0)
-            }
-            Enter::Shorten(bytes) => {
-                let length = call.length_argument().map(|argument| {
-                    let before = stop.args[argument];
-                    stop.args[argument] = bytes.min(before);
-                    before
-                });
-                stop.store()?;
-                task.inside = Some(Inside { call, length });
-                request(libc::PTRACE_SYSCALL, pid, 0)
-            }
+            Enter::Pass => self.go_on(pid, 0),
+            Enter::Watch => self.go_in(pid, Inside { call, stop, shortened: None }),
+            Enter::Shorten(bytes) => self.go_in(pid, Inside { call, stop, shortened: Some(bytes) }),
             Enter::Fail(errno) => {
                 stop.skip(errno)?;
-                resume(pid, 0)
+                self.go_on(pid, 0)
             }
             Enter::Kill => Err(Stop::Kill),
         }
     }
 
+    /// Lets a call run that is looked at when it returns.
+    fn go_in(&mut self, pid: i32, inside: Inside) -> Result<(), Stop> {
+        if let (Some(bytes), Some((argument, before))) = (inside.shortened, inside.changed()) {
+            let mut changed = inside.stop;
+            changed.args[argument] = bytes.min(before);
+            changed.store()?;
+        }
+        if let Some(task) = self.tasks.get_mut(&pid) {
+            task.inside = Some(inside);
+        }
+        request(libc::PTRACE_SYSCALL, pid, 0)
+    }
+
     fn exit(&mut self, pid: i32) -> Result<(), Stop> {
+        let Some(back) = SyscallReturn::of(pid)? else { return self.go_on(pid, 0) };
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
-        let Some(Inside { call, length }) = task.inside.take() else { return resume(pid, 0) };
-        let result = registers::result(pid)?;
-        let decision = self.watcher.returned(&task.tracee, &call, result);
-        if decision == Return::Kill {
-            return Err(Stop::Kill);
-        }
-        if let (Some(length), Some(argument)) = (length, call.length_argument()) {
+        let Some(inside) = task.inside.take() else {
+            // This is rt_sigreturn(2), with which a handler ends. Behind the interrupted call: it has failed. Else it is made again.
+            return match task.interrupted.pop_if(|interrupted| interrupted.stop.place == back.place) {
+                Some(failed) => self.returned(pid, &failed, Err(libc::EINTR)),
+                None => self.go_on(pid, 0),
+            };
+        };
+        if let Some((argument, before)) = inside.changed() {
             // The program may rely on the registers that a call leaves alone.
-            registers::restore_argument(pid, argument, length)?;
+            registers::restore_argument(pid, argument, before)?;
         }
-        if let Return::Fail(errno) = decision {
-            registers::return_error(pid, errno)?;
+        if back.is_interrupted() {
+            task.interrupted.push(inside);
+            return self.go_on(pid, 0);
         }
-        resume(pid, 0)
+        self.returned(pid, &inside, back.result)
+    }
+
+    fn returned(&mut self, pid: i32, inside: &Inside, result: Result<u64, i32>) -> Result<(), Stop> {
+        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        match self.watcher.returned(&task.tracee, &inside.call, result) {
+            Return::Go => {}
+            Return::Fail(errno) => registers::return_error(pid, errno)?,
+            Return::Kill => return Err(Stop::Kill),
+        }
+        self.go_on(pid, 0)
+    }
+
+    /// Lets a task go on, to the end of its next system call while one is interrupted: a handler returns by one.
+    fn go_on(&self, pid: i32, signal: i32) -> Result<(), Stop> {
+        match self.tasks.get(&pid) {
+            Some(task) if !task.interrupted.is_empty() => request(libc::PTRACE_SYSCALL, pid, signal),
+            _ => resume(pid, signal),
+        }
     }
 
     /// Kills every task and waits for the last one, also those of which nothing was heard yet.
