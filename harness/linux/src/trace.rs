@@ -120,7 +120,7 @@ pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Durat
     let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader: spawned.pid() };
     session.tasks.insert(spawned.pid().as_raw(), Task::new(spawned.pid().as_raw()));
     let outcome = session.follow(&spawned, limit, &mut pinned);
-    session.kill_all();
+    session.kill_all(&outcome);
     spawned.is_gone();
     let ending = outcome?;
     if ending == Ending::Exited(Exit::Status(spawn::NOT_TRACED)) && spawned.filter_failed() {
@@ -225,6 +225,10 @@ impl Session<'_> {
                     self.go_on(pid, 0)
                 }
                 Report::Execs => {
+                    // A thread that executes a program takes the number of its process: nobody has its former one any more.
+                    if let Ok(former) = ptrace::getevent(Pid::from_raw(pid)) {
+                        self.tasks.remove(&(former as i32));
+                    }
                     self.tasks.insert(pid, Task::new(pid));
                     resume(pid, 0)
                 }
@@ -241,10 +245,11 @@ impl Session<'_> {
         }
     }
 
-    /// Notes the task that `parent` has just started: it may be heard of only later.
+    /// Notes the task that `parent` has just started: it may be heard of only later. It may also have ended by now.
     fn born(&mut self, parent: i32) {
         if let Ok(child) = ptrace::getevent(Pid::from_raw(parent)).map(|message| message as i32)
             && !self.tasks.contains_key(&child)
+            && tracee::is_of_this_thread(child)
         {
             self.seen += 1;
             self.tasks.insert(child, Task::new(child));
@@ -323,10 +328,16 @@ impl Session<'_> {
     }
 
     /// Kills every task and waits for the last one, also those of which nothing was heard yet.
-    fn kill_all(&mut self) {
+    fn kill_all(&mut self, outcome: &Result<Ending, TraceError>) {
+        // A single task that came to its end, or was stopped when that was decided, was not forking.
+        let alone = self.seen == 1 && matches!(outcome, Ok(Ending::Exited(_) | Ending::Killed));
         loop {
-            // An error: dead and waited for already, which is what is wanted.
-            self.tasks.retain(|tid, _| kill(Pid::from_raw(*tid), Signal::SIGKILL).is_ok());
+            self.kill_known();
+            if self.tasks.is_empty() && !alone {
+                // A task that died while it forked has told nobody of its child, which is traced all the same.
+                self.tasks.extend(tracee::of_this_thread().into_iter().map(|tid| (tid, Task::new(tid))));
+                self.kill_known();
+            }
             if self.tasks.is_empty() {
                 return;
             }
@@ -343,6 +354,11 @@ impl Session<'_> {
                 Err(_) => return,
             }
         }
+    }
+
+    fn kill_known(&mut self) {
+        // An error: dead and waited for already, which is what is wanted.
+        self.tasks.retain(|tid, _| kill(Pid::from_raw(*tid), Signal::SIGKILL).is_ok());
     }
 }
 

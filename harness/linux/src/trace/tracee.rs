@@ -68,9 +68,10 @@ impl Tracee {
         let mut done = 0;
         while done < length {
             let remote = RemoteIoVec { base: address as usize + done, len: length - done };
-            match process_vm_readv(Pid::from_raw(self.tid), &mut [IoSliceMut::new(&mut bytes[done..])], &[remote])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => done += n,
+            match process_vm_readv(Pid::from_raw(self.tid), &mut [IoSliceMut::new(&mut bytes[done..])], &[remote]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => done += n,
+                Err(other) => return Err(other.into()),
             }
         }
         Ok(bytes)
@@ -212,8 +213,25 @@ fn parent_resolved(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn process_of(tid: i32) -> Option<i32> {
+    status(tid, "Tgid:")
+}
+
+/// A number in a task's /proc/PID/status.
+fn status(tid: i32, field: &str) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+    status.lines().find_map(|line| line.strip_prefix(field))?.trim().parse().ok()
+}
+
+/// Whether this thread traces task `tid`.
+pub(super) fn is_of_this_thread(tid: i32) -> bool {
+    status(tid, "TracerPid:") == Some(nix::unistd::gettid().as_raw())
+}
+
+/// The processes that this thread traces.
+pub(super) fn of_this_thread() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| is_of_this_thread(*pid)).collect()
 }
 
 /// This thread, kept on the processor that it runs on, with the children that it forks; free again when this is dropped.
