@@ -65,6 +65,8 @@ pub enum Enter {
     Shorten(u64),
     /// Do not run it; it returns this error.
     Fail(i32),
+    /// Not now: ask again when another call has returned, or a task has ended.
+    Hold,
     /// Do not run it: kill everything.
     Kill,
 }
@@ -87,6 +89,9 @@ pub trait Watcher {
 
     /// A call that was watched has returned: its result, or the error number.
     fn returned(&mut self, tracee: &Tracee, call: &FileCall, result: Result<u64, i32>) -> Return;
+
+    /// A thread has ended, or is another program from here on: none of its calls returns any more.
+    fn ended(&mut self, _tid: i32) {}
 }
 
 /// How a traced run ended.
@@ -117,7 +122,8 @@ pub struct Traced {
 pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Duration) -> Result<Traced, TraceError> {
     let mut pinned = tracee::Pinned::here();
     let mut spawned = spawn::spawn(body)?;
-    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader: spawned.pid() };
+    let leader = spawned.pid();
+    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader, held: Vec::new(), again: Vec::new() };
     session.tasks.insert(spawned.pid().as_raw(), Task::new(spawned.pid().as_raw()));
     let outcome = session.follow(&spawned, limit, &mut pinned);
     session.kill_all(&outcome);
@@ -165,6 +171,10 @@ struct Session<'w> {
     tasks: HashMap<i32, Task>,
     seen: usize,
     leader: Pid,
+    /// Tasks that are held before a call.
+    held: Vec<i32>,
+    /// Those of them that are to be asked about again.
+    again: Vec<i32>,
 }
 
 /// What waitpid(2) reported of a task.
@@ -196,16 +206,18 @@ impl Session<'_> {
         let alarm = Alarm::after(limit)?;
         spawned.go()?;
         loop {
-            let (pid, status) = match wait() {
-                Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
-                Err(Errno::EINTR) => continue,
-                Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
-                Err(other) => return Err(io::Error::from(other).into()),
-                Ok(stopped) => stopped,
+            let (pid, report) = match self.again.pop() {
+                Some(held) => (held, Report::Entry),
+                None => match wait() {
+                    Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
+                    Err(Errno::EINTR) => continue,
+                    Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
+                    Err(other) => return Err(io::Error::from(other).into()),
+                    Ok((pid, status)) => (pid, report(status)),
+                },
             };
-            let report = report(status);
             if let Report::Ended(exit) = report {
-                self.tasks.remove(&pid);
+                self.ended(pid);
                 if pid == self.leader.as_raw() {
                     return Ok(Ending::Exited(exit));
                 }
@@ -227,8 +239,9 @@ impl Session<'_> {
                 Report::Execs => {
                     // A thread that executes a program takes the number of its process: nobody has its former one any more.
                     if let Ok(former) = ptrace::getevent(Pid::from_raw(pid)) {
-                        self.tasks.remove(&(former as i32));
+                        self.ended(former as i32);
                     }
+                    self.ended(pid);
                     self.tasks.insert(pid, Task::new(pid));
                     resume(pid, 0)
                 }
@@ -256,6 +269,13 @@ impl Session<'_> {
         }
     }
 
+    fn ended(&mut self, tid: i32) {
+        self.tasks.remove(&tid);
+        self.watcher.ended(tid);
+        self.again.append(&mut self.held);
+        self.again.retain(|held| *held != tid);
+    }
+
     fn entry(&mut self, pid: i32) -> Result<(), Stop> {
         let stop = SyscallStop::entry(pid)?;
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
@@ -270,6 +290,10 @@ impl Session<'_> {
             Enter::Fail(errno) => {
                 stop.skip(errno)?;
                 self.go_on(pid, 0)
+            }
+            Enter::Hold => {
+                self.held.push(pid);
+                Ok(())
             }
             Enter::Kill => Err(Stop::Kill),
         }
@@ -316,6 +340,7 @@ impl Session<'_> {
             Return::Fail(errno) => registers::return_error(pid, errno)?,
             Return::Kill => return Err(Stop::Kill),
         }
+        self.again.append(&mut self.held);
         self.go_on(pid, 0)
     }
 

@@ -152,6 +152,13 @@ impl Tracee {
         fs::read_link(format!("/proc/{}/fd/{fd}", self.tid))
     }
 
+    /// Device and inode of the regular file that descriptor `fd` is open on; `None` if it is open on nothing, or something else.
+    #[must_use]
+    pub fn regular_file(&self, fd: i32) -> Option<(u64, u64)> {
+        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid)).ok()?;
+        metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+    }
+
     /// What descriptor `fd` is open on.
     ///
     /// # Errors
