@@ -16,6 +16,7 @@
 
 mod calls;
 mod filter;
+mod probe;
 mod registers;
 mod spawn;
 mod timer;
@@ -33,6 +34,7 @@ use thiserror::Error;
 
 pub use calls::{At, Bytes, FileCall, Request, Target};
 pub use filter::traced_calls;
+pub use probe::probe;
 pub use tracee::{Descriptor, Tracee};
 
 use crate::process::{Exit, ForkError};
