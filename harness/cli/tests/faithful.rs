@@ -73,7 +73,8 @@ fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
     for info in strategies() {
         // A log: few saves, before it is compacted.
         let saves = if info.shape == Shape::Log { 3 } else { 5 };
-        let ran = Place::new().crashtest(&format!("trace --strategy {} --saves {saves} --output-format json", info.name));
+        let ran =
+            Place::new().crashtest(&format!("trace --strategy {} --saves {saves} --output-format json", info.name));
         assert_eq!(ran.exit, Some(0), "{}", ran.err);
         let trace: Trace = serde_json::from_str(&ran.out).unwrap();
         let by_save = words_by_save(&trace);
@@ -86,7 +87,8 @@ fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
 
 #[test]
 fn a_target_whose_calls_differ_from_run_to_run_is_swept_by_real_kills() {
-    let (exit, summary) = Place::new().campaign("planted-undecided", &format!("--fault sweep --state-size 16KiB {}", fast()));
+    let (exit, summary) =
+        Place::new().campaign("planted-undecided", &format!("--fault sweep --state-size 16KiB {}", fast()));
     let again = rows(&summary).find(|row| row["start"] == "again").unwrap();
     assert_eq!(again["swept"]["differs"], true);
     assert!(count(again, "torn") > 0 && count(again, "empty") > 0, "{again}");
@@ -107,10 +109,15 @@ fn a_replay_of_a_crash_point_or_a_failing_call_shows_the_same_every_time() {
         let place = Place::new();
         place.campaign(strategy, &format!("--fault {fault} --state-size 16KiB {}", fast()));
         let names = place.names("results/latest/failures");
-        let name = names.iter().find(|name| name.contains(signature)).unwrap_or_else(|| panic!("{signature}: {names:?}"));
+        let name =
+            names.iter().find(|name| name.contains(signature)).unwrap_or_else(|| panic!("{signature}: {names:?}"));
         let ran = place.crashtest(&format!("replay results/latest/failures/{name} --tries 5"));
         assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("reproduced 5 of 5"), "{}", ran.out);
-        assert!(ran.out.contains("Restart on the stored crash state") && ran.out.contains("shows again"), "{}", ran.out);
+        assert!(
+            ran.out.contains("Restart on the stored crash state") && ran.out.contains("shows again"),
+            "{}",
+            ran.out
+        );
     }
 }

@@ -1,5 +1,4 @@
-//! Interrupts at bad moments: from the very start, twice, and by SIGKILL. Processes are found by a mark in their environment, which
-//! every descendant inherits: also a victim that is forked while its supervisor is already dying.
+//! Interrupts at bad moments: from the very start, twice, and by SIGKILL.
 
 mod support;
 
@@ -9,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{Place, Ran, is_alive, wait_until};
+use support::marked::{MARK, alive};
+use support::{Place, Ran, wait_until};
 
-/// The variable that marks a test's processes with its directory.
-const MARK: &str = "CRASHTEST_TEST_PLACE";
 /// After the supervisor's death nobody may live longer.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -29,18 +27,6 @@ fn start(place: &Place, strategy: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// The living processes of a place. A process that is gone while it is looked at is dead.
-fn alive(place: &Place) -> Vec<u32> {
-    let mark = format!("{MARK}={}", place.path().display());
-    let is_marked = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-    };
-    let entries = fs::read_dir("/proc").unwrap();
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(is_marked).filter(|pid| is_alive(*pid)).collect()
 }
 
 fn send(child: &Child, signal: Signal) {

@@ -11,8 +11,8 @@ mod clean;
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome,
-    Phase, Plan, Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
+    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
+    Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 

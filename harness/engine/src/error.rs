@@ -95,7 +95,7 @@ impl EngineError {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
             EngineError::Trace(TraceError::Forbidden(_)) => Some(
-                "sweep and io need ptrace(2) of own children and seccomp(2): allow them for this container, or use --fault kill".into(),
+                "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither".into(),
             ),
             EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
             _ => None,

@@ -157,12 +157,7 @@ impl<'s, 'a> Failing<'s, 'a> {
 }
 
 /// What a run comes to in which `injection` came true: `judged` is what a restart on its files came to.
-fn judge(
-    run: &Recording,
-    injection: Injection,
-    (verdict, why): (Verdict, String),
-    limit_ms: u64,
-) -> (Verdict, String) {
+fn judge(run: &Recording, injection: Injection, (verdict, why): (Verdict, String), limit_ms: u64) -> (Verdict, String) {
     let acked = run.trace.end.promise.acked;
     let failed = run.trace.operations.get(injection.call.0 as usize).map(|operation| operation.before.promise);
     let acked_all_the_same = failed.is_some_and(|then| then.begun > then.acked && acked >= then.begun);

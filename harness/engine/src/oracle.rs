@@ -72,11 +72,7 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
 }
 
 /// What it costs to go on from `observed` under `promise`.
-pub(crate) fn consequences(
-    generations: &mut dyn Generations,
-    promise: Promise,
-    observed: &Observed,
-) -> Consequences {
+pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, observed: &Observed) -> Consequences {
     let mut holes: &[Generation] = &[];
     let found = match observed {
         Observed::State { generation: Some(found), missing, .. } => {

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn promises_are_what_whole_lines_say() {
-        let all = b"log line\ncrashtest: ready\ncrashtest: begin 1\ncrashtest: ack 1\r\ncrashtest: begin 2\ncrashtest: ack 2";
+        let all =
+            b"log line\ncrashtest: ready\ncrashtest: begin 1\ncrashtest: ack 1\r\ncrashtest: begin 2\ncrashtest: ack 2";
         let progress = heard(&[all]);
         assert_eq!((progress.promise.acked, progress.promise.begun), (Generation(1), Generation(2)));
         assert_eq!((progress.activity, progress.opened), (Some(Activity::Save), true));
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn nonsense_promises_nothing() {
-        for nonsense in ["crashtest: ack", "crashtest: ack -1", "crashtest: ack 1 2", " crashtest: ack 1", "crashtest:ack 1"] {
+        for nonsense in
+            ["crashtest: ack", "crashtest: ack -1", "crashtest: ack 1 2", " crashtest: ack 1", "crashtest:ack 1"]
+        {
             assert_eq!(heard(&[nonsense.as_bytes(), b"\n"]), Progress::default(), "{nonsense}");
         }
         assert_eq!(heard(&[b"crashtest: ack \xff1\n"]), Progress::default());

@@ -40,8 +40,9 @@ pub(crate) struct Recorder<'p> {
     files: HashMap<(u64, u64), FileId>,
     next_file: u32,
     processes: HashMap<i32, u32>,
-    /// By thread: the operation that it is inside of, and what its return has to be completed with.
-    open: HashMap<i32, (usize, Unfinished)>,
+    /// By thread: the operations that it is inside of, and what their returns have to be completed with. There are several where a
+    /// signal has interrupted one and its handler makes another, which returns first.
+    open: HashMap<i32, Vec<(usize, Unfinished)>>,
     /// The output of a program that prints how far it is, and where what it prints is taken.
     output: Option<(PathBuf, &'p RefCell<Printed>)>,
     /// By thread: what it is about to print.
@@ -63,6 +64,8 @@ enum Unfinished {
     Write {
         fd: i32,
         at: Place,
+        /// The regular file that the next write has to wait for. See [`Recorder::is_being_written`].
+        file: Option<(u64, u64)>,
     },
     Fallocate {
         fd: i32,
@@ -207,16 +210,18 @@ impl<'p> Recorder<'p> {
             Request::Write { fd, bytes, offset } => {
                 let path = self.descriptor(tracee, fd, true)?;
                 let requested = tracee.length(bytes).unwrap_or(0);
-                Some(write(fd, path, requested, offset.map_or(Place::Offset, Place::At)))
+                let at = offset.map_or(Place::Offset, Place::At);
+                Some(write(path, requested, Unfinished::Write { fd, at, file: tracee.regular_file(fd) }))
             }
             Request::Copy { fd, offset, length } => {
                 let path = self.descriptor(tracee, fd, true)?;
                 let at = if offset == 0 { Place::Offset } else { Place::Pointer(offset) };
-                Some(write(fd, path, length, at))
+                // May wait for a pipe, which somebody else fills: nobody waits for it.
+                Some(write(path, length, Unfinished::Write { fd, at, file: None }))
             }
             Request::Reflink { fd } => {
                 let path = self.descriptor(tracee, fd, true)?;
-                Some(write(fd, path, 0, Place::Whole))
+                Some(write(path, 0, Unfinished::Write { fd, at: Place::Whole, file: None }))
             }
             Request::Truncate { target, length } => {
                 let (full, path) = self.target(tracee, target)?;
@@ -361,7 +366,7 @@ impl<'p> Recorder<'p> {
                     *mode = descriptor.mode;
                 }
             }
-            (Unfinished::Write { fd, at }, Action::Write { file, offset, data, .. }) => {
+            (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, .. }) => {
                 let Some((id, descriptor)) = self.of_descriptor(tracee, *fd) else { return };
                 *file = id;
                 let appends = descriptor.flags & libc::O_APPEND != 0;
@@ -394,6 +399,14 @@ impl<'p> Recorder<'p> {
         }
     }
 
+    /// Whether another thread is inside a write to the same regular file. Where a write has gone is known by the offset and the length
+    /// that it leaves: a second one meanwhile would move them on. Such a write waits for nobody, so that others can wait for it.
+    fn is_being_written(&self, tid: i32, unfinished: &Unfinished) -> bool {
+        let Unfinished::Write { file: Some(wanted), .. } = unfinished else { return false };
+        let mut others = self.open.iter().filter(|(other, _)| **other != tid).flat_map(|(_, inside)| inside);
+        others.any(|(_, inside)| matches!(inside, Unfinished::Write { file: Some(file), .. } if file == wanted))
+    }
+
     fn unmodelled(&mut self, name: &str) {
         *self.trace.unmodelled.entry(name.to_owned()).or_default() += 1;
     }
@@ -407,7 +420,8 @@ impl<'p> Recorder<'p> {
     /// it belongs to the same process.
     fn note_caller(&mut self, tracee: &Tracee) {
         let other_thread = |(tid, process): (&i32, &i32)| *process == tracee.process() && *tid != tracee.tid();
-        self.trace.concurrent |= !self.open.is_empty() || self.callers.iter().any(other_thread);
+        let inside = self.open.iter().any(|(tid, calls)| *tid != tracee.tid() && !calls.is_empty());
+        self.trace.concurrent |= inside || self.callers.iter().any(other_thread);
         self.callers.insert(tracee.tid(), tracee.process());
     }
 
@@ -431,6 +445,10 @@ impl Watcher for Recorder<'_> {
             return Enter::Watch;
         }
         let Some((action, mut unfinished)) = self.begin(tracee, call) else { return Enter::Pass };
+        if self.is_being_written(tracee.tid(), &unfinished) {
+            self.trace.concurrent = true;
+            return Enter::Hold;
+        }
         let index = CallIndex(self.trace.operations.len() as u32);
         let before = (self.progress)();
         let mut operation = Operation {
@@ -476,7 +494,7 @@ impl Watcher for Recorder<'_> {
         }
         self.trace.operations.push(operation);
         self.note_caller(tracee);
-        self.open.insert(tracee.tid(), (index.0 as usize, unfinished));
+        self.open.entry(tracee.tid()).or_default().push((index.0 as usize, unfinished));
         if let (Enter::Shorten(bytes), Orders::Fail(_)) = (enter, self.orders) {
             self.obeyed |= bytes < requested;
         }
@@ -490,7 +508,7 @@ impl Watcher for Recorder<'_> {
             }
             return Return::Go;
         }
-        let Some((index, unfinished)) = self.open.remove(&tracee.tid()) else { return Return::Go };
+        let Some((index, unfinished)) = self.open.get_mut(&tracee.tid()).and_then(Vec::pop) else { return Return::Go };
         let mut action = self.trace.operations[index].action.clone();
         if let Ok(value) = result {
             self.complete(tracee, call, &mut action, &unfinished, value);
@@ -523,11 +541,16 @@ impl Watcher for Recorder<'_> {
         }
         Return::Go
     }
+
+    fn ended(&mut self, tid: i32) {
+        self.open.remove(&tid);
+        self.printing.remove(&tid);
+    }
 }
 
-fn write(fd: i32, path: String, requested: u64, at: Place) -> (Action, Unfinished) {
+fn write(path: String, requested: u64, unfinished: Unfinished) -> (Action, Unfinished) {
     let action = Action::Write { path, file: FileId(u32::MAX), offset: 0, data: Data::default(), requested };
-    (action, Unfinished::Write { fd, at })
+    (action, unfinished)
 }
 
 /// What a call inside the kernel has put into a file.

@@ -5,7 +5,8 @@
 //!
 //! 1. [`enters`](Watcher::enters) is called before a trapped call has done anything, by whichever thread makes it.
 //! 2. After [`Enter::Watch`] and [`Enter::Shorten`] comes exactly one [`returned`](Watcher::returned) of the same thread, unless it
-//!    is killed inside the call or ends the process.
+//!    is killed inside the call or ends the process. A call that a signal interrupts and the kernel makes again is one call; what the
+//!    signal's handler calls comes inside of it.
 //! 3. The thread is stopped while the watcher looks at it; other threads and processes run on.
 //! 4. Threads, children (fork, vfork, clone) and what they execute are followed from their first instruction.
 //! 5. When the first process ends, or the watcher says so, or the time is up, everything that was started is killed and waited for;
@@ -15,6 +16,7 @@
 
 mod calls;
 mod filter;
+mod probe;
 mod registers;
 mod spawn;
 mod timer;
@@ -32,10 +34,11 @@ use thiserror::Error;
 
 pub use calls::{At, Bytes, FileCall, Request, Target};
 pub use filter::traced_calls;
+pub use probe::probe;
 pub use tracee::{Descriptor, Tracee};
 
 use crate::process::{Exit, ForkError};
-use registers::SyscallStop;
+use registers::{SyscallReturn, SyscallStop};
 use spawn::Spawned;
 use timer::Alarm;
 
@@ -64,6 +67,8 @@ pub enum Enter {
     Shorten(u64),
     /// Do not run it; it returns this error.
     Fail(i32),
+    /// Not now: ask again when another call has returned, or a task has ended.
+    Hold,
     /// Do not run it: kill everything.
     Kill,
 }
@@ -86,6 +91,9 @@ pub trait Watcher {
 
     /// A call that was watched has returned: its result, or the error number.
     fn returned(&mut self, tracee: &Tracee, call: &FileCall, result: Result<u64, i32>) -> Return;
+
+    /// A thread has ended, or is another program from here on: none of its calls returns any more.
+    fn ended(&mut self, _tid: i32) {}
 }
 
 /// How a traced run ended.
@@ -116,10 +124,11 @@ pub struct Traced {
 pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Duration) -> Result<Traced, TraceError> {
     let mut pinned = tracee::Pinned::here();
     let mut spawned = spawn::spawn(body)?;
-    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader: spawned.pid() };
+    let leader = spawned.pid();
+    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader, held: Vec::new(), again: Vec::new() };
     session.tasks.insert(spawned.pid().as_raw(), Task::new(spawned.pid().as_raw()));
     let outcome = session.follow(&spawned, limit, &mut pinned);
-    session.kill_all();
+    session.kill_all(&outcome);
     spawned.is_gone();
     let ending = outcome?;
     if ending == Ending::Exited(Exit::Status(spawn::NOT_TRACED)) && spawned.filter_failed() {
@@ -133,11 +142,17 @@ struct Task {
     tracee: Tracee,
     /// The call that it is inside of, and is watched.
     inside: Option<Inside>,
+    /// Calls that signals have interrupted, and that are made again or fail when the handlers have returned; the last one first.
+    interrupted: Vec<Inside>,
 }
 
+/// A watched call that was begun.
 struct Inside {
     call: FileCall,
-    /// What was changed so that it writes less.
+    stop: SyscallStop,
+    /// The most bytes that it is to write, if it is to write less than it was asked to.
+    limit: Option<u64>,
+    /// What was changed so that it writes no more.
     shortened: Option<Shortened>,
 }
 
@@ -153,7 +168,7 @@ struct Shortened {
 
 impl Shortened {
     /// Makes the call at which `stop` stands write at most `bytes`.
-    fn to(bytes: u64, stop: &mut SyscallStop, tracee: &Tracee, call: &FileCall) -> Result<Option<Shortened>, Errno> {
+    fn to(bytes: u64, mut stop: SyscallStop, tracee: &Tracee, call: &FileCall) -> Result<Option<Shortened>, Errno> {
         let Some(argument) = call.length_argument() else { return Ok(None) };
         let was = stop.args[argument];
         let mut buffer = None;
@@ -181,7 +196,7 @@ impl Shortened {
 
 impl Task {
     fn new(tid: i32) -> Task {
-        Task { tracee: Tracee::new(tid), inside: None }
+        Task { tracee: Tracee::new(tid), inside: None, interrupted: Vec::new() }
     }
 }
 
@@ -190,6 +205,10 @@ struct Session<'w> {
     tasks: HashMap<i32, Task>,
     seen: usize,
     leader: Pid,
+    /// Tasks that are held before a call.
+    held: Vec<i32>,
+    /// Those of them that are to be asked about again.
+    again: Vec<i32>,
 }
 
 /// What waitpid(2) reported of a task.
@@ -221,16 +240,18 @@ impl Session<'_> {
         let alarm = Alarm::after(limit)?;
         spawned.go()?;
         loop {
-            let (pid, status) = match wait() {
-                Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
-                Err(Errno::EINTR) => continue,
-                Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
-                Err(other) => return Err(io::Error::from(other).into()),
-                Ok(stopped) => stopped,
+            let (pid, report) = match self.again.pop() {
+                Some(held) => (held, Report::Entry),
+                None => match wait() {
+                    Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
+                    Err(Errno::EINTR) => continue,
+                    Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
+                    Err(other) => return Err(io::Error::from(other).into()),
+                    Ok((pid, status)) => (pid, report(status)),
+                },
             };
-            let report = report(status);
             if let Report::Ended(exit) = report {
-                self.tasks.remove(&pid);
+                self.ended(pid);
                 if pid == self.leader.as_raw() {
                     return Ok(Ending::Exited(exit));
                 }
@@ -247,15 +268,20 @@ impl Session<'_> {
                 Report::Birth => {
                     pinned.release(pid);
                     self.born(pid);
-                    resume(pid, 0)
+                    self.go_on(pid, 0)
                 }
                 Report::Execs => {
+                    // A thread that executes a program takes the number of its process: nobody has its former one any more.
+                    if let Ok(former) = ptrace::getevent(Pid::from_raw(pid)) {
+                        self.ended(former as i32);
+                    }
+                    self.ended(pid);
                     self.tasks.insert(pid, Task::new(pid));
                     resume(pid, 0)
                 }
                 Report::GroupStop => request(libc::PTRACE_LISTEN, pid, 0),
-                Report::Signal(signal) => resume(pid, signal),
-                Report::Other | Report::Ended(_) => resume(pid, 0),
+                Report::Signal(signal) => self.go_on(pid, signal),
+                Report::Other | Report::Ended(_) => self.go_on(pid, 0),
             };
             match outcome {
                 // It died while it was stopped: its end is the next thing to be reported.
@@ -266,61 +292,109 @@ impl Session<'_> {
         }
     }
 
-    /// Notes the task that `parent` has just started: it may be heard of only later.
+    /// Notes the task that `parent` has just started: it may be heard of only later. It may also have ended by now.
     fn born(&mut self, parent: i32) {
         if let Ok(child) = ptrace::getevent(Pid::from_raw(parent)).map(|message| message as i32)
             && !self.tasks.contains_key(&child)
+            && tracee::is_of_this_thread(child)
         {
             self.seen += 1;
             self.tasks.insert(child, Task::new(child));
         }
     }
 
+    fn ended(&mut self, tid: i32) {
+        self.tasks.remove(&tid);
+        self.watcher.ended(tid);
+        self.again.append(&mut self.held);
+        self.again.retain(|held| *held != tid);
+    }
+
     fn entry(&mut self, pid: i32) -> Result<(), Stop> {
-        let mut stop = SyscallStop::entry(pid)?;
-        let call = calls::decode(stop.number, stop.args);
+        let stop = SyscallStop::entry(pid)?;
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        if let Some(again) = task.interrupted.pop_if(|interrupted| interrupted.stop == stop) {
+            return self.go_in(pid, again);
+        }
+        let call = calls::decode(stop.number, stop.args);
         match self.watcher.enters(&task.tracee, &call) {
-            Enter::Pass => resume(pid, 0),
-            Enter::Watch => {
-                task.inside = Some(Inside { call, shortened: None });
-                request(libc::PTRACE_SYSCALL, pid, 0)
-            }
-            Enter::Shorten(bytes) => {
-                let shortened = Shortened::to(bytes, &mut stop, &task.tracee, &call)?;
-                task.inside = Some(Inside { call, shortened });
-                request(libc::PTRACE_SYSCALL, pid, 0)
-            }
+            Enter::Pass => self.go_on(pid, 0),
+            Enter::Watch => self.go_in(pid, Inside { call, stop, limit: None, shortened: None }),
+            Enter::Shorten(bytes) => self.go_in(pid, Inside { call, stop, limit: Some(bytes), shortened: None }),
             Enter::Fail(errno) => {
                 stop.skip(errno)?;
-                resume(pid, 0)
+                self.go_on(pid, 0)
+            }
+            Enter::Hold => {
+                self.held.push(pid);
+                Ok(())
             }
             Enter::Kill => Err(Stop::Kill),
         }
     }
 
-    fn exit(&mut self, pid: i32) -> Result<(), Stop> {
-        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
-        let Some(Inside { call, shortened }) = task.inside.take() else { return resume(pid, 0) };
-        let result = registers::result(pid)?;
-        let decision = self.watcher.returned(&task.tracee, &call, result);
-        if decision == Return::Kill {
-            return Err(Stop::Kill);
+    /// Lets a call run that is looked at when it returns.
+    fn go_in(&mut self, pid: i32, mut inside: Inside) -> Result<(), Stop> {
+        if let Some(task) = self.tasks.get_mut(&pid) {
+            inside.shortened = match inside.limit {
+                Some(bytes) => Shortened::to(bytes, inside.stop, &task.tracee, &inside.call)?,
+                None => None,
+            };
+            task.inside = Some(inside);
         }
-        if let Some(shortened) = shortened {
+        request(libc::PTRACE_SYSCALL, pid, 0)
+    }
+
+    fn exit(&mut self, pid: i32) -> Result<(), Stop> {
+        let Some(back) = SyscallReturn::of(pid)? else { return self.go_on(pid, 0) };
+        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        let Some(inside) = task.inside.take() else {
+            // This is rt_sigreturn(2), with which a handler ends. Behind the interrupted call: it has failed. Else it is made again.
+            return match task.interrupted.pop_if(|interrupted| interrupted.stop.place == back.place) {
+                Some(failed) => self.returned(pid, &failed, Err(libc::EINTR)),
+                None => self.go_on(pid, 0),
+            };
+        };
+        if let Some(shortened) = &inside.shortened {
             shortened.restore(&task.tracee)?;
         }
-        if let Return::Fail(errno) = decision {
-            registers::return_error(pid, errno)?;
+        if back.is_interrupted() {
+            task.interrupted.push(inside);
+            return self.go_on(pid, 0);
         }
-        resume(pid, 0)
+        self.returned(pid, &inside, back.result)
+    }
+
+    fn returned(&mut self, pid: i32, inside: &Inside, result: Result<u64, i32>) -> Result<(), Stop> {
+        let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        match self.watcher.returned(&task.tracee, &inside.call, result) {
+            Return::Go => {}
+            Return::Fail(errno) => registers::return_error(pid, errno)?,
+            Return::Kill => return Err(Stop::Kill),
+        }
+        self.again.append(&mut self.held);
+        self.go_on(pid, 0)
+    }
+
+    /// Lets a task go on, to the end of its next system call while one is interrupted: a handler returns by one.
+    fn go_on(&self, pid: i32, signal: i32) -> Result<(), Stop> {
+        match self.tasks.get(&pid) {
+            Some(task) if !task.interrupted.is_empty() => request(libc::PTRACE_SYSCALL, pid, signal),
+            _ => resume(pid, signal),
+        }
     }
 
     /// Kills every task and waits for the last one, also those of which nothing was heard yet.
-    fn kill_all(&mut self) {
+    fn kill_all(&mut self, outcome: &Result<Ending, TraceError>) {
+        // A single task that came to its end, or was stopped when that was decided, was not forking.
+        let alone = self.seen == 1 && matches!(outcome, Ok(Ending::Exited(_) | Ending::Killed));
         loop {
-            // An error: dead and waited for already, which is what is wanted.
-            self.tasks.retain(|tid, _| kill(Pid::from_raw(*tid), Signal::SIGKILL).is_ok());
+            self.kill_known();
+            if self.tasks.is_empty() && !alone {
+                // A task that died while it forked has told nobody of its child, which is traced all the same.
+                self.tasks.extend(tracee::of_this_thread().into_iter().map(|tid| (tid, Task::new(tid))));
+                self.kill_known();
+            }
             if self.tasks.is_empty() {
                 return;
             }
@@ -337,6 +411,11 @@ impl Session<'_> {
                 Err(_) => return,
             }
         }
+    }
+
+    fn kill_known(&mut self) {
+        // An error: dead and waited for already, which is what is wanted.
+        self.tasks.retain(|tid, _| kill(Pid::from_raw(*tid), Signal::SIGKILL).is_ok());
     }
 }
 

@@ -135,8 +135,12 @@ impl Confirm {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Confirm::Sample => "where a claim is broken, and one in sixteen of the others (one in 128 where it is killed twice)",
-            Confirm::All => "every crash point, and 1,000 kills at random moments must leave nothing else: slower, the same verdicts",
+            Confirm::Sample => {
+                "where a claim is broken, and one in sixteen of the others (one in 128 where it is killed twice)"
+            }
+            Confirm::All => {
+                "every crash point, and 1,000 kills at random moments must leave nothing else: slower, the same verdicts"
+            }
         }
     }
 }

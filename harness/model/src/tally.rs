@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, CrashPoint, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept, TrialRecord,
-    Verdict,
+    Aim, Consequences, CrashPoint, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept,
+    TrialRecord, Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").

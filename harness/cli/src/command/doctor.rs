@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use crashtest_engine::EngineError;
 use crashtest_kit::Registry;
+use crashtest_linux::trace::{self, TraceError};
 use crashtest_linux::{machine, mounts};
 use crashtest_model::{
-    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears, Verdict,
+    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears,
+    Verdict,
 };
 use crashtest_strategies::Builtin;
 
@@ -107,7 +110,8 @@ impl Canary {
 /// Runs the command.
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     let dir = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    console::print(&machine_report(&dir));
+    let tracing = trace::probe();
+    console::print(&machine_report(&dir, &tracing));
     let stop = conduct::stop_on_signals()?;
     let results = tempfile::Builder::new()
         .prefix(".crashtest-doctor-")
@@ -118,8 +122,13 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill));
     canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies));
     console::print("\nSelf-test: every planted bug must be caught\n");
-    let mut missed = 0;
+    let (mut missed, mut untried) = (0, 0);
     for canary in &canaries {
+        if canary.fault == Fault::Io && tracing.is_err() {
+            untried += 1;
+            console::print(&format!("  not tried  {:<19} {}\n", canary.name, canary.summary));
+            continue;
+        }
         let manner = Manner { out: results.path(), quiet: true, stop: &stop, cell: None };
         let conducted = conduct::conduct(&Builtin, &canary.plan(&dir), &manner)?;
         if conducted.exit == Exit::Interrupted {
@@ -133,17 +142,33 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     if missed > 0 {
         return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", canaries.len())));
     }
-    console::print(&format!("All {} planted bugs were caught.\n", canaries.len()));
-    Ok(Exit::Clean)
+    match tracing {
+        Ok(()) => {
+            console::print(&format!("All {} planted bugs were caught.\n", canaries.len()));
+            Ok(Exit::Clean)
+        }
+        Err(error) => {
+            let caught = canaries.len() - untried;
+            console::print(&format!("{caught} planted bugs were caught; {untried} need tracing and were not tried.\n"));
+            Err(EngineError::from(error).into())
+        }
+    }
 }
 
-fn machine_report(dir: &Path) -> String {
+fn machine_report(dir: &Path, tracing: &Result<(), TraceError>) -> String {
+    let (ptrace, faults) = match tracing {
+        Ok(()) => ("yes".to_owned(), "ready: they need ptrace and seccomp, no privilege"),
+        Err(TraceError::Forbidden(what)) => {
+            (format!("no: {what} is not permitted here"), "end with exit status 5 here")
+        }
+        Err(other) => (format!("no: failed to {other}"), "do not work here"),
+    };
     let mount = |path: &Path| {
         let free = mounts::free_bytes(path).map_or("unknown".to_owned(), |n| format!("{} MiB", n >> 20));
         mounts::mount_of(path).map_or_else(|e| format!("unknown ({e})"), |m| format!("{}, {free} free", m.kind))
     };
     format!(
-        "crashtest {} on {}, {} processors\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n",
+        "crashtest {} on {}, {} processors\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n  {:<24} {}\n",
         env!("CARGO_PKG_VERSION"),
         machine::kernel(),
         machine::processors(),
@@ -153,8 +178,10 @@ fn machine_report(dir: &Path) -> String {
         mount(Path::new("/dev/shm")),
         "faults none, kill",
         "ready: they need nothing",
+        "ptrace",
+        ptrace,
         "faults sweep, io",
-        "need ptrace(2) of their own children and a seccomp filter: no privilege",
+        faults,
         "faults power, disk",
         "not in this version",
     )

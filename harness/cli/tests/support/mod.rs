@@ -1,6 +1,7 @@
 //! What the tests of the program share: running it in a directory of its own, and reading what it left.
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod marked;
 pub(crate) mod tmpfs;
 
 use std::fs;

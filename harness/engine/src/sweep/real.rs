@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::{Aim, At, CallIndex, CrashPoint, Digest, FailureDetail, Fault, Landed, Outcome, TrialRecord, Verdict};
+use crashtest_model::{
+    Aim, At, CallIndex, CrashPoint, Digest, FailureDetail, Fault, Landed, Outcome, TrialRecord, Verdict,
+};
 use crashtest_states::{CrashState, Snapshot};
 
 use super::tell::{Judged, Told};

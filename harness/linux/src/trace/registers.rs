@@ -4,11 +4,59 @@
 
 use nix::errno::Errno;
 
+/// Where a task is in its program: the instruction behind its system call, and its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    instruction: u64,
+    stack: u64,
+}
+
 /// A task stopped before a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SyscallStop {
     pid: i32,
     pub(super) number: u64,
     pub(super) args: [u64; 6],
+    pub(super) place: Place,
+}
+
+/// A task stopped behind a system call.
+pub(super) struct SyscallReturn {
+    /// A result, or an error number.
+    pub(super) result: Result<u64, i32>,
+    pub(super) place: Place,
+}
+
+/// ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND (include/linux/errno.h), which a program never sees: a signal came before the call
+/// had done anything, and the kernel makes it again or turns the number into EINTR. The fourth of them is for calls that wait for a
+/// time, none of which is trapped.
+const RESTARTS: std::ops::RangeInclusive<i32> = 512..=514;
+
+impl SyscallReturn {
+    /// Of a task that is stopped at a system call; `None` if it is stopped before it.
+    pub(super) fn of(pid: i32) -> Result<Option<SyscallReturn>, Errno> {
+        let info = info(pid)?;
+        let place = Place { instruction: info.instruction_pointer, stack: info.stack_pointer };
+        match info.op {
+            libc::PTRACE_SYSCALL_INFO_ENTRY => Ok(None),
+            libc::PTRACE_SYSCALL_INFO_EXIT => {
+                // SAFETY: the kernel says that this is the member that it has filled.
+                let exit = unsafe { info.u.exit };
+                let result = if exit.is_error == 0 {
+                    Ok(exit.sval.cast_unsigned())
+                } else {
+                    Err(i32::try_from(-exit.sval).unwrap_or(libc::EIO))
+                };
+                Ok(Some(SyscallReturn { result, place }))
+            }
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// Whether a signal has interrupted the call before it did anything.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.result.is_err_and(|errno| RESTARTS.contains(&errno))
+    }
 }
 
 impl SyscallStop {
@@ -20,7 +68,8 @@ impl SyscallStop {
         }
         // SAFETY: the kernel says that this is the member that it has filled.
         let seccomp = unsafe { info.u.seccomp };
-        Ok(SyscallStop { pid, number: seccomp.nr, args: seccomp.args })
+        let place = Place { instruction: info.instruction_pointer, stack: info.stack_pointer };
+        Ok(SyscallStop { pid, number: seccomp.nr, args: seccomp.args, place })
     }
 
     /// Makes the arguments what they are here.
@@ -32,21 +81,6 @@ impl SyscallStop {
     pub(super) fn skip(&self, errno: i32) -> Result<(), Errno> {
         arch::skip(self.pid, errno)
     }
-}
-
-/// What the call that a task has just come back from returned: a result, or an error number.
-pub(super) fn result(pid: i32) -> Result<Result<u64, i32>, Errno> {
-    let info = info(pid)?;
-    if info.op != libc::PTRACE_SYSCALL_INFO_EXIT {
-        return Err(Errno::EIO);
-    }
-    // SAFETY: the kernel says that this is the member that it has filled.
-    let exit = unsafe { info.u.exit };
-    Ok(if exit.is_error == 0 {
-        Ok(exit.sval.cast_unsigned())
-    } else {
-        Err(i32::try_from(-exit.sval).unwrap_or(libc::EIO))
-    })
 }
 
 /// Gives an argument of the call that has just returned the value back that it was called with.

@@ -1,0 +1,240 @@
+//! `crashtest trace` of programs with several threads and processes: each call is listed once, under the process that made it, with
+//! its file and its data; and nothing that was traced lives longer than the tracer.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::marked::{MARK, alive};
+use support::{Place, Ran, wait_until};
+
+/// After the supervisor's death nobody may live longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Traces `program` with the state directory `state`; gives the trace and how it went.
+fn traced(place: &Place, program: &[&str]) -> (Value, Ran) {
+    fs::create_dir(place.path().join("state")).unwrap();
+    let mut command = place.command("trace --dir state --output-format json --");
+    let ran = Ran::of(command.args(program).env(MARK, place.path()).output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    (serde_json::from_str(&ran.out).unwrap(), ran)
+}
+
+/// The successful writes to each file: which process, at which offset, what.
+fn writes(trace: &Value) -> BTreeMap<String, Vec<(u64, u64, String)>> {
+    let mut writes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for operation in trace["operations"].as_array().unwrap() {
+        let action = &operation["action"];
+        if action["does"] == "write" {
+            assert!(operation["errno"].is_null(), "{operation}");
+            let write = (
+                operation["process"].as_u64().unwrap(),
+                action["offset"].as_u64().unwrap(),
+                action["data"].as_str().unwrap().to_owned(),
+            );
+            writes.entry(action["path"].as_str().unwrap().to_owned()).or_default().push(write);
+        }
+    }
+    writes
+}
+
+/// What was written to a file, at its offsets, is what the file holds, every byte of it written once.
+fn assert_same_as_written(place: &Place, file: &str, writes: &[(u64, u64, String)]) {
+    let content = fs::read_to_string(place.path().join("state").join(file)).unwrap();
+    let mut sorted: Vec<_> = writes.iter().collect();
+    sorted.sort_by_key(|(_, offset, _)| *offset);
+    let mut end = 0;
+    for (_, offset, data) in sorted {
+        assert_eq!(*offset, end, "{file}: {data:?} lies behind what was written before it");
+        end += data.len() as u64;
+        assert_eq!(content.get(*offset as usize..end as usize), Some(data.as_str()), "{file}");
+    }
+    assert_eq!(end, content.len() as u64, "{file}");
+}
+
+/// Whether a Python is there for victims with threads. A test without one says that it is skipped.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn python() -> bool {
+    let there = Command::new("python3").arg("-c").stdout(Stdio::null()).arg("").status().is_ok_and(|s| s.success());
+    if !there {
+        assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs python3");
+        eprintln!("SKIPPED: this test needs python3");
+    }
+    there
+}
+
+#[test]
+fn every_process_of_a_shell_is_listed_with_its_own_calls() {
+    let place = Place::new();
+    // Each process: numbered records to a file of its own, and to one that all of them append to.
+    let script = r#"
+        writer() { i=0; while [ $i -lt 100 ]; do echo "$1 $i"; echo "$1 $i" >&3; i=$((i+1)); done > "$CRASHTEST_DIR/$1"; }
+        exec 3>> "$CRASHTEST_DIR/all"
+        writer a & writer b & writer c; wait"#;
+    let (trace, _) = traced(&place, &["sh", "-c", script]);
+    let writes = writes(&trace);
+    let mut processes = Vec::new();
+    for name in ["a", "b", "c"] {
+        let own = &writes[name];
+        let wanted: Vec<String> = (0..100).map(|n| format!("{name} {n}\n")).collect();
+        assert_eq!(own.iter().map(|(.., data)| data).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+        assert_same_as_written(&place, name, own);
+        let process = own[0].0;
+        assert!(own.iter().all(|(of, ..)| *of == process), "{name} is one process");
+        let among_all = writes["all"].iter().filter(|(of, ..)| *of == process).map(|(.., data)| data);
+        assert_eq!(among_all.collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+        processes.push(process);
+    }
+    processes.sort_unstable();
+    processes.dedup();
+    assert_eq!((processes.len(), trace["processes"].as_u64(), &trace["concurrent"]), (3, Some(3), &Value::Bool(true)));
+    assert_same_as_written(&place, "all", &writes["all"]);
+}
+
+#[test]
+fn threads_that_share_a_descriptor_are_listed_with_the_places_that_their_writes_really_have() {
+    if !python() {
+        return;
+    }
+    let place = Place::new();
+    let script = r"
+import os, threading
+os.chdir(os.environ['CRASHTEST_DIR'])
+shared = os.open('shared', os.O_WRONLY | os.O_CREAT)
+def work(name):
+    own = os.open(name, os.O_WRONLY | os.O_CREAT)
+    for n in range(150):
+        os.write(own, b'%s %d\n' % (name.encode(), n))
+        os.write(shared, b'%s %d\n' % (name.encode(), n))
+threads = [threading.Thread(target=work, args=(name,)) for name in ['one', 'two']]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+";
+    let (trace, _) = traced(&place, &["python3", "-c", script]);
+    let writes = writes(&trace);
+    for name in ["one", "two"] {
+        let wanted: Vec<String> = (0..150).map(|n| format!("{name} {n}\n")).collect();
+        assert_eq!(writes[name].iter().map(|(.., data)| data).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+        let among_shared = writes["shared"].iter().map(|(.., data)| data).filter(|data| data.starts_with(name));
+        assert_eq!(among_shared.collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+        assert_same_as_written(&place, name, &writes[name]);
+    }
+    assert_same_as_written(&place, "shared", &writes["shared"]);
+    assert_eq!((trace["processes"].as_u64(), &trace["concurrent"]), (Some(1), &Value::Bool(true)));
+}
+
+#[test]
+fn a_program_under_signals_that_starts_programs_is_listed_without_a_gap() {
+    if !python() {
+        return;
+    }
+    let place = Place::new();
+    // The alarms interrupt writes to a full pipe too; a thread empties it. With and without SA_RESTART.
+    let script = r"
+import fcntl, os, signal, subprocess, sys, threading
+os.chdir(os.environ['CRASHTEST_DIR'])
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, sys.argv[1] == 'interrupts')
+os.mkfifo('pipe')
+pipe = os.open('pipe', os.O_RDWR)
+fcntl.fcntl(pipe, 1031, 4096) # F_SETPIPE_SZ
+def put(data):
+    while data:
+        data = data[os.write(pipe, data):]
+def drain():
+    got = b''
+    while not got.endswith(b'end\n'):
+        got += os.read(pipe, 512)
+    os.write(os.open('drained', os.O_WRONLY | os.O_CREAT), got)
+drainer = threading.Thread(target=drain)
+drainer.start()
+log = os.open('log', os.O_WRONLY | os.O_CREAT)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+for n in range(40):
+    os.write(log, b'%d\n' % n)
+    put(b'%04d' % n * 4000)
+    subprocess.run(['sh', '-c', 'echo %d > program-%d' % (n, n)], check=True)
+signal.setitimer(signal.ITIMER_REAL, 0, 0)
+put(b'end\n')
+drainer.join()
+";
+    for mode in ["interrupts", "restarts"] {
+        let place = if mode == "interrupts" { &place } else { &Place::new() };
+        let (trace, _) = traced(place, &["python3", "-c", script, mode]);
+        let mut failed = 0;
+        let mut done = trace.clone();
+        done["operations"].as_array_mut().unwrap().retain(|operation| {
+            failed += u64::from(operation["errno"] == 4);
+            operation["errno"].is_null()
+        });
+        assert!(mode == "interrupts" || failed == 0, "what is restarted has not failed");
+        let writes = writes(&done);
+        assert_same_as_written(place, "log", &writes["log"]);
+        assert_eq!(writes["log"].len(), 40);
+        let piped: String = writes["pipe"].iter().map(|(.., data)| data.as_str()).collect();
+        assert!(fs::read_to_string(place.path().join("state/drained")).unwrap() == piped);
+        for n in 0..40 {
+            let of_program = &writes[&format!("program-{n}")];
+            assert_eq!(of_program, &[(of_program[0].0, 0, format!("{n}\n"))]);
+        }
+        assert_eq!(trace["processes"].as_u64(), Some(41));
+    }
+}
+
+#[test]
+fn what_a_program_leaves_in_the_background_is_gone_when_the_trace_is_there() {
+    let place = Place::new();
+    // Both write their first line before the program ends.
+    let script = r#"cd "$CRASHTEST_DIR"
+        (while :; do echo 1 > child; done) &
+        setsid sh -c 'echo 1 > session; while :; do :; done' &
+        until [ -s child ] && [ -s session ]; do :; done"#;
+    let (trace, _) = traced(&place, &["sh", "-c", script]);
+    assert_eq!(alive(&place), [0; 0]);
+    assert!(writes(&trace).keys().eq(["child", "session"]));
+}
+
+#[test]
+fn a_killed_tracer_takes_everything_that_it_traces_along() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("state")).unwrap();
+    let script = r#"cd "$CRASHTEST_DIR"
+        for n in 1 2 3; do (while :; do echo $n > file-$n; done) & done
+        setsid sh -c '(trap "" HUP INT TERM; while :; do :; done) & while :; do echo 4 > file-4; done' &
+        while :; do sh -c 'echo 5 > file-5'; done"#;
+    let mut command = place.command("trace --dir state --");
+    command.args(["sh", "-c", script]).env(MARK, place.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut tracer = command.spawn().unwrap();
+    wait_until("everybody's first write", || {
+        (1..=5).all(|n| fs::read(place.path().join(format!("state/file-{n}"))).is_ok_and(|text| !text.is_empty()))
+    });
+    assert!(alive(&place).len() >= 7, "the tracer, the shell, three loops and two in a session of their own");
+    tracer.kill().unwrap();
+    let killed = Instant::now();
+    tracer.wait().unwrap();
+    wait_until("the death of every victim", || alive(&place).is_empty());
+    assert!(killed.elapsed() < GRACE, "it took {:?}", killed.elapsed());
+}
+
+#[test]
+fn a_killed_supervisor_of_a_sweep_takes_its_workers_and_their_victims_along() {
+    let place = Place::new();
+    for fault in ["sweep", "io"] {
+        let mut command =
+            place.command(&format!("run --strategy direct --fault {fault} --jobs 2 --quiet --out {fault}"));
+        command.env(MARK, place.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut supervisor = command.spawn().unwrap();
+        let trials = place.path().join(fault).join("latest/trials.jsonl");
+        let begun = format!("\"fault\":\"{fault}\"");
+        wait_until("a traced victim", || fs::read_to_string(&trials).is_ok_and(|text| text.contains(&begun)));
+        supervisor.kill().unwrap();
+        let killed = Instant::now();
+        supervisor.wait().unwrap();
+        wait_until("the death of every worker and victim", || alive(&place).is_empty());
+        assert!(killed.elapsed() < GRACE, "{fault}: it took {:?}", killed.elapsed());
+    }
+}
