@@ -12,7 +12,7 @@ use serde_json::Value;
 use support::marked::{MARK, alive};
 use support::{Place, Ran, wait_until};
 
-/// After the supervisor's death nobody may live longer.
+/// After the supervisor's death nobody may live longer. Should a victim do so, it ends when the test's directory is gone.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Traces `program` with the state directory `state`; gives the trace and how it went.
@@ -188,10 +188,10 @@ drainer.join()
 #[test]
 fn what_a_program_leaves_in_the_background_is_gone_when_the_trace_is_there() {
     let place = Place::new();
-    // Both write their first line before the program ends.
-    let script = r#"cd "$CRASHTEST_DIR"
-        (while :; do echo 1 > child; done) &
-        setsid sh -c 'echo 1 > session; while :; do :; done' &
+    // Both write their first line before the program ends. They hold no pipe open that the test reads to its end.
+    let script = r#"exec > /dev/null 2>&1; cd "$CRASHTEST_DIR"
+        (while [ -d "$CRASHTEST_DIR" ]; do echo 1 > child; done) &
+        setsid sh -c 'echo 1 > session; while [ -d "$CRASHTEST_DIR" ]; do :; done' &
         until [ -s child ] && [ -s session ]; do :; done"#;
     let (trace, _) = traced(&place, &["sh", "-c", script]);
     assert_eq!(alive(&place), [0; 0]);
@@ -203,9 +203,9 @@ fn a_killed_tracer_takes_everything_that_it_traces_along() {
     let place = Place::new();
     fs::create_dir(place.path().join("state")).unwrap();
     let script = r#"cd "$CRASHTEST_DIR"
-        for n in 1 2 3; do (while :; do echo $n > file-$n; done) & done
-        setsid sh -c '(trap "" HUP INT TERM; while :; do :; done) & while :; do echo 4 > file-4; done' &
-        while :; do sh -c 'echo 5 > file-5'; done"#;
+        for n in 1 2 3; do (while [ -d "$CRASHTEST_DIR" ]; do echo $n > file-$n; done) & done
+        setsid sh -c '(trap "" HUP INT TERM; while [ -d "$CRASHTEST_DIR" ]; do :; done) & while [ -d "$CRASHTEST_DIR" ]; do echo 4 > file-4; done' &
+        while [ -d "$CRASHTEST_DIR" ]; do sh -c 'echo 5 > file-5'; done"#;
     let mut command = place.command("trace --dir state --");
     command.args(["sh", "-c", script]).env(MARK, place.path()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut tracer = command.spawn().unwrap();

@@ -142,13 +142,17 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     if missed > 0 {
         return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", canaries.len())));
     }
+    conclude(tracing, canaries.len() - untried, untried)
+}
+
+/// What is said when all that were tried were caught.
+fn conclude(tracing: Result<(), TraceError>, caught: usize, untried: usize) -> Result<Exit, Problem> {
     match tracing {
         Ok(()) => {
-            console::print(&format!("All {} planted bugs were caught.\n", canaries.len()));
+            console::print(&format!("All {caught} planted bugs were caught.\n"));
             Ok(Exit::Clean)
         }
         Err(error) => {
-            let caught = canaries.len() - untried;
             console::print(&format!("{caught} planted bugs were caught; {untried} need tracing and were not tried.\n"));
             Err(EngineError::from(error).into())
         }
@@ -185,4 +189,17 @@ fn machine_report(dir: &Path, tracing: &Result<(), TraceError>) -> String {
         "faults power, disk",
         "not in this version",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_self_test_that_could_not_try_everything_ends_with_exit_5_and_a_hint() {
+        let problem = conclude(Err(TraceError::Forbidden("ptrace")), 14, 4).unwrap_err();
+        assert_eq!(problem.exit, Exit::Lacking);
+        assert!(problem.to_string().contains("\n  hint: sweep, io and trace need ptrace(2)"), "{problem}");
+        assert_eq!(conclude(Ok(()), 18, 0).unwrap(), Exit::Clean);
+    }
 }
