@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crashtest_linux::trace::{Bytes, Enter, FileCall, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::trace::{self, Bytes, Enter, FileCall, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
     Action, At, CallFailure, CallIndex, CrashPoint, Data, Durable, FileId, Injection, Lasting, Operation, Progress,
     Trace,
@@ -64,8 +64,8 @@ enum Unfinished {
     Write {
         fd: i32,
         at: Place,
-        /// The regular file that the next write has to wait for. See [`Recorder::is_being_written`].
-        file: Option<(u64, u64)>,
+        /// Whether it waits for another one to the same file, and another for it. See [`Recorder::is_being_written`].
+        orderly: bool,
     },
     Fallocate {
         fd: i32,
@@ -166,7 +166,7 @@ impl<'p> Recorder<'p> {
     }
 
     fn target(&self, tracee: &Tracee, target: Target) -> Option<(PathBuf, String)> {
-        let path = tracee.resolve(target).ok()?;
+        let path = tracee.resolve(target, &self.root).ok()?;
         let name = self.relative(&path)?;
         Some((path, name))
     }
@@ -175,11 +175,11 @@ impl<'p> Recorder<'p> {
     fn descriptor(&mut self, tracee: &Tracee, fd: i32, writes: bool) -> Option<String> {
         let path = tracee.name_of(fd).ok()?;
         let name = self.relative(&path);
-        let device =
-            ["/dev", "/proc", "/sys", "/memfd:"].iter().any(|prefix| path.to_string_lossy().starts_with(prefix));
-        if name.is_none() && writes && path.is_absolute() && !device {
+        if name.is_none() && writes && path.is_absolute() {
             let outside = path.to_string_lossy().into_owned();
-            if !self.trace.outside.contains(&outside) {
+            let memory = outside.starts_with("/dev/shm/");
+            let device = ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|prefix| outside.starts_with(prefix));
+            if (memory || !device) && !self.trace.outside.contains(&outside) {
                 self.trace.outside.push(outside);
             }
         }
@@ -211,17 +211,17 @@ impl<'p> Recorder<'p> {
                 let path = self.descriptor(tracee, fd, true)?;
                 let requested = tracee.length(bytes).unwrap_or(0);
                 let at = offset.map_or(Place::Offset, Place::At);
-                Some(write(path, requested, Unfinished::Write { fd, at, file: tracee.regular_file(fd) }))
+                Some(write(path, requested, Unfinished::Write { fd, at, orderly: true }))
             }
             Request::Copy { fd, offset, length } => {
                 let path = self.descriptor(tracee, fd, true)?;
                 let at = if offset == 0 { Place::Offset } else { Place::Pointer(offset) };
                 // May wait for a pipe, which somebody else fills: nobody waits for it.
-                Some(write(path, length, Unfinished::Write { fd, at, file: None }))
+                Some(write(path, length, Unfinished::Write { fd, at, orderly: false }))
             }
             Request::Reflink { fd } => {
                 let path = self.descriptor(tracee, fd, true)?;
-                Some(write(path, 0, Unfinished::Write { fd, at: Place::Whole, file: None }))
+                Some(write(path, 0, Unfinished::Write { fd, at: Place::Whole, orderly: false }))
             }
             Request::Truncate { target, length } => {
                 let (full, path) = self.target(tracee, target)?;
@@ -312,9 +312,11 @@ impl<'p> Recorder<'p> {
             }
             Request::Close { fd } => {
                 let path = self.descriptor(tracee, fd, false)?;
-                let (file, descriptor) = self.of_descriptor(tracee, fd)?;
-                let writes = descriptor.flags & libc::O_ACCMODE != libc::O_RDONLY;
-                if writes { known(Action::Close { path, file }) } else { None }
+                if !tracee.is_writable(fd) {
+                    return None;
+                }
+                let (inode, _) = tracee.inode(fd).ok()?;
+                known(Action::Close { path, file: self.id_of(inode) })
             }
             Request::Map { fd } => {
                 let path = self.descriptor(tracee, fd, false)?;
@@ -332,12 +334,18 @@ impl<'p> Recorder<'p> {
     }
 
     fn begin_open(&mut self, tracee: &Tracee, target: Target, flags: i32) -> Option<(Action, Unfinished)> {
-        let named = tracee.resolve(target).ok()?;
-        // A link may lead out of the state directory, or into it.
-        let path = fs::canonicalize(&named).unwrap_or(named);
+        let named = tracee.resolve(target, &self.root).ok()?;
+        let (path, exists) = match fs::symlink_metadata(&named) {
+            // A link may lead out of the state directory, or into it.
+            Ok(metadata) if metadata.is_symlink() => match fs::canonicalize(&named) {
+                Ok(path) => (path, true),
+                Err(_) => (named, false),
+            },
+            found => (named, found.is_ok()),
+        };
         let name = self.relative(&path)?;
         let unnamed = flags & libc::O_TMPFILE == libc::O_TMPFILE;
-        let existed = path.exists() && !unnamed;
+        let existed = exists && !unnamed;
         let action = Action::Open {
             path: if unnamed { String::new() } else { name },
             file: FileId(u32::MAX),
@@ -360,10 +368,10 @@ impl<'p> Recorder<'p> {
     ) {
         match (unfinished, action) {
             (Unfinished::Open { existed }, Action::Open { file, mode, .. }) => {
-                let Ok(descriptor) = tracee.descriptor(result as i32) else { return };
-                *file = if *existed { self.id_of(descriptor.inode) } else { self.new_id(descriptor.inode) };
+                let Ok((inode, permissions)) = tracee.inode(result as i32) else { return };
+                *file = if *existed { self.id_of(inode) } else { self.new_id(inode) };
                 if !*existed {
-                    *mode = descriptor.mode;
+                    *mode = permissions;
                 }
             }
             (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, .. }) => {
@@ -402,9 +410,18 @@ impl<'p> Recorder<'p> {
     /// Whether another thread is inside a write to the same regular file. Where a write has gone is known by the offset and the length
     /// that it leaves: a second one meanwhile would move them on. Such a write waits for nobody, so that others can wait for it.
     fn is_being_written(&self, tid: i32, unfinished: &Unfinished) -> bool {
-        let Unfinished::Write { file: Some(wanted), .. } = unfinished else { return false };
-        let mut others = self.open.iter().filter(|(other, _)| **other != tid).flat_map(|(_, inside)| inside);
-        others.any(|(_, inside)| matches!(inside, Unfinished::Write { file: Some(file), .. } if file == wanted))
+        let Unfinished::Write { fd, orderly: true, .. } = unfinished else { return false };
+        let others = self.open.iter().filter(|(other, _)| **other != tid);
+        let mut writing = others.flat_map(|(other, inside)| {
+            inside.iter().filter_map(|(_, inside)| match inside {
+                Unfinished::Write { fd, orderly: true, .. } => Some((*other, *fd)),
+                _ => None,
+            })
+        });
+        // Hardly ever is there another: nothing is looked up before.
+        writing.any(|(other, its)| {
+            trace::regular_file(tid, *fd).is_some_and(|file| trace::regular_file(other, its) == Some(file))
+        })
     }
 
     fn unmodelled(&mut self, name: &str) {

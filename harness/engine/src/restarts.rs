@@ -1,17 +1,18 @@
-//! Starting a target again on one crash state after the other, without a process for each.
+//! Starting a target again on one crash state after the other, once on each, without a process for each.
 //!
 //! A victim that has come back from one state is handed the next one: a new target, the same process. Where a recovery ends its
 //! process or does not come back, the next state gets a new one.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crashtest_kit::Generations;
+use crashtest_kit::{Generations, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::{Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{Observed, Promise, Seed, Start, TargetSpec};
-use crashtest_states::Snapshot;
+use crashtest_model::{Digest, Observed, Promise, Seed, Start, TargetSpec};
+use crashtest_states::{CrashState, Snapshot};
 
 use crate::bench::Bench;
 use crate::error::EngineError;
@@ -21,12 +22,17 @@ use crate::{oracle, snapshot};
 /// How long to wait for a restart before asking whether its process is still there.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// The most states whose restarts are remembered.
+const REMEMBERED: usize = 100_000;
+
 /// A place where a target is started again and again.
 pub(crate) struct Restarts {
     dir: PathBuf,
     start: Start,
     stream: Seed,
     victim: Option<Running>,
+    /// By the digest of a state: what a restart on it gave. Lives after different crashes leave the same states again and again.
+    known: HashMap<Digest, OpenedAs>,
 }
 
 impl Restarts {
@@ -36,12 +42,33 @@ impl Restarts {
     /// The directory cannot be made.
     pub(crate) fn new(dir: &Path, start: Start, stream: Seed) -> Result<Restarts, EngineError> {
         std::fs::create_dir_all(dir).map_err(EngineError::sandbox("make", dir))?;
-        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None })
+        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None, known: HashMap::new() })
     }
 
     /// Where they happen. After a restart: the files as it left them.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What a restart on `state` gives, with `promise` in force: a content is looked for among the generations from its acked one on.
+    /// It is not made twice on equal states.
+    pub(crate) fn once_on(
+        &mut self,
+        bench: &mut Bench<'_>,
+        generations: &mut dyn Generations,
+        state: &CrashState,
+        promise: Promise,
+    ) -> Result<Observed, EngineError> {
+        match self.known.get(&state.digest) {
+            Some(opened) => Ok(oracle::identify(opened, generations, promise)),
+            None => {
+                let observed = self.on(bench, generations, &state.snapshot, promise)?;
+                if let Some(opened) = bench.board.recovery().filter(|_| self.known.len() < REMEMBERED) {
+                    self.known.insert(state.digest, opened.as_what);
+                }
+                Ok(observed)
+            }
+        }
     }
 
     /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.

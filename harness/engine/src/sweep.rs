@@ -202,7 +202,7 @@ impl Sweep<'_, '_> {
             begun: a.begun.max(b.begun),
             installed: a.installed || b.installed,
         });
-        self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, widest.unwrap_or_default())
+        self.restarts.once_on(self.bench, &mut *self.generations, state, widest.unwrap_or_default())
     }
 
     /// Judges a restart on `state` against every point of `life` that leaves it, and reports each. Says whether all were kept.
@@ -235,6 +235,8 @@ impl Sweep<'_, '_> {
                 }
             }
             if verdict.is_violation() && after.is_none() {
+                // What was seen may have been seen on an equal state, some lives ago.
+                self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
                 after = Some(self.after_the_restart()?);
             }
             let judged = Judged { landed, verdict, why, observed, raw, after: after.as_ref() };

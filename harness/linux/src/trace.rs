@@ -35,7 +35,7 @@ use thiserror::Error;
 pub use calls::{At, Bytes, FileCall, Request, Target};
 pub use filter::traced_calls;
 pub use probe::probe;
-pub use tracee::{Descriptor, Tracee};
+pub use tracee::{Descriptor, Tracee, regular_file};
 
 use crate::process::{Exit, ForkError};
 use registers::{SyscallReturn, SyscallStop};

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Read};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -189,11 +189,19 @@ impl Tracee {
         fs::read_link(format!("/proc/{}/fd/{fd}", self.tid))
     }
 
-    /// Device and inode of the regular file that descriptor `fd` is open on; `None` if it is open on nothing, or something else.
+    /// Device and inode of what descriptor `fd` is open on, and its permissions.
+    ///
+    /// # Errors
+    /// It is not open.
+    pub fn inode(&self, fd: i32) -> io::Result<((u64, u64), u32)> {
+        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid))?;
+        Ok(((metadata.dev(), metadata.ino()), metadata.mode() & 0o7777))
+    }
+
+    /// Whether descriptor `fd` was opened for writing: the permissions of its link in /proc say so.
     #[must_use]
-    pub fn regular_file(&self, fd: i32) -> Option<(u64, u64)> {
-        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid)).ok()?;
-        metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+    pub fn is_writable(&self, fd: i32) -> bool {
+        fs::symlink_metadata(format!("/proc/{}/fd/{fd}", self.tid)).is_ok_and(|link| link.mode() & 0o200 != 0)
     }
 
     /// What descriptor `fd` is open on.
@@ -202,7 +210,10 @@ impl Tracee {
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
         let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid))?;
-        let info = fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid))?;
+        // What is looked for stands in its first lines; one read is enough, and a trace makes many.
+        let mut info = [0; 128];
+        let length = fs::File::open(format!("/proc/{}/fdinfo/{fd}", self.tid))?.read(&mut info)?;
+        let info = String::from_utf8_lossy(&info[..length]);
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         Ok(Descriptor {
             inode: (metadata.dev(), metadata.ino()),
@@ -215,11 +226,11 @@ impl Tracee {
     }
 
     /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
-    /// exists is not needed.
+    /// exists is not needed. `known` is a directory that is known to be its own resolved path: it is not looked up again.
     ///
     /// # Errors
     /// The path cannot be read, or its directory does not exist: the call itself will fail as well.
-    pub fn resolve(&self, target: Target) -> io::Result<PathBuf> {
+    pub fn resolve(&self, target: Target, known: &Path) -> io::Result<PathBuf> {
         let path = self.path(target.path)?;
         let base = |at: At| match at {
             At::Cwd => fs::read_link(format!("/proc/{}/cwd", self.tid)),
@@ -232,9 +243,9 @@ impl Tracee {
         // `a/b/.` and `a/..` name directories: there is no last part to leave alone.
         let bytes = absolute.as_os_str().as_bytes();
         if bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes.ends_with(b"/..") {
-            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(&absolute));
+            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(&absolute, known));
         }
-        parent_resolved(&absolute)
+        parent_resolved(&absolute, known)
     }
 }
 
@@ -249,8 +260,17 @@ impl Tracee {
     }
 }
 
-fn parent_resolved(path: &Path) -> io::Result<PathBuf> {
+/// Device and inode of the regular file that descriptor `fd` of thread `tid` is open on; `None` if it is open on nothing, or something
+/// else.
+#[must_use]
+pub fn regular_file(tid: i32, fd: i32) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+}
+
+fn parent_resolved(path: &Path, known: &Path) -> io::Result<PathBuf> {
     match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent == known => Ok(known.join(name)),
         (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
         _ => Ok(path.to_owned()),
     }

@@ -53,7 +53,7 @@ pub(crate) fn trace(body: impl FnOnce(&Path) -> i32, mut at_entry: impl FnMut(&T
 impl Watcher for Witness<'_> {
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter {
         let (path, data) = match call.request {
-            Request::Open { target, .. } => (tracee.resolve(target).unwrap(), Vec::new()),
+            Request::Open { target, .. } => (tracee.resolve(target, std::path::Path::new("")).unwrap(), Vec::new()),
             Request::Write { fd, bytes, .. } => (tracee.name_of(fd).unwrap(), tracee.bytes(bytes, u64::MAX).unwrap()),
             _ => return Enter::Pass,
         };
