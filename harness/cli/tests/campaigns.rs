@@ -25,12 +25,13 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
         ("planted-invent", "accepted-garbage", 1),
         ("planted-hang", "wont-open", 1),
         ("planted-panic", "wont-open", 1),
+        ("planted-undecided", "torn", 1),
         ("planted-short-write", "false-ack", 1),
         ("planted-fsync-ignored", "false-ack", 1),
         ("planted-fsync-retried", "false-ack", 1),
         ("planted-truncated", "torn", 1),
     ];
-    let of_failing_calls = &canaries[12..];
+    let of_failing_calls = &canaries[13..];
     let listed = Place::new().crashtest("list strategies --planted").out;
     assert_eq!(listed.matches("planted-").count(), canaries.len(), "every canary has its line here");
     for (canary, verdict, exit) in canaries {
