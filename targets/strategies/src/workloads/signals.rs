@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Capacity, Difference, REFUSED, any_value, cost, phrase, time_ms};
 
 /// What an alert takes in the file at most, with the comma.
-const ALERT_BYTES: u64 = 56;
+const ALERT_BYTES: u64 = 46;
 /// What everything else takes at most.
 const HEADER_BYTES: u64 = 96;
 
