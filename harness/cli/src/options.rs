@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use crashtest_linux::machine;
 use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
@@ -36,65 +35,23 @@ pub(crate) struct FaultOptions {
     #[arg(
         long,
         value_name = "FAULT",
-        value_enum,
+        value_parser = values::fault(),
         value_delimiter = ',',
         default_value = "kill",
         help_heading = "Fault"
     )]
-    pub fault: Vec<FaultArg>,
+    pub fault: Vec<Fault>,
     /// Under `sweep`: inside which bytes of a write it crashes
-    #[arg(long, value_enum, default_value = "kernel", help_heading = "Fault")]
-    pub tears: TearsArg,
+    #[arg(long, value_parser = values::tears(), default_value = "kernel", help_heading = "Fault")]
+    pub tears: Tears,
     /// Under `sweep`: which crash points are reached by a real SIGKILL too, to see that it leaves the files that were derived from the
     /// recording
-    #[arg(long, value_enum, default_value = "sample", help_heading = "Fault")]
-    pub confirm: ConfirmArg,
+    #[arg(long, value_parser = values::confirm(), default_value = "sample", help_heading = "Fault")]
+    pub confirm: Confirm,
     /// Under `sweep` and `io`: at most so many crash points or failing calls of each, drawn from the seed; the report says how many
     /// were left out [default: all there are]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
     pub max_states: Option<u64>,
-}
-
-/// A fault as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FaultArg(pub Fault);
-
-impl ValueEnum for FaultArg {
-    fn value_variants<'a>() -> &'a [FaultArg] {
-        const { &[FaultArg(Fault::ALL[0]), FaultArg(Fault::ALL[1]), FaultArg(Fault::ALL[2]), FaultArg(Fault::ALL[3])] }
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
-    }
-}
-
-/// `--tears` as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TearsArg(pub Tears);
-
-impl ValueEnum for TearsArg {
-    fn value_variants<'a>() -> &'a [TearsArg] {
-        const { &[TearsArg(Tears::ALL[0]), TearsArg(Tears::ALL[1])] }
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
-    }
-}
-
-/// `--confirm` as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConfirmArg(pub Confirm);
-
-impl ValueEnum for ConfirmArg {
-    fn value_variants<'a>() -> &'a [ConfirmArg] {
-        const { &[ConfirmArg(Confirm::ALL[0]), ConfirmArg(Confirm::ALL[1])] }
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
-    }
 }
 
 /// How long to wait.
@@ -174,10 +131,10 @@ pub(crate) fn plan(
             idle_us: values::micros(state.idle),
         },
         // Each once, in the order in which they are run.
-        faults: fault.fault.iter().map(|fault| fault.0).collect::<BTreeSet<Fault>>().into_iter().collect(),
+        faults: fault.fault.iter().copied().collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,
-        tears: fault.tears.0,
-        confirm: fault.confirm.0,
+        tears: fault.tears,
+        confirm: fault.confirm,
         max_states: fault.max_states,
         seed: budget.seed.unwrap_or_else(fresh_seed),
         budget: Budget {
@@ -197,16 +154,4 @@ pub(crate) fn plan(
 fn fresh_seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
     Seed(RandomState::new().hash_one(Fault::Kill) >> 32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_of_the_model_can_be_typed() {
-        assert!(FaultArg::value_variants().iter().map(|fault| fault.0).eq(Fault::ALL));
-        assert!(ConfirmArg::value_variants().iter().map(|confirm| confirm.0).eq(Confirm::ALL));
-        assert!(TearsArg::value_variants().iter().map(|tears| tears.0).eq(Tears::ALL));
-    }
 }

@@ -3,7 +3,34 @@
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use crashtest_model::{Bytes, Seed};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use crashtest_model::{Bytes, Confirm, Fault, Seed, Tears};
+
+/// A [`Fault`], by its name.
+pub(crate) fn fault() -> impl TypedValueParser<Value = Fault> {
+    word(&Fault::ALL, Fault::name, Fault::meaning)
+}
+
+/// [`Tears`], by their name.
+pub(crate) fn tears() -> impl TypedValueParser<Value = Tears> {
+    word(&Tears::ALL, Tears::name, Tears::meaning)
+}
+
+/// A [`Confirm`], by its name.
+pub(crate) fn confirm() -> impl TypedValueParser<Value = Confirm> {
+    word(&Confirm::ALL, Confirm::name, Confirm::meaning)
+}
+
+/// One of `all`, which the help lists with what they mean.
+fn word<T: Copy + Send + Sync>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+    meaning: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let words = all.iter().map(|word| PossibleValue::new(name(*word)).help(meaning(*word)));
+    PossibleValuesParser::new(words)
+        .try_map(move |typed| all.iter().copied().find(|word| name(*word) == typed).ok_or("not one of them"))
+}
 
 /// `64KiB`, `64k` (1,024 bytes each), `1MiB`, `4096`.
 pub(crate) fn size(text: &str) -> Result<Bytes, String> {

@@ -59,3 +59,23 @@ fn an_atomic_writer_survives_every_failing_call_and_a_direct_one_does_not() {
     let io = row(&summary, "io", "again");
     assert!(exit == Some(1) && count(io, "torn") > 0 && count(io, "empty") > 0);
 }
+
+#[test]
+fn what_a_bound_leaves_out_is_counted_and_named_in_the_life_after_each_crash_too() {
+    let place = Place::new();
+    let (_, whole) = place.campaign("atomic", &format!("{SMALL} --fault sweep --jobs 2"));
+    let whole = row(&whole, "sweep", "again");
+    assert_eq!((&whole["swept"]["left_out"], &whole["swept"]["left_out_again"]), (&0.into(), &0.into()));
+    for jobs in [1, 2] {
+        let options = format!("{SMALL} --fault sweep --max-states 5 --jobs {jobs}");
+        let (exit, bounded) = Place::new().campaign("atomic", &options);
+        let bounded = row(&bounded, "sweep", "again");
+        let number = |key: &str| bounded["swept"][key].as_u64().unwrap();
+        assert!(number("left_out") > 10 && number("left_out_again") > 10, "{bounded}");
+        // Five points of the recorded life, and at most five of the life after each of their states.
+        let nested = number("nested");
+        assert!((1..=5).contains(&nested), "{bounded}");
+        assert_eq!(bounded["trials"].as_u64().unwrap(), 5 + 5 * nested);
+        assert_eq!(exit, Some(0));
+    }
+}

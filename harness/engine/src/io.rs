@@ -8,7 +8,7 @@ use crashtest_model::{
     Lasting, Outcome, Seed, Start, Trace, TrialRecord, Verdict,
 };
 
-use crate::bench::{Bench, just_installed};
+use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Part;
@@ -93,14 +93,7 @@ pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), En
 impl<'s, 'a> Failing<'s, 'a> {
     fn new(bench: &'s mut Bench<'a>, seed: Seed, stream: Seed) -> Result<Failing<'s, 'a>, EngineError> {
         let generations = bench.generations(stream)?;
-        let from = recording::Start {
-            files: bench.install(stream, stream.derive("install", 0))?,
-            stream,
-            names: stream.derive("names", 1),
-            before: just_installed(),
-            after: just_installed(),
-            script: Script::SaveThenDie(SAVES),
-        };
+        let from = recording::Start::installed(bench, stream, Script::SaveThenDie(SAVES))?;
         let memory = bench.memory.clone();
         let restarts = Restarts::new(&memory, Start::Again, stream)?;
         Ok(Failing { bench, generations, restarts, seed, from })

@@ -12,7 +12,7 @@ use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
 use crashtest_model::{Plan, Trace};
 
-use crate::bench::{Bench, just_installed};
+use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::printed::Printed;
@@ -81,14 +81,7 @@ pub fn trace_target(
     let mut ignore = |_| Ok(());
     let mut bench = Bench::new(registry, plan, &sandbox.worker(0)?, None, &mut ignore)?;
     let stream = plan.seed.derive("trace", 0);
-    let from = recording::Start {
-        files: bench.install(stream, stream.derive("install", 0))?,
-        stream,
-        names: stream.derive("names", 1),
-        before: just_installed(),
-        after: just_installed(),
-        script: Script::SaveThenStop(saves),
-    };
+    let from = recording::Start::installed(&mut bench, stream, Script::SaveThenStop(saves))?;
     let recording = record(&mut bench, &from, Orders::Record)?;
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
     Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit) })

@@ -8,7 +8,7 @@ use crashtest_linux::trace::{self, Ending};
 use crashtest_model::{Progress, Promise, Seed, Trace};
 use crashtest_states::Snapshot;
 
-use crate::bench::{self, Bench};
+use crate::bench::{self, Bench, just_installed};
 use crate::error::EngineError;
 use crate::life::{Life, Script};
 use crate::record::{Orders, Recorder};
@@ -29,6 +29,15 @@ pub(crate) struct Start {
     pub(crate) after: Promise,
     /// What it does.
     pub(crate) script: Script,
+}
+
+impl Start {
+    /// What generation 0 of `stream` is for a life that does `script`: installed now, and promised throughout.
+    pub(crate) fn installed(bench: &mut Bench<'_>, stream: Seed, script: Script) -> Result<Start, EngineError> {
+        let files = bench.install(stream, stream.derive("install", 0))?;
+        let promise = just_installed();
+        Ok(Start { files, stream, names: stream.derive("names", 1), before: promise, after: promise, script })
+    }
 }
 
 /// A traced life that is over.

@@ -15,13 +15,16 @@ mod tell;
 
 pub(crate) use real::once;
 
+use std::collections::BTreeSet;
+
 use crashtest_kit::Generations;
 use crashtest_model::{
-    Aim, At, CallIndex, Confirm, CrashPoint, Generation, Landed, Observed, Promise, Seed, Start, Swept, Trace, Verdict,
+    Action, Aim, At, CallIndex, Confirm, CrashPoint, Generation, Landed, Observed, Promise, Seed, Shape, Start, Swept,
+    Trace, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot, crash_points, crash_states, distinct};
 
-use crate::bench::{Bench, just_installed};
+use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Part;
@@ -61,6 +64,8 @@ struct Life {
     from: recording::Start,
     trace: Trace,
     points: Vec<CrashPoint>,
+    /// Crash points beside these, which are not looked at, to stay within a bound.
+    left_out: u64,
     states: Vec<CrashState>,
 }
 
@@ -89,7 +94,8 @@ impl Sweep<'_, '_> {
         let from = self.first(stream)?;
         let recorded = self.record_twice(&from)?;
         let life = self.states_of(from, recorded.trace);
-        self.note(&life, recorded.faithful);
+        let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
+        self.note(&Swept { calls, left_out, differs, ..life.beyond_the_model() });
         if !recorded.faithful {
             return self.by_real_kills(&life);
         }
@@ -122,19 +128,17 @@ impl Sweep<'_, '_> {
 
     /// Where the recorded life starts from.
     fn first(&mut self, stream: Seed) -> Result<recording::Start, EngineError> {
-        let names = stream.derive("names", 1);
-        let (files, promise, script) = match self.start {
-            Start::First => (Snapshot::default(), Promise::default(), Script::Install),
-            Start::Again => {
-                let saves = match self.bench.shape {
-                    crashtest_model::Shape::Document => SAVES_OF_A_DOCUMENT,
-                    crashtest_model::Shape::Log => SAVES_OF_A_LOG,
-                };
-                let files = self.bench.install(stream, stream.derive("install", 0))?;
-                (files, just_installed(), Script::SaveThenStop(saves))
+        let saves = match (self.start, self.bench.shape) {
+            (Start::First, _) => {
+                let (files, promise) = (Snapshot::default(), Promise::default());
+                let names = stream.derive("names", 1);
+                let script = Script::Install;
+                return Ok(recording::Start { files, stream, names, before: promise, after: promise, script });
             }
+            (Start::Again, Shape::Document) => SAVES_OF_A_DOCUMENT,
+            (Start::Again, Shape::Log) => SAVES_OF_A_LOG,
         };
-        Ok(recording::Start { files, stream, names, before: promise, after: promise, script })
+        recording::Start::installed(self.bench, stream, Script::SaveThenStop(saves))
     }
 
     /// A recording of the life from `from`, made twice to see whether crash states can be derived from it.
@@ -153,41 +157,20 @@ impl Sweep<'_, '_> {
         record(self.bench, from, orders)
     }
 
-    fn states_of(&mut self, from: recording::Start, trace: Trace) -> Life {
+    fn states_of(&self, from: recording::Start, trace: Trace) -> Life {
         let found = crash_points(&trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
         let all = found.points.len();
         let points = self.bench.plan.spread(found.points);
-        if let Some(swept) = &mut self.swept {
-            swept.left_out += found.left_out + (all - points.len()) as u64;
-        }
+        let left_out = found.left_out + (all - points.len()) as u64;
         let states = distinct(crash_states(&trace, &from.files, &points));
-        Life { from, trace, points, states }
+        Life { from, trace, points, left_out, states }
     }
 
-    /// What is known of the sweep as a whole: the next record takes it along.
-    fn note(&mut self, life: &Life, faithful: bool) {
-        let paths = |wanted: fn(&crashtest_model::Action) -> Option<&str>| -> Vec<String> {
-            let mut paths: Vec<String> =
-                life.trace.operations.iter().filter_map(|o| wanted(&o.action)).map(str::to_owned).collect();
-            paths.sort();
-            paths.dedup();
-            paths
-        };
-        let found = crash_points(&life.trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
-        self.swept = Some(Swept {
-            calls: life.trace.operations.len() as u64,
-            left_out: found.left_out + (found.points.len() - life.points.len()) as u64,
-            nested: 0,
-            random_kills: 0,
-            random_states: 0,
-            differs: !faithful,
-            unmodelled: life.trace.unmodelled.keys().cloned().collect(),
-            mapped: paths(|action| match action {
-                crashtest_model::Action::Map { path, .. } => Some(path),
-                _ => None,
-            }),
-            outside: life.trace.outside.clone(),
-        });
+    /// Adds to what is known of the sweep as a whole: the next record takes it along.
+    fn note(&mut self, known: &Swept) {
+        if *known != Swept::default() {
+            self.swept = Some(known.with(self.swept.as_ref()));
+        }
     }
 
     fn is_mine(&self, state: &CrashState) -> bool {
@@ -264,6 +247,7 @@ impl Sweep<'_, '_> {
         let first = life.states[n].points[0];
         let recording = self.record(&from, Orders::Record)?;
         let second = self.states_of(from, recording.trace);
+        self.note(&Swept { left_out_again: second.left_out, ..second.beyond_the_model() });
         for state in &second.states {
             let observed = self.restart(state, &second.trace)?;
             self.judge_points(&second, state, &observed, &|then| Told {
@@ -289,6 +273,20 @@ impl Life {
             script: Script::SaveThenStop(1),
             ..self.from.clone()
         })
+    }
+
+    /// What its recording could not see, or has no model of.
+    fn beyond_the_model(&self) -> Swept {
+        let mapped = self.trace.operations.iter().filter_map(|operation| match &operation.action {
+            Action::Map { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        Swept {
+            unmodelled: self.trace.unmodelled.keys().cloned().collect(),
+            mapped: mapped.collect::<BTreeSet<String>>().into_iter().collect(),
+            outside: self.trace.outside.clone(),
+            ..Swept::default()
+        }
     }
 
     /// The number of a point among those of its life, which are in the order of the trace.

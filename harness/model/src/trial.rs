@@ -1,5 +1,7 @@
 //! The record of one trial: one crash, one recovery, one verdict. One line of `trials.jsonl`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Aim, CallMark, Consequences, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
@@ -149,8 +151,11 @@ pub struct Metadata {
 pub struct Swept {
     /// Calls of the recorded run.
     pub calls: u64,
-    /// Crash points that were left out, to stay within a bound.
+    /// Crash points of the recorded run that were left out, to stay within a bound.
     pub left_out: u64,
+    /// Those of the lives after its crash states.
+    #[serde(default)]
+    pub left_out_again: u64,
     /// Distinct crash states that were swept again, in recovery and the first save after it; 0 in the record of a trial, as this
     /// is counted from all of them.
     pub nested: u64,
@@ -174,15 +179,25 @@ pub struct Swept {
 }
 
 impl Swept {
-    /// What two workers know together: each records for itself, and a target that is not the same every time may show it to one alone.
+    /// What two of one sweep know together. Each worker records the run for itself, and a target that is not the same every time may
+    /// show it to one alone; a life after a crash state is one worker's.
     #[must_use]
-    pub(crate) fn with(&self, other: Option<&Swept>) -> Swept {
+    pub fn with(&self, other: Option<&Swept>) -> Swept {
         let Some(other) = other else { return self.clone() };
+        let either = |ours: &[String], its: &[String]| -> Vec<String> {
+            ours.iter().chain(its).cloned().collect::<BTreeSet<String>>().into_iter().collect()
+        };
         Swept {
+            calls: self.calls.max(other.calls),
+            left_out: self.left_out.max(other.left_out),
+            left_out_again: self.left_out_again + other.left_out_again,
+            nested: self.nested.max(other.nested),
+            unmodelled: either(&self.unmodelled, &other.unmodelled),
+            mapped: either(&self.mapped, &other.mapped),
+            outside: either(&self.outside, &other.outside),
             random_kills: self.random_kills + other.random_kills,
             random_states: self.random_states.max(other.random_states),
             differs: self.differs || other.differs,
-            ..self.clone()
         }
     }
 }
@@ -345,5 +360,28 @@ fn signature(fault: Fault, start: Start, verdict: Verdict, phase: &str) -> Strin
 impl From<Phase> for String {
     fn from(phase: Phase) -> String {
         phase.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_workers_know_of_the_recorded_run_is_the_same_and_of_the_lives_after_it_adds_up() {
+        let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let of_run = Swept { calls: 9, left_out: 3, outside: words(&["/a"]), ..Swept::default() };
+        let one = Swept { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
+        let other = Swept { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
+        let both = Swept {
+            left_out_again: 7,
+            unmodelled: words(&["tee"]),
+            outside: words(&["/a", "/b"]),
+            differs: true,
+            ..of_run
+        };
+        assert_eq!(one.with(Some(&other)), both);
+        assert_eq!(other.with(Some(&one)), both);
+        assert_eq!(one.with(None), one);
     }
 }

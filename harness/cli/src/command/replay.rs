@@ -12,7 +12,6 @@ use crashtest_strategies::Builtin;
 use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
-use crate::options::FaultArg;
 use crate::problem::Problem;
 use crate::values;
 
@@ -38,8 +37,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_enum, default_value = "again", requires = "trial")]
     pub start: StartArg,
     /// With --trial: what broke
-    #[arg(long, value_name = "FAULT", value_enum, default_value = "kill", requires = "trial")]
-    pub fault: FaultArg,
+    #[arg(long, value_name = "FAULT", value_parser = values::fault(), default_value = "kill", requires = "trial")]
+    pub fault: Fault,
     /// How often the trial is run again; while it has not shown, up to ten times as often
     #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
     pub tries: u64,
@@ -75,7 +74,7 @@ impl ReplayArgs {
             StartArg::First => Start::First,
             StartArg::Again => Start::Again,
         };
-        let record = find_trial(&self.failure, self.fault.0, start, trial)?
+        let record = find_trial(&self.failure, self.fault, start, trial)?
             .ok_or_else(|| Problem::usage(format!("`{}` has no trial {trial}", self.failure.display())))?;
         Ok(Wanted { run, record, crash_state: None })
     }

@@ -103,7 +103,7 @@ impl Sweep<'_, '_> {
         let state = CrashState { digest: snapshot.digest(), snapshot, points: vec![point] };
         let trace = recording.trace;
         let promise = trace.end.promise;
-        let life = Life { from: from.clone(), trace, points: vec![point], states: Vec::new() };
+        let life = Life { from: from.clone(), trace, points: vec![point], left_out: 0, states: Vec::new() };
         let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
         let after = self.after_the_restart()?;
         let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
@@ -115,7 +115,7 @@ impl Sweep<'_, '_> {
 
     /// Kills `life` at random moments, this worker's share of them: each must leave one of the derived states.
     pub(super) fn at_random(&mut self, life: &Life) -> Result<(), EngineError> {
-        if self.swept.as_ref().is_some_and(|swept| swept.left_out > 0) {
+        if life.left_out > 0 {
             return Ok(());
         }
         let derived: HashSet<Digest> = life.states.iter().map(|state| state.digest).collect();

@@ -66,7 +66,7 @@ pub(super) fn is_cut(row: &ResultRow) -> bool {
 }
 
 fn left_out(row: &ResultRow) -> u64 {
-    row.swept.as_ref().map_or(0, |swept| swept.left_out)
+    row.swept.as_ref().map_or(0, |swept| swept.left_out + swept.left_out_again)
 }
 
 /// The interval of a count in words; where there is no estimate, how much was tried.
