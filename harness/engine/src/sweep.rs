@@ -18,6 +18,7 @@ pub(crate) use real::once;
 use std::collections::BTreeSet;
 
 use crashtest_kit::Generations;
+use crashtest_linux::pinned::Pinned;
 use crashtest_model::{
     Action, Aim, At, CallIndex, Confirm, CrashPoint, Generation, Landed, Observed, Promise, Seed, Shape, Start, Swept,
     Trace, Verdict,
@@ -102,6 +103,8 @@ impl Sweep<'_, '_> {
         if self.bench.plan.confirm == Confirm::All {
             self.at_random(&life)?;
         }
+        // From here on, this process and the one that it starts on each state take turns.
+        let _pinned = Pinned::among(self.part.number, self.part.of);
         let mut intact = Vec::new();
         for (n, state) in life.states.iter().enumerate() {
             if !self.is_mine(state) {

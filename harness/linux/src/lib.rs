@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod machine;
 pub mod mounts;
+pub mod pinned;
 pub mod process;
 pub mod shared;
 pub mod stdio;

@@ -37,6 +37,7 @@ pub use filter::traced_calls;
 pub use probe::probe;
 pub use tracee::{Descriptor, Tracee, regular_file};
 
+use crate::pinned::Pinned;
 use crate::process::{Exit, ForkError};
 use registers::{SyscallReturn, SyscallStop};
 use spawn::Spawned;
@@ -122,7 +123,7 @@ pub struct Traced {
 /// # Errors
 /// Tracing is not possible here, or the system has no process to give.
 pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Duration) -> Result<Traced, TraceError> {
-    let mut pinned = tracee::Pinned::here();
+    let mut pinned = Pinned::here();
     let mut spawned = spawn::spawn(body)?;
     let leader = spawned.pid();
     let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader, held: Vec::new(), again: Vec::new() };
@@ -231,12 +232,7 @@ enum Report {
 }
 
 impl Session<'_> {
-    fn follow(
-        &mut self,
-        spawned: &Spawned,
-        limit: Duration,
-        pinned: &mut tracee::Pinned,
-    ) -> Result<Ending, TraceError> {
+    fn follow(&mut self, spawned: &Spawned, limit: Duration, pinned: &mut Pinned) -> Result<Ending, TraceError> {
         let alarm = Alarm::after(limit)?;
         spawned.go()?;
         loop {

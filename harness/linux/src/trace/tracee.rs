@@ -8,7 +8,6 @@ use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::sys::ptrace;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
@@ -296,39 +295,4 @@ pub(super) fn of_this_thread() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|pid| is_of_this_thread(*pid)).collect()
-}
-
-/// This thread, kept on the processor that it runs on, with the children that it forks; free again when this is dropped.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    free: Option<CpuSet>,
-}
-
-impl Pinned {
-    /// Where the kernel does not let us, nobody is pinned: it is only slower.
-    pub(super) fn here() -> Pinned {
-        let this = Pid::from_raw(0);
-        let free = sched_getaffinity(this).ok().filter(|_| {
-            let mut one = CpuSet::new();
-            sched_getcpu().and_then(|processor| one.set(processor)).and_then(|()| sched_setaffinity(this, &one)).is_ok()
-        });
-        Pinned { free }
-    }
-
-    /// Lets task `tid` run wherever it could before, and this thread too: there is more than one to serve.
-    pub(super) fn release(&mut self, tid: i32) {
-        if let Some(free) = &self.free {
-            // A task that is gone needs no processor.
-            let _ = sched_setaffinity(Pid::from_raw(tid), free);
-            let _ = sched_setaffinity(Pid::from_raw(0), free);
-        }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        if let Some(free) = &self.free {
-            let _ = sched_setaffinity(Pid::from_raw(0), free);
-        }
-    }
 }
