@@ -1,6 +1,7 @@
 //! The terminal: how wide, whether coloured, and writing to it. A reader that has gone away (`| head`) is no error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crashtest_report::render::Color;
 
@@ -36,10 +37,24 @@ fn colored(stream: &impl IsTerminal) -> Color {
     if wanted { Color::Always } else { Color::Never }
 }
 
-/// Writes a result to standard output.
+/// Whether standard output has taken less than it was given.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Writes a result to standard output. A reader that has closed the pipe wants no more; anything else is told at the end: see
+/// [`lost_output`].
 pub(crate) fn print(text: &str) {
-    // The reader may have closed the pipe; the results are in the folder all the same.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("error: failed to write to standard output: {error}"));
+    }
+}
+
+/// Whether standard output has not taken all that was printed (a full disk), which was said.
+pub(crate) fn lost_output() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Writes a remark to standard error, on a line of its own.

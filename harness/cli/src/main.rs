@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::exit::Exit;
 use crate::problem::Problem;
 
 fn main() -> ExitCode {
@@ -36,10 +37,14 @@ fn main() -> ExitCode {
         Command::Matrix(args) => command::matrix::matrix(&args),
         Command::Worker => Ok(command::worker::serve()),
     };
-    result
-        .unwrap_or_else(|problem: Problem| {
-            console::complain(&problem.to_string());
-            problem.exit
-        })
-        .into()
+    let exit = result.unwrap_or_else(|problem: Problem| {
+        console::complain(&problem.to_string());
+        problem.exit
+    });
+    match exit {
+        Exit::Bug | Exit::Interrupted => exit,
+        _ if console::lost_output() => Exit::Usage,
+        exit => exit,
+    }
+    .into()
 }

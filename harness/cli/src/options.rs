@@ -48,8 +48,8 @@ pub(crate) struct FaultOptions {
     /// recording
     #[arg(long, value_parser = values::confirm(), default_value = "sample", help_heading = "Fault")]
     pub confirm: Confirm,
-    /// Under `sweep` and `io`: at most so many crash points or failing calls of each, drawn from the seed; the report says how many
-    /// were left out [default: all there are]
+    /// Under `sweep` and `io`: at most so many crash points or failing calls, spread evenly, and under `sweep` about as many again in
+    /// the lives after them; the report says how many were left out [default: all there are]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
     pub max_states: Option<u64>,
 }

@@ -4,9 +4,10 @@ use crashtest_kit::Generations;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    Action, Activity, Aim, At, CallFailure, CallIndex, CrashPoint, Durable, FailureDetail, Fault, Injection, Landed,
-    Lasting, Outcome, Seed, Start, Trace, TrialRecord, Verdict,
+    Action, Activity, Aim, At, CallFailure, CallIndex, CrashPoint, Durable, FailureDetail, Fault, Generation,
+    Injection, Landed, Lasting, Observed, Outcome, RawFile, Seed, Start, Trace, TrialRecord, Verdict,
 };
+use crashtest_states::Snapshot;
 
 use crate::bench::Bench;
 use crate::error::EngineError;
@@ -75,7 +76,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
     let stream = seed.derive("stream", 0);
     let mut failing = Failing::new(bench, seed, stream)?;
     let sound = record(failing.bench, &failing.from, Orders::Record)?.trace;
-    let all = failing.bench.plan.spread(injections(&sound));
+    let all = failing.bench.plan.spread(injections(&sound), 1);
     let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
     for (trial, injection) in mine {
         failing.run(trial, injection)?;
@@ -90,6 +91,16 @@ pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), En
     Failing::new(bench, record.seed, record.stream)?.run(record.trial, injection)
 }
 
+/// A life in which a call has failed, and what a restart after it came to.
+struct Lived {
+    run: Recording,
+    state: Snapshot,
+    observed: Observed,
+    raw: RawFile,
+    verdict: Verdict,
+    why: String,
+}
+
 impl<'s, 'a> Failing<'s, 'a> {
     fn new(bench: &'s mut Bench<'a>, seed: Seed, stream: Seed) -> Result<Failing<'s, 'a>, EngineError> {
         let generations = bench.generations(stream)?;
@@ -99,16 +110,35 @@ impl<'s, 'a> Failing<'s, 'a> {
         Ok(Failing { bench, generations, restarts, seed, from })
     }
 
-    /// One life in which `injection` comes true, and a restart on what it leaves.
+    /// A life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
+    /// saves after it hide what that came to, once more a life that dies at that ack.
     fn run(&mut self, trial: u64, injection: Injection) -> Result<(), EngineError> {
-        let run = record(self.bench, &self.from, Orders::Fail(injection))?;
+        let whole = self.live(injection, SAVES)?;
+        match acked_all_the_same(&whole.run, injection) {
+            Some(save) if save.0 < SAVES && whole.verdict == Verdict::Intact => {
+                let cut_short = self.live(injection, save.0)?;
+                self.tell(trial, injection, cut_short)
+            }
+            _ => self.tell(trial, injection, whole),
+        }
+    }
+
+    /// One life of at most so many saves.
+    fn live(&mut self, injection: Injection, saves: u64) -> Result<Lived, EngineError> {
+        let from = recording::Start { script: Script::SaveThenDie(saves), ..self.from.clone() };
+        let run = record(self.bench, &from, Orders::Fail(injection))?;
         let state = self.bench.crash_state()?;
         let promise = run.trace.end.promise;
         let observed = self.restarts.on(self.bench, &mut *self.generations, &state, promise)?;
         let raw = raw::of_crash_state(&state, &mut *self.generations, promise);
         let judged = oracle::judge(promise, &observed, &raw);
-        let limit_ms = 4 * self.bench.plan.limit_ms;
-        let (verdict, why) = judge(&run, injection, judged, limit_ms);
+        let (verdict, why) = judge(&run, injection, judged, 4 * self.bench.plan.limit_ms);
+        Ok(Lived { run, state, observed, raw, verdict, why })
+    }
+
+    fn tell(&mut self, trial: u64, injection: Injection, lived: Lived) -> Result<(), EngineError> {
+        let Lived { run, state, observed, raw, verdict, why } = lived;
+        let promise = run.trace.end.promise;
         let failed = run.trace.operations.get(injection.call.0 as usize);
         let landed = match run.ending {
             Ending::Exited(exit) if exit.by_sigkill() => Landed::Kill,
@@ -134,10 +164,11 @@ impl<'s, 'a> Failing<'s, 'a> {
                 Some(complaint) => format!("{why} (it had reported: {complaint})"),
                 None => why,
             };
-            let around = run.trace.around_call(injection.call, &injection.failure.to_string(), story::AROUND);
+            let failure = injection.failure.to_string();
+            let around = run.trace.around_call(injection.call, &failure, story::AROUND);
             record.detail = Some(FailureDetail { why, around, ..FailureDetail::default() });
             let point = CrashPoint { call: injection.call, at: At::After };
-            text = Some(story::text(&run.trace, point, &self.from.files, &state));
+            text = Some(story::text(&run.trace, point, &failure, &self.from.files, &state));
         }
         if verdict.is_violation() {
             record.consequences = oracle::consequences(&mut *self.generations, promise, &observed);
@@ -149,16 +180,20 @@ impl<'s, 'a> Failing<'s, 'a> {
     }
 }
 
+/// The save that was under way when `injection` came true, where it was acknowledged.
+fn acked_all_the_same(run: &Recording, injection: Injection) -> Option<Generation> {
+    let then = run.trace.operations.get(injection.call.0 as usize)?.before.promise;
+    (then.begun > then.acked && run.trace.end.promise.acked >= then.begun).then_some(then.begun)
+}
+
 /// What a run comes to in which `injection` came true: `judged` is what a restart on its files came to.
 fn judge(run: &Recording, injection: Injection, (verdict, why): (Verdict, String), limit_ms: u64) -> (Verdict, String) {
     let acked = run.trace.end.promise.acked;
-    let failed = run.trace.operations.get(injection.call.0 as usize).map(|operation| operation.before.promise);
-    let acked_all_the_same = failed.is_some_and(|then| then.begun > then.acked && acked >= then.begun);
     if !run.obeyed {
         (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"))
     } else if run.ending == Ending::TimeUp {
         (Verdict::Stuck, format!("no end within {limit_ms} ms"))
-    } else if verdict.is_violation() && acked_all_the_same {
+    } else if verdict.is_violation() && acked_all_the_same(run, injection).is_some() {
         (Verdict::FalseAck, format!("save {acked} was acknowledged; a restart {why}"))
     } else if let Some(call) = passed_over(&run.trace) {
         (Verdict::FalseAck, format!("call {call} failed, which may have lost data; save {acked} was acknowledged"))

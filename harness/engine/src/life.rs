@@ -25,6 +25,8 @@ pub(crate) enum Script {
     FirstStart,
     /// The start after a killed first start: install what is missing, open, then wait for the kill.
     SecondStart,
+    /// Install what is missing, open, stop cleanly.
+    InstallThenStop,
     /// Open, then save until killed; held there.
     Save(Hold),
     /// Open, save so often, stop cleanly.
@@ -56,7 +58,11 @@ impl Life<'_> {
             board.started(now_ns());
             if matches!(
                 script,
-                Script::Install | Script::FirstStart | Script::SecondStart | Script::Restart(Start::First)
+                Script::Install
+                    | Script::FirstStart
+                    | Script::SecondStart
+                    | Script::InstallThenStop
+                    | Script::Restart(Start::First)
             ) {
                 board.enter(Activity::Init);
                 if let Err(error) = target.init() {
@@ -70,7 +76,11 @@ impl Life<'_> {
                 Script::Install => return 0,
                 Script::FirstStart => wait_for_the_kill(),
                 Script::Save(hold) => board.hold_at(hold),
-                Script::SecondStart | Script::SaveThenStop(_) | Script::SaveThenDie(_) | Script::Restart(_) => {}
+                Script::SecondStart
+                | Script::InstallThenStop
+                | Script::SaveThenStop(_)
+                | Script::SaveThenDie(_)
+                | Script::Restart(_) => {}
             }
             board.enter(Activity::Recovery);
             let opened = target.open();
@@ -78,6 +88,7 @@ impl Life<'_> {
             board.enter(Activity::Idle);
             match (opened, script) {
                 (Ok(recovered), Script::Save(_)) => return self.save(target, recovered, u64::MAX),
+                (Ok(recovered), Script::InstallThenStop) => return self.save(target, recovered, 0),
                 (Ok(recovered), Script::SaveThenStop(saves)) => return self.save(target, recovered, saves),
                 (Ok(recovered), Script::SaveThenDie(saves)) => {
                     // Failed or not: what counts is what it has said so far.

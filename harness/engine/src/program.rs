@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_kit::Registry;
@@ -20,7 +22,7 @@ use crate::record::{Orders, Recorder};
 use crate::recording::{self, record};
 use crate::sandbox::Sandbox;
 
-/// The exit status of a program that could not be started, as shells have it.
+/// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;
 
 /// A program that was traced.
@@ -34,11 +36,16 @@ pub struct TracedProgram {
 
 /// Runs `command` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
 /// in between. What it prints goes to our standard error. This process must have one thread.
-/// Everything that the program has started is dead when this returns.
+/// Everything that the program has started is dead when this returns; it is ended after `limit`, or once `stop` is set.
 ///
 /// # Errors
-/// The directory cannot be read, or programs cannot be traced here.
-pub fn trace_program(command: &[OsString], dir: &Path, limit: Duration) -> Result<TracedProgram, EngineError> {
+/// The program cannot be started, the directory cannot be read, or programs cannot be traced here.
+pub fn trace_program(
+    command: &[OsString],
+    dir: &Path,
+    limit: Duration,
+    stop: &AtomicBool,
+) -> Result<TracedProgram, EngineError> {
     let dir = std::fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?;
     let name = |word: &OsString| match word.to_str() {
         Some(text) => OsString::from(text.replace("{dir}", &dir.to_string_lossy())),
@@ -49,23 +56,29 @@ pub fn trace_program(command: &[OsString], dir: &Path, limit: Duration) -> Resul
     let printed = RefCell::new(Printed::default());
     let progress = || printed.borrow().progress();
     let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    recorder.stop_at(stop);
     if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
         recorder.listen(output, &printed);
     }
     let mut command = Command::new(program);
     // Our output is for the trace.
     command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
+    // Both ends close when the program is executed: what is read here says why it was not.
+    let (mut complaint, mut complains) = std::io::pipe().map_err(EngineError::sandbox("open a pipe for", &dir))?;
     let started = move || {
-        let _ = command.exec();
+        let error = command.exec();
+        let _ = write!(complains, "{error}");
         NOT_STARTED
     };
     let traced = trace::trace(started, &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
-    if traced.ending == Ending::Exited(Exit::Status(NOT_STARTED)) {
-        let program = program.to_string_lossy();
-        return Err(EngineError::Program(format!("`{program}` cannot be started, or ended with status 127")));
+    let mut why = String::new();
+    complaint.read_to_string(&mut why).map_err(EngineError::Wait)?;
+    if !why.is_empty() {
+        return Err(EngineError::Program(format!("failed to start `{}`: {why}", program.to_string_lossy())));
     }
-    Ok(TracedProgram { trace, status: status(traced.ending, limit) })
+    let status = if stop.load(Ordering::Relaxed) { "interrupted".to_owned() } else { status(traced.ending, limit) };
+    Ok(TracedProgram { trace, status })
 }
 
 /// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.

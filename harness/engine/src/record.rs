@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crashtest_linux::trace::{self, Bytes, Enter, FileCall, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
@@ -45,6 +46,8 @@ pub(crate) struct Recorder<'p> {
     open: HashMap<i32, Vec<(usize, Unfinished)>>,
     /// The output of a program that prints how far it is, and where what it prints is taken.
     output: Option<(PathBuf, &'p RefCell<Printed>)>,
+    /// Whether somebody wants no more of it.
+    stop: Option<&'p AtomicBool>,
     /// By thread: what it is about to print.
     printing: HashMap<i32, Bytes>,
     /// The threads that have made calls, and their processes.
@@ -107,6 +110,7 @@ impl<'p> Recorder<'p> {
             processes: HashMap::new(),
             open: HashMap::new(),
             output: None,
+            stop: None,
             printing: HashMap::new(),
             callers: HashMap::new(),
             trace: Trace::default(),
@@ -115,6 +119,11 @@ impl<'p> Recorder<'p> {
         recorder.note_files(&recorder.root.clone())?;
         recorder.trace.files.sort();
         Ok(recorder)
+    }
+
+    /// Ends everything as soon as `stop` is set.
+    pub(crate) fn stop_at(&mut self, stop: &'p AtomicBool) {
+        self.stop = Some(stop);
     }
 
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
@@ -374,7 +383,7 @@ impl<'p> Recorder<'p> {
                     *mode = permissions;
                 }
             }
-            (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, .. }) => {
+            (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, requested, .. }) => {
                 let Some((id, descriptor)) = self.of_descriptor(tracee, *fd) else { return };
                 *file = id;
                 let appends = descriptor.flags & libc::O_APPEND != 0;
@@ -392,6 +401,8 @@ impl<'p> Recorder<'p> {
                     Request::Write { bytes, .. } => tracee.bytes(bytes, result).unwrap_or_default(),
                     _ => {
                         let length = if matches!(at, Place::Whole) { descriptor.length } else { result };
+                        // Programs ask for as much as there may be: that is no measure of anything.
+                        *requested = length;
                         read_back(tracee, *fd, *offset, length).unwrap_or_default()
                     }
                 };
@@ -451,6 +462,10 @@ impl<'p> Recorder<'p> {
 }
 
 impl Watcher for Recorder<'_> {
+    fn has_enough(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter {
         if call.request == Request::Ring {
             return Enter::Fail(libc::ENOSYS);

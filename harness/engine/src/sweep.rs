@@ -16,14 +16,15 @@ mod tell;
 pub(crate) use real::once;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crashtest_kit::Generations;
 use crashtest_linux::pinned::Pinned;
 use crashtest_model::{
-    Action, Aim, At, CallIndex, Confirm, CrashPoint, Generation, Landed, Observed, Promise, Seed, Shape, Start, Swept,
-    Trace, Verdict,
+    Action, Aim, At, CallIndex, Confirm, CrashPoint, Generation, HarnessBug, Landed, Observed, Promise, Seed, Shape,
+    Start, Swept, Trace, Verdict,
 };
-use crashtest_states::{CrashState, Snapshot, crash_points, crash_states, distinct};
+use crashtest_states::{CrashState, Entry, Snapshot, crash_points, crash_states, distinct};
 
 use crate::bench::Bench;
 use crate::error::EngineError;
@@ -94,7 +95,7 @@ impl Sweep<'_, '_> {
     fn run(&mut self, stream: Seed) -> Result<(), EngineError> {
         let from = self.first(stream)?;
         let recorded = self.record_twice(&from)?;
-        let life = self.states_of(from, recorded.trace);
+        let life = self.states_of(from, recorded.trace, 1);
         let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
         self.note(&Swept { calls, left_out, differs, ..life.beyond_the_model() });
         if !recorded.faithful {
@@ -119,9 +120,6 @@ impl Sweep<'_, '_> {
             if whole {
                 intact.push((n, observed));
             }
-        }
-        if self.start == Start::First {
-            return Ok(());
         }
         for (n, observed) in intact {
             self.again(&life, n, &observed)?;
@@ -160,12 +158,16 @@ impl Sweep<'_, '_> {
         record(self.bench, from, orders)
     }
 
-    fn states_of(&self, from: recording::Start, trace: Trace) -> Life {
+    /// The crash states of a recorded life, one of so many `lives` that share the bound.
+    fn states_of(&self, from: recording::Start, trace: Trace, lives: usize) -> Life {
         let found = crash_points(&trace, self.bench.plan.tears, TEARS_PER_WRITE, self.seed);
         let all = found.points.len();
-        let points = self.bench.plan.spread(found.points);
+        let points = self.bench.plan.spread(found.points, lives);
         let left_out = found.left_out + (all - points.len()) as u64;
-        let states = distinct(crash_states(&trace, &from.files, &points));
+        let mut states = distinct(crash_states(&trace, &from.files, &points));
+        if self.bench.plan.planted == Some(HarnessBug::Misderives) {
+            states.iter_mut().for_each(misderive);
+        }
         Life { from, trace, points, left_out, states }
     }
 
@@ -249,7 +251,7 @@ impl Sweep<'_, '_> {
         let Some(from) = life.again(n, observed) else { return Ok(()) };
         let first = life.states[n].points[0];
         let recording = self.record(&from, Orders::Record)?;
-        let second = self.states_of(from, recording.trace);
+        let second = self.states_of(from, recording.trace, life.states.len());
         self.note(&Swept { left_out_again: second.left_out, ..second.beyond_the_model() });
         for state in &second.states {
             let observed = self.restart(state, &second.trace)?;
@@ -263,6 +265,19 @@ impl Sweep<'_, '_> {
     }
 }
 
+/// The planted bug [`HarnessBug::Misderives`]: files that hold one byte more than a kill leaves in them.
+fn misderive(state: &mut CrashState) {
+    let longer = |(path, entry): (&Path, &Entry)| {
+        let entry = match entry {
+            Entry::File { mode, content } => Entry::File { mode: *mode, content: [&content[..], b" "].concat().into() },
+            other => other.clone(),
+        };
+        (path.to_owned(), entry)
+    };
+    state.snapshot = state.snapshot.entries().map(longer).collect();
+    state.digest = state.snapshot.digest();
+}
+
 impl Life {
     /// The life after the crash state `n`, of which a restart makes `observed`: its recovery and a save. `None` where there is none.
     fn again(&self, n: usize, observed: &Observed) -> Option<recording::Start> {
@@ -273,7 +288,11 @@ impl Life {
             names: self.from.names.derive("again", n as u64),
             before: state.strongest_promise(&self.trace),
             after: Promise { acked: *found, begun: *found, installed: true },
-            script: Script::SaveThenStop(1),
+            script: match self.from.script {
+                // Its recovery alone: a program whose very first start was killed starts for the first time again.
+                Script::Install => Script::InstallThenStop,
+                _ => Script::SaveThenStop(1),
+            },
             ..self.from.clone()
         })
     }

@@ -95,6 +95,11 @@ pub trait Watcher {
 
     /// A thread has ended, or is another program from here on: none of its calls returns any more.
     fn ended(&mut self, _tid: i32) {}
+
+    /// Whether everything is to be killed now. Asked again and again, also while nothing happens.
+    fn has_enough(&self) -> bool {
+        false
+    }
 }
 
 /// How a traced run ended.
@@ -236,6 +241,9 @@ impl Session<'_> {
         let alarm = Alarm::after(limit)?;
         spawned.go()?;
         loop {
+            if self.watcher.has_enough() {
+                return Ok(Ending::Killed);
+            }
             let (pid, report) = match self.again.pop() {
                 Some(held) => (held, Report::Entry),
                 None => match wait() {

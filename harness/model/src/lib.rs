@@ -32,7 +32,9 @@ pub use seed::{Digest, Seed};
 pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
 pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
 pub use target::{Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
-pub use trace::{Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, Progress, Trace};
+pub use trace::{
+    Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
+};
 pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, Promise, RawFile, RawState, Swept, TrialRecord};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

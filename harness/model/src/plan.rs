@@ -58,6 +58,8 @@ pub enum HarnessBug {
     NoKill,
     /// A worker that dies in its fifth trial.
     WorkerDies,
+    /// A sweep that derives other files than a kill leaves.
+    Misderives,
 }
 
 /// One campaign.
@@ -76,7 +78,7 @@ pub struct Plan {
     /// Which crash points of a sweep are reached by a real kill as well.
     #[serde(default)]
     pub confirm: Confirm,
-    /// The most crash points or failing calls of one fault; `None`: all there are. Those beyond are drawn from the seed.
+    /// The most crash points or failing calls of one fault; `None`: all there are. They are spread evenly over all there are.
     #[serde(default)]
     pub max_states: Option<u64>,
     /// The master seed.
@@ -171,10 +173,12 @@ impl Plan {
         }
     }
 
-    /// Those of `all` crash points or failing calls that are within the bound, evenly spread.
+    /// Those of `all` crash points or failing calls that are within the bound, evenly spread. They are shared among `lives`, each of
+    /// which gets one at least.
     #[must_use]
-    pub fn spread<T: Copy>(&self, all: Vec<T>) -> Vec<T> {
-        match self.max_states {
+    pub fn spread<T: Copy>(&self, all: Vec<T>, lives: usize) -> Vec<T> {
+        let most = self.max_states.map(|most| most.div_ceil(lives.max(1) as u64));
+        match most {
             Some(most) if (all.len() as u64) > most => {
                 (0..most).map(|n| all[(n * all.len() as u64 / most) as usize]).collect()
             }

@@ -412,27 +412,44 @@ impl fmt::Display for ErrorName {
     }
 }
 
+/// A file's name on one line, whatever it is made of: what would steer a terminal, or begin a new line, is escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainName<'n>(pub &'n str);
+
+impl fmt::Display for PlainName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.contains(char::is_control) {
+            return f.pad(self.0);
+        }
+        let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        f.pad(&self.0.chars().map(escape).collect::<String>())
+    }
+}
+
 /// The action, its subject and its numbers: `write     fills.json.tmp  8192 bytes at 16384`.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<9} ", self.word())?;
+        let plain = |name| PlainName(name);
         match self {
             Action::Open { path, file, .. } if path.is_empty() => write!(f, "(no name, file {})", file.0),
             // It wrote nothing, or had not begun to.
             Action::Write { path, data, requested, .. } if data.0.is_empty() && *requested > 0 => {
-                write!(f, "{path}  {requested} bytes")
+                write!(f, "{}  {requested} bytes", plain(path))
             }
             Action::Write { path, offset, data, requested, .. } => {
-                write!(f, "{path}  {} bytes at {offset}", data.0.len())?;
+                write!(f, "{}  {} bytes at {offset}", plain(path), data.0.len())?;
                 if data.0.len() as u64 == *requested { Ok(()) } else { write!(f, " (asked for {requested})") }
             }
-            Action::Resize { path, length, .. } => write!(f, "{path}  to {length} bytes"),
-            Action::Zero { path, offset, length, .. } => write!(f, "{path}  {length} bytes at {offset}"),
-            Action::Rename { from, to, exchange: false } => write!(f, "{from} → {to}"),
-            Action::Rename { from, to, exchange: true } => write!(f, "{from} ↔ {to}"),
-            Action::Link { file, to } => write!(f, "{to}  (file {})", file.0),
-            Action::Symlink { target, path } => write!(f, "{path} → {target}"),
-            Action::Chmod { path, mode } | Action::Mkdir { path, mode } => write!(f, "{path}  mode {mode:04o}"),
+            Action::Resize { path, length, .. } => write!(f, "{}  to {length} bytes", plain(path)),
+            Action::Zero { path, offset, length, .. } => write!(f, "{}  {length} bytes at {offset}", plain(path)),
+            Action::Rename { from, to, exchange: false } => write!(f, "{} → {}", plain(from), plain(to)),
+            Action::Rename { from, to, exchange: true } => write!(f, "{} ↔ {}", plain(from), plain(to)),
+            Action::Link { file, to } => write!(f, "{}  (file {})", plain(to), file.0),
+            Action::Symlink { target, path } => write!(f, "{} → {}", plain(path), plain(target)),
+            Action::Chmod { path, mode } | Action::Mkdir { path, mode } => {
+                write!(f, "{}  mode {mode:04o}", plain(path))
+            }
             Action::Open { path, .. }
             | Action::Unlink { path }
             | Action::Rmdir { path }
@@ -440,7 +457,7 @@ impl fmt::Display for Action {
             | Action::Attribute { path }
             | Action::Sync { path, .. }
             | Action::Close { path, .. }
-            | Action::Map { path, .. } => f.write_str(path),
+            | Action::Map { path, .. } => plain(path).fmt(f),
         }
     }
 }

@@ -25,6 +25,6 @@ pub use grid::folder::GridFolder;
 pub use grid::summarise::summarise_grid;
 pub use grid::{RecordedCell, RecordedGrid, cell_folders};
 pub use number::{Rounding, percent, thousands};
-pub use read::{Recorded, Results, find_trial, read, read_results};
+pub use read::{Recorded, Results, find_trials, read, read_results};
 pub use summarise::interval::exact_interval;
 pub use summarise::{NOT_TESTED, summarise};

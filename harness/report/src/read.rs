@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{FORMAT, Fault, Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
+use crashtest_model::{FORMAT, Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -66,19 +66,18 @@ pub fn read(path: &Path) -> Result<Recorded, FolderError> {
     Ok(Recorded { path, run, rows, summary, notes })
 }
 
-/// The record of one trial of a results folder; `None` where it was not run. Streams.
+/// The trials of a results folder that have this number, one for each fault that was run with it. Streams.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn find_trial(path: &Path, fault: Fault, start: Start, trial: u64) -> Result<Option<TrialRecord>, FolderError> {
+pub fn find_trials(path: &Path, start: Start, trial: u64) -> Result<Vec<TrialRecord>, FolderError> {
     let path = latest::resolve(path);
     read_run(&path)?;
-    let mut found = None;
+    let mut found = Vec::new();
     trials::for_each(&path.join(layout::TRIALS), |record| {
-        if (record.fault, record.start, record.trial) == (fault, start, trial) {
-            found = Some(record);
-            return trials::Next::Stop;
+        if (record.start, record.trial) == (start, trial) {
+            found.push(record);
         }
         trials::Next::Go
     })?;

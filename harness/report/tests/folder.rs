@@ -11,7 +11,7 @@ use common::{atomic, direct, direct_trials, empty, intact, reset, rows, torn};
 use crashtest_model::{Fault, Start, TrialRecord};
 use crashtest_report::render::{json, junit, markdown};
 use crashtest_report::{
-    EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trial, read, read_failure,
+    EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,
 };
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
@@ -337,9 +337,8 @@ fn a_name_cannot_leave_the_results() {
 fn one_trial_is_found_again() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &direct_trials());
-    assert_eq!(find_trial(&path, Fault::Kill, Start::Again, 6).unwrap(), Some(empty(6)));
-    assert_eq!(find_trial(&path, Fault::Kill, Start::Again, 5000).unwrap(), None);
-    assert_eq!(find_trial(&path, Fault::None, Start::Again, 6).unwrap(), Some(common::control(6)));
+    assert_eq!(find_trials(&path, Start::Again, 6).unwrap(), [common::control(6), empty(6)], "of each fault");
+    assert_eq!(find_trials(&path, Start::Again, 5000).unwrap(), []);
 }
 
 fn any_record() -> impl Strategy<Value = TrialRecord> {
@@ -365,8 +364,8 @@ proptest! {
         for record in &records {
             // The first of a number is the one that is found.
             if seen.insert((record.start, record.trial)) {
-                let found = find_trial(&path, record.fault, record.start, record.trial).unwrap();
-                prop_assert_eq!(found.as_ref(), Some(record));
+                let found = find_trials(&path, record.start, record.trial).unwrap();
+                prop_assert_eq!(found.first(), Some(record));
             }
         }
     }

@@ -53,13 +53,13 @@ impl Canary {
         Canary { name: info.name.clone(), summary: info.summary, strategy: info.name, bug: None, fault, expected, exit }
     }
 
-    fn harness(name: &str, summary: &str, bug: HarnessBug) -> Canary {
+    fn harness(name: &str, summary: &str, bug: HarnessBug, fault: Fault) -> Canary {
         Canary {
             name: name.to_owned(),
             summary: summary.to_owned(),
             strategy: "atomic".to_owned(),
             bug: Some(bug),
-            fault: Fault::Kill,
+            fault,
             expected: vec![Verdict::Inconclusive],
             exit: Exit::Inconclusive,
         }
@@ -119,12 +119,14 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
         .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
     let mut canaries: Vec<Canary> =
         Builtin.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
-    canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill));
-    canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies));
+    canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill, Fault::Kill));
+    canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies, Fault::Kill));
+    let summary = "a sweep that derives other files than a kill leaves";
+    canaries.push(Canary::harness("misderives", summary, HarnessBug::Misderives, Fault::Sweep));
     console::print("\nSelf-test: every planted bug must be caught\n");
     let (mut missed, mut untried) = (0, 0);
     for canary in &canaries {
-        if canary.fault == Fault::Io && tracing.is_err() {
+        if canary.fault.is_exhaustive() && tracing.is_err() {
             untried += 1;
             console::print(&format!("  not tried  {:<19} {}\n", canary.name, canary.summary));
             continue;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use crashtest_engine::{Sandbox, snapshot};
 use crashtest_model::{Fault, Plan, RunRecord, Start, TrialRecord, Verdict};
-use crashtest_report::{explanation, find_trial, read, read_failure};
+use crashtest_report::{explanation, find_trials, read, read_failure};
 use crashtest_strategies::Builtin;
 
 use crate::conduct;
@@ -36,9 +36,9 @@ pub(crate) struct ReplayArgs {
     /// With --trial: which start the crash preceded
     #[arg(long, value_enum, default_value = "again", requires = "trial")]
     pub start: StartArg,
-    /// With --trial: what broke
-    #[arg(long, value_name = "FAULT", value_parser = values::fault(), default_value = "kill", requires = "trial")]
-    pub fault: Fault,
+    /// With --trial: what broke, where the run has trials of several faults
+    #[arg(long, value_name = "FAULT", value_parser = values::fault(), requires = "trial")]
+    pub fault: Option<Fault>,
     /// How often the trial is run again; while it has not shown, up to ten times as often
     #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
     pub tries: u64,
@@ -74,9 +74,34 @@ impl ReplayArgs {
             StartArg::First => Start::First,
             StartArg::Again => Start::Again,
         };
-        let record = find_trial(&self.failure, self.fault, start, trial)?
-            .ok_or_else(|| Problem::usage(format!("`{}` has no trial {trial}", self.failure.display())))?;
-        Ok(Wanted { run, record, crash_state: None })
+        let mut found = find_trials(&self.failure, start, trial)?;
+        match self.fault {
+            Some(fault) => found.retain(|record| record.fault == fault),
+            // The control has trials of the same numbers, and nothing broke in them.
+            None => found.retain(|record| record.fault != Fault::None),
+        }
+        let folder = self.failure.display();
+        match found.len() {
+            0 => Err(Problem::usage(format!("`{folder}` has no trial {trial}{}", self.which()))),
+            1 => Ok(Wanted { run, record: found.remove(0), crash_state: None }),
+            _ => {
+                let faults: Vec<&str> = found.iter().map(|record| record.fault.name()).collect();
+                let why = format!("`{folder}` has a trial {trial} of each of {}", faults.join(", "));
+                Err(Problem::usage(why).hint("say which with --fault".to_owned()))
+            }
+        }
+    }
+}
+
+impl ReplayArgs {
+    /// " of sweep in the first start".
+    fn which(&self) -> String {
+        let fault = self.fault.map_or(String::new(), |fault| format!(" of {}", fault.name()));
+        let start = match self.start {
+            StartArg::First => " in the first start",
+            StartArg::Again => "",
+        };
+        fault + start
     }
 }
 

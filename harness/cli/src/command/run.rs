@@ -93,6 +93,8 @@ pub(crate) enum PlantArg {
     NoKill,
     /// A worker that dies
     WorkerDies,
+    /// A sweep that derives other files than a kill leaves
+    Misderives,
 }
 
 impl RunArgs {
@@ -115,6 +117,7 @@ impl RunArgs {
         plan.planted = self.plant.map(|plant| match plant {
             PlantArg::NoKill => HarnessBug::NoKill,
             PlantArg::WorkerDies => HarnessBug::WorkerDies,
+            PlantArg::Misderives => HarnessBug::Misderives,
         });
         Ok(plan)
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -42,13 +43,13 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "command")]
     pub strategy: Option<String>,
     /// With --strategy: what it persists [default: fills]
-    #[arg(long, value_name = "NAME", default_value = "fills", hide_default_value = true, requires = "strategy")]
+    #[arg(long, value_name = "NAME", default_value = "fills", hide_default_value = true, conflicts_with = "command")]
     pub workload: String,
     /// With --strategy: how many saves are shown
-    #[arg(long, value_name = "N", default_value = "3", value_parser = values::count, requires = "strategy")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = values::count, conflicts_with = "command")]
     pub saves: u64,
     /// With --strategy: bound on the encoded state
-    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, requires = "strategy")]
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, conflicts_with = "command")]
     pub state_size: Bytes,
     /// The program and its arguments, after `--`
     #[arg(value_name = "CMD", required_unless_present = "strategy", last = true)]
@@ -60,15 +61,16 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs the command.
 pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
+    let stop = conduct::stop_on_signals()?;
     let traced = match &args.strategy {
         Some(strategy) => trace_strategy(args, strategy)?,
         None => {
             let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-            crashtest_engine::trace_program(&args.command, &dir, LIMIT)?
+            crashtest_engine::trace_program(&args.command, &dir, LIMIT, &stop)?
         }
     };
     show(&traced.trace, &traced.status, args.output_format);
-    Ok(Exit::Clean)
+    Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Clean })
 }
 
 fn trace_strategy(args: &TraceArgs, strategy: &str) -> Result<TracedProgram, Problem> {

@@ -76,6 +76,14 @@ impl Place {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The folders of the failures that the newest run has kept.
+    pub(crate) fn kept_failures(&self) -> Vec<PathBuf> {
+        let below = |path: PathBuf| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let mut folders: Vec<PathBuf> = below(self.latest().join("failures")).flat_map(below).collect();
+        folders.sort();
+        folders
+    }
+
     /// The names in a directory below.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path().join(below)).unwrap();

@@ -19,7 +19,7 @@ use crate::restarts::Restarts;
 use crate::{oracle, raw, snapshot};
 
 /// How often a life is started for a point to which it does not come every time.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 /// Kills at random moments that are held against the derived states.
 const RANDOM_KILLS: u64 = 1_000;
 /// Their trials are numbered from here.
@@ -86,13 +86,32 @@ impl Sweep<'_, '_> {
                 continue;
             }
             let told = Told { trial, aim: Aim::Call(*point), prefix: "" };
+            let mut reached = false;
             for _ in 0..TRIES {
-                if self.real_kill(&life.from, *point, &told)? {
+                reached = self.real_kill(&life.from, *point, &told)?;
+                if reached {
                     break;
                 }
             }
+            if !reached {
+                self.unreached(life, *point, &told)?;
+            }
         }
         Ok(())
+    }
+
+    /// Tells of a point to which no life came: nothing is known of it.
+    fn unreached(&mut self, life: &Life, point: CrashPoint, told: &Told) -> Result<(), EngineError> {
+        let why = format!("{TRIES} runs did not come {point}, as the recorded one did");
+        let record = TrialRecord {
+            stream: life.from.stream,
+            phase: life.trace.place(point),
+            outcome: Outcome::Judged(Verdict::Inconclusive),
+            detail: Some(FailureDetail { why, ..FailureDetail::default() }),
+            swept: self.swept.take(),
+            ..TrialRecord::planned(told.trial, Fault::Sweep, self.start, self.seed, told.aim)
+        };
+        self.bench.report_with(record, &Snapshot::default(), None, None)
     }
 
     /// One real kill at `point`, judged by itself; says whether the life came there.
@@ -176,7 +195,7 @@ impl Sweep<'_, '_> {
         record: &TrialRecord,
     ) -> Result<Option<recording::Start>, EngineError> {
         let recording = self.record(&from, Orders::Record)?;
-        let life = self.states_of(from, recording.trace);
+        let life = self.states_of(from, recording.trace, 1);
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
         let Some(state) = life.states.get(n) else { return Ok(None) };
         let observed = self.restart(state, &life.trace)?;

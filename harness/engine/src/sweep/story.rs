@@ -10,11 +10,12 @@ pub(crate) const AROUND: usize = 12;
 /// Bytes around the first difference of a file that are shown.
 const CONTEXT: usize = 48;
 
-const MARK: &str = "← killed here";
+/// What marks the point of a kill.
+pub(crate) const KILLED: &str = "killed here";
 
-/// The whole trace with the point marked, and each file that the crash left other than it was promised.
-pub(crate) fn text(trace: &Trace, point: CrashPoint, initial: &Snapshot, crash: &Snapshot) -> String {
-    let mut text = lines(trace, point).join("\n");
+/// The whole trace with `what` happened at the point marked, and each file that the crash left other than it was promised.
+pub(crate) fn text(trace: &Trace, point: CrashPoint, what: &str, initial: &Snapshot, crash: &Snapshot) -> String {
+    let mut text = lines(trace, point, &format!("← {what}")).join("\n");
     text.push_str("\n\nThe files after the last acknowledged save, and after the crash:\n");
     let promised = acknowledged(trace, point, initial);
     let names = |snapshot: &Snapshot| snapshot.entries().map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
@@ -33,13 +34,13 @@ pub(crate) fn text(trace: &Trace, point: CrashPoint, initial: &Snapshot, crash: 
     text
 }
 
-fn lines(trace: &Trace, point: CrashPoint) -> Vec<String> {
+fn lines(trace: &Trace, point: CrashPoint, mark_here: &str) -> Vec<String> {
     let at = point.call.0 as usize;
     let mut lines = Vec::new();
     let mut acked = None;
     for (n, operation) in trace.operations.iter().enumerate() {
         if n == at && point.at == At::Before {
-            lines.push(format!("      {MARK}"));
+            lines.push(format!("      {mark_here}"));
         }
         let now = operation.before.promise.acked;
         if acked.is_some_and(|before| before < now) {
@@ -47,14 +48,14 @@ fn lines(trace: &Trace, point: CrashPoint) -> Vec<String> {
         }
         acked = Some(now);
         let mark = match point.at {
-            At::Inside(bytes) if n == at => format!("  {MARK}, after {bytes} bytes"),
-            At::After if n == at => format!("  {MARK}"),
+            At::Inside(bytes) if n == at => format!("  {mark_here}, after {bytes} bytes"),
+            At::After if n == at => format!("  {mark_here}"),
             _ => String::new(),
         };
         lines.push(format!("{:>4}  {operation}{mark}", n + 1));
     }
     if at >= trace.operations.len() {
-        lines.push(format!("      {MARK}"));
+        lines.push(format!("      {mark_here}"));
     }
     lines
 }

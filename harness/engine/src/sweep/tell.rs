@@ -63,7 +63,7 @@ impl Sweep<'_, '_> {
                 around: life.trace.around(point, story::AROUND),
                 ..FailureDetail::default()
             });
-            text = Some(story::text(&life.trace, point, &life.from.files, &state.snapshot));
+            text = Some(story::text(&life.trace, point, story::KILLED, &life.from.files, &state.snapshot));
         }
         if judged.verdict.is_violation() {
             record.consequences = oracle::consequences(&mut *self.generations, promise, judged.observed);

@@ -10,7 +10,7 @@ use crate::clock::now_ns;
 
 /// The signal that ends a wait. Nobody else uses it here, and its handler does nothing.
 const SIGNAL: Signal = Signal::SIGURG;
-/// After the limit the signal comes again and again: it may have come just before the wait began.
+/// The signal comes again and again: whoever waits looks around, and it may have come just before the wait began.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Ends the waits of this thread once a limit is over; disarmed when it is dropped.
@@ -38,7 +38,7 @@ impl Alarm {
         Errno::result(made)?;
         let alarm =
             Alarm { timer, deadline_ns: now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)) };
-        let spec = libc::itimerspec { it_value: timespec(limit.max(AGAIN)), it_interval: timespec(AGAIN) };
+        let spec = libc::itimerspec { it_value: timespec(AGAIN), it_interval: timespec(AGAIN) };
         // SAFETY: the timer exists, the specification lives until the call returns, and the old one is not asked for.
         let set = unsafe { libc::timer_settime(alarm.timer, 0, &raw const spec, std::ptr::null_mut()) };
         Errno::result(set)?;

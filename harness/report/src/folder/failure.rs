@@ -45,7 +45,7 @@ struct Stored {
     record: TrialRecord,
 }
 
-/// Writes `failure.json`, `trace.txt` and `replay.sh` into `folder`.
+/// Writes `failure.json` and `replay.sh` into `folder`, and `trace.txt` unless who was there knew more: every call, where that was traced.
 pub(crate) fn write(folder: &Path, run: &RunRecord, record: &TrialRecord) -> Result<(), FolderError> {
     let put = |name: &str, content: &[u8]| {
         let path = folder.join(name);
@@ -55,7 +55,9 @@ pub(crate) fn write(folder: &Path, run: &RunRecord, record: &TrialRecord) -> Res
     let json = serde_json::to_vec_pretty(&Written { format: FORMAT, run, record })
         .map_err(|error| FolderError::io("write", &path)(error.into()))?;
     put(layout::FAILURE, &json)?;
-    put(layout::TRACE, trace(record).as_bytes())?;
+    if !folder.join(layout::TRACE).exists() {
+        put(layout::TRACE, trace(record).as_bytes())?;
+    }
     let script = put(layout::REPLAY, REPLAY_SCRIPT.as_bytes())?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(FolderError::io("make executable", &script))
 }

@@ -1,6 +1,6 @@
 //! The one sentence that a run comes to. In every format the same words, in the order of the exit codes.
 
-use crashtest_model::{Claim, Fault, ResultRow, Summary};
+use crashtest_model::{Claim, Fault, ResultRow, Start, Summary};
 
 use super::row;
 use crate::Recorded;
@@ -91,10 +91,7 @@ fn incomplete_sentence(summary: &Summary) -> String {
     if broken_rows(summary).next().is_some() {
         return format!("INCOMPLETE ({why}), and {}", broken_sentence(summary));
     }
-    let faulty = summary
-        .results
-        .iter()
-        .filter(|row| row.fault != Fault::None && row.start != Some(crashtest_model::Start::First));
+    let faulty = summary.results.iter().filter(|row| row.fault != Fault::None && row.start != Some(Start::First));
     let failures = faulty.map(row::failures_words).collect::<Vec<_>>().join("; ");
     format!("INCOMPLETE ({why}): {failures}")
 }
@@ -110,7 +107,12 @@ fn broken_sentence(summary: &Summary) -> String {
         .map(|(_, words)| *words)
         .collect();
     let counts: Vec<String> = broken_rows(summary)
-        .map(|row| format!("{} of {}", thousands(row::violations(row)), row::judged_words(row)))
+        .map(|row| {
+            let of = format!("{} of {}", thousands(row::violations(row)), row::judged_words(row));
+            // Of kills the words themselves say so.
+            let first = row.start == Some(Start::First) && row.fault.is_exhaustive();
+            if first { format!("{of} of the first start") } else { of }
+        })
         .collect();
     let undetected: u64 = summary.results.iter().map(row::undetected).sum();
     let documented = if findings().all(|finding| finding.documented) { ", as documented" } else { "" };
@@ -134,11 +136,12 @@ fn unbroken_sentence(summary: &Summary) -> String {
         .filter_map(|row| Some((row, row.failure_rate?)))
         .map(|(row, rate)| {
             if row.fault.is_exhaustive() {
-                return row::tried_words(row);
+                let first = row.start == Some(Start::First);
+                return row::tried_words(row) + if first { " of the first start" } else { "" };
             }
             let bound = percent(rate.high, Rounding::Up);
             let kills = row::judged_words(row);
-            if row.start == Some(crashtest_model::Start::First) {
+            if row.start == Some(Start::First) {
                 format!("{kills} (below {bound} %)")
             } else {
                 format!("{kills} (failure rate below {bound} %, 95 %)")

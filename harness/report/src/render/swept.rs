@@ -1,6 +1,6 @@
 //! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
 
-use crashtest_model::{Fault, Plan, ResultRow};
+use crashtest_model::{Fault, PlainName, Plan, ResultRow};
 
 use crate::number::thousands;
 
@@ -26,7 +26,7 @@ pub(super) fn recording_words(row: &ResultRow) -> Option<String> {
     let swept = row.swept.as_ref()?;
     let mut words = format!("of {} calls in one recorded run", thousands(swept.calls));
     let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
-    if real < row.trials {
+    if real < row.trials && !swept.differs {
         words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
     }
     if swept.random_kills > 0 {
@@ -51,8 +51,8 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes = Vec::new();
     if swept.differs {
         notes.push(
-            "two runs made different calls, or several threads did: every crash point was reached by a real kill, and the \
-             recovery from it was not swept again"
+            "two runs made different calls, or several threads did: each crash point is one of the first run that was reached \
+             by a real kill in another, and the recovery from it was not swept again"
                 .to_owned(),
         );
     }
@@ -72,8 +72,8 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
 
 /// The first of `names`, and how many more there are; on one line, whatever a file is called.
 pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let clean = |name: &S| name.as_ref().chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
-    let mut words: Vec<String> = names.iter().take(MOST_NAMES).map(clean).collect();
+    let plain = |name: &S| PlainName(name.as_ref()).to_string();
+    let mut words: Vec<String> = names.iter().take(MOST_NAMES).map(plain).collect();
     if names.len() > MOST_NAMES {
         words.push(format!("and {} more", thousands((names.len() - MOST_NAMES) as u64)));
     }

@@ -100,7 +100,7 @@ fn summary(page: &mut Page, trace: &Trace, status: &str, files: &Files, written:
     };
     page.heading(&format!("{} calls{processes}", thousands(calls)), status);
     if written.is_empty() {
-        page.wrapped("  ", "no file below the state directory was written");
+        page.wrapped("  ", "no file below the state directory was written, or none that is still there");
     }
     let widths = written.iter().map(|(path, _)| path.chars().count());
     let width = widths.filter(|n| *n <= page.width / 2).max().unwrap_or(0);

@@ -40,6 +40,11 @@ impl Files {
         self.names.get(path).copied()
     }
 
+    /// Another name of `file` than `path`.
+    pub(super) fn other_name(&self, file: FileId, path: &str) -> Option<&str> {
+        self.names.iter().find(|(name, of)| **of == file && *name != path).map(|(name, _)| name.as_str())
+    }
+
     /// Takes `operation` into account; how it left what it was about.
     pub(super) fn after(&mut self, operation: &Operation) -> &'static str {
         if operation.errno.is_some() {
@@ -80,6 +85,9 @@ impl Files {
                 if *exchange {
                     self.names.extend(replaced.map(|file| (from.clone(), file)));
                 }
+                if moved.is_none() {
+                    self.move_below(from, to);
+                }
                 self.dirty_names.extend([from.clone(), to.clone()]);
                 self.state(to, moved)
             }
@@ -100,6 +108,8 @@ impl Files {
                 self.dirty_names.insert(path.clone());
                 self.state(path, None)
             }
+            // Which files, and which bytes of them, is not seen.
+            Action::Sync { durable: Durable::Mapping, .. } => "",
             Action::Sync { path, file, durable } => {
                 self.sync(path, *file, *durable);
                 self.state(path, *file)
@@ -115,7 +125,7 @@ impl Files {
 
     fn sync(&mut self, path: &str, file: Option<FileId>, durable: Durable) {
         match durable {
-            Durable::File | Durable::Data | Durable::Mapping => {
+            Durable::File | Durable::Data => {
                 if let Some(file) = file {
                     self.dirty.remove(&file);
                 }
@@ -125,8 +135,16 @@ impl Files {
                 self.dirty.clear();
                 self.dirty_names.clear();
             }
-            Durable::Range => {}
+            Durable::Range | Durable::Mapping => {}
         }
+    }
+
+    /// A directory was renamed: what lies below it has other names, as durable as they were.
+    fn move_below(&mut self, from: &str, to: &str) {
+        let moved = |path: String| moved_below(&path, from, to).unwrap_or(path);
+        self.names = std::mem::take(&mut self.names).into_iter().map(|(name, file)| (moved(name), file)).collect();
+        self.dirty_names = std::mem::take(&mut self.dirty_names).into_iter().map(moved).collect();
+        self.mapped = std::mem::take(&mut self.mapped).into_iter().map(moved).collect();
     }
 
     fn state(&self, path: &str, file: Option<FileId>) -> &'static str {
@@ -156,6 +174,12 @@ impl Files {
     pub(super) fn mapped(&self) -> Vec<String> {
         self.mapped.iter().cloned().collect()
     }
+}
+
+/// The name that `path` has when the directory `from`, which it lies below, is renamed to `to`; `None` where it does not.
+pub(super) fn moved_below(path: &str, from: &str, to: &str) -> Option<String> {
+    let below = path.strip_prefix(from)?;
+    below.starts_with('/').then(|| format!("{to}{below}"))
 }
 
 /// The directory that a name is in; that of the state directory itself is empty.

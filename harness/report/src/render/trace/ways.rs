@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crashtest_model::{Action, FileId, Operation};
+use crashtest_model::{Action, FileId, Operation, PlainName};
 
-use super::durability::Files;
+use super::durability::{Files, moved_below};
 
 /// A way to write a file. The order is that in which they are told, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +91,14 @@ impl Ways {
                 self.lengths.insert(*file, *length);
                 self.write(*file, path, way);
             }
-            Action::Sync { file: Some(file), .. } | Action::Close { file, .. } => {
+            // One that is opened again was made before.
+            Action::Open { file, .. } => {
+                self.finished.insert(*file);
+            }
+            // A shell makes a file, duplicates its descriptor and closes the first one before anything is written.
+            Action::Sync { file: Some(file), .. } | Action::Close { file, .. }
+                if self.lengths.get(file).is_none_or(|length| *length > 0) =>
+            {
                 self.finished.insert(*file);
             }
             Action::Map { path, file } => {
@@ -100,9 +107,18 @@ impl Ways {
             Action::Rename { from, to, .. } => self.rename(from, to, files),
             Action::Unlink { path } => {
                 self.removed.insert(path.clone());
-                // What is gone was not written for good.
+                // What is gone was not written for good; under another name it is still there.
                 if let Some(file) = files.named(path) {
-                    self.open.remove(&file);
+                    match files.other_name(file, path) {
+                        Some(name) => {
+                            if let Some((of, _)) = self.open.get_mut(&file).filter(|(of, _)| of == path) {
+                                *of = name.to_owned();
+                            }
+                        }
+                        None => {
+                            self.open.remove(&file);
+                        }
+                    }
                 }
             }
             _ => {}
@@ -111,6 +127,9 @@ impl Ways {
 
     fn rename(&mut self, from: &str, to: &str, files: &Files) {
         let file = files.named(from);
+        if file.is_none() {
+            self.rename_below(from, to);
+        }
         match file.filter(|file| self.open.remove(file).is_some()) {
             Some(file) if files.is_dirty(file) => self.tell(to, Way::RenameUnsynced),
             Some(_) => {
@@ -122,6 +141,21 @@ impl Ways {
         }
         self.removed.remove(to);
         self.removed.insert(from.to_owned());
+    }
+
+    /// What lies below a directory that is renamed moves with it.
+    fn rename_below(&mut self, from: &str, to: &str) {
+        let moved = |path: &str| moved_below(path, from, to);
+        for (path, _) in self.open.values_mut() {
+            if let Some(new) = moved(path) {
+                *path = new;
+            }
+        }
+        self.told =
+            std::mem::take(&mut self.told).into_iter().map(|(p, ways)| (moved(&p).unwrap_or(p), ways)).collect();
+        for names in [&mut self.removed, &mut self.renamed] {
+            *names = std::mem::take(names).into_iter().map(|p| moved(&p).unwrap_or(p)).collect();
+        }
     }
 
     /// Notes that `file` was written in this way. As long as one that was made is not finished, all of that is the making of it.
@@ -166,6 +200,6 @@ impl Ways {
         let removed = self.removed;
         self.told.retain(|path, _| !removed.contains(path));
         let words = |ways: BTreeSet<Way>| ways.into_iter().map(Way::words).collect::<Vec<_>>().join("; ");
-        self.told.into_iter().map(|(path, ways)| (path, words(ways))).collect()
+        self.told.into_iter().map(|(path, ways)| (PlainName(&path).to_string(), words(ways))).collect()
     }
 }
