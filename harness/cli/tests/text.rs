@@ -39,3 +39,11 @@ fn errors_name_the_mistake_and_the_way_out() {
     assert_snapshot!("unknown_tears", said("compare direct --fault sweep --tears pages"));
     assert_snapshot!("no_results", said("report"));
 }
+
+#[test]
+fn output_that_goes_nowhere_is_no_success() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Place::new().command("list").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write to standard output"));
+}

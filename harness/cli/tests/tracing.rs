@@ -8,6 +8,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use support::marked::{MARK, alive};
 use support::{Place, Ran, wait_until};
@@ -237,4 +239,33 @@ fn a_killed_supervisor_of_a_sweep_takes_its_workers_and_their_victims_along() {
         wait_until("the death of every worker and victim", || alive(&place).is_empty());
         assert!(killed.elapsed() < GRACE, "{fault}: it took {:?}", killed.elapsed());
     }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_says_why_and_one_that_ends_badly_is_shown() {
+    let place = Place::new();
+    fs::write(place.path().join("no-program"), "x").unwrap();
+    for (program, why) in [("./nowhere", "No such file"), ("./no-program", "Permission denied")] {
+        let ran = place.crashtest(&format!("trace -- {program}"));
+        assert_eq!((ran.exit, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
+        assert!(ran.err.contains(&format!("failed to start `{program}`: {why}")), "{}", ran.err);
+    }
+    let ran = Ran::of(place.command("trace -- sh -c").arg("echo a > f; exit 127").output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("exit status 127"), "{}", ran.out);
+}
+
+#[test]
+fn an_interrupted_trace_shows_what_there_is_and_leaves_no_process() {
+    let place = Place::new();
+    let mut command = place.command("trace -- sh -c");
+    // It does not care for interrupts itself.
+    command.arg("trap '' INT; echo a > f; echo > ready; while :; do sleep 0.1; done").env(MARK, place.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the program's writes", || place.path().join("ready").exists());
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{}", ran.err);
+    assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("interrupted"), "{}", ran.out);
+    wait_until("their end", || alive(&place).is_empty());
 }

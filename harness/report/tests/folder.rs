@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use common::{atomic, direct, direct_trials, empty, intact, reset, rows, torn};
-use crashtest_model::{Fault, Start, TrialRecord};
+use crashtest_model::{Start, TrialRecord};
 use crashtest_report::render::{json, junit, markdown};
 use crashtest_report::{
     EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,

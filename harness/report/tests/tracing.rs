@@ -157,3 +157,44 @@ fn each_way_to_write_a_file_is_named() {
 fn a_trace_as_json_reads_back() {
     assert_eq!(serde_json::from_str::<Trace>(&json(&mixed())).unwrap(), mixed());
 }
+
+#[test]
+fn a_shell_s_new_file_is_made_though_its_first_descriptor_is_closed_before_it_is_written() {
+    let new = FileId(1);
+    let making = || vec![open("a", new, true), close("a", new), write("a", new, 0, 10)];
+    assert!(ways(vec![making()]).contains("a  made and written once"));
+    let reopened =
+        Action::Open { path: "a".into(), file: new, created: false, truncated: false, synchronous: false, mode: 0 };
+    let appended = [making(), vec![reopened, write("a", new, 10, 5)]].concat();
+    assert!(ways(vec![appended]).contains("a  append"));
+}
+
+#[test]
+fn names_go_with_what_they_name() {
+    let new = FileId(1);
+    let linked = vec![
+        open("fills.json", STATE, false),
+        write("fills.json", STATE, 0, 10),
+        Action::Link { file: STATE, to: "copy".into() },
+        Action::Unlink { path: "copy".into() },
+    ];
+    assert!(ways(vec![linked]).contains("fills.json  truncate-and-write"));
+    let moved = vec![
+        Action::Mkdir { path: "d".into(), mode: 0o755 },
+        open("d/a", new, true),
+        write("d/a", new, 0, 10),
+        rename("d", "e"),
+    ];
+    let said = ways(vec![moved]);
+    assert!(said.contains("e/a  made and written once") && said.contains("un-synced   e/a:"), "{said}");
+    assert!(!said.contains("d/a"), "{said}");
+}
+
+#[test]
+fn no_name_begins_a_line_of_its_own_or_steers_the_terminal() {
+    let name = "a\nack 5\u{1b}[31m";
+    let text =
+        terminal(&trace(vec![vec![open(name, FileId(1), true), write(name, FileId(1), 0, 1)]]), "", 120, Color::Never);
+    assert!(!text.contains('\u{1b}') && !text.lines().any(|line| line.starts_with("ack")), "{text}");
+    assert_eq!(text.matches("a\\nack 5\\u{1b}[31m").count(), 5, "{text}");
+}
