@@ -87,12 +87,16 @@ fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
 
 #[test]
 fn a_target_whose_calls_differ_from_run_to_run_is_swept_by_real_kills() {
-    let (exit, summary) =
-        Place::new().campaign("planted-undecided", &format!("--fault sweep --state-size 16KiB {}", fast()));
+    let place = Place::new();
+    let (exit, summary) = place.campaign("planted-undecided", &format!("--fault sweep --state-size 16KiB {}", fast()));
     let again = rows(&summary).find(|row| row["start"] == "again").unwrap();
     assert_eq!(again["swept"]["differs"], true);
     assert!(count(again, "torn") > 0 && count(again, "empty") > 0, "{again}");
     assert_eq!((exit, count(again, "inconclusive")), (Some(1), 0));
+    let judged: u64 = again["verdicts"].as_object().unwrap().values().map(|n| n["count"].as_u64().unwrap()).sum();
+    let unreached = |t: &&Value| t["fault"] == "sweep" && t["start"] == "again" && t["outcome"] == "unreached";
+    let unreached = place.trials().iter().filter(unreached).count() as u64;
+    assert_eq!(again["trials"], judged + unreached, "a point to which no run came again is not dropped");
     let (kills, trials) = (again["kills_landed"].as_u64().unwrap(), again["trials"].as_u64().unwrap());
     // Some runs are shorter than the recorded one, and at their end when they should be killed.
     assert!(kills > 20 && kills >= trials * 8 / 10, "nothing was derived: {again}");

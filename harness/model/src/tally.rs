@@ -165,6 +165,7 @@ impl Tally {
         self.consequences.add(&record.consequences);
         match record.outcome {
             Outcome::RecoveryKilled => self.recovery_killed += 1,
+            Outcome::Unreached => {}
             Outcome::Judged(verdict) => *self.verdicts.entry(verdict).or_default() += 1,
         }
         if let (Some(signature), Some(verdict)) = (record.signature(), record.verdict()) {

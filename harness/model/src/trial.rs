@@ -131,6 +131,8 @@ pub enum Outcome {
     Judged(Verdict),
     /// Its recovery was itself killed; the trial of that kill is judged instead, with this one's promises carried over.
     RecoveryKilled,
+    /// Nothing: the crash point is one of the recorded run, and no run came there again.
+    Unreached,
 }
 
 /// What is left of a file's mode, owner and links after a save. `None`: not tried.
@@ -334,7 +336,7 @@ impl TrialRecord {
     pub fn verdict(&self) -> Option<Verdict> {
         match self.outcome {
             Outcome::Judged(verdict) => Some(verdict),
-            Outcome::RecoveryKilled => None,
+            Outcome::RecoveryKilled | Outcome::Unreached => None,
         }
     }
 

@@ -106,7 +106,7 @@ impl Sweep<'_, '_> {
         let record = TrialRecord {
             stream: life.from.stream,
             phase: life.trace.place(point),
-            outcome: Outcome::Judged(Verdict::Inconclusive),
+            outcome: Outcome::Unreached,
             detail: Some(FailureDetail { why, ..FailureDetail::default() }),
             swept: self.swept.take(),
             ..TrialRecord::planned(told.trial, Fault::Sweep, self.start, self.seed, told.aim)

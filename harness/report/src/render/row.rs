@@ -46,7 +46,8 @@ pub(super) fn tried_words(row: &ResultRow) -> String {
     match left_out(row) {
         0 => format!("all {}", judged_words(row)),
         left_out => {
-            format!("{} of {} {}", thousands(judged(row)), thousands(row.trials + left_out), row.fault.trial_words()[1])
+            let (judged, [_, many]) = (judged(row), row.fault.trial_words());
+            format!("{} of {} {many}", thousands(judged), thousands(judged + left_out))
         }
     }
 }
@@ -56,6 +57,7 @@ pub(super) fn extent_words(row: &ResultRow) -> String {
     match left_out(row) {
         0 if row.swept.as_ref().is_some_and(|swept| swept.differs) => "those of one run".to_owned(),
         0 => "exhaustive".to_owned(),
+        left_out if left_out == unreached(row) => format!("{} not reached", thousands(left_out)),
         left_out => format!("{} left out", thousands(left_out)),
     }
 }
@@ -65,8 +67,15 @@ pub(super) fn is_cut(row: &ResultRow) -> bool {
     left_out(row) > 0
 }
 
+/// Crash points of the recorded run to which no run came again.
+fn unreached(row: &ResultRow) -> u64 {
+    let of_a_verdict: u64 = row.verdicts.values().map(|n| n.count).sum();
+    if row.fault.is_exhaustive() { row.trials.saturating_sub(of_a_verdict) } else { 0 }
+}
+
+/// What there is and was not judged: to stay within a bound, or as no run came there again.
 fn left_out(row: &ResultRow) -> u64 {
-    row.swept.as_ref().map_or(0, |swept| swept.left_out + swept.left_out_again)
+    unreached(row) + row.swept.as_ref().map_or(0, |swept| swept.left_out + swept.left_out_again)
 }
 
 /// The interval of a count in words; where there is no estimate, how much was tried.
