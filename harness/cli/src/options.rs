@@ -16,7 +16,8 @@ pub(crate) struct StateOptions {
     /// What state is persisted: see `crashtest list workloads`
     #[arg(long, value_name = "NAME", default_value = "fills", help_heading = "What")]
     pub workload: String,
-    /// Bound on the encoded state: 1 KiB to 64 MiB. States below 8 KiB are saved in one write and hide tears
+    /// Bound on the encoded state: 1 KiB to 64 MiB. States below 16 KiB may be saved in one write, which hides tears: what must show of
+    /// a strategy then does not
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, help_heading = "What")]
     pub state_size: Bytes,
     /// How long the writer idles between two saves

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, ConsequencePhrase, Fault, Start, Verdict};
+use crate::{ConsequencePhrase, Fault, Start, Verdict};
 
 /// What a target's loader does with damage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,9 +37,6 @@ impl fmt::Display for Loader {
     }
 }
 
-/// The bound from which on the built-in states take at least two writes of 8 KiB.
-const SEVERAL_WRITES: Bytes = Bytes::kib(16);
-
 /// The ground truth for one target under one fault: each verdict of `must` shows and at least one of `one_of`, none outside these
 /// and `may` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,20 +51,6 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What shows of states of at most `bound`. The ground truth is about states that take several writes and several pages: a smaller
-    /// one may be saved whole or not at all, so that of what must show only an empty or a missing file still must.
-    #[must_use]
-    pub fn of_states(&self, bound: Bytes) -> Expectation {
-        if bound >= SEVERAL_WRITES {
-            return self.clone();
-        }
-        let of_any_size =
-            |verdict: &Verdict| !verdict.is_violation() || matches!(verdict, Verdict::Empty | Verdict::Missing);
-        let (must, not_so_small): (Vec<Verdict>, Vec<Verdict>) = self.must.iter().copied().partition(of_any_size);
-        let may = [&not_so_small, &self.one_of, &self.may].into_iter().flatten().copied().collect();
-        Expectation { must, one_of: Vec::new(), may }
-    }
-
     /// Whether `verdict` is documented. Intact always is; inconclusive is never a statement about the target.
     #[must_use]
     pub fn allows(&self, verdict: Verdict) -> bool {
