@@ -269,3 +269,16 @@ fn an_interrupted_trace_shows_what_there_is_and_leaves_no_process() {
     assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("interrupted"), "{}", ran.out);
     wait_until("their end", || alive(&place).is_empty());
 }
+
+#[test]
+fn an_interrupted_trace_of_a_strategy_that_hangs_ends_as_well() {
+    let place = Place::new();
+    let mut command = place.command("trace --strategy planted-stall");
+    let child = command.env(MARK, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the strategy's process", || alive(&place).len() >= 2);
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{}", ran.err);
+    assert!(ran.out.contains("interrupted"), "{}", ran.out);
+    wait_until("their end", || alive(&place).is_empty());
+}

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
@@ -43,6 +44,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) gauge: Gauge,
     pub(crate) spool: Spool,
     pub(crate) outlet: Outlet<'a>,
+    /// Set by somebody who wants a traced life to end.
+    pub(crate) stop: Option<&'a AtomicBool>,
 }
 
 /// A victim that runs.
@@ -90,6 +93,7 @@ impl<'a> Bench<'a> {
             gauge: Gauge::default(),
             spool: Spool::new(spool),
             outlet,
+            stop: None,
         })
     }
 

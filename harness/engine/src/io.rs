@@ -17,7 +17,7 @@ use crate::record::Orders;
 use crate::recording::{self, Recording, record};
 use crate::restarts::Restarts;
 use crate::sweep::story;
-use crate::{oracle, raw, snapshot};
+use crate::{oracle, raw};
 
 /// Saves of a life in which one call fails: growing and shrinking ones.
 const SAVES: u64 = 3;
@@ -174,8 +174,7 @@ impl<'s, 'a> Failing<'s, 'a> {
             record.consequences = oracle::consequences(&mut *self.generations, promise, &observed);
         }
         record.observed = Some(observed);
-        let dir = self.restarts.dir();
-        let after = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
+        let after = self.restarts.files()?;
         self.bench.report_with(record, &state, Some(&after), text)
     }
 }

@@ -56,7 +56,7 @@ pub fn trace_program(
     let printed = RefCell::new(Printed::default());
     let progress = || printed.borrow().progress();
     let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
-    recorder.stop_at(stop);
+    recorder.stop_at(Some(stop));
     if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
         recorder.listen(output, &printed);
     }
@@ -77,11 +77,11 @@ pub fn trace_program(
     if !why.is_empty() {
         return Err(EngineError::Program(format!("failed to start `{}`: {why}", program.to_string_lossy())));
     }
-    let status = if stop.load(Ordering::Relaxed) { "interrupted".to_owned() } else { status(traced.ending, limit) };
-    Ok(TracedProgram { trace, status })
+    Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })
 }
 
 /// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.
+/// It is ended once `stop` is set.
 ///
 /// # Errors
 /// The sandbox cannot be used, the target is unknown, or programs cannot be traced here.
@@ -90,18 +90,23 @@ pub fn trace_target(
     plan: &Plan,
     sandbox: &Sandbox,
     saves: u64,
+    stop: &AtomicBool,
 ) -> Result<TracedProgram, EngineError> {
     let mut ignore = |_| Ok(());
     let mut bench = Bench::new(registry, plan, &sandbox.worker(0)?, None, &mut ignore)?;
+    bench.stop = Some(stop);
     let stream = plan.seed.derive("trace", 0);
     let from = recording::Start::installed(&mut bench, stream, Script::SaveThenStop(saves))?;
     let recording = record(&mut bench, &from, Orders::Record)?;
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
-    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit) })
+    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit, stop) })
 }
 
 /// "exit status 0".
-fn status(ending: Ending, limit: Duration) -> String {
+fn status(ending: Ending, limit: Duration, stop: &AtomicBool) -> String {
+    if stop.load(Ordering::Relaxed) {
+        return "interrupted".to_owned();
+    }
     match ending {
         Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
         Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),

@@ -122,8 +122,8 @@ impl<'p> Recorder<'p> {
     }
 
     /// Ends everything as soon as `stop` is set.
-    pub(crate) fn stop_at(&mut self, stop: &'p AtomicBool) {
-        self.stop = Some(stop);
+    pub(crate) fn stop_at(&mut self, stop: Option<&'p AtomicBool>) {
+        self.stop = stop;
     }
 
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.

@@ -71,6 +71,7 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
         Life { registry: bench.registry, spec, stream: start.stream, names: start.names, dir: dir.clone(), board };
     let progress = || progress(board, start);
     let mut recorder = Recorder::new(&dir, orders, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    recorder.stop_at(bench.stop);
     // One step may take the limit; a life makes some.
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
     let script = start.script;

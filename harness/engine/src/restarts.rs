@@ -33,6 +33,8 @@ pub(crate) struct Restarts {
     victim: Option<Running>,
     /// By the digest of a state: what a restart on it gave. Lives after different crashes leave the same states again and again.
     known: HashMap<Digest, OpenedAs>,
+    /// The state of the last restart, where it is known: the directory is as that restart has left it.
+    last: Option<Digest>,
 }
 
 impl Restarts {
@@ -42,12 +44,7 @@ impl Restarts {
     /// The directory cannot be made.
     pub(crate) fn new(dir: &Path, start: Start, stream: Seed) -> Result<Restarts, EngineError> {
         std::fs::create_dir_all(dir).map_err(EngineError::sandbox("make", dir))?;
-        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None, known: HashMap::new() })
-    }
-
-    /// Where they happen. After a restart: the files as it left them.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None, known: HashMap::new(), last: None })
     }
 
     /// What a restart on `state` gives, with `promise` in force: a content is looked for among the generations from its acked one on.
@@ -63,12 +60,34 @@ impl Restarts {
             Some(opened) => Ok(oracle::identify(opened, generations, promise)),
             None => {
                 let observed = self.on(bench, generations, &state.snapshot, promise)?;
+                self.last = Some(state.digest);
                 if let Some(opened) = bench.board.recovery().filter(|_| self.known.len() < REMEMBERED) {
                     self.known.insert(state.digest, opened.as_what);
                 }
                 Ok(observed)
             }
         }
+    }
+
+    /// The files as a restart on `state` leaves them. It is made again where another one came since, or this one was made on an equal
+    /// state some lives ago.
+    pub(crate) fn files_after(
+        &mut self,
+        bench: &mut Bench<'_>,
+        generations: &mut dyn Generations,
+        state: &CrashState,
+        promise: Promise,
+    ) -> Result<Snapshot, EngineError> {
+        if self.last != Some(state.digest) {
+            self.on(bench, generations, &state.snapshot, promise)?;
+            self.last = Some(state.digest);
+        }
+        self.files()
+    }
+
+    /// The files as the last restart has left them.
+    pub(crate) fn files(&self) -> Result<Snapshot, EngineError> {
+        snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
     }
 
     /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.
@@ -79,6 +98,7 @@ impl Restarts {
         state: &Snapshot,
         promise: Promise,
     ) -> Result<Observed, EngineError> {
+        self.last = None;
         snapshot::restore(state, &self.dir).map_err(EngineError::sandbox("put a crash state into", &self.dir))?;
         let board = bench.board;
         let limit_ns = bench.limit_from_now();

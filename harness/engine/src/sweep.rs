@@ -33,7 +33,7 @@ use crate::message::Part;
 use crate::record::Orders;
 use crate::recording::{self, Recording, record};
 use crate::restarts::Restarts;
-use crate::{oracle, raw, snapshot};
+use crate::{oracle, raw};
 use tell::{Judged, Told};
 
 /// Saves of the recorded life of a document: some grow it, some shrink it.
@@ -223,9 +223,7 @@ impl Sweep<'_, '_> {
                 }
             }
             if verdict.is_violation() && after.is_none() {
-                // What was seen may have been seen on an equal state, some lives ago.
-                self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
-                after = Some(self.after_the_restart()?);
+                after = Some(self.restarts.files_after(self.bench, &mut *self.generations, state, promise)?);
             }
             let judged = Judged { landed, verdict, why, observed, raw, after: after.as_ref() };
             self.tell(life, state, *point, &told, judged)?;
@@ -239,11 +237,6 @@ impl Sweep<'_, '_> {
         let one_in = if matches!(told.aim, Aim::Twice { .. }) { CONFIRMED_NESTED } else { CONFIRMED };
         let drawn = || told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in);
         self.bench.plan.confirm == Confirm::All || drawn()
-    }
-
-    /// The files as the last restart has left them.
-    fn after_the_restart(&self) -> Result<Snapshot, EngineError> {
-        snapshot::take(self.restarts.dir()).map_err(EngineError::sandbox("read", self.restarts.dir()))
     }
 
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.

@@ -91,9 +91,7 @@ impl ReplayArgs {
             }
         }
     }
-}
 
-impl ReplayArgs {
     /// " of sweep in the first start".
     fn which(&self) -> String {
         let fault = self.fault.map_or(String::new(), |fault| format!(" of {}", fault.name()));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -63,7 +63,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
     let stop = conduct::stop_on_signals()?;
     let traced = match &args.strategy {
-        Some(strategy) => trace_strategy(args, strategy)?,
+        Some(strategy) => trace_strategy(args, strategy, &stop)?,
         None => {
             let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
             crashtest_engine::trace_program(&args.command, &dir, LIMIT, &stop)?
@@ -73,7 +73,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Clean })
 }
 
-fn trace_strategy(args: &TraceArgs, strategy: &str) -> Result<TracedProgram, Problem> {
+fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result<TracedProgram, Problem> {
     conduct::look_up(&Builtin, strategy, &args.workload)?;
     let plan = Plan {
         target: TargetSpec {
@@ -96,7 +96,7 @@ fn trace_strategy(args: &TraceArgs, strategy: &str) -> Result<TracedProgram, Pro
         planted: None,
     };
     let sandbox = Sandbox::make(&plan.sandbox_parent, 1, plan.target.state_size)?;
-    Ok(crashtest_engine::trace_target(&Builtin, &plan, &sandbox, args.saves)?)
+    Ok(crashtest_engine::trace_target(&Builtin, &plan, &sandbox, args.saves, stop)?)
 }
 
 /// Prints `trace`; `status` says how the program ended: "exit status 0".

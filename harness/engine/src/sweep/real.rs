@@ -124,7 +124,7 @@ impl Sweep<'_, '_> {
         let promise = trace.end.promise;
         let life = Life { from: from.clone(), trace, points: vec![point], left_out: 0, states: Vec::new() };
         let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
-        let after = self.after_the_restart()?;
+        let after = self.restarts.files()?;
         let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
         let (verdict, why) = oracle::judge(promise, &observed, &raw);
         let judged = Judged { landed, verdict, why, observed: &observed, raw, after: Some(&after) };
