@@ -132,6 +132,24 @@ fn every_kept_failure_has_the_calls_the_point_and_the_files_before_and_after() {
 }
 
 #[test]
+fn the_files_that_are_kept_after_a_restart_are_those_of_a_restart_on_the_kept_crash_state() {
+    let place = Place::new();
+    place.campaign("direct", &format!("{SMALL} --fault sweep --jobs 1"));
+    let mut again = 0;
+    for folder in place.kept_failures() {
+        let files = |of: &str| {
+            let entries = std::fs::read_dir(folder.join(of)).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| (path.file_name().unwrap().to_owned(), std::fs::read(path).unwrap())).collect::<Vec<_>>()
+        };
+        // A strict loader refuses what it finds, and leaves it alone.
+        assert!(files("after-recovery") == files("crash-state"), "{}", folder.display());
+        again += u32::from(folder.to_string_lossy().contains("again"));
+    }
+    // The lives after these crashes leave states on which there was a restart before: not the last one.
+    assert!(again > 2, "{:?}", place.kept_failures());
+}
+
+#[test]
 fn the_recovery_from_each_crash_of_a_first_start_is_swept_as_well() {
     let (exit, summary) = Place::new().campaign("atomic", &format!("{SMALL} --fault sweep"));
     let first = row(&summary, "sweep", "first");
