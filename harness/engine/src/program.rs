@@ -37,12 +37,14 @@ pub struct TracedProgram {
 /// Runs `command` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
 /// in between. What it prints goes to our standard error. This process must have one thread.
 /// Everything that the program has started is dead when this returns; it is ended after `limit`, or once `stop` is set.
+/// Without `keep_data`, the trace has how much was written and not what: a program may write more than there is memory.
 ///
 /// # Errors
 /// The program cannot be started, the directory cannot be read, or programs cannot be traced here.
 pub fn trace_program(
     command: &[OsString],
     dir: &Path,
+    keep_data: bool,
     limit: Duration,
     stop: &AtomicBool,
 ) -> Result<TracedProgram, EngineError> {
@@ -57,6 +59,9 @@ pub fn trace_program(
     let progress = || printed.borrow().progress();
     let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
     recorder.stop_at(Some(stop));
+    if !keep_data {
+        recorder.keep_lengths_only();
+    }
     if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
         recorder.listen(output, &printed);
     }

@@ -5,21 +5,25 @@
 //!
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
+mod action;
+
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crashtest_linux::trace::{self, Bytes, Enter, FileCall, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::mounts;
+use crashtest_linux::trace::{self, Bytes, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
-    Action, At, CallFailure, CallIndex, CrashPoint, Data, Durable, FileId, Injection, Lasting, Operation, Progress,
-    Trace,
+    Action, At, CallFailure, CallIndex, CrashPoint, FileId, Injection, Lasting, Operation, Progress, Trace,
 };
 
 use crate::printed::Printed;
+use action::Unfinished;
 
 /// What is done besides recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,63 +39,32 @@ pub(crate) enum Orders {
 /// Watches a program and writes down what it does to the files below one directory.
 pub(crate) struct Recorder<'p> {
     root: PathBuf,
+    /// How the paths of files below it begin.
+    below_root: Vec<u8>,
+    /// The device of its file system, where close(2) cannot fail there.
+    certain: Option<u64>,
     orders: Orders,
     /// How far the program is, as it tells outside its files.
     progress: &'p dyn Fn() -> Progress,
     files: HashMap<(u64, u64), FileId>,
     next_file: u32,
-    processes: HashMap<i32, u32>,
+    processes: BTreeMap<i32, u32>,
     /// By thread: the operations that it is inside of, and what their returns have to be completed with. There are several where a
     /// signal has interrupted one and its handler makes another, which returns first.
-    open: HashMap<i32, Vec<(usize, Unfinished)>>,
+    open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
     /// The output of a program that prints how far it is, and where what it prints is taken.
     output: Option<(PathBuf, &'p RefCell<Printed>)>,
     /// Whether somebody wants no more of it.
     stop: Option<&'p AtomicBool>,
     /// By thread: what it is about to print.
-    printing: HashMap<i32, Bytes>,
+    printing: BTreeMap<i32, Bytes>,
     /// The threads that have made calls, and their processes.
-    callers: HashMap<i32, i32>,
+    callers: BTreeMap<i32, i32>,
     trace: Trace,
+    /// Whether what is written is kept, besides how much it is.
+    keeps_data: bool,
     /// Whether the orders were carried out.
     obeyed: bool,
-}
-
-/// What is not known of an operation before it has returned.
-enum Unfinished {
-    /// Nothing.
-    Known,
-    Open {
-        existed: bool,
-    },
-    Write {
-        fd: i32,
-        at: Place,
-        /// Whether it waits for another one to the same file, and another for it. See [`Recorder::is_being_written`].
-        orderly: bool,
-    },
-    Fallocate {
-        fd: i32,
-    },
-    Linked {
-        path: PathBuf,
-    },
-    /// close(2) that is to fail, and close all the same.
-    FailedClose {
-        errno: i32,
-    },
-}
-
-/// Where a write goes.
-enum Place {
-    /// To the descriptor's offset.
-    Offset,
-    /// There.
-    At(u64),
-    /// To the offset at this address, which the call moves on.
-    Pointer(u64),
-    /// Over everything.
-    Whole,
 }
 
 impl<'p> Recorder<'p> {
@@ -101,19 +74,24 @@ impl<'p> Recorder<'p> {
     /// It cannot be read.
     pub(crate) fn new(root: &Path, orders: Orders, progress: &'p dyn Fn() -> Progress) -> io::Result<Recorder<'p>> {
         let root = fs::canonicalize(root)?;
+        let certain = if mounts::close_cannot_fail(&root) { Some(fs::metadata(&root)?.dev()) } else { None };
+        let below_root = root.join("").into_os_string().into_vec();
         let mut recorder = Recorder {
             root,
+            below_root,
+            certain,
             orders,
             progress,
             files: HashMap::new(),
             next_file: 0,
-            processes: HashMap::new(),
-            open: HashMap::new(),
+            processes: BTreeMap::new(),
+            open: BTreeMap::new(),
             output: None,
             stop: None,
-            printing: HashMap::new(),
-            callers: HashMap::new(),
+            printing: BTreeMap::new(),
+            callers: BTreeMap::new(),
             trace: Trace::default(),
+            keeps_data: true,
             obeyed: false,
         };
         recorder.note_files(&recorder.root.clone())?;
@@ -126,9 +104,19 @@ impl<'p> Recorder<'p> {
         self.stop = stop;
     }
 
+    /// Keeps how much is written, and not what: the crash states cannot be derived from such a trace.
+    pub(crate) fn keep_lengths_only(&mut self) {
+        self.keeps_data = false;
+    }
+
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
     pub(crate) fn listen(&mut self, output: PathBuf, printed: &'p RefCell<Printed>) {
         self.output = Some((output, printed));
+    }
+
+    /// Whether close(2) of a descriptor that is open on `open` is done once it is called.
+    fn closes_for_certain(&self, open: &OpenFile) -> bool {
+        self.certain == Some(open.inode.0)
     }
 
     /// The trace, and whether the orders were carried out.
@@ -169,9 +157,13 @@ impl<'p> Recorder<'p> {
 
     /// The name below the state directory; `None` for what lies outside.
     fn relative(&self, path: &Path) -> Option<String> {
-        let below = path.strip_prefix(&self.root).ok()?.to_string_lossy();
-        let name = below.strip_suffix(" (deleted)").unwrap_or(&below);
-        Some(if name.is_empty() { ".".to_owned() } else { name.to_owned() })
+        if path == self.root {
+            return Some(".".to_owned());
+        }
+        // Both are resolved, without `.` and `..`: their bytes say it, which is asked of every descriptor.
+        let below = path.as_os_str().as_bytes().strip_prefix(&self.below_root[..])?;
+        let name = below.strip_suffix(b" (deleted)").unwrap_or(below);
+        Some(String::from_utf8_lossy(name).into_owned())
     }
 
     fn target(&self, tracee: &Tracee, target: Target) -> Option<(PathBuf, String)> {
@@ -195,227 +187,14 @@ impl<'p> Recorder<'p> {
         name
     }
 
-    fn of_descriptor(&mut self, tracee: &Tracee, fd: i32) -> Option<(FileId, crashtest_linux::trace::Descriptor)> {
-        let descriptor = tracee.descriptor(fd).ok()?;
-        Some((self.id_of(descriptor.inode), descriptor))
+    fn of_descriptor(&mut self, tracee: &Tracee, fd: i32) -> Option<(FileId, OpenFile)> {
+        let open = tracee.descriptor(fd).and_then(|descriptor| descriptor.file()).ok()?;
+        Some((self.id_of(open.inode), open))
     }
 
     fn of_path(&mut self, path: &Path) -> FileId {
         // What is not there has no number: the call fails, and nothing is done to it.
         fs::metadata(path).map_or(FileId(u32::MAX), |metadata| self.id_of((metadata.dev(), metadata.ino())))
-    }
-
-    /// What a call is about to do, if that is below the state directory.
-    fn begin(&mut self, tracee: &Tracee, call: &FileCall) -> Option<(Action, Unfinished)> {
-        let known = |action| Some((action, Unfinished::Known));
-        match call.request {
-            Request::Open { target, flags } => self.begin_open(tracee, target, flags),
-            Request::OpenHow { target, how } => {
-                let flags = tracee.number(how).ok()??;
-                let changes = libc::O_CREAT | libc::O_TRUNC | libc::O_WRONLY | libc::O_RDWR;
-                let flags = i32::try_from(flags).ok().filter(|flags| flags & changes != 0)?;
-                self.begin_open(tracee, target, flags)
-            }
-            Request::Write { fd, bytes, offset } => {
-                let path = self.descriptor(tracee, fd, true)?;
-                let requested = tracee.length(bytes).unwrap_or(0);
-                let at = offset.map_or(Place::Offset, Place::At);
-                Some(write(path, requested, Unfinished::Write { fd, at, orderly: true }))
-            }
-            Request::Copy { fd, offset, length } => {
-                let path = self.descriptor(tracee, fd, true)?;
-                let at = if offset == 0 { Place::Offset } else { Place::Pointer(offset) };
-                // May wait for a pipe, which somebody else fills: nobody waits for it.
-                Some(write(path, length, Unfinished::Write { fd, at, orderly: false }))
-            }
-            Request::Reflink { fd } => {
-                let path = self.descriptor(tracee, fd, true)?;
-                Some(write(path, 0, Unfinished::Write { fd, at: Place::Whole, orderly: false }))
-            }
-            Request::Truncate { target, length } => {
-                let (full, path) = self.target(tracee, target)?;
-                known(Action::Resize { path, file: self.of_path(&full), length })
-            }
-            Request::Ftruncate { fd, length } => {
-                let path = self.descriptor(tracee, fd, true)?;
-                let (file, _) = self.of_descriptor(tracee, fd)?;
-                known(Action::Resize { path, file, length })
-            }
-            Request::Fallocate { fd, mode, offset, length } => {
-                let path = self.descriptor(tracee, fd, true)?;
-                let (file, descriptor) = self.of_descriptor(tracee, fd)?;
-                let (keep, punch, zero) =
-                    (libc::FALLOC_FL_KEEP_SIZE, libc::FALLOC_FL_PUNCH_HOLE, libc::FALLOC_FL_ZERO_RANGE);
-                match mode {
-                    0 => Some((Action::Resize { path, file, length: descriptor.length }, Unfinished::Fallocate { fd })),
-                    mode if mode == keep => known(Action::Attribute { path }),
-                    mode if mode & !keep == punch || mode == zero | keep => {
-                        known(Action::Zero { path, file, offset, length })
-                    }
-                    mode if mode == zero && offset + length <= descriptor.length => {
-                        known(Action::Zero { path, file, offset, length })
-                    }
-                    _ => {
-                        self.unmodelled("fallocate");
-                        None
-                    }
-                }
-            }
-            Request::Rename { from, to, flags } => {
-                let (from, to) = (self.target(tracee, from), self.target(tracee, to));
-                match (from, to) {
-                    (Some((_, from)), Some((_, to))) => {
-                        known(Action::Rename { from, to, exchange: flags & libc::RENAME_EXCHANGE != 0 })
-                    }
-                    (Some((_, path)), None) => known(Action::Unlink { path }),
-                    (None, Some(_)) => {
-                        self.unmodelled("rename into the state directory");
-                        None
-                    }
-                    (None, None) => None,
-                }
-            }
-            Request::Link { to, .. } => {
-                let (path, to) = self.target(tracee, to)?;
-                Some((Action::Link { file: FileId(u32::MAX), to }, Unfinished::Linked { path }))
-            }
-            Request::Symlink { content, target } => {
-                let (_, path) = self.target(tracee, target)?;
-                let target = tracee.path(content).ok()?.to_string_lossy().into_owned();
-                known(Action::Symlink { target, path })
-            }
-            Request::Unlink { target, directory } => {
-                let (_, path) = self.target(tracee, target)?;
-                known(if directory { Action::Rmdir { path } } else { Action::Unlink { path } })
-            }
-            Request::Mkdir { target } => {
-                let (path, name) = self.target(tracee, target)?;
-                Some((Action::Mkdir { path: name, mode: 0 }, Unfinished::Linked { path }))
-            }
-            Request::Mknod { target } => known(Action::Mknod { path: self.target(tracee, target)?.1 }),
-            Request::Chmod { target, mode } => known(Action::Chmod { path: self.target(tracee, target)?.1, mode }),
-            Request::Fchmod { fd, mode } => known(Action::Chmod { path: self.descriptor(tracee, fd, false)?, mode }),
-            Request::Attribute { target } => known(Action::Attribute { path: self.target(tracee, target)?.1 }),
-            Request::AttributeOf { fd } => known(Action::Attribute { path: self.descriptor(tracee, fd, false)? }),
-            Request::Sync { fd } => {
-                let path = self.descriptor(tracee, fd, false)?;
-                let (file, descriptor) = self.of_descriptor(tracee, fd)?;
-                let durable = match call.name {
-                    "syncfs" => Durable::Everything,
-                    "sync_file_range" => Durable::Range,
-                    _ if descriptor.directory => Durable::Directory,
-                    "fdatasync" => Durable::Data,
-                    _ => Durable::File,
-                };
-                known(Action::Sync { path, file: (!descriptor.directory).then_some(file), durable })
-            }
-            Request::SyncAll if call.name == "sync" => {
-                known(Action::Sync { path: ".".to_owned(), file: None, durable: Durable::Everything })
-            }
-            Request::SyncAll => {
-                let mapped = self.trace.operations.iter().any(|done| matches!(done.action, Action::Map { .. }));
-                mapped.then(|| {
-                    let action = Action::Sync { path: ".".to_owned(), file: None, durable: Durable::Mapping };
-                    (action, Unfinished::Known)
-                })
-            }
-            Request::Close { fd } => {
-                let path = self.descriptor(tracee, fd, false)?;
-                if !tracee.is_writable(fd) {
-                    return None;
-                }
-                let (inode, _) = tracee.inode(fd).ok()?;
-                known(Action::Close { path, file: self.id_of(inode) })
-            }
-            Request::Map { fd } => {
-                let path = self.descriptor(tracee, fd, false)?;
-                let (file, descriptor) = self.of_descriptor(tracee, fd)?;
-                // Read-only now can be made writable later, where the descriptor may write.
-                let writes = descriptor.flags & libc::O_ACCMODE == libc::O_RDWR;
-                if writes { known(Action::Map { path, file }) } else { None }
-            }
-            Request::Unmodelled => {
-                self.unmodelled(call.name);
-                None
-            }
-            Request::Ring => None,
-        }
-    }
-
-    fn begin_open(&mut self, tracee: &Tracee, target: Target, flags: i32) -> Option<(Action, Unfinished)> {
-        let named = tracee.resolve(target, &self.root).ok()?;
-        let (path, exists) = match fs::symlink_metadata(&named) {
-            // A link may lead out of the state directory, or into it.
-            Ok(metadata) if metadata.is_symlink() => match fs::canonicalize(&named) {
-                Ok(path) => (path, true),
-                Err(_) => (named, false),
-            },
-            found => (named, found.is_ok()),
-        };
-        let name = self.relative(&path)?;
-        let unnamed = flags & libc::O_TMPFILE == libc::O_TMPFILE;
-        let existed = exists && !unnamed;
-        let action = Action::Open {
-            path: if unnamed { String::new() } else { name },
-            file: FileId(u32::MAX),
-            created: !existed,
-            truncated: existed && flags & libc::O_TRUNC != 0,
-            synchronous: flags & (libc::O_SYNC | libc::O_DSYNC) != 0,
-            mode: 0,
-        };
-        Some((action, Unfinished::Open { existed }))
-    }
-
-    /// Completes an action by what its call has returned.
-    fn complete(
-        &mut self,
-        tracee: &Tracee,
-        call: &FileCall,
-        action: &mut Action,
-        unfinished: &Unfinished,
-        result: u64,
-    ) {
-        match (unfinished, action) {
-            (Unfinished::Open { existed }, Action::Open { file, mode, .. }) => {
-                let Ok((inode, permissions)) = tracee.inode(result as i32) else { return };
-                *file = if *existed { self.id_of(inode) } else { self.new_id(inode) };
-                if !*existed {
-                    *mode = permissions;
-                }
-            }
-            (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, requested, .. }) => {
-                let Some((id, descriptor)) = self.of_descriptor(tracee, *fd) else { return };
-                *file = id;
-                let appends = descriptor.flags & libc::O_APPEND != 0;
-                *offset = match at {
-                    Place::Offset => descriptor.offset.saturating_sub(result),
-                    // Linux appends all the same: pwrite(2), BUGS.
-                    Place::At(_) if appends => descriptor.length.saturating_sub(result),
-                    Place::At(offset) => *offset,
-                    Place::Pointer(address) => {
-                        tracee.number(*address).ok().flatten().unwrap_or(0).saturating_sub(result)
-                    }
-                    Place::Whole => 0,
-                };
-                data.0 = match call.request {
-                    Request::Write { bytes, .. } => tracee.bytes(bytes, result).unwrap_or_default(),
-                    _ => {
-                        let length = if matches!(at, Place::Whole) { descriptor.length } else { result };
-                        // Programs ask for as much as there may be: that is no measure of anything.
-                        *requested = length;
-                        read_back(tracee, *fd, *offset, length).unwrap_or_default()
-                    }
-                };
-            }
-            (Unfinished::Fallocate { fd }, Action::Resize { length, .. }) => {
-                *length = tracee.descriptor(*fd).map_or(*length, |descriptor| descriptor.length);
-            }
-            (Unfinished::Linked { path }, Action::Link { file, .. }) => *file = self.of_path(path),
-            (Unfinished::Linked { path }, Action::Mkdir { mode, .. }) => {
-                *mode = fs::symlink_metadata(path).map_or(0, |metadata| metadata.mode() & 0o7777);
-            }
-            _ => {}
-        }
     }
 
     /// Whether another thread is inside a write to the same regular file. Where a write has gone is known by the offset and the length
@@ -485,7 +264,7 @@ impl Watcher for Recorder<'_> {
         let before = (self.progress)();
         let mut operation = Operation {
             process: self.process(tracee.process()),
-            call: call.name.to_owned(),
+            call: call.name.into(),
             action,
             errno: None,
             before,
@@ -526,6 +305,10 @@ impl Watcher for Recorder<'_> {
         }
         self.trace.operations.push(operation);
         self.note_caller(tracee);
+        let killed_behind = self.orders == Orders::Kill(CrashPoint { call: index, at: At::After });
+        if matches!(unfinished, Unfinished::Certain) && !killed_behind {
+            return Enter::Pass;
+        }
         self.open.entry(tracee.tid()).or_default().push((index.0 as usize, unfinished));
         if let (Enter::Shorten(bytes), Orders::Fail(_)) = (enter, self.orders) {
             self.obeyed |= bytes < requested;
@@ -541,16 +324,16 @@ impl Watcher for Recorder<'_> {
             return Return::Go;
         }
         let Some((index, unfinished)) = self.open.get_mut(&tracee.tid()).and_then(Vec::pop) else { return Return::Go };
-        let mut action = self.trace.operations[index].action.clone();
         if let Ok(value) = result {
-            self.complete(tracee, call, &mut action, &unfinished, value);
+            let mut operations = std::mem::take(&mut self.trace.operations);
+            self.complete(tracee, call, &mut operations[index].action, &unfinished, value);
+            self.trace.operations = operations;
         }
         let operation = &mut self.trace.operations[index];
-        let cut = match &action {
-            Action::Write { data, requested, .. } => Some(data.0.len() as u64).filter(|written| written < requested),
+        let cut = match &operation.action {
+            Action::Write { data, requested, .. } => Some(data.length()).filter(|written| written < requested),
             _ => None,
         };
-        operation.action = action;
         operation.errno = result.err();
         operation.after = (self.progress)();
         if let Unfinished::FailedClose { errno } = unfinished {
@@ -578,17 +361,4 @@ impl Watcher for Recorder<'_> {
         self.open.remove(&tid);
         self.printing.remove(&tid);
     }
-}
-
-fn write(path: String, requested: u64, unfinished: Unfinished) -> (Action, Unfinished) {
-    let action = Action::Write { path, file: FileId(u32::MAX), offset: 0, data: Data::default(), requested };
-    (action, unfinished)
-}
-
-/// What a call inside the kernel has put into a file.
-fn read_back(tracee: &Tracee, fd: i32, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(format!("/proc/{}/fd/{fd}", tracee.tid()))?;
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, offset)?;
-    Ok(bytes)
 }

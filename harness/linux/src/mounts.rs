@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 
 /// One mount.
@@ -35,6 +36,14 @@ pub fn mount_of(path: &Path) -> io::Result<Mount> {
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = statvfs(path)?;
     Ok(stat.blocks_available() * stat.fragment_size())
+}
+
+/// Whether close(2) of a file on the file system of `path` has nothing left to do that can fail. Elsewhere it may (close(2), NOTES): what
+/// was written is sent to a server there, or to a process.
+#[must_use]
+pub fn close_cannot_fail(path: &Path) -> bool {
+    let local = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC].map(|kind| kind.0);
+    statfs(path).is_ok_and(|of| local.contains(&of.filesystem_type().0))
 }
 
 /// The last of the mounts with the longest mount point that is a prefix of `path`: later mounts cover earlier ones.
@@ -75,6 +84,15 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_to_close_without_fail_may_fail() {
+        assert!(!close_cannot_fail(Path::new("/proc")));
+        assert!(!close_cannot_fail(Path::new("/no/such/place")));
+        if mount_of(Path::new("/dev/shm")).is_ok_and(|mount| mount.kind == "tmpfs") {
+            assert!(close_cannot_fail(Path::new("/dev/shm")));
+        }
+    }
 
     const TABLE: &str = "\
 21 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard

@@ -15,6 +15,7 @@
 //! Not followed: a program of another architecture's calls (32 bits) is killed by the filter.
 
 mod calls;
+mod descriptor;
 mod filter;
 mod probe;
 mod registers;
@@ -22,7 +23,7 @@ mod spawn;
 mod timer;
 mod tracee;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -33,9 +34,10 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 pub use calls::{At, Bytes, FileCall, Request, Target};
+pub use descriptor::{Descriptor, OpenFile};
 pub use filter::traced_calls;
 pub use probe::probe;
-pub use tracee::{Descriptor, Tracee, regular_file};
+pub use tracee::{Tracee, regular_file};
 
 use crate::pinned::Pinned;
 use crate::process::{Exit, ForkError};
@@ -131,8 +133,8 @@ pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Durat
     let mut pinned = Pinned::here();
     let mut spawned = spawn::spawn(body)?;
     let leader = spawned.pid();
-    let mut session = Session { watcher, tasks: HashMap::new(), seen: 1, leader, held: Vec::new(), again: Vec::new() };
-    session.tasks.insert(spawned.pid().as_raw(), Task::new(spawned.pid().as_raw()));
+    let mut session = Session { watcher, tasks: BTreeMap::new(), seen: 1, leader, held: Vec::new(), again: Vec::new() };
+    session.tasks.insert(leader.as_raw(), Task::of(Tracee::of_process(leader.as_raw(), leader.as_raw())));
     let outcome = session.follow(&spawned, limit, &mut pinned);
     session.kill_all(&outcome);
     spawned.is_gone();
@@ -202,13 +204,17 @@ impl Shortened {
 
 impl Task {
     fn new(tid: i32) -> Task {
-        Task { tracee: Tracee::new(tid), inside: None, interrupted: Vec::new() }
+        Task::of(Tracee::new(tid))
+    }
+
+    fn of(tracee: Tracee) -> Task {
+        Task { tracee, inside: None, interrupted: Vec::new() }
     }
 }
 
 struct Session<'w> {
     watcher: &'w mut dyn Watcher,
-    tasks: HashMap<i32, Task>,
+    tasks: BTreeMap<i32, Task>,
     seen: usize,
     leader: Pid,
     /// Tasks that are held before a call.
@@ -317,6 +323,7 @@ impl Session<'_> {
     fn entry(&mut self, pid: i32) -> Result<(), Stop> {
         let stop = SyscallStop::entry(pid)?;
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        task.tracee.has_run();
         if let Some(again) = task.interrupted.pop_if(|interrupted| interrupted.stop == stop) {
             return self.go_in(pid, again);
         }
@@ -352,6 +359,7 @@ impl Session<'_> {
     fn exit(&mut self, pid: i32) -> Result<(), Stop> {
         let Some(back) = SyscallReturn::of(pid)? else { return self.go_on(pid, 0) };
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
+        task.tracee.has_run();
         let Some(inside) = task.inside.take() else {
             // This is rt_sigreturn(2), with which a handler ends. Behind the interrupted call: it has failed. Else it is made again.
             return match task.interrupted.pop_if(|interrupted| interrupted.stop.place == back.place) {

@@ -53,7 +53,7 @@ mod tests {
     fn trace(calls: usize) -> Trace {
         let operation = |n| Operation {
             process: 0,
-            call: "unlink".to_owned(),
+            call: "unlink".into(),
             action: Action::Unlink { path: format!("file-{n}") },
             errno: None,
             before: Progress::default(),

@@ -4,6 +4,7 @@
 //! Paths are relative to the state directory. The data of every write is in it, so that each state that a crash can leave follows
 //! from the trace and the files at its start alone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,40 +22,77 @@ pub struct CallIndex(pub u32);
 #[serde(transparent)]
 pub struct FileId(pub u32);
 
-/// Bytes; as JSON a string where they are UTF-8, else `{"hex": "…"}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a call has written. As JSON a string where it is UTF-8, else `{"hex": "…"}`; `{"length": n}` where only that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "DataText", into = "DataText")]
-pub struct Data(pub Vec<u8>);
+pub enum Data {
+    /// The bytes.
+    Kept(Vec<u8>),
+    /// How many bytes: nobody wanted to keep them.
+    Length(u64),
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data::Kept(Vec::new())
+    }
+}
+
+impl Data {
+    /// The bytes; none where they were not kept.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Data::Kept(bytes) => bytes,
+            Data::Length(_) => &[],
+        }
+    }
+
+    /// How many bytes were written.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        match self {
+            Data::Kept(bytes) => bytes.len() as u64,
+            Data::Length(length) => *length,
+        }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum DataText {
     Text(String),
     Hex { hex: String },
+    Length { length: u64 },
 }
 
 impl From<Data> for DataText {
-    fn from(Data(bytes): Data) -> DataText {
-        String::from_utf8(bytes).map_or_else(
-            |error| DataText::Hex { hex: error.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect() },
-            DataText::Text,
-        )
+    fn from(data: Data) -> DataText {
+        match data {
+            Data::Kept(bytes) => String::from_utf8(bytes).map_or_else(
+                |error| DataText::Hex { hex: error.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect() },
+                DataText::Text,
+            ),
+            Data::Length(length) => DataText::Length { length },
+        }
     }
 }
 
 impl From<DataText> for Data {
     fn from(text: DataText) -> Data {
-        Data(match text {
-            DataText::Text(text) => text.into_bytes(),
+        match text {
+            DataText::Text(text) => Data::Kept(text.into_bytes()),
             // A digit that is none reads as 0: the text is our own.
-            DataText::Hex { hex } => hex
-                .as_bytes()
-                .chunks(2)
-                .map(|pair| {
-                    std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0)
-                })
-                .collect(),
-        })
+            DataText::Hex { hex } => Data::Kept(
+                hex.as_bytes()
+                    .chunks(2)
+                    .map(|pair| {
+                        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0)
+                    })
+                    .collect(),
+            ),
+            DataText::Length { length } => Data::Length(length),
+        }
     }
 }
 
@@ -216,7 +254,7 @@ impl Action {
     pub fn changes_files(&self) -> bool {
         match self {
             Action::Open { created, truncated, .. } => *created || *truncated,
-            Action::Write { data, .. } => !data.0.is_empty(),
+            Action::Write { data, .. } => data.length() > 0,
             Action::Resize { .. }
             | Action::Zero { .. }
             | Action::Rename { .. }
@@ -280,7 +318,7 @@ pub struct Operation {
     /// The process that made it, numbered from 0 in the order of their first calls.
     pub process: u32,
     /// The system call's name.
-    pub call: String,
+    pub call: Cow<'static, str>,
     /// What it did. A failed call did nothing; this is what it would have done.
     pub action: Action,
     /// The error number with which it failed.
@@ -418,7 +456,9 @@ pub struct PlainName<'n>(pub &'n str);
 
 impl fmt::Display for PlainName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.contains(char::is_control) {
+        // Of the characters beyond ASCII, those that control something begin with this byte, and many others do.
+        let may_control = |byte: u8| byte.is_ascii_control() || byte == 0xC2;
+        if !self.0.bytes().any(may_control) {
             return f.pad(self.0);
         }
         let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
@@ -434,12 +474,12 @@ impl fmt::Display for Action {
         match self {
             Action::Open { path, file, .. } if path.is_empty() => write!(f, "(no name, file {})", file.0),
             // It wrote nothing, or had not begun to.
-            Action::Write { path, data, requested, .. } if data.0.is_empty() && *requested > 0 => {
+            Action::Write { path, data, requested, .. } if data.length() == 0 && *requested > 0 => {
                 write!(f, "{}  {requested} bytes", plain(path))
             }
             Action::Write { path, offset, data, requested, .. } => {
-                write!(f, "{}  {} bytes at {offset}", plain(path), data.0.len())?;
-                if data.0.len() as u64 == *requested { Ok(()) } else { write!(f, " (asked for {requested})") }
+                write!(f, "{}  {} bytes at {offset}", plain(path), data.length())?;
+                if data.length() == *requested { Ok(()) } else { write!(f, " (asked for {requested})") }
             }
             Action::Resize { path, length, .. } => write!(f, "{}  to {length} bytes", plain(path)),
             Action::Zero { path, offset, length, .. } => write!(f, "{}  {length} bytes at {offset}", plain(path)),
@@ -498,8 +538,10 @@ mod tests {
     proptest! {
         #[test]
         fn data_survives_json_whatever_it_is(bytes: Vec<u8>) {
-            let json = serde_json::to_string(&Data(bytes.clone())).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Data>(&json).unwrap(), Data(bytes));
+            for data in [Data::Length(bytes.len() as u64), Data::Kept(bytes)] {
+                let json = serde_json::to_string(&data).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Data>(&json).unwrap(), data);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ fn open(path: &str, file: FileId, created: bool) -> Action {
 }
 
 fn write(path: &str, file: FileId, offset: u64, bytes: usize) -> Action {
-    let data = Data(vec![b'x'; bytes]);
+    let data = Data::Kept(vec![b'x'; bytes]);
     Action::Write { path: path.into(), file, offset, data, requested: bytes as u64 }
 }
 
@@ -42,7 +42,7 @@ fn trace(saves: Vec<Vec<Action>>) -> Trace {
     for (n, save) in saves.into_iter().enumerate() {
         operations.extend(save.into_iter().map(|action| Operation {
             process: 0,
-            call: action.word().to_owned(),
+            call: action.word().into(),
             action,
             errno: None,
             before: at(n + 1, n),

@@ -45,10 +45,10 @@ fn torn(operation: &Operation, tears: Tears, most: usize, seed: Seed) -> (BTreeS
         return (BTreeSet::new(), 0);
     };
     let in_page = usize::try_from(offset % PAGE as u64).unwrap_or(0);
-    let pages = (PAGE - in_page..data.0.len()).step_by(PAGE);
+    let pages = (PAGE - in_page..data.bytes().len()).step_by(PAGE);
     let all = match tears {
         Tears::Kernel => pages.clone(),
-        Tears::Posix => (1..data.0.len()).step_by(1),
+        Tears::Posix => (1..data.bytes().len()).step_by(1),
     };
     let chosen = if all.len() <= most { all.clone().collect() } else { sample(&all, &pages, most, seed) };
     let left_out = all.len() - chosen.len();
@@ -82,7 +82,7 @@ mod tests {
             path: "f".into(),
             file: FileId(0),
             offset,
-            data: Data(vec![0; length]),
+            data: Data::Kept(vec![0; length]),
             requested: length as u64,
         };
         let [before, after] = [Progress::default(); 2];

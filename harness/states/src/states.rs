@@ -106,13 +106,13 @@ mod tests {
             path: path(),
             file: FILE,
             offset: 0,
-            data: Data(data.to_vec()),
+            data: Data::Kept(data.to_vec()),
             requested: data.len() as u64,
         };
         let sync = Action::Sync { path: path(), file: Some(FILE), durable: crashtest_model::Durable::File };
         let call = |action: Action, before, after| Operation {
             process: 0,
-            call: action.word().to_owned(),
+            call: action.word().into(),
             action,
             errno: None,
             before,

@@ -67,7 +67,7 @@ impl Tree {
         match &operation.action {
             Action::Open { path, file, created: true, mode, .. } => self.create(path, *file, *mode),
             Action::Open { file, truncated: true, .. } => self.change(*file, |content| *content = Content::default()),
-            Action::Write { file, offset, data, .. } => self.write(*file, *offset, &data.0),
+            Action::Write { file, offset, data, .. } => self.write(*file, *offset, data.bytes()),
             Action::Resize { file, length, .. } => {
                 self.change(*file, |content| content.edit().resize(index(*length), 0))
             }
@@ -92,7 +92,7 @@ impl Tree {
     /// not at all: of that, nothing.
     pub fn apply_part(&mut self, operation: &Operation, bytes: u64) {
         if let (None, Action::Write { file, offset, data, .. }) = (operation.errno, &operation.action) {
-            self.write(*file, *offset, &data.0[..index(bytes).min(data.0.len())]);
+            self.write(*file, *offset, &data.bytes()[..index(bytes).min(data.bytes().len())]);
         }
     }
 
@@ -231,12 +231,12 @@ mod tests {
 
     fn operation(action: Action) -> Operation {
         let [before, after] = [Progress::default(); 2];
-        Operation { process: 0, call: action.word().to_owned(), action, errno: None, before, after }
+        Operation { process: 0, call: action.word().into(), action, errno: None, before, after }
     }
 
     fn write(offset: u64, data: &[u8]) -> Operation {
         let requested = data.len() as u64;
-        operation(Action::Write { path: "f".into(), file: FILE, offset, data: Data(data.to_vec()), requested })
+        operation(Action::Write { path: "f".into(), file: FILE, offset, data: Data::Kept(data.to_vec()), requested })
     }
 
     fn open(path: &str, file: FileId) -> Operation {

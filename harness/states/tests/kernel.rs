@@ -175,7 +175,7 @@ impl Run {
         self.seen.extend(states.map(|(at, state)| (CrashPoint { call, at }, state)));
         self.operations.push(Operation {
             process: 0,
-            call: action.word().to_owned(),
+            call: action.word().into(),
             action,
             errno: done.err().map(|error| error.raw_os_error().unwrap()),
             before: Progress::default(),
@@ -200,7 +200,7 @@ impl Run {
                     path: path.clone(),
                     file: *id,
                     offset: *offset,
-                    data: Data(data.clone()),
+                    data: Data::Kept(data.clone()),
                     requested: data.len() as u64,
                 };
                 // Byte for byte, to see the directory as a crash inside the write would leave it.
@@ -336,7 +336,7 @@ fn every_crash_state_of_a_trace_is_what_the_directory_held_at_that_moment() {
             prop_assert_eq!(same, state.points.len(), "distinct state {}", n);
         }
         for operation in trace.operations.iter().filter(|operation| operation.errno.is_none()) {
-            *succeeded.borrow_mut().entry(operation.call.clone()).or_default() += 1;
+            *succeeded.borrow_mut().entry(operation.call.to_string()).or_default() += 1;
         }
     });
     let words = [

@@ -66,7 +66,9 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
         Some(strategy) => trace_strategy(args, strategy, &stop)?,
         None => {
             let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-            crashtest_engine::trace_program(&args.command, &dir, LIMIT, &stop)?
+            // Lines say how much was written, and not what.
+            let keep_data = args.output_format == OutputFormat::Json;
+            crashtest_engine::trace_program(&args.command, &dir, keep_data, LIMIT, &stop)?
         }
     };
     show(&traced.trace, &traced.status, args.output_format);

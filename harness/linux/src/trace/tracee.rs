@@ -1,29 +1,44 @@
 //! A stopped task, seen from outside: its memory, its descriptors, its directory.
 
-use std::ffi::OsString;
+use std::cell::{OnceCell, RefCell};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
-use std::io::{self, IoSliceMut, Read};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sys::ptrace;
+use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::calls::{At, Bytes, Target};
+use super::descriptor::{self, Descriptor};
 
 /// The longest path that the kernel takes, in bytes.
 const PATH_MAX: usize = 4096;
+/// What stands behind the name of a file that has none any more.
+const DELETED: &str = " (deleted)";
 /// Pages by which a path is read: one may end where memory ends.
 const PAGE: u64 = 4096;
+/// The start of no page.
+const NO_PAGE: u64 = u64::MAX;
 
 /// A task that is stopped at a call.
 #[derive(Debug)]
 pub struct Tracee {
     tid: i32,
     process: i32,
+    /// Its descriptors' names, /proc/TID/fd, once one was asked for; `None` where it cannot be opened.
+    names: OnceCell<Option<OwnedFd>>,
+    /// Its pidfd, likewise.
+    pidfd: OnceCell<Option<OwnedFd>>,
+    /// A page of its memory, as long as it is stopped: where it starts, and its bytes.
+    page: RefCell<(u64, Vec<u8>)>,
 }
 
 /// Where an iovec array is cut.
@@ -38,26 +53,16 @@ pub(super) struct Cut {
     pub(super) length: u64,
 }
 
-/// What a descriptor is open on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Device and inode: the same file under whatever name.
-    pub inode: (u64, u64),
-    /// The length of the file in bytes.
-    pub length: u64,
-    /// Whether it is a directory.
-    pub directory: bool,
-    /// Its permissions.
-    pub mode: u32,
-    /// The offset of the next read or write, in bytes.
-    pub offset: u64,
-    /// The flags that it was opened with.
-    pub flags: i32,
-}
-
 impl Tracee {
+    /// A thread, of whichever process.
     pub(super) fn new(tid: i32) -> Tracee {
-        Tracee { tid, process: process_of(tid).unwrap_or(tid) }
+        Tracee::of_process(tid, process_of(tid).unwrap_or(tid))
+    }
+
+    /// The thread `tid` of a process that is known.
+    pub(super) fn of_process(tid: i32, process: i32) -> Tracee {
+        let page = RefCell::new((NO_PAGE, Vec::new()));
+        Tracee { tid, process, names: OnceCell::new(), pidfd: OnceCell::new(), page }
     }
 
     /// The thread.
@@ -78,21 +83,26 @@ impl Tracee {
     /// The address is not mapped there: the call itself will fail as well.
     pub fn read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
+        self.read_into(address, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, address: u64, bytes: &mut [u8]) -> io::Result<()> {
         let mut done = 0;
-        while done < length {
-            let remote = RemoteIoVec { base: address as usize + done, len: length - done };
+        while done < bytes.len() {
+            let remote = RemoteIoVec { base: address as usize + done, len: bytes.len() - done };
             match process_vm_readv(Pid::from_raw(self.tid), &mut [IoSliceMut::new(&mut bytes[done..])], &[remote]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => done += n,
                 // Security profiles may forbid it and allow ptrace(2), which this needs.
                 Err(Errno::EPERM | Errno::ENOSYS) => {
-                    fs::File::open(format!("/proc/{}/mem", self.tid))?.read_exact_at(&mut bytes, address)?;
-                    done = length;
+                    fs::File::open(format!("/proc/{}/mem", self.tid))?.read_exact_at(bytes, address)?;
+                    done = bytes.len();
                 }
                 Err(other) => return Err(other.into()),
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Reads the path at `address`.
@@ -101,16 +111,30 @@ impl Tracee {
     /// The address is not mapped, or the path is longer than any path.
     pub fn path(&self, address: u64) -> io::Result<PathBuf> {
         let mut path = Vec::new();
+        let (page, bytes) = &mut *self.page.borrow_mut();
         while path.len() < PATH_MAX {
             let at = address + path.len() as u64;
-            let part = self.read(at, (PAGE - at % PAGE).min(256) as usize)?;
+            let (start, offset) = (at - at % PAGE, (at % PAGE) as usize);
+            if *page != start {
+                // Whole: a call with two paths has both of them close together, most of the time.
+                *page = NO_PAGE;
+                bytes.resize(PAGE as usize, 0);
+                self.read_into(start, bytes)?;
+                *page = start;
+            }
+            let part = &bytes[offset..];
             if let Some(end) = part.iter().position(|byte| *byte == 0) {
                 path.extend_from_slice(&part[..end]);
                 return Ok(OsString::from_vec(path).into());
             }
-            path.extend(part);
+            path.extend_from_slice(part);
         }
         Err(io::ErrorKind::InvalidFilename.into())
+    }
+
+    /// The task was somewhere else since it was looked at last.
+    pub(super) fn has_run(&mut self) {
+        self.page.get_mut().0 = NO_PAGE;
     }
 
     /// The first `limit` of the bytes that a call writes.
@@ -185,43 +209,19 @@ impl Tracee {
     /// # Errors
     /// It is not open.
     pub fn name_of(&self, fd: i32) -> io::Result<PathBuf> {
-        fs::read_link(format!("/proc/{}/fd/{fd}", self.tid))
+        match self.names.get_or_init(|| open_directory(&format!("/proc/{}/fd", self.tid)).ok()) {
+            Some(names) => link_in(names, fd),
+            None => fs::read_link(format!("/proc/{}/fd/{fd}", self.tid)),
+        }
     }
 
-    /// Device and inode of what descriptor `fd` is open on, and its permissions.
-    ///
-    /// # Errors
-    /// It is not open.
-    pub fn inode(&self, fd: i32) -> io::Result<((u64, u64), u32)> {
-        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid))?;
-        Ok(((metadata.dev(), metadata.ino()), metadata.mode() & 0o7777))
-    }
-
-    /// Whether descriptor `fd` was opened for writing: the permissions of its link in /proc say so.
-    #[must_use]
-    pub fn is_writable(&self, fd: i32) -> bool {
-        fs::symlink_metadata(format!("/proc/{}/fd/{fd}", self.tid)).is_ok_and(|link| link.mode() & 0o200 != 0)
-    }
-
-    /// What descriptor `fd` is open on.
+    /// Descriptor `fd`, until the task goes on.
     ///
     /// # Errors
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
-        let metadata = fs::metadata(format!("/proc/{}/fd/{fd}", self.tid))?;
-        // What is looked for stands in its first lines; one read is enough, and a trace makes many.
-        let mut info = [0; 128];
-        let length = fs::File::open(format!("/proc/{}/fdinfo/{fd}", self.tid))?.read(&mut info)?;
-        let info = String::from_utf8_lossy(&info[..length]);
-        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        Ok(Descriptor {
-            inode: (metadata.dev(), metadata.ino()),
-            length: metadata.len(),
-            directory: metadata.is_dir(),
-            mode: metadata.mode() & 0o7777,
-            offset: field("pos:").and_then(|pos| pos.parse().ok()).unwrap_or(0),
-            flags: field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok()).unwrap_or(0),
-        })
+        let pidfd = self.pidfd.get_or_init(|| descriptor::pidfd(self.tid, self.process).ok());
+        Descriptor::of(pidfd.as_ref(), self.tid, fd)
     }
 
     /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
@@ -242,15 +242,18 @@ impl Tracee {
         // `a/b/.` and `a/..` name directories: there is no last part to leave alone.
         let bytes = absolute.as_os_str().as_bytes();
         if bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes.ends_with(b"/..") {
-            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(&absolute, known));
+            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(absolute, known));
         }
-        parent_resolved(&absolute, known)
+        parent_resolved(absolute, known)
     }
 }
 
 impl Tracee {
     /// /proc/self is somebody else where we look at it.
     fn own_proc(&self, path: PathBuf) -> PathBuf {
+        if !path.as_os_str().as_bytes().starts_with(b"/proc/") {
+            return path;
+        }
         let of_process = |below: &Path| Path::new("/proc").join(self.process.to_string()).join(below);
         match path.strip_prefix("/proc/self").or_else(|_| path.strip_prefix("/proc/thread-self")) {
             Ok(below) => of_process(below),
@@ -267,12 +270,49 @@ pub fn regular_file(tid: i32, fd: i32) -> Option<(u64, u64)> {
     metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
 }
 
-fn parent_resolved(path: &Path, known: &Path) -> io::Result<PathBuf> {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if parent == known => Ok(known.join(name)),
-        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
-        _ => Ok(path.to_owned()),
+fn parent_resolved(path: PathBuf, known: &Path) -> io::Result<PathBuf> {
+    if is_directly_below(&path, known) {
+        return Ok(path);
     }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
+        _ => Ok(path),
+    }
+}
+
+/// Whether `path` is that of `directory`, a slash and a name: byte for byte, as most are written. Nothing is resolved to see that.
+fn is_directly_below(path: &Path, directory: &Path) -> bool {
+    let below = path.as_os_str().as_bytes().strip_prefix(directory.as_os_str().as_bytes());
+    below.and_then(|below| below.strip_prefix(b"/")).is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
+}
+
+/// A directory whose entries are to be looked up.
+fn open_directory(path: &str) -> nix::Result<OwnedFd> {
+    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// What the link `fd` in the directory `names` says.
+fn link_in(names: &OwnedFd, fd: i32) -> io::Result<PathBuf> {
+    let name = CString::new(fd.to_string())?;
+    // What does not fit is cut off: a longer one is read again.
+    let mut short = [0; 256];
+    match read_link(names, &name, &mut short)? {
+        length if length < short.len() => Ok(OsStr::from_bytes(&short[..length]).into()),
+        _ => {
+            let mut long = vec![0; PATH_MAX + DELETED.len()];
+            let length = read_link(names, &name, &mut long)?;
+            long.truncate(length);
+            Ok(OsString::from_vec(long).into())
+        }
+    }
+}
+
+/// Reads a link into `text`; how much of it there is.
+fn read_link(directory: &OwnedFd, name: &CStr, text: &mut [u8]) -> io::Result<usize> {
+    let room = text.as_mut_ptr().cast::<libc::c_char>();
+    // SAFETY: the name ends with a zero byte, and the kernel writes at most as much as there is room for.
+    let length = unsafe { libc::readlinkat(directory.as_raw_fd(), name.as_ptr(), room, text.len()) };
+    Ok(usize::try_from(Errno::result(length)?).unwrap_or(0))
 }
 
 fn process_of(tid: i32) -> Option<i32> {

@@ -19,6 +19,23 @@ pub(super) enum Style {
     Warn,
 }
 
+impl Style {
+    /// Appends `text` in this style to `line`.
+    pub(super) fn paint(self, line: &mut String, text: &str, color: Color) {
+        let code = match self {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Good => "1;32",
+            Style::Bad => "1;31",
+            Style::Warn => "1;33",
+        };
+        match color {
+            Color::Always => line.extend(["\u{1b}[", code, "m", text, "\u{1b}[0m"]),
+            Color::Never => line.push_str(text),
+        }
+    }
+}
+
 /// A page of `width` columns.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -39,6 +56,13 @@ impl Page {
     /// One line as it is: never wrapped, so that a command can be copied.
     pub(super) fn line(&mut self, text: &str) {
         self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+
+    /// Lines that `write` appends piece by piece, without a text of their own in between: of pages with very many lines.
+    pub(super) fn compose(&mut self, write: impl FnOnce(&mut String, Color)) {
+        write(&mut self.text, self.color);
+        self.text.truncate(self.text.trim_end_matches(' ').len());
         self.text.push('\n');
     }
 
@@ -90,17 +114,9 @@ impl Page {
     }
 
     pub(super) fn styled(&self, text: &str, style: Style) -> String {
-        let code = match style {
-            Style::Bold => "1",
-            Style::Dim => "2",
-            Style::Good => "1;32",
-            Style::Bad => "1;31",
-            Style::Warn => "1;33",
-        };
-        match self.color {
-            Color::Always => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            Color::Never => text.to_owned(),
-        }
+        let mut styled = String::new();
+        style.paint(&mut styled, text, self.color);
+        styled
     }
 }
 

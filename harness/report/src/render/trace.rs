@@ -4,6 +4,8 @@
 mod durability;
 mod ways;
 
+use std::fmt::Write as _;
+
 use crashtest_model::{Operation, Progress, Trace};
 
 use self::durability::Files;
@@ -15,42 +17,64 @@ use crate::number::thousands;
 /// The longest word for how a call left its file: "name un-synced".
 const STATE_WIDTH: usize = 14;
 
+/// A call, in words.
+struct Row {
+    /// Where they end in the text of all of them.
+    end: usize,
+    /// In characters.
+    width: usize,
+    /// How it left its file.
+    state: &'static str,
+}
+
 /// `trace` for a terminal of `width` columns; `status` says how the program ended. Only calls with long paths may be wider.
 #[must_use]
 pub fn terminal(trace: &Trace, status: &str, width: u16, color: Color) -> String {
     let mut page = Page::new(width, color);
     let mut files = Files::at_start(trace);
     let mut ways = Ways::default();
-    let rows: Vec<(String, &'static str)> = trace
-        .operations
-        .iter()
-        .map(|operation| {
-            ways.observe(operation, &files);
-            (operation.to_string(), files.after(operation))
-        })
-        .collect();
+    // One text for all: there may be very many.
+    let mut texts = String::new();
+    let row = |operation: &Operation| {
+        ways.observe(operation, &files);
+        let begin = texts.len();
+        let _ = write!(texts, "{operation}");
+        Row { end: texts.len(), width: texts[begin..].chars().count(), state: files.after(operation) }
+    };
+    let rows: Vec<Row> = trace.operations.iter().map(row).collect();
     let number = trace.operations.len().to_string().len();
     let process = if trace.processes > 1 { trace.processes.to_string().len() + 3 } else { 0 };
-    let room = page.width.saturating_sub(number + 2 + process + 2 + STATE_WIDTH);
+    let most = page.width.saturating_sub(number + 2 + process + 2 + STATE_WIDTH);
     // One column for all states, no further to the right than the calls need.
-    let column = rows.iter().map(|(text, _)| text.chars().count()).filter(|n| *n <= room).max().unwrap_or(0);
+    let column = rows.iter().map(|row| row.width).filter(|width| *width <= most).max().unwrap_or(0);
+    let room = " ".repeat(column);
     let mut so_far = Progress::default();
-    for (n, (operation, (text, state))) in trace.operations.iter().zip(&rows).enumerate() {
+    let mut begin = 0;
+    for (n, (operation, row)) in trace.operations.iter().zip(&rows).enumerate() {
         told(&mut page, number, so_far, operation.before);
-        let head = format!("{:>number$}  {}", n + 1, process_words(operation, process));
-        let state = match *state {
-            "" => String::new(),
-            durability::DURABLE => page.styled(state, Style::Good),
-            state => page.styled(state, Style::Warn),
-        };
-        if state.is_empty() || text.chars().count() <= column {
-            page.line(&format!("{head}{text:<column$}  {state}"));
-        } else {
-            page.line(&format!("{head}{text}"));
-            page.line(&format!("{:indent$}  {state}", "", indent = head.chars().count() + column));
-        }
+        let style = if row.state == durability::DURABLE { Style::Good } else { Style::Warn };
+        page.compose(|line, color| {
+            let _ = write!(line, "{:>number$}  ", n + 1);
+            if process > 0 {
+                let _ = write!(line, "p{:<room$}", operation.process + 1, room = process - 1);
+            }
+            line.push_str(&texts[begin..row.end]);
+            if row.state.is_empty() {
+                return;
+            }
+            match room.get(row.width..) {
+                Some(rest) => line.push_str(rest),
+                // A long one: the state stands below.
+                None => {
+                    let _ = write!(line, "\n{:indent$}{room}", "", indent = number + 2 + process);
+                }
+            }
+            line.push_str("  ");
+            style.paint(line, row.state, color);
+        });
         told(&mut page, number, operation.before, operation.after);
         so_far = operation.after;
+        begin = row.end;
     }
     told(&mut page, number, so_far, trace.end);
     summary(&mut page, trace, status, &files, &ways.end(&files));
@@ -64,11 +88,6 @@ pub fn json(trace: &Trace) -> String {
     let mut text = serde_json::to_string_pretty(trace).expect("a trace is representable in JSON");
     text.push('\n');
     text
-}
-
-/// "p2 ", as wide as the column of processes; nothing where there is only one.
-fn process_words(operation: &Operation, width: usize) -> String {
-    if width == 0 { String::new() } else { format!("{:<width$}", format!("p{}", operation.process + 1)) }
 }
 
 /// A line for each thing that the program told between two moments.

@@ -74,8 +74,8 @@ impl Ways {
                 self.open.insert(*file, (path.clone(), way));
                 self.lengths.insert(*file, 0);
             }
-            Action::Write { path, file, offset, data, .. } if !data.0.is_empty() => {
-                let end = offset + data.0.len() as u64;
+            Action::Write { path, file, offset, data, .. } if data.length() > 0 => {
+                let end = offset + data.length();
                 let way = match self.lengths.get(file) {
                     Some(length) if offset >= length => Way::Append,
                     Some(_) => Way::InPlace,
@@ -169,13 +169,11 @@ impl Ways {
 
     /// What was renamed into place is safe once its directory is synced, and was not when the next one comes.
     fn settle(&mut self, files: &Files) {
-        for path in std::mem::take(&mut self.renamed) {
-            // The rename itself is not in `files` before the call after it.
-            if files.is_name_dirty(&path) {
-                self.renamed.insert(path);
-            } else {
-                self.tell(&path, Way::RenameSynced);
-            }
+        // The rename itself is not in `files` before the call after it.
+        let settled: Vec<String> = self.renamed.iter().filter(|path| !files.is_name_dirty(path)).cloned().collect();
+        for path in settled {
+            self.renamed.remove(&path);
+            self.tell(&path, Way::RenameSynced);
         }
     }
 

@@ -1,0 +1,169 @@
+//! What a descriptor of a stopped task is open on.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::stat::{fstat, stat};
+use nix::unistd::{Whence, lseek};
+
+/// A descriptor of a stopped task. To be dropped before the task goes on: where it is the same open file, a lock on that is held until
+/// the last of its descriptors is closed.
+#[derive(Debug)]
+pub enum Descriptor {
+    /// The same open file as a descriptor of ours (pidfd_getfd(2), Linux 5.6): it is looked at directly.
+    Same(OwnedFd),
+    /// Looked up in /proc, which is slower: security profiles may forbid the other way and allow ptrace(2).
+    Named {
+        /// The thread whose descriptor it is.
+        tid: i32,
+        /// Its number.
+        fd: i32,
+    },
+}
+
+/// The file that a descriptor is open on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Device and inode: the same file under whatever name.
+    pub inode: (u64, u64),
+    /// Its length in bytes.
+    pub length: u64,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+impl Descriptor {
+    /// Descriptor `fd` of thread `tid`, for which `pidfd` stands.
+    pub(super) fn of(pidfd: Option<&OwnedFd>, tid: i32, fd: i32) -> io::Result<Descriptor> {
+        let Some(pidfd) = pidfd else { return Ok(Descriptor::Named { tid, fd }) };
+        // SAFETY: takes three numbers.
+        match owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) }) {
+            Ok(same) => Ok(Descriptor::Same(same)),
+            Err(Errno::EBADF) => Err(Errno::EBADF.into()),
+            Err(_) => Ok(Descriptor::Named { tid, fd }),
+        }
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// The descriptor is not open.
+    pub fn file(&self) -> io::Result<OpenFile> {
+        let status = match self {
+            Descriptor::Same(same) => fstat(same)?,
+            Descriptor::Named { tid, fd } => stat(format!("/proc/{tid}/fd/{fd}").as_str())?,
+        };
+        Ok(OpenFile {
+            inode: (status.st_dev, status.st_ino),
+            length: status.st_size.cast_unsigned(),
+            directory: status.st_mode & libc::S_IFMT == libc::S_IFDIR,
+            mode: status.st_mode & 0o7777,
+        })
+    }
+
+    /// The offset of the next read or write, in bytes; 0 for what has none.
+    ///
+    /// # Errors
+    /// The descriptor is not open.
+    pub fn offset(&self) -> io::Result<u64> {
+        match self {
+            Descriptor::Same(same) => Ok(lseek(same, 0, Whence::SeekCur).unwrap_or(0).cast_unsigned()),
+            Descriptor::Named { tid, fd } => Ok(told(*tid, *fd, "pos:")?.parse().unwrap_or(0)),
+        }
+    }
+
+    /// The flags that it was opened with, O_CLOEXEC aside.
+    ///
+    /// # Errors
+    /// The descriptor is not open.
+    pub fn flags(&self) -> io::Result<i32> {
+        match self {
+            Descriptor::Same(same) => Ok(fcntl(same, FcntlArg::F_GETFL)?),
+            Descriptor::Named { tid, fd } => {
+                let flags = i32::from_str_radix(&told(*tid, *fd, "flags:")?, 8).unwrap_or(0);
+                Ok(flags & !libc::O_CLOEXEC)
+            }
+        }
+    }
+
+    /// Whether it was opened for writing.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.flags().is_ok_and(|flags| matches!(flags & libc::O_ACCMODE, libc::O_WRONLY | libc::O_RDWR))
+    }
+}
+
+/// A descriptor that stands for thread `tid` of `process`. For one that is not the first of its process, Linux 6.9 is needed: each
+/// thread may have descriptors of its own.
+pub(super) fn pidfd(tid: i32, process: i32) -> Result<OwnedFd, Errno> {
+    let flags = if tid == process { 0 } else { libc::PIDFD_THREAD };
+    // SAFETY: takes two numbers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, tid, flags) })
+}
+
+/// What /proc tells of descriptor `fd` behind `field`, which is in the first lines: one read is enough.
+fn told(tid: i32, fd: i32, field: &str) -> io::Result<String> {
+    let mut info = [0; 128];
+    let length = File::open(format!("/proc/{tid}/fdinfo/{fd}"))?.read(&mut info)?;
+    let info = String::from_utf8_lossy(&info[..length]);
+    Ok(info.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default().trim().to_owned())
+}
+
+/// A descriptor that a system call has returned, close-on-exec.
+fn owned(returned: libc::c_long) -> Result<OwnedFd, Errno> {
+    let fd = Errno::result(returned)? as RawFd;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_the_same_whichever_way_it_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, b"some bytes").unwrap();
+        let mut appends = OpenOptions::new().append(true).open(&path).unwrap();
+        appends.write_all(b", and more").unwrap();
+        let reads = File::open(&path).unwrap();
+        let mut writes = OpenOptions::new().write(true).open(&path).unwrap();
+        writes.write_all(b"SOME").unwrap();
+        let (pipe, _) = nix::unistd::pipe().unwrap();
+        let process = std::process::id().cast_signed();
+        let this = pidfd(process, process).unwrap();
+        for (fd, offset) in [(appends.as_raw_fd(), 20), (reads.as_raw_fd(), 0), (writes.as_raw_fd(), 4)] {
+            let named = Descriptor::of(None, process, fd).unwrap();
+            let same = Descriptor::of(Some(&this), process, fd).unwrap();
+            assert!(matches!((&named, &same), (Descriptor::Named { .. }, Descriptor::Same(_))));
+            assert_eq!(named.file().unwrap(), same.file().unwrap());
+            assert_eq!((same.file().unwrap().length, same.file().unwrap().directory), (20, false));
+            assert_eq!(named.flags().unwrap(), same.flags().unwrap());
+            assert_eq!((named.offset().unwrap(), same.offset().unwrap()), (offset, offset));
+            assert_eq!((named.is_writable(), same.is_writable()), (offset > 0, offset > 0));
+        }
+        let same = Descriptor::of(Some(&this), process, pipe.as_raw_fd()).unwrap();
+        assert_eq!((same.offset().unwrap(), same.is_writable()), (0, false));
+        let of_dir = File::open(dir.path()).unwrap();
+        let same = Descriptor::of(Some(&this), process, of_dir.as_raw_fd()).unwrap();
+        assert!(same.file().unwrap().directory);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_an_error_in_both_ways() {
+        let process = std::process::id().cast_signed();
+        let this = pidfd(process, process).unwrap();
+        assert_eq!(Descriptor::of(Some(&this), process, 9_999).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        let named = Descriptor::of(None, process, 9_999).unwrap();
+        assert!(named.file().is_err() && named.flags().is_err() && named.offset().is_err());
+    }
+}
