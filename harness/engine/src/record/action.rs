@@ -173,10 +173,10 @@ impl Recorder<'_> {
             }
             Request::Map { fd } => {
                 let path = self.descriptor(tracee, fd, false)?;
-                // Read-only now can be made writable later, where the descriptor may write.
-                let writes = tracee.descriptor(fd).is_ok_and(|descriptor| descriptor.is_writable());
                 let (file, _) = self.of_descriptor(tracee, fd)?;
-                if writes { known(Action::Map { path, file }) } else { None }
+                // Read-only now can be made writable later, where the descriptor may write.
+                let flags = tracee.descriptor(fd).and_then(|descriptor| descriptor.flags()).ok()?;
+                if flags & libc::O_ACCMODE == libc::O_RDWR { known(Action::Map { path, file }) } else { None }
             }
             Request::Unmodelled => {
                 self.unmodelled(call.name);
