@@ -139,7 +139,8 @@ fn the_files_that_are_kept_after_a_restart_are_those_of_a_restart_on_the_kept_cr
     for folder in place.kept_failures() {
         let files = |of: &str| {
             let entries = std::fs::read_dir(folder.join(of)).unwrap().map(|entry| entry.unwrap().path());
-            entries.map(|path| (path.file_name().unwrap().to_owned(), std::fs::read(path).unwrap())).collect::<Vec<_>>()
+            let contents = entries.map(|path| (path.file_name().unwrap().to_owned(), std::fs::read(path).unwrap()));
+            contents.collect::<std::collections::BTreeMap<_, _>>()
         };
         // A strict loader refuses what it finds, and leaves it alone.
         assert!(files("after-recovery") == files("crash-state"), "{}", folder.display());

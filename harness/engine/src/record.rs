@@ -114,9 +114,10 @@ impl<'p> Recorder<'p> {
         self.output = Some((output, printed));
     }
 
-    /// Whether close(2) of a descriptor that is open on `open` is done once it is called.
-    fn closes_for_certain(&self, open: &OpenFile) -> bool {
-        self.certain == Some(open.inode.0)
+    /// Whether close(2) of a descriptor that is open on `open` is done once it is called: nobody else can close it meanwhile, and
+    /// no other call can come in between.
+    fn closes_for_certain(&self, tracee: &Tracee, open: &OpenFile) -> bool {
+        tracee.is_alone() && self.certain == Some(open.inode.0)
     }
 
     /// The trace, and whether the orders were carried out.

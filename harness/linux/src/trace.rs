@@ -323,7 +323,7 @@ impl Session<'_> {
     fn entry(&mut self, pid: i32) -> Result<(), Stop> {
         let stop = SyscallStop::entry(pid)?;
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
-        task.tracee.has_run();
+        task.tracee.has_run(self.seen == 1);
         if let Some(again) = task.interrupted.pop_if(|interrupted| interrupted.stop == stop) {
             return self.go_in(pid, again);
         }
@@ -359,7 +359,7 @@ impl Session<'_> {
     fn exit(&mut self, pid: i32) -> Result<(), Stop> {
         let Some(back) = SyscallReturn::of(pid)? else { return self.go_on(pid, 0) };
         let Some(task) = self.tasks.get_mut(&pid) else { return resume(pid, 0) };
-        task.tracee.has_run();
+        task.tracee.has_run(self.seen == 1);
         let Some(inside) = task.inside.take() else {
             // This is rt_sigreturn(2), with which a handler ends. Behind the interrupted call: it has failed. Else it is made again.
             return match task.interrupted.pop_if(|interrupted| interrupted.stop.place == back.place) {

@@ -1,8 +1,8 @@
 //! A trace: what a program did to its files, call by call, with the promises it had made in between.
 //!
 //! Only calls under the state directory are recorded, and only those that can change what a restart finds, or make it durable.
-//! Paths are relative to the state directory. The data of every write is in it, so that each state that a crash can leave follows
-//! from the trace and the files at its start alone.
+//! Paths are relative to the state directory. Unless only lengths were kept, the data of every write is in it, so that each state that a
+//! crash can leave follows from the trace and the files at its start alone.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

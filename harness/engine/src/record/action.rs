@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
-use crashtest_linux::trace::{Descriptor, FileCall, Request, Target, Tracee};
+use crashtest_linux::trace::{Descriptor, FileCall, OpenFile, Request, Target, Tracee};
 use crashtest_model::{Action, Data, Durable, FileId};
 
 use super::Recorder;
@@ -47,6 +47,21 @@ pub(super) enum Place {
     Pointer(u64),
     /// Over everything.
     Whole,
+}
+
+impl Place {
+    /// The offset at which `written` bytes have just been written to `open`.
+    fn offset(&self, tracee: &Tracee, descriptor: &Descriptor, open: &OpenFile, written: u64) -> io::Result<u64> {
+        let end = match self {
+            Place::Offset => descriptor.offset()?,
+            // Linux appends all the same: pwrite(2), BUGS.
+            Place::At(_) if descriptor.flags()? & libc::O_APPEND != 0 => open.length,
+            Place::At(offset) => return Ok(*offset),
+            Place::Pointer(address) => tracee.number(*address)?.unwrap_or(0),
+            Place::Whole => 0,
+        };
+        Ok(end.saturating_sub(written))
+    }
 }
 
 impl Recorder<'_> {
@@ -168,7 +183,8 @@ impl Recorder<'_> {
                 let path = self.descriptor(tracee, fd, false)?;
                 let open = tracee.descriptor(fd).ok().filter(Descriptor::is_writable)?.file().ok()?;
                 let file = self.id_of(open.inode);
-                let unfinished = if self.closes_for_certain(&open) { Unfinished::Certain } else { Unfinished::Known };
+                let unfinished =
+                    if self.closes_for_certain(tracee, &open) { Unfinished::Certain } else { Unfinished::Known };
                 Some((Action::Close { path, file }, unfinished))
             }
             Request::Map { fd } => {
@@ -231,18 +247,9 @@ impl Recorder<'_> {
             (Unfinished::Write { fd, at, .. }, Action::Write { file, offset, data, requested, .. }) => {
                 let Ok(descriptor) = tracee.descriptor(*fd) else { return };
                 let Ok(open) = descriptor.file() else { return };
+                let Ok(place) = at.offset(tracee, &descriptor, &open, result) else { return };
                 *file = self.id_of(open.inode);
-                let appends = || descriptor.flags().is_ok_and(|flags| flags & libc::O_APPEND != 0);
-                *offset = match at {
-                    Place::Offset => descriptor.offset().unwrap_or(0).saturating_sub(result),
-                    // Linux appends all the same: pwrite(2), BUGS.
-                    Place::At(_) if appends() => open.length.saturating_sub(result),
-                    Place::At(offset) => *offset,
-                    Place::Pointer(address) => {
-                        tracee.number(*address).ok().flatten().unwrap_or(0).saturating_sub(result)
-                    }
-                    Place::Whole => 0,
-                };
+                *offset = place;
                 let length = if matches!(at, Place::Whole) { open.length } else { result };
                 if !matches!(call.request, Request::Write { .. }) {
                     // Programs ask for as much as there may be: that is no measure of anything.

@@ -73,7 +73,7 @@ impl Descriptor {
     pub fn offset(&self) -> io::Result<u64> {
         match self {
             Descriptor::Same(same) => Ok(lseek(same, 0, Whence::SeekCur).unwrap_or(0).cast_unsigned()),
-            Descriptor::Named { tid, fd } => Ok(told(*tid, *fd, "pos:")?.parse().unwrap_or(0)),
+            Descriptor::Named { tid, fd } => told(*tid, *fd, "pos:")?.parse().map_err(io::Error::other),
         }
     }
 
@@ -85,7 +85,7 @@ impl Descriptor {
         match self {
             Descriptor::Same(same) => Ok(fcntl(same, FcntlArg::F_GETFL)?),
             Descriptor::Named { tid, fd } => {
-                let flags = i32::from_str_radix(&told(*tid, *fd, "flags:")?, 8).unwrap_or(0);
+                let flags = i32::from_str_radix(&told(*tid, *fd, "flags:")?, 8).map_err(io::Error::other)?;
                 Ok(flags & !libc::O_CLOEXEC)
             }
         }
@@ -98,12 +98,10 @@ impl Descriptor {
     }
 }
 
-/// A descriptor that stands for thread `tid` of `process`. For one that is not the first of its process, Linux 6.9 is needed: each
-/// thread may have descriptors of its own.
-pub(super) fn pidfd(tid: i32, process: i32) -> Result<OwnedFd, Errno> {
-    let flags = if tid == process { 0 } else { libc::PIDFD_THREAD };
+/// A descriptor that stands for `process`.
+pub(super) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: takes two numbers.
-    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, tid, flags) })
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })
 }
 
 /// What /proc tells of descriptor `fd` behind `field`, which is in the first lines: one read is enough.
@@ -140,7 +138,7 @@ mod tests {
         writes.write_all(b"SOME").unwrap();
         let (pipe, _) = nix::unistd::pipe().unwrap();
         let process = std::process::id().cast_signed();
-        let this = pidfd(process, process).unwrap();
+        let this = pidfd(process).unwrap();
         for (fd, offset) in [(appends.as_raw_fd(), 20), (reads.as_raw_fd(), 0), (writes.as_raw_fd(), 4)] {
             let named = Descriptor::of(None, process, fd).unwrap();
             let same = Descriptor::of(Some(&this), process, fd).unwrap();
@@ -161,7 +159,7 @@ mod tests {
     #[test]
     fn a_descriptor_that_is_not_open_is_an_error_in_both_ways() {
         let process = std::process::id().cast_signed();
-        let this = pidfd(process, process).unwrap();
+        let this = pidfd(process).unwrap();
         assert_eq!(Descriptor::of(Some(&this), process, 9_999).unwrap_err().raw_os_error(), Some(libc::EBADF));
         let named = Descriptor::of(None, process, 9_999).unwrap();
         assert!(named.file().is_err() && named.flags().is_err() && named.offset().is_err());

@@ -33,9 +33,12 @@ const NO_PAGE: u64 = u64::MAX;
 pub struct Tracee {
     tid: i32,
     process: i32,
-    /// Its descriptors' names, /proc/TID/fd, once one was asked for; `None` where it cannot be opened.
+    /// Whether it is all there is of the program, now and before: nothing changes while it is stopped.
+    alone: bool,
+    /// Its descriptors' names, /proc/TID/fd, once one was asked for; `None` where it cannot be opened. Of one that is alone only: of
+    /// very many tasks it would be more descriptors than we may have.
     names: OnceCell<Option<OwnedFd>>,
-    /// Its pidfd, likewise.
+    /// Its pidfd, likewise. For others, a look at an offset may wait for their read(2), which may wait for one that is stopped.
     pidfd: OnceCell<Option<OwnedFd>>,
     /// A page of its memory, as long as it is stopped: where it starts, and its bytes.
     page: RefCell<(u64, Vec<u8>)>,
@@ -62,7 +65,7 @@ impl Tracee {
     /// The thread `tid` of a process that is known.
     pub(super) fn of_process(tid: i32, process: i32) -> Tracee {
         let page = RefCell::new((NO_PAGE, Vec::new()));
-        Tracee { tid, process, names: OnceCell::new(), pidfd: OnceCell::new(), page }
+        Tracee { tid, process, alone: false, names: OnceCell::new(), pidfd: OnceCell::new(), page }
     }
 
     /// The thread.
@@ -132,9 +135,16 @@ impl Tracee {
         Err(io::ErrorKind::InvalidFilename.into())
     }
 
-    /// The task was somewhere else since it was looked at last.
-    pub(super) fn has_run(&mut self) {
+    /// The task was somewhere else since it was looked at last; `alone` says whether it still is all there is of the program.
+    pub(super) fn has_run(&mut self, alone: bool) {
         self.page.get_mut().0 = NO_PAGE;
+        self.alone = alone;
+    }
+
+    /// Whether the program has not had another task so far.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// The first `limit` of the bytes that a call writes.
@@ -209,7 +219,8 @@ impl Tracee {
     /// # Errors
     /// It is not open.
     pub fn name_of(&self, fd: i32) -> io::Result<PathBuf> {
-        match self.names.get_or_init(|| open_directory(&format!("/proc/{}/fd", self.tid)).ok()) {
+        let names = || open_directory(&format!("/proc/{}/fd", self.tid)).ok();
+        match self.alone.then(|| self.names.get_or_init(names).as_ref()).flatten() {
             Some(names) => link_in(names, fd),
             None => fs::read_link(format!("/proc/{}/fd/{fd}", self.tid)),
         }
@@ -220,8 +231,8 @@ impl Tracee {
     /// # Errors
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
-        let pidfd = self.pidfd.get_or_init(|| descriptor::pidfd(self.tid, self.process).ok());
-        Descriptor::of(pidfd.as_ref(), self.tid, fd)
+        let pidfd = || descriptor::pidfd(self.process).ok();
+        Descriptor::of(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
     }
 
     /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
@@ -251,7 +262,7 @@ impl Tracee {
 impl Tracee {
     /// /proc/self is somebody else where we look at it.
     fn own_proc(&self, path: PathBuf) -> PathBuf {
-        if !path.as_os_str().as_bytes().starts_with(b"/proc/") {
+        if !path.starts_with("/proc") {
             return path;
         }
         let of_process = |below: &Path| Path::new("/proc").join(self.process.to_string()).join(below);

@@ -149,7 +149,7 @@ impl Strategy for Undecided {
         content(&mut bytes)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
         let mut file = place.fs.create(path)?;
-        for piece in bytes.chunks(1_000 + now as usize % 11_000) {
+        for piece in bytes.chunks(3_000 + now as usize % 6_000) {
             file.write_all(piece)?;
         }
         file.close()
