@@ -5,10 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
+use seccompiler::{BpfProgram, sock_filter};
 use syscalls::Sysno;
 
 /// Calls that always stop.
@@ -100,28 +97,83 @@ pub fn traced_calls() -> Vec<&'static str> {
 }
 
 /// The filter: compiled once, as a sweep starts thousands of programs under it.
-pub(super) fn program() -> Result<&'static BpfProgram, BackendError> {
+pub(super) fn program() -> &'static BpfProgram {
     static PROGRAM: OnceLock<BpfProgram> = OnceLock::new();
-    match PROGRAM.get() {
-        Some(program) => Ok(program),
-        None => compile().map(|program| PROGRAM.get_or_init(|| program)),
-    }
+    PROGRAM.get_or_init(compile)
 }
 
-fn compile() -> Result<BpfProgram, BackendError> {
-    let number = |name: &str| name.parse::<Sysno>().ok().map(|call| i64::from(call.id()));
-    let always = ALWAYS.iter().filter_map(|name| Some((number(name)?, Vec::new())));
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = always.collect();
-    for (name, conditions) in SOMETIMES {
-        let Some(number) = number(name) else { continue };
-        let conditions = conditions.iter().map(|(argument, mask, value)| {
-            let masked = SeccompCmpOp::MaskedEq(*mask);
-            SeccompRule::new(vec![SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, masked, *value)?])
-        });
-        rules.insert(number, conditions.collect::<Result<_, _>>()?);
-    }
-    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Trace(0), arch)?.try_into()
+/// The filter as a binary search for the number: the kernel runs it once for each number there is whenever a program starts under it.
+fn compile() -> BpfProgram {
+    let number = |name: &str| name.parse::<Sysno>().ok().map(|call| call.id() as u32);
+    let always = ALWAYS.iter().filter_map(|name| Some((number(name)?, vec![ret(libc::SECCOMP_RET_TRACE)])));
+    let sometimes = SOMETIMES.iter().filter_map(|(name, conditions)| {
+        let mut block: Vec<sock_filter> = conditions.iter().flat_map(|condition| trap_if(*condition)).collect();
+        block.push(ret(libc::SECCOMP_RET_ALLOW));
+        Some((number(name)?, block))
+    });
+    let calls: BTreeMap<u32, Vec<sock_filter>> = always.chain(sometimes).collect();
+    let calls: Vec<(u32, Vec<sock_filter>)> = calls.into_iter().collect();
+    let mut program = vec![load(ARCH), jump_if_equal(NATIVE, 1, 0), ret(libc::SECCOMP_RET_KILL_PROCESS), load(NUMBER)];
+    program.extend(search(&calls));
+    program
+}
+
+/// Looks a number that is loaded up among `calls`, which are in order.
+fn search(calls: &[(u32, Vec<sock_filter>)]) -> Vec<sock_filter> {
+    let (left, right) = match calls {
+        [] => return vec![ret(libc::SECCOMP_RET_ALLOW)],
+        [(number, block)] => {
+            let head = [jump_if_equal(*number, 1, 0), ret(libc::SECCOMP_RET_ALLOW)];
+            return [&head, &block[..]].concat();
+        }
+        more => more.split_at(more.len() / 2),
+    };
+    let (smaller, others) = (search(left), search(right));
+    // A conditional jump reaches 255 instructions, an unconditional one all of them.
+    let head = [jump_if_at_least(right[0].0, 0, 1), jump(smaller.len() as u32)];
+    [&head, &smaller[..], &others[..]].concat()
+}
+
+/// Traps the call if an argument is as `(argument, mask, value)` says; goes on behind this if not.
+fn trap_if((argument, mask, value): Condition) -> [sock_filter; 4] {
+    // The lower half of a 64-bit argument, on little-endian machines.
+    let low = ARGUMENTS + 8 * u32::from(argument);
+    [load(low), and(mask as u32), jump_if_equal(value as u32, 0, 1), ret(libc::SECCOMP_RET_TRACE)]
+}
+
+/// Where struct seccomp_data has the number of the call, the architecture and the arguments, in bytes.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64 (include/uapi/linux/audit.h): 64 bits, little-endian, the machine's number.
+#[cfg(target_arch = "x86_64")]
+const NATIVE: u32 = 0xC000_003E;
+#[cfg(target_arch = "aarch64")]
+const NATIVE: u32 = 0xC000_00B7;
+
+fn load(offset: u32) -> sock_filter {
+    sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: offset }
+}
+
+fn and(mask: u32) -> sock_filter {
+    sock_filter { code: (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, jt: 0, jf: 0, k: mask }
+}
+
+fn jump_if_equal(value: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt, jf, k: value }
+}
+
+fn jump_if_at_least(value: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { code: (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16, jt, jf, k: value }
+}
+
+fn jump(over: u32) -> sock_filter {
+    sock_filter { code: (libc::BPF_JMP | libc::BPF_JA) as u16, jt: 0, jf: 0, k: over }
+}
+
+fn ret(action: u32) -> sock_filter {
+    sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: action }
 }
 
 #[cfg(test)]
@@ -130,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_filter_compiles_and_every_name_is_a_system_call_somewhere() {
-        assert!(program().unwrap().len() > 50);
+        assert!(program().len() > 50);
         for name in traced_calls() {
             let known =
                 name.parse::<syscalls::x86_64::Sysno>().is_ok() || name.parse::<syscalls::aarch64::Sysno>().is_ok();
@@ -147,5 +199,55 @@ mod tests {
             "unlink",
         ];
         assert_eq!(old.into_iter().filter(|name| !replaced.contains(name)).collect::<Vec<_>>(), [""; 0]);
+    }
+
+    /// What the kernel does with a call.
+    fn run(number: u32, arch: u32, args: [u64; 6]) -> u32 {
+        let word = |offset: u32| match offset {
+            NUMBER => number,
+            ARCH => arch,
+            _ => args[(offset - ARGUMENTS) as usize / 8] as u32,
+        };
+        let (mut at, mut loaded, mut steps) = (0, 0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program()[at];
+            (at, steps) = (at + 1, steps + 1);
+            assert!(steps < 40, "a long way to {number}");
+            match u32::from(code) {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => loaded = word(k),
+                code if code == libc::BPF_ALU | libc::BPF_AND | libc::BPF_K => loaded &= k,
+                code if code == libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K => {
+                    at += usize::from(if loaded == k { jt } else { jf });
+                }
+                code if code == libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K => {
+                    at += usize::from(if loaded >= k { jt } else { jf });
+                }
+                code if code == libc::BPF_JMP | libc::BPF_JA => at += k as usize,
+                code if code == libc::BPF_RET | libc::BPF_K => return k,
+                other => panic!("no such instruction: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_call_that_is_named_is_trapped_and_no_other_one() {
+        let number = |name: &str| name.parse::<Sysno>().ok().map(|call| call.id() as u32);
+        let always: Vec<u32> = ALWAYS.iter().filter_map(|name| number(name)).collect();
+        let sometimes: Vec<(u32, &[Condition])> =
+            SOMETIMES.iter().filter_map(|(name, conditions)| Some((number(name)?, *conditions))).collect();
+        let arguments = [0, 1, 2, 0x21, libc::O_CREAT as u64, libc::O_TRUNC as u64, 0x4004_9409, 0x4020_940D, u64::MAX];
+        for call in 0..1_000 {
+            for value in arguments {
+                let args = [value; 6];
+                let holds = |conditions: &[Condition]| {
+                    conditions.iter().any(|(n, mask, wanted)| args[usize::from(*n)] as u32 & *mask as u32 == *wanted as u32)
+                };
+                let named = always.contains(&call)
+                    || sometimes.iter().any(|(number, conditions)| *number == call && holds(conditions));
+                let wanted = if named { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
+                assert_eq!(run(call, NATIVE, args), wanted, "call {call} with {value:#x}");
+            }
+            assert_eq!(run(call, NATIVE ^ 1, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+        }
     }
 }

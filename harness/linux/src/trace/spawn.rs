@@ -24,7 +24,7 @@ pub(super) struct Spawned {
 pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
     let (waits, gate) = pipe()?;
     let (complaint, complains) = pipe()?;
-    let filter = filter::program().map_err(io::Error::other)?;
+    let filter = filter::program();
     let (mut waits, mut complains) = (std::fs::File::from(waits), std::fs::File::from(complains));
     let (gate, complaint) = (std::fs::File::from(gate), std::fs::File::from(complaint));
     let child = fork_child(|| {
