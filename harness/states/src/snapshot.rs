@@ -46,6 +46,12 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// What has this path.
+    #[must_use]
+    pub fn entry(&self, path: &Path) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
     /// The content of the file `name`; `None` if it is no file or not there.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {

@@ -240,7 +240,9 @@ mod tests {
             for value in arguments {
                 let args = [value; 6];
                 let holds = |conditions: &[Condition]| {
-                    conditions.iter().any(|(n, mask, wanted)| args[usize::from(*n)] as u32 & *mask as u32 == *wanted as u32)
+                    conditions
+                        .iter()
+                        .any(|(n, mask, wanted)| args[usize::from(*n)] as u32 & *mask as u32 == *wanted as u32)
                 };
                 let named = always.contains(&call)
                     || sometimes.iter().any(|(number, conditions)| *number == call && holds(conditions));
