@@ -130,6 +130,78 @@ threads = [threading.Thread(target=work, args=(name,)) for name in ['one', 'two'
 }
 
 #[test]
+fn of_two_threads_that_close_a_descriptor_one_has_closed_it() {
+    if !python() {
+        return;
+    }
+    let place = Place::new();
+    let script = r"
+import os, threading
+os.chdir(os.environ['CRASHTEST_DIR'])
+together = threading.Barrier(2)
+def work(opens):
+    global shared
+    for n in range(300):
+        if opens:
+            shared = os.open('f', os.O_WRONLY | os.O_CREAT)
+        together.wait()
+        try: os.close(shared)
+        except OSError: pass
+        together.wait()
+threads = [threading.Thread(target=work, args=(opens,)) for opens in [True, False]]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+";
+    let (trace, _) = traced(&place, &["python3", "-c", script]);
+    let done = |what: &str| {
+        let operations = trace["operations"].as_array().unwrap().iter();
+        operations
+            .filter(|of| of["action"]["does"] == what && of["action"]["path"] == "f" && of["errno"].is_null())
+            .count()
+    };
+    assert_eq!((done("open"), done("close")), (300, 300));
+}
+
+#[test]
+fn files_are_listed_by_their_names_however_long_and_whichever_way_they_are_named() {
+    if !python() {
+        return;
+    }
+    let place = Place::new();
+    let script = r"
+import os
+os.chdir(os.environ['CRASHTEST_DIR'])
+deep = '/'.join(letter * 150 for letter in 'def')
+os.makedirs(deep)
+for name in [deep + '/file', '/proc/self/cwd/one', '//proc/./self/cwd/two', deep + '/../../../three']:
+    with open(name, 'w') as file:
+        file.write(name)
+";
+    let (trace, _) = traced(&place, &["python3", "-c", script]);
+    let writes = writes(&trace);
+    let deep = ["d", "e", "f"].map(|letter| letter.repeat(150)).join("/") + "/file";
+    assert_eq!(writes.keys().collect::<Vec<_>>(), [&deep, "one", "three", "two"]);
+    for (name, written) in &writes {
+        assert_same_as_written(&place, name, written);
+    }
+    let opens = trace["operations"].as_array().unwrap().iter().filter(|of| of["action"]["does"] == "open");
+    let opened: Vec<&str> = opens.map(|of| of["action"]["path"].as_str().unwrap()).collect();
+    assert_eq!(opened, [&deep, "one", "two", "three"]);
+}
+
+#[test]
+fn lines_of_a_program_that_writes_more_than_there_is_memory_are_shown() {
+    let place = Place::new();
+    // As much address space as the program and we need, and less than it writes.
+    let limited = "ulimit -v 150000; exec \"$CRASHTEST\" trace -- dd if=/dev/zero of=f bs=1M count=200";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited]).env("CRASHTEST", env!("CARGO_BIN_EXE_crashtest")).current_dir(place.path());
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("1048576 bytes at 208666624") && ran.out.contains("exit status 0"), "{}", ran.out);
+}
+
+#[test]
 fn a_program_under_signals_that_starts_programs_is_listed_without_a_gap() {
     if !python() {
         return;

@@ -189,10 +189,11 @@ impl Recorder<'_> {
             }
             Request::Map { fd } => {
                 let path = self.descriptor(tracee, fd, false)?;
-                let (file, _) = self.of_descriptor(tracee, fd)?;
+                let descriptor = tracee.descriptor(fd).ok()?;
+                let file = self.id_of(descriptor.file().ok()?.inode);
                 // Read-only now can be made writable later, where the descriptor may write.
-                let flags = tracee.descriptor(fd).and_then(|descriptor| descriptor.flags()).ok()?;
-                if flags & libc::O_ACCMODE == libc::O_RDWR { known(Action::Map { path, file }) } else { None }
+                let writes = descriptor.flags().ok()? & libc::O_ACCMODE == libc::O_RDWR;
+                writes.then_some((Action::Map { path, file }, Unfinished::Known))
             }
             Request::Unmodelled => {
                 self.unmodelled(call.name);
