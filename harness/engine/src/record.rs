@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crashtest_linux::mounts;
-use crashtest_linux::trace::{self, Bytes, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::trace::{Bytes, Descriptor, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
     Action, At, CallFailure, CallIndex, CrashPoint, FileId, Injection, Lasting, Operation, Progress, Trace,
 };
@@ -211,7 +211,8 @@ impl<'p> Recorder<'p> {
         });
         // Hardly ever is there another: nothing is looked up before.
         writing.any(|(other, its)| {
-            trace::regular_file(tid, *fd).is_some_and(|file| trace::regular_file(other, its) == Some(file))
+            let regular = |tid, fd| Descriptor::Named { tid, fd }.file().ok().filter(|open| open.regular);
+            regular(tid, *fd).is_some_and(|open| regular(other, its).is_some_and(|its| its.inode == open.inode))
         })
     }
 

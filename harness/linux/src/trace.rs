@@ -37,7 +37,7 @@ pub use calls::{At, Bytes, FileCall, Request, Target};
 pub use descriptor::{Descriptor, OpenFile};
 pub use filter::traced_calls;
 pub use probe::probe;
-pub use tracee::{Tracee, regular_file};
+pub use tracee::Tracee;
 
 use crate::pinned::Pinned;
 use crate::process::{Exit, ForkError};

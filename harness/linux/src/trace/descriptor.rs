@@ -33,6 +33,8 @@ pub struct OpenFile {
     pub length: u64,
     /// Whether it is a directory.
     pub directory: bool,
+    /// Whether it is a regular file.
+    pub regular: bool,
     /// Its permissions.
     pub mode: u32,
 }
@@ -62,6 +64,7 @@ impl Descriptor {
             inode: (status.st_dev, status.st_ino),
             length: status.st_size.cast_unsigned(),
             directory: status.st_mode & libc::S_IFMT == libc::S_IFDIR,
+            regular: status.st_mode & libc::S_IFMT == libc::S_IFREG,
             mode: status.st_mode & 0o7777,
         })
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -271,14 +271,6 @@ impl Tracee {
             Err(_) => path,
         }
     }
-}
-
-/// Device and inode of the regular file that descriptor `fd` of thread `tid` is open on; `None` if it is open on nothing, or something
-/// else.
-#[must_use]
-pub fn regular_file(tid: i32, fd: i32) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
-    metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
 }
 
 fn parent_resolved(path: PathBuf, known: &Path) -> io::Result<PathBuf> {
