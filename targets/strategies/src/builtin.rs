@@ -11,6 +11,7 @@ use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
 use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
+use crate::systems::path_storage;
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::counter::Counter;
@@ -29,7 +30,7 @@ pub struct Builtin;
 /// A document strategy's name, what is said of it, and how it is made.
 pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
-const STRATEGIES: [Entry; 12] = [
+const STRATEGIES: [Entry; 13] = [
     (direct::NAME, direct::info, || Box::new(direct::Direct)),
     (delete_then_write::NAME, delete_then_write::info, || Box::new(delete_then_write::DeleteThenWrite)),
     (in_place::NAME, in_place::info, || Box::new(in_place::InPlace)),
@@ -42,6 +43,7 @@ const STRATEGIES: [Entry; 12] = [
     (backup::NAME, backup::info, || Box::new(Backup(BackupLoader::FallsBack))),
     (backup::RESTORE, backup::info_restore, || Box::new(Backup(BackupLoader::Restores))),
     (backup::IGNORED, backup::info_ignored, || Box::new(Backup(BackupLoader::Ignores))),
+    (path_storage::NAME, path_storage::info, || Box::new(path_storage::Stored)),
 ];
 
 /// A log strategy's name, what is said of it, and how its log is kept.

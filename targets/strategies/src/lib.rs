@@ -9,9 +9,11 @@ mod log;
 mod planted;
 mod recipe;
 mod strategies;
+mod systems;
 mod workloads;
 
 pub use builtin::Builtin;
 pub use recipe::recipe_words;
+pub use systems::path_storage::{PathStorage, Refusal, StorageCorruption, StorageError};
 pub use workloads::fills::{Drift, Fill, FillAuditLog, Side, Symbol, reconcile};
 pub use workloads::signals::SignalTracker;

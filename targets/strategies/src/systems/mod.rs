@@ -1,0 +1,3 @@
+//! Whole systems as their authors describe them: protections, what is built on them, and the variants without each protection.
+
+pub(crate) mod path_storage;
