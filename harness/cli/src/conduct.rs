@@ -86,9 +86,13 @@ pub(crate) fn look_up(
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         nearest::unknown("workload", workload, &names)
     })?;
-    if !work.shapes.contains(&found.shape) {
+    let own = registry.own_workload(strategy);
+    if !work.shapes.contains(&found.shape) || own.is_some_and(|own| own != workload) {
         let fitting = workloads.iter().filter(|info| info.shapes.contains(&found.shape));
-        let names: Vec<&str> = fitting.map(|info| info.name.as_str()).collect();
+        let names: Vec<&str> = match own {
+            Some(own) => vec![own],
+            None => fitting.map(|info| info.name.as_str()).collect(),
+        };
         let why = format!("{strategy} persists a {}, and {workload} cannot be persisted as one", found.shape);
         return Err(Problem::usage(why).hint(Some(format!("{strategy} goes with {}", names.join(", ")))));
     }

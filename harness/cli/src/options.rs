@@ -5,17 +5,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
+use crashtest_strategies::Builtin;
 
 use crate::values;
+
+/// What is persisted where nobody says what.
+pub(crate) const DEFAULT_WORKLOAD: &str = "fills";
 
 /// What is persisted, and where.
 #[derive(Debug, Args)]
 pub(crate) struct StateOptions {
-    /// What state is persisted: see `crashtest list workloads`
-    #[arg(long, value_name = "NAME", default_value = "fills", help_heading = "What")]
-    pub workload: String,
+    /// What state is persisted: see `crashtest list workloads` [default: fills; a system has its own]
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    pub workload: Option<String>,
     /// Bound on the encoded state: 1 KiB to 64 MiB. States below 16 KiB may be saved in one write, which hides tears: what must show of
     /// a strategy then does not
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = values::size, help_heading = "What")]
@@ -110,6 +115,11 @@ impl LoaderArg {
     }
 }
 
+/// The workload that `strategy` is tested with, where `named` may have been asked for.
+pub(crate) fn workload_of(strategy: &str, named: Option<&str>) -> String {
+    named.or_else(|| Builtin.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
+}
+
 /// The plan to break `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
 pub(crate) fn plan(
     strategy: &str,
@@ -126,7 +136,7 @@ pub(crate) fn plan(
     Plan {
         target: TargetSpec {
             strategy: strategy.to_owned(),
-            workload: state.workload.clone(),
+            workload: workload_of(strategy, state.workload.as_deref()),
             loader,
             state_size: state.state_size,
             idle_us: values::micros(state.idle),

@@ -16,8 +16,9 @@ fn fast() -> &'static str {
     if std::path::Path::new("/dev/shm").is_dir() { "--dir /dev/shm" } else { "" }
 }
 
+/// Those that make the same calls in every run: one with a thread in the background does not.
 fn strategies() -> impl Iterator<Item = StrategyInfo> {
-    Builtin.strategies().into_iter().filter(|info| !info.planted)
+    Builtin.strategies().into_iter().filter(|info| !info.planted && info.name != "persistent-map")
 }
 
 fn rows(summary: &Value) -> impl Iterator<Item = &Value> {

@@ -4,22 +4,22 @@
 //! memory that outlives it. *Not verified*: that content of equal digest (64 bits) is equal.
 
 use crashtest_kit::{Found, Generations, OpenedAs};
-use crashtest_model::{Consequences, Generation, Observed, Promise, RawFile, RawState, Verdict};
+use crashtest_model::{Consequences, Digest, Generation, Observed, PartOf, Promise, RawFile, RawState, Verdict};
 
 /// Generations past the begun one that a recovered content is compared with, to tell "from the future" from "never made".
 const FUTURE: u64 = 2;
 
 /// Which generation a recovered content is, by its digest: first those that it should be, then every earlier one, then the next.
 pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, promise: Promise) -> Observed {
-    let (sequence, digest, missing) = match opened {
+    let (sequence, digest, missing, parts) = match opened {
         OpenedAs::Fresh => return Observed::Fresh,
         OpenedAs::Refused { why } => return Observed::Refused { why: why.clone() },
-        OpenedAs::State { sequence, digest, missing } => (*sequence, *digest, missing.clone()),
+        OpenedAs::State { sequence, digest, missing, parts } => (*sequence, *digest, missing.clone(), parts),
     };
     if !missing.is_empty() {
         // A log with holes says itself where it ends and what is not there; it is believed when the rest is what was issued.
         let genuine = sequence <= promise.begun && generations.digest_without(sequence, &missing) == Some(digest);
-        return Observed::State { generation: genuine.then_some(sequence), digest, missing };
+        return Observed::State { generation: genuine.then_some(sequence), digest, missing, mixed: Vec::new() };
     }
     let (acked, begun) = (promise.acked.0, promise.begun.0);
     let generation = (acked..=begun)
@@ -27,7 +27,27 @@ pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, pro
         .chain(begun + 1..=begun + FUTURE)
         .map(Generation)
         .find(|generation| generations.digest(*generation) == digest);
-    Observed::State { generation, digest, missing }
+    let mixed = if generation.is_none() { mixed(parts, generations, promise) } else { Vec::new() };
+    let generation = generation.or_else(|| mixed.iter().map(|part| part.generation).min());
+    Observed::State { generation, digest, missing, mixed }
+}
+
+/// The last save, of those that were begun, that left each of the parts as it is; none where one of them is no save's.
+fn mixed(parts: &[Digest], generations: &mut dyn Generations, promise: Promise) -> Vec<PartOf> {
+    let names = generations.parts();
+    let of_part = |(n, (part, digest)): (usize, (String, &Digest))| {
+        let mut begun = (0..=promise.begun.0).rev().map(Generation);
+        let generation = begun.find(|generation| generations.part_digest(n, *generation) == Some(*digest))?;
+        Some(PartOf { part, generation })
+    };
+    let found: Option<Vec<PartOf>> = names.into_iter().zip(parts).enumerate().map(of_part).collect();
+    found.unwrap_or_default()
+}
+
+/// "active_positions of save 8, pending_orders of save 7".
+fn parts_words(mixed: &[PartOf]) -> String {
+    let words = |part: &PartOf| format!("{} of save {}", part.part, part.generation);
+    mixed.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
 /// The verdict on a recovery that gave `observed`, and one sentence that says why.
@@ -38,6 +58,12 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         Observed::State { generation: Some(found), missing, .. } if !missing.is_empty() => {
             let holes = missing.iter().map(Generation::to_string).collect::<Vec<_>>().join(", ");
             (Verdict::LostAck, format!("came back up to save {found}, but without save {holes}"))
+        }
+        Observed::State { generation: Some(found), mixed, .. } if !mixed.is_empty() && *found < acked => {
+            (Verdict::LostAck, format!("save {acked} was acknowledged, came back with {}", parts_words(mixed)))
+        }
+        Observed::State { mixed, .. } if !mixed.is_empty() => {
+            (Verdict::BrokenInvariant, format!("came back with {}: no save left these together", parts_words(mixed)))
         }
         Observed::State { generation: Some(found), .. } if (acked..=begun).contains(found) => {
             (Verdict::Intact, format!("came back with save {found}"))
@@ -99,7 +125,7 @@ mod tests {
     }
 
     fn state(generation: Option<u64>) -> Observed {
-        Observed::State { generation: generation.map(Generation), digest: Digest(1), missing: vec![] }
+        Observed::State { generation: generation.map(Generation), digest: Digest(1), missing: vec![], mixed: vec![] }
     }
 
     fn verdict(promise: Promise, observed: &Observed, raw_state: RawState) -> Verdict {

@@ -136,7 +136,7 @@ impl Sweep<'_, '_> {
                 let script = Script::Install;
                 return Ok(recording::Start { files, stream, names, before: promise, after: promise, script });
             }
-            (Start::Again, Shape::Document) => SAVES_OF_A_DOCUMENT,
+            (Start::Again, Shape::Document | Shape::System) => SAVES_OF_A_DOCUMENT,
             (Start::Again, Shape::Log) => SAVES_OF_A_LOG,
         };
         recording::Start::installed(self.bench, stream, Script::SaveThenStop(saves))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crashtest_model::{Activity, Call, CallMark, Digest, Generation, Moment, Phase};
 
+use crate::opened::{self, Opened, OpenedAs};
 use crate::{Recovered, Refused};
 
 /// The words that a board takes: under 4 KiB.
@@ -61,36 +62,6 @@ pub struct Failure {
     pub why: String,
     /// The system's error number; 0 for another kind of error.
     pub errno: i32,
-}
-
-/// What recovery reported, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// When, on the monotonic clock in ns.
-    pub at_ns: u64,
-    /// What.
-    pub as_what: OpenedAs,
-}
-
-/// What recovery reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenedAs {
-    /// A fresh, empty state.
-    Fresh,
-    /// A state; its sequence is the target's own word.
-    State {
-        /// The generation that the state says it is.
-        sequence: Generation,
-        /// The digest of the content.
-        digest: Digest,
-        /// Generations that are not in it.
-        missing: Vec<Generation>,
-    },
-    /// An error.
-    Refused {
-        /// In the target's own words, cut at 896 bytes.
-        why: String,
-    },
 }
 
 /// Where a life stops of its own accord and waits for the kill: between two calls, in a gap that a kill by the clock hardly ever
@@ -199,10 +170,9 @@ impl Board {
         self.set(OPENED_NS, now_ns);
         match result {
             Ok(Recovered::Fresh) => self.set(OPENED, 1),
-            Ok(Recovered::State { sequence, digest, missing }) => {
+            Ok(Recovered::State { sequence, digest, missing, parts }) => {
                 self.set(DIGEST, digest.0);
-                let missing: Vec<String> = missing.iter().map(Generation::to_string).collect();
-                self.text(&missing.join(" "));
+                self.text(&opened::lists(missing, parts));
                 self.set(OPENED, 2 | sequence.0 << 8);
             }
             Err(refused) => {
@@ -328,12 +298,11 @@ impl Board {
         let word = self.get(OPENED);
         let as_what = match word & 0xff {
             1 => OpenedAs::Fresh,
-            2 => OpenedAs::State {
-                sequence: Generation(word >> 8),
-                digest: Digest(self.get(DIGEST)),
-                // A list that did not fit is cut, and its digest then matches nothing.
-                missing: self.read_text().split_whitespace().filter_map(|n| n.parse().ok().map(Generation)).collect(),
-            },
+            2 => {
+                let (missing, parts) = opened::of_lists(&self.read_text());
+                let (sequence, digest) = (Generation(word >> 8), Digest(self.get(DIGEST)));
+                OpenedAs::State { sequence, digest, missing, parts }
+            }
             3 => OpenedAs::Refused { why: self.read_text() },
             _ => return None,
         };

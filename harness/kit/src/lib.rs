@@ -6,14 +6,16 @@
 mod board;
 pub mod fs;
 mod log;
+mod opened;
 mod raw;
 mod registry;
 mod stream;
 mod target;
 mod workload;
 
-pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Opened, OpenedAs, Overwritten};
+pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Overwritten};
 pub use log::{LogWorkload, Logged, chained, empty_log};
+pub use opened::{Opened, OpenedAs};
 pub use raw::classify;
 pub use registry::Registry;
 pub use stream::operation_rng;

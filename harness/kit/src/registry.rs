@@ -12,6 +12,11 @@ pub trait Registry: Sync {
     /// Every workload, in the order in which they are listed.
     fn workloads(&self) -> Vec<WorkloadInfo>;
 
+    /// The workload that a strategy is tested with where nobody names another: a system's own, and it has no other.
+    fn own_workload(&self, _strategy: &str) -> Option<&'static str> {
+        None
+    }
+
     /// The target that `spec` names, working at `place` on the operations of `stream`; `None` for an unknown name.
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>>;
 

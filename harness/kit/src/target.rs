@@ -31,6 +31,8 @@ pub enum Recovered {
         digest: Digest,
         /// Generations up to `sequence` whose operations are not in it, as a log that skips damage knows them; none for documents.
         missing: Vec<Generation>,
+        /// Of a state in several parts: the digest of each, in the order of [`Generations::parts`](crate::Generations::parts).
+        parts: Vec<Digest>,
     },
 }
 

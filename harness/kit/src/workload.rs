@@ -58,6 +58,16 @@ pub trait Generations {
     /// The digest of generation `generation` without the operations `missing`; `None` where no victim can report such a content.
     fn digest_without(&mut self, generation: Generation, missing: &[Generation]) -> Option<Digest>;
 
+    /// The names of the parts of a state that is kept in several files, each of which is written by itself; none for one file.
+    fn parts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The digest of part `part` of generation `generation` as a victim would report it.
+    fn part_digest(&mut self, _part: usize, _generation: Generation) -> Option<Digest> {
+        None
+    }
+
     /// What the content of a state file is like, before recovery, under `promise`.
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
 

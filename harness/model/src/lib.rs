@@ -35,6 +35,6 @@ pub use target::{Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadI
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };
-pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, Promise, RawFile, RawState, Swept, TrialRecord};
+pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept, TrialRecord};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

@@ -81,6 +81,8 @@ pub enum Shape {
     Document,
     /// One operation after the other.
     Log,
+    /// Several files, which belong together, of a workload of its own.
+    System,
 }
 
 impl Shape {
@@ -90,6 +92,7 @@ impl Shape {
         match self {
             Shape::Document => "document",
             Shape::Log => "log",
+            Shape::System => "system",
         }
     }
 }

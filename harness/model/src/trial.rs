@@ -17,6 +17,15 @@ pub struct Promise {
     pub installed: bool,
 }
 
+/// A part of a state that is kept in several files, and the save that left it so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartOf {
+    /// Its name.
+    pub part: String,
+    /// The last save that left it as it is.
+    pub generation: Generation,
+}
+
 /// What a start of the program on a crash state gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "gave", rename_all = "kebab-case")]
@@ -30,6 +39,9 @@ pub enum Observed {
         /// The generations whose operations are not in it: holes in a log.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<Generation>,
+        /// Where its parts, each of which some save left, were left by different ones: which. `generation` is the oldest of them then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mixed: Vec<PartOf>,
     },
     /// It opened as new and empty.
     Fresh,

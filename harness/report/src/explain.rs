@@ -65,6 +65,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
     let words = match (record.verdict()?, &record.observed) {
         (Verdict::SilentReset, _) => format!("recovery reported a fresh, empty state and no error, though {promised}"),
         (Verdict::AcceptedGarbage, _) => "recovery accepted a content that no save ever made".to_owned(),
+        (Verdict::LostAck, Some(Observed::State { mixed, .. })) if !mixed.is_empty() => why?,
         (Verdict::LostAck, Some(Observed::State { generation: Some(found), missing, .. })) if !missing.is_empty() => {
             let holes: Vec<String> = missing.iter().map(|lost| thousands(lost.0)).collect();
             format!("recovery gave everything up to save {} but save {}", thousands(found.0), holes.join(", "))

@@ -20,7 +20,7 @@ fn with(mut record: TrialRecord, verdict: Verdict, phase: &str, raw: RawState) -
 #[test]
 fn failures_are_explained_in_plain_words() {
     let observed = |record: TrialRecord, observed| TrialRecord { observed: Some(observed), ..record };
-    let older = Observed::State { generation: Some(Generation(1)), digest: Digest(1), missing: vec![] };
+    let older = Observed::State { generation: Some(Generation(1)), digest: Digest(1), missing: vec![], mixed: vec![] };
     let damaged_earlier = TrialRecord { damaged_in: Some("save:in-write".into()), ..torn(4) };
     let records = [
         reset(4),

@@ -12,6 +12,7 @@ use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
 use crate::systems::path_storage;
+use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::counter::Counter;
@@ -22,6 +23,7 @@ use crate::workloads::positions::Positions;
 use crate::workloads::retry_queue::Retries;
 use crate::workloads::signals::Signals;
 use crate::workloads::trades::Trades;
+use crate::workloads::trading::Trading;
 
 /// The built-in strategies × workloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,6 +117,39 @@ const fn records<W: LogWorkload>() -> RecordWorkload {
 
 const LOGS: [RecordWorkload; 3] = [records::<FillsLog>(), records::<HashChain>(), records::<Counter>()];
 
+/// A system with its own workload: its name, what is said of it, and what is made of it.
+struct System {
+    name: &'static str,
+    info: fn() -> StrategyInfo,
+    workload: &'static str,
+    target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
+    generations: fn(Seed, Bytes) -> Box<dyn Generations>,
+}
+
+const SYSTEMS: [System; 2] = [
+    System {
+        name: persistent_map::NAME,
+        info: persistent_map::info,
+        workload: Trading::NAME,
+        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Enqueued, spec, stream, place)),
+        generations: |stream, bound| Box::new(Maps::new(stream, bound)),
+    },
+    System {
+        name: persistent_map::SYNC,
+        info: persistent_map::info_sync,
+        workload: Trading::NAME,
+        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
+        generations: |stream, bound| Box::new(Maps::new(stream, bound)),
+    },
+];
+
+/// The workloads that only systems have.
+const OF_SYSTEMS: [fn() -> WorkloadInfo; 1] = [Trading::info];
+
+fn system(spec: &TargetSpec) -> Option<System> {
+    SYSTEMS.into_iter().find(|system| system.name == spec.strategy && system.workload == spec.workload)
+}
+
 fn as_document(name: &str) -> Option<DocumentWorkload> {
     DOCUMENTS.into_iter().find(|workload| workload.name == name)
 }
@@ -127,15 +162,23 @@ impl Registry for Builtin {
     fn strategies(&self) -> Vec<StrategyInfo> {
         let documents = STRATEGIES.iter().map(|(_, info, _)| info());
         let logs = LOG_STRATEGIES.iter().map(|(_, info, _)| info());
-        documents.chain(logs).chain(planted::STRATEGIES.iter().map(|(_, info, _)| info())).collect()
+        let systems = SYSTEMS.iter().map(|system| (system.info)());
+        documents.chain(logs).chain(systems).chain(planted::STRATEGIES.iter().map(|(_, info, _)| info())).collect()
     }
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
         let only_logs = LOGS.iter().filter(|log| as_document(log.name).is_none());
-        DOCUMENTS.iter().map(|workload| workload.info).chain(only_logs.map(|log| log.info)).map(|info| info()).collect()
+        DOCUMENTS.iter().map(|workload| workload.info).chain(only_logs.map(|log| log.info)).chain(OF_SYSTEMS).map(|info| info()).collect()
+    }
+
+    fn own_workload(&self, strategy: &str) -> Option<&'static str> {
+        SYSTEMS.into_iter().find(|system| system.name == strategy).map(|system| system.workload)
     }
 
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
+        if let Some(system) = system(spec) {
+            return Some((system.target)(spec, stream, place));
+        }
         match journal(&spec.strategy) {
             Some(journal) => Some((as_log(&spec.workload)?.target)(journal, spec, stream, place)),
             None => Some((as_document(&spec.workload)?.target)(strategy(&spec.strategy)?, spec, stream, place)),
@@ -143,6 +186,9 @@ impl Registry for Builtin {
     }
 
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
+        if let Some(system) = system(spec) {
+            return Some((system.generations)(stream, spec.state_size));
+        }
         match journal(&spec.strategy) {
             Some(journal) => Some((as_log(&spec.workload)?.generations)(journal, spec, stream)),
             None => Some((as_document(&spec.workload)?.generations)(stream, spec.state_size)),
@@ -174,7 +220,7 @@ mod tests {
         let workloads = Builtin.workloads();
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         let documents = ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"];
-        assert_eq!(names, [&documents[..], &["hash-chain", "counter"]].concat());
+        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading"]].concat());
         for info in workloads {
             assert_eq!(info.shapes.contains(&Shape::Document), as_document(&info.name).is_some());
             assert_eq!(info.shapes.contains(&Shape::Log), as_log(&info.name).is_some());

@@ -127,7 +127,7 @@ impl<W: Workload> Target for Document<W> {
             },
         };
         let recovered =
-            Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state), missing: Vec::new() };
+            Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state), missing: Vec::new(), parts: Vec::new() };
         self.state = Some(state);
         Ok(recovered)
     }

@@ -161,7 +161,7 @@ impl<W: LogWorkload> Target for Log<W> {
         match self.load() {
             Ok((end, missing)) => {
                 self.end = Some(end);
-                Ok(Recovered::State { sequence: end.sequence, digest: end.digest, missing })
+                Ok(Recovered::State { sequence: end.sequence, digest: end.digest, missing, parts: Vec::new() })
             }
             Err(refused) if self.loader == Loader::Strict => Err(refused),
             Err(_) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
-use crashtest_model::{Expectations, Loader, Shape};
+use crashtest_model::{Expectations, Loader, Shape, StrategyInfo};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -70,6 +70,8 @@ pub(crate) enum Group {
     Documents,
     /// Those that persist one operation after the other
     Logs,
+    /// Those that keep several files which belong together
+    Systems,
     /// Every strategy
     All,
 }
@@ -102,16 +104,20 @@ impl CompareArgs {
         let shape = |group| match group {
             Group::Documents => Some(Shape::Document),
             Group::Logs => Some(Shape::Log),
+            Group::Systems => Some(Shape::System),
             Group::All => None,
         };
         let listed = Builtin.strategies().into_iter().filter(|info| !info.planted);
         let workloads = Builtin.workloads();
-        let workload = workloads.iter().find(|info| info.name == self.state.workload);
-        // A workload that is not known is refused with the first strategy.
-        let fits = |wanted| workload.is_none_or(|workload| workload.shapes.contains(&wanted));
+        // A workload that is not known is refused with the first strategy; one that nobody names is each strategy's own.
+        let fits = |strategy: &StrategyInfo| {
+            let name = options::workload_of(&strategy.name, self.state.workload.as_deref());
+            let workload = workloads.iter().find(|info| info.name == name);
+            workload.is_none_or(|workload| workload.shapes.contains(&strategy.shape))
+        };
         let grouped = listed
             .filter(|info| self.group.is_some_and(|group| shape(group).is_none_or(|shape| shape == info.shape)))
-            .filter(|info| fits(info.shape))
+            .filter(&fits)
             .map(|info| info.name);
         let mut seen = BTreeSet::new();
         self.strategies.iter().cloned().chain(grouped).filter(|name| seen.insert(name.clone())).collect()
@@ -128,7 +134,7 @@ impl CompareArgs {
         // Drawn once: all cells share it.
         let mut seed = self.budget.seed;
         for strategy in self.strategies() {
-            conduct::look_up(&Builtin, &strategy, &self.state.workload)?;
+            conduct::look_up(&Builtin, &strategy, &options::workload_of(&strategy, self.state.workload.as_deref()))?;
             for loader in loaders {
                 let mut plan = options::plan(&strategy, *loader, &self.state, &self.fault, &self.limit, &self.budget);
                 plan.seed = *seed.get_or_insert(plan.seed);

@@ -15,6 +15,7 @@ use super::run::OutputFormat;
 use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
+use crate::options;
 use crate::problem::Problem;
 use crate::values;
 
@@ -42,9 +43,9 @@ pub(crate) struct TraceArgs {
     /// A built-in strategy instead of a program: see `crashtest list strategies`
     #[arg(long, value_name = "NAME", conflicts_with = "command")]
     pub strategy: Option<String>,
-    /// With --strategy: what it persists [default: fills]
-    #[arg(long, value_name = "NAME", default_value = "fills", hide_default_value = true, conflicts_with = "command")]
-    pub workload: String,
+    /// With --strategy: what it persists [default: fills; a system has its own]
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub workload: Option<String>,
     /// With --strategy: how many saves are shown
     #[arg(long, value_name = "N", default_value = "3", value_parser = values::count, conflicts_with = "command")]
     pub saves: u64,
@@ -76,11 +77,12 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
 }
 
 fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result<TracedProgram, Problem> {
-    conduct::look_up(&Builtin, strategy, &args.workload)?;
+    let workload = options::workload_of(strategy, args.workload.as_deref());
+    conduct::look_up(&Builtin, strategy, &workload)?;
     let plan = Plan {
         target: TargetSpec {
             strategy: strategy.to_owned(),
-            workload: args.workload.clone(),
+            workload,
             loader: Loader::Strict,
             state_size: args.state_size,
             idle_us: 0,

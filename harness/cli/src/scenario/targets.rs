@@ -3,28 +3,35 @@
 //! A pair whose shapes do not fit is a mistake where both were named, and left out where one came from a group or from "all". Who
 //! was named and is in no pair is a mistake, too: a campaign never leaves out what it was asked for.
 
+use std::collections::BTreeMap;
+
 use crashtest_kit::Registry;
 use crashtest_model::{Shape, StrategyInfo, WorkloadInfo};
+
+use crate::options::DEFAULT_WORKLOAD;
 
 use super::keys::{GROUP, STRATEGIES, WORKLOADS};
 use super::mistake::{Mistake, Place};
 use super::table::Table;
 use super::value::Value;
 
-/// What a campaign persists when it says nothing.
-const DEFAULT_WORKLOAD: &str = "fills";
-
 /// Every workload that fits.
 const ALL: &str = "all";
 
 /// The groups, with the shape that each is of.
-pub(crate) const GROUPS: [(&str, Option<Shape>); 3] =
-    [("documents", Some(Shape::Document)), ("logs", Some(Shape::Log)), ("all", None)];
+pub(crate) const GROUPS: [(&str, Option<Shape>); 4] = [
+    ("documents", Some(Shape::Document)),
+    ("logs", Some(Shape::Log)),
+    ("systems", Some(Shape::System)),
+    ("all", None),
+];
 
 /// Everything that can be named.
 pub(crate) struct Catalogue {
     strategies: Vec<StrategyInfo>,
     workloads: Vec<WorkloadInfo>,
+    /// By strategy: the workload that it alone has.
+    own: BTreeMap<String, &'static str>,
 }
 
 /// Something chosen, and where it was named; `None` where it came with others.
@@ -36,7 +43,10 @@ struct Choice<'c, T> {
 impl Catalogue {
     /// What `registry` holds.
     pub(crate) fn of(registry: &dyn Registry) -> Catalogue {
-        Catalogue { strategies: registry.strategies(), workloads: registry.workloads() }
+        let (strategies, workloads) = (registry.strategies(), registry.workloads());
+        let own = |info: &StrategyInfo| Some((info.name.clone(), registry.own_workload(&info.name)?));
+        let own = strategies.iter().filter_map(own).collect();
+        Catalogue { strategies, workloads, own }
     }
 
     /// The strategies that are listed; canaries are found by their name only.
@@ -101,7 +111,12 @@ impl Catalogue {
                 }
                 _ => Ok(named(value.filled_set(|value| self.workload(value))?)),
             },
-            None => Ok(self.workloads.iter().filter(|info| info.name == DEFAULT_WORKLOAD).map(unnamed).collect()),
+            None => {
+                let usual = |info: &&WorkloadInfo| {
+                    info.name == DEFAULT_WORKLOAD || self.own.values().any(|own| **own == info.name)
+                };
+                Ok(self.workloads.iter().filter(usual).map(unnamed).collect())
+            }
         }
     }
 
@@ -112,7 +127,7 @@ impl Catalogue {
         let mut pairs = Vec::new();
         for strategy in &strategies {
             for workload in &workloads {
-                match (fits(strategy.info, workload.info), &strategy.named, &workload.named) {
+                match (self.fits(strategy.info, workload.info), &strategy.named, &workload.named) {
                     (true, ..) => pairs.push((strategy.info, workload.info)),
                     (false, Some(from), Some(to)) => return Err(self.unfit(strategy.info, from, workload.info, to)),
                     (false, ..) => {}
@@ -161,13 +176,14 @@ impl Catalogue {
     }
 
     fn fitting(&self, strategy: &StrategyInfo) -> String {
-        let fitting = self.workloads.iter().filter(|info| fits(strategy, info)).map(|info| &info.name);
+        let fitting = self.workloads.iter().filter(|info| self.fits(strategy, info)).map(|info| &info.name);
         format!("workloads for `{}`: {}", strategy.name, names(fitting).join(", "))
     }
-}
 
-fn fits(strategy: &StrategyInfo, workload: &WorkloadInfo) -> bool {
-    workload.shapes.contains(&strategy.shape)
+    fn fits(&self, strategy: &StrategyInfo, workload: &WorkloadInfo) -> bool {
+        let own = self.own.get(&strategy.name);
+        workload.shapes.contains(&strategy.shape) && own.is_none_or(|own| **own == workload.name)
+    }
 }
 
 fn shapes(workload: &WorkloadInfo) -> String {

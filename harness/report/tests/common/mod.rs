@@ -126,6 +126,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
             generation: Some(Generation(trial * 3 + 3)),
             digest: Digest(trial),
             missing: vec![],
+            mixed: vec![],
         }),
         outcome: Outcome::Judged(Verdict::Intact),
         left_over: (trial % 20 == 19).then_some(1),

@@ -1,3 +1,4 @@
 //! Whole systems as their authors describe them: protections, what is built on them, and the variants without each protection.
 
 pub(crate) mod path_storage;
+pub(crate) mod persistent_map;

@@ -35,7 +35,7 @@ pub enum Symbol {
 }
 
 impl Symbol {
-    const ALL: [Symbol; 8] = [
+    pub(super) const ALL: [Symbol; 8] = [
         Symbol::Aapl,
         Symbol::Amzn,
         Symbol::Goog,
