@@ -27,26 +27,34 @@ pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, pro
         .chain(begun + 1..=begun + FUTURE)
         .map(Generation)
         .find(|generation| generations.digest(*generation) == digest);
-    let mixed = if generation.is_none() { mixed(parts, generations, promise) } else { Vec::new() };
-    let generation = generation.or_else(|| mixed.iter().map(|part| part.generation).min());
-    Observed::State { generation, digest, missing, mixed }
+    let (mixed, oldest) = if generation.is_none() { mixed(parts, generations, promise) } else { Default::default() };
+    Observed::State { generation: generation.or(oldest), digest, missing, mixed }
 }
 
-/// The last save, of those that were begun, that left each of the parts as it is; none where one of them is no save's.
-fn mixed(parts: &[Digest], generations: &mut dyn Generations, promise: Promise) -> Vec<PartOf> {
+/// The last save, of those that were begun, that left each of the parts as it is, and the oldest of those saves, parts that follow from
+/// others left out; nothing where one of the parts is no save's and does not follow from the others.
+fn mixed(parts: &[Digest], generations: &mut dyn Generations, promise: Promise) -> (Vec<PartOf>, Option<Generation>) {
     let names = generations.parts();
-    let of_part = |(n, (part, digest)): (usize, (String, &Digest))| {
+    let (mut found, mut oldest) = (Vec::new(), None);
+    for (n, (part, digest)) in names.into_iter().zip(parts).enumerate() {
         let mut begun = (0..=promise.begun.0).rev().map(Generation);
-        let generation = begun.find(|generation| generations.part_digest(n, *generation) == Some(*digest))?;
-        Some(PartOf { part, generation })
-    };
-    let found: Option<Vec<PartOf>> = names.into_iter().zip(parts).enumerate().map(of_part).collect();
-    found.unwrap_or_default()
+        let generation = begun.find(|generation| generations.part_digest(n, *generation) == Some(*digest));
+        match (generation, generations.is_derived(n)) {
+            (None, false) => return Default::default(),
+            (Some(generation), false) => oldest = Some(oldest.map_or(generation, |oldest| generation.min(oldest))),
+            (_, true) => {}
+        }
+        found.push(PartOf { part, generation });
+    }
+    (found, oldest)
 }
 
 /// "active_positions of save 8, pending_orders of save 7".
 fn parts_words(mixed: &[PartOf]) -> String {
-    let words = |part: &PartOf| format!("{} of save {}", part.part, part.generation);
+    let words = |part: &PartOf| match part.generation {
+        Some(generation) => format!("{} of save {generation}", part.part),
+        None => format!("{} of no save", part.part),
+    };
     mixed.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 

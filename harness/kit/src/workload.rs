@@ -63,6 +63,11 @@ pub trait Generations {
         Vec::new()
     }
 
+    /// Whether part `part` follows from the others: where it does not, an invariant is broken, and nothing is lost that was promised.
+    fn is_derived(&self, _part: usize) -> bool {
+        false
+    }
+
     /// The digest of part `part` of generation `generation` as a victim would report it.
     fn part_digest(&mut self, _part: usize, _generation: Generation) -> Option<Digest> {
         None

@@ -22,8 +22,8 @@ pub struct Promise {
 pub struct PartOf {
     /// Its name.
     pub part: String,
-    /// The last save that left it as it is.
-    pub generation: Generation,
+    /// The last save that left it as it is; `None` for a part that follows from the others and that no save left so.
+    pub generation: Option<Generation>,
 }
 
 /// What a start of the program on a crash state gave.
