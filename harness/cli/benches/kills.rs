@@ -88,6 +88,8 @@ impl Life {
             loader: Loader::Lenient,
             state_size: Bytes::kib(64),
             idle_us: 0,
+            writers: 1,
+            readers: 0,
         };
         let sandbox = tempfile::Builder::new().prefix(".bench-").tempdir_in(".").expect("a writable directory");
         let words = shared::map(NonZeroUsize::new(BOARD_WORDS).expect("not zero")).expect("memory");

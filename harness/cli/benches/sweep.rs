@@ -149,6 +149,8 @@ fn target(dir: &str) -> Box<dyn Target> {
         loader: Loader::Strict,
         state_size: Bytes::kib(4),
         idle_us: 0,
+        writers: 1,
+        readers: 0,
     };
     let place = Place { fs: Fs::new(Board::over(words), dir.clone()), dir, names: Seed(1) };
     Builtin.target(&spec, Seed(1), place).expect("a built-in target")

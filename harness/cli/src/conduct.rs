@@ -11,7 +11,7 @@ use crashtest_engine::{Blame, End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
-    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Loader, Plan, RunRecord, Start, StrategyInfo,
+    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Plan, RunRecord, Start, StrategyInfo,
     WorkloadInfo,
 };
 use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
@@ -103,7 +103,7 @@ pub(crate) fn look_up(
 pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
     let (mut strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
     if let Some(cell) = &manner.cell {
-        expect(&mut strategy, plan.target.loader, cell.expect);
+        expect(&mut strategy, plan, cell.expect);
     }
     let program = this_program()?;
     let mut plan = plan.clone();
@@ -183,13 +183,18 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
     }
 }
 
-/// Puts what is expected of a cell in the place of what its strategy documents for that loader.
-fn expect(strategy: &mut StrategyInfo, loader: Loader, expect: &Expectations) {
-    strategy.documented.retain(|documented| documented.loader != loader || documented.start == Start::First);
+/// Puts what is expected of a cell in the place of what its strategy documents for lives as in `plan`.
+fn expect(strategy: &mut StrategyInfo, plan: &Plan, expect: &Expectations) {
+    let loader = plan.target.loader;
+    let replaced = |entry: &Documented| {
+        entry.loader == loader && entry.start == Start::Again && entry.lives == plan.lives(entry.fault)
+    };
+    strategy.documented.retain(|entry| !replaced(entry));
     strategy.documented.extend(expect.iter().map(|(fault, expectation)| Documented {
         loader,
         fault: *fault,
         start: Start::Again,
+        lives: plan.lives(*fault),
         expectation: expectation.clone(),
     }));
 }

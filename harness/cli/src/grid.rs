@@ -133,7 +133,7 @@ fn record(
     for (cell, folder) in cells.iter_mut().zip(folders) {
         let target = &cell.plan.target;
         let (strategy, _) = conduct::look_up(registry, &target.strategy, &target.workload)?;
-        let documented = |fault| strategy.expectation(target.loader, fault, Start::Again).cloned();
+        let documented = |fault| strategy.expectation_of(&cell.plan, fault, Start::Again).cloned();
         let expect = Fault::ALL.into_iter().filter_map(|fault| {
             let expectation = cell.expect.remove(&fault).or_else(|| documented(fault))?;
             Some((fault, expectation))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
-use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, TargetSpec, Tears};
+use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears};
 use crashtest_strategies::Builtin;
 
 use crate::values;
@@ -28,6 +28,13 @@ pub(crate) struct StateOptions {
     /// How long the writer idles between two saves
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, help_heading = "What")]
     pub idle: Duration,
+    /// Writer processes that save to one directory at the same time: each a document of its own, or, for a system, its share of the
+    /// work
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::writers, help_heading = "What")]
+    pub writers: u32,
+    /// Processes that load the state all the while: what they see must be one whole save
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::readers, help_heading = "What")]
+    pub readers: u32,
     /// Where the sandbox is made: this file system is tested [default: beside the results]
     #[arg(long, value_name = "DIR", help_heading = "What")]
     pub dir: Option<PathBuf>,
@@ -47,6 +54,9 @@ pub(crate) struct FaultOptions {
         help_heading = "Fault"
     )]
     pub fault: Vec<Fault>,
+    /// Under `kill`: by which signal a life is ended
+    #[arg(long, value_parser = values::signal(), default_value = "kill", help_heading = "Fault")]
+    pub signal: Signal,
     /// Under `sweep`: inside which bytes of a write it crashes
     #[arg(long, value_parser = values::tears(), default_value = "kernel", help_heading = "Fault")]
     pub tears: Tears,
@@ -140,10 +150,13 @@ pub(crate) fn plan(
             loader,
             state_size: state.state_size,
             idle_us: values::micros(state.idle),
+            writers: state.writers,
+            readers: state.readers,
         },
         // Each once, in the order in which they are run.
         faults: fault.fault.iter().copied().collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,
+        signal: fault.signal,
         tears: fault.tears,
         confirm: fault.confirm,
         max_states: fault.max_states,

@@ -4,7 +4,10 @@ use std::num::IntErrorKind;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use crashtest_model::{Bytes, Confirm, Fault, Seed, Tears};
+use crashtest_model::{Bytes, Confirm, Fault, Seed, Signal, Tears};
+
+/// The most writers, and the most readers, of one directory.
+const MOST_TOGETHER: u64 = 8;
 
 /// A [`Fault`], by its name.
 pub(crate) fn fault() -> impl TypedValueParser<Value = Fault> {
@@ -19,6 +22,11 @@ pub(crate) fn tears() -> impl TypedValueParser<Value = Tears> {
 /// A [`Confirm`], by its name.
 pub(crate) fn confirm() -> impl TypedValueParser<Value = Confirm> {
     word(&Confirm::ALL, Confirm::name, Confirm::meaning)
+}
+
+/// A [`Signal`], by its name.
+pub(crate) fn signal() -> impl TypedValueParser<Value = Signal> {
+    word(&Signal::ALL, Signal::name, Signal::meaning)
 }
 
 /// One of `all`, which the help lists with what they mean.
@@ -91,6 +99,19 @@ pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Processes that write: one to eight.
+pub(crate) fn writers(text: &str) -> Result<u32, String> {
+    match count(text)? {
+        n @ 1..=MOST_TOGETHER => Ok(n as u32),
+        _ => Err(format!("must be at most {MOST_TOGETHER}")),
+    }
+}
+
+/// Processes that read: none to eight.
+pub(crate) fn readers(text: &str) -> Result<u32, String> {
+    if text == "0" { Ok(0) } else { writers(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,5 +140,7 @@ mod tests {
         assert!(positive_duration("0s").unwrap_err().contains("must not be 0"));
         assert!(seed("x").is_err());
         assert!(jobs("1000").is_err());
+        assert!(writers("0").is_err() && writers("9").is_err() && readers("9").is_err());
+        assert_eq!((readers("0"), writers("8")), (Ok(0), Ok(8)));
     }
 }

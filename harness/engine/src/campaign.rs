@@ -218,7 +218,7 @@ impl Campaign<'_> {
     /// Trials of the control that its documentation does not allow.
     fn control_failed(&self) -> bool {
         let Some(control) = self.rows.get(Fault::None, Start::Again) else { return true };
-        let expectation = self.strategy.expectation(self.plan.target.loader, Fault::None, Start::Again);
+        let expectation = self.strategy.expectation_of(self.plan, Fault::None, Start::Again);
         let allowed = |verdict| expectation.is_some_and(|e| e.allows(verdict) && !self.strategy.planted);
         control.verdicts.keys().any(|verdict| verdict.is_violation() && !allowed(*verdict))
     }

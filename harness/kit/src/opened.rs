@@ -50,7 +50,8 @@ pub(crate) fn lists(missing: &[Generation], parts: &[Digest]) -> String {
 /// The lists that [`lists`] wrote. One that did not fit is cut, and its digest then matches nothing.
 pub(crate) fn of_lists(text: &str) -> (Vec<Generation>, Vec<Digest>) {
     let mut words = text.split_whitespace();
-    let missing = words.by_ref().take_while(|word| *word != PARTS).filter_map(|n| n.parse().ok().map(Generation)).collect();
+    let missing =
+        words.by_ref().take_while(|word| *word != PARTS).filter_map(|n| n.parse().ok().map(Generation)).collect();
     (missing, words.filter_map(|digest| u64::from_str_radix(digest, 16).ok().map(Digest)).collect())
 }
 

@@ -4,6 +4,44 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// By which signal a life is ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signal {
+    /// SIGKILL: nothing can be done about it.
+    #[default]
+    Kill,
+    /// SIGTERM, and time to stop cleanly.
+    Term,
+    /// SIGABRT: as a panic or a failed assertion ends a program.
+    Abort,
+}
+
+impl Signal {
+    /// Every signal.
+    pub const ALL: [Signal; 3] = [Signal::Kill, Signal::Term, Signal::Abort];
+
+    /// The name that reports, files and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Kill => "kill",
+            Signal::Term => "term",
+            Signal::Abort => "abort",
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Signal::Kill => "SIGKILL: nothing can be done about it",
+            Signal::Term => "SIGTERM, and time to finish the save and stop cleanly",
+            Signal::Abort => "SIGABRT: as a panic or a failed assertion ends a program",
+        }
+    }
+}
+
 /// What is done to a victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

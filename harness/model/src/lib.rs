@@ -23,7 +23,7 @@ mod verdict;
 pub use aim::{Aim, CallFailure, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use consequences::{ConsequencePhrase, Consequences};
-pub use fault::{Confirm, Fault, Start, Tears};
+pub use fault::{Confirm, Fault, Signal, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
@@ -31,10 +31,12 @@ pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
 pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
-pub use target::{Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
+pub use target::{Documented, Expectation, Lives, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };
-pub use trial::{FailureDetail, Landed, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept, TrialRecord};
+pub use trial::{
+    FailureDetail, Landed, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept, TrialRecord,
+};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Confirm, Fault, KillAt, Loader, Seed, Tears};
+use crate::{Aim, Bytes, Confirm, Fault, KillAt, Lives, Loader, Seed, Signal, Tears};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
@@ -35,6 +35,20 @@ pub struct TargetSpec {
     pub state_size: Bytes,
     /// How long the writer idles between two saves.
     pub idle_us: u64,
+    /// Writer processes that share the state.
+    #[serde(default = "one")]
+    pub writers: u32,
+    /// Processes that load the state all the while.
+    #[serde(default)]
+    pub readers: u32,
+}
+
+impl TargetSpec {
+    /// Whether several processes share the state.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.writers > 1 || self.readers > 0
+    }
 }
 
 /// How much to do.
@@ -72,6 +86,9 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Which part of a life is killed.
     pub kill_at: KillAt,
+    /// By which signal.
+    #[serde(default)]
+    pub signal: Signal,
     /// Inside which bytes of a write a sweep crashes.
     #[serde(default)]
     pub tears: Tears,
@@ -119,6 +136,13 @@ impl Plan {
     #[must_use]
     pub fn stream(&self, series: u64) -> Seed {
         self.seed.derive("stream", series)
+    }
+
+    /// How lives are lived and ended under `fault`: by the plan's signal only where nothing but the moment counts.
+    #[must_use]
+    pub fn lives(&self, fault: Fault) -> Lives {
+        let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
+        Lives { several: self.target.is_shared(), signal }
     }
 
     /// Whether anything is killed.
@@ -193,6 +217,10 @@ impl Plan {
     }
 }
 
+fn one() -> u32 {
+    1
+}
+
 /// What a run of an earlier version, which did not write it down, injected.
 fn kill_alone() -> Vec<Fault> {
     vec![Fault::Kill]
@@ -217,9 +245,12 @@ mod tests {
                 loader: Loader::Strict,
                 state_size: Bytes::kib(64),
                 idle_us,
+                writers: 1,
+                readers: 0,
             },
             faults: vec![Fault::Kill],
             kill_at,
+            signal: Signal::Kill,
             tears: Tears::Kernel,
             confirm: Confirm::Sample,
             max_states: None,
@@ -235,8 +266,11 @@ mod tests {
     #[test]
     fn a_plan_of_an_earlier_version_still_reads() {
         let mut json = serde_json::to_value(plan(1, KillAt::Any, 0)).unwrap();
-        for later in ["faults", "tears", "confirm", "max_states"] {
+        for later in ["faults", "tears", "confirm", "max_states", "signal"] {
             json.as_object_mut().unwrap().remove(later).unwrap();
+        }
+        for later in ["writers", "readers"] {
+            json["target"].as_object_mut().unwrap().remove(later).unwrap();
         }
         assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan(1, KillAt::Any, 0));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConsequencePhrase, Fault, Start, Verdict};
+use crate::{ConsequencePhrase, Fault, Plan, Signal, Start, Verdict};
 
 /// What a target's loader does with damage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +58,16 @@ impl Expectation {
     }
 }
 
+/// How the lives of a campaign are lived and ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lives {
+    /// Whether several writers share the state.
+    pub several: bool,
+    /// By which signal they are ended.
+    pub signal: Signal,
+}
+
 /// The ground truth of one strategy with one loader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Documented {
@@ -68,6 +78,9 @@ pub struct Documented {
     /// The start that the entry is about.
     #[serde(default = "restart")]
     pub start: Start,
+    /// The lives that the entry is about: of one writer, ended by SIGKILL, where it does not say so.
+    #[serde(default)]
+    pub lives: Lives,
     /// What shows.
     #[serde(flatten)]
     pub expectation: Expectation,
@@ -123,10 +136,21 @@ pub struct StrategyInfo {
 }
 
 impl StrategyInfo {
-    /// What is documented for `loader` under `fault`, for restarts or the first start; `None` where nothing is.
+    /// What is documented for `loader` under `fault`, for restarts or the first start, with one writer, ended by SIGKILL; `None` where
+    /// nothing is.
     #[must_use]
     pub fn expectation(&self, loader: Loader, fault: Fault, start: Start) -> Option<&Expectation> {
-        let entry = |d: &&Documented| (d.loader, d.fault, d.start) == (loader, fault, start);
+        self.of_lives(loader, fault, start, Lives::default())
+    }
+
+    /// What is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
+    #[must_use]
+    pub fn expectation_of(&self, plan: &Plan, fault: Fault, start: Start) -> Option<&Expectation> {
+        self.of_lives(plan.target.loader, fault, start, plan.lives(fault))
+    }
+
+    fn of_lives(&self, loader: Loader, fault: Fault, start: Start, lives: Lives) -> Option<&Expectation> {
+        let entry = |d: &&Documented| (d.loader, d.fault, d.start, d.lives) == (loader, fault, start, lives);
         self.documented.iter().find(entry).map(|d| &d.expectation)
     }
 }

@@ -148,7 +148,7 @@ fn finding(
     evidence: &EvidenceIndex,
 ) -> Finding {
     let signature = layout::finding_signature(run, signature);
-    let expectation = run.strategy.expectation(run.plan.target.loader, fault, group.first.start);
+    let expectation = run.strategy.expectation_of(&run.plan, fault, group.first.start);
     let evidence = evidence.get(&signature).cloned().unwrap_or_default();
     let replay = if evidence.is_empty() {
         replay_of_trial(path, group)

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    Documented, Expectation, Expectations, Fault, GridRecord, Loader, Metadata, PlannedCell, RunRecord, Standing,
-    Start, TrialRecord, Verdict,
+    Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, PlannedCell, RunRecord,
+    Standing, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
@@ -133,6 +133,7 @@ fn every_fault() -> RecordedGrid {
         loader: Loader::Strict,
         fault,
         start: Start::Again,
+        lives: Lives::default(),
         expectation: Expectation { must, ..Expectation::default() },
     };
     first.run.strategy.documented.push(documented(Fault::Sweep, vec![Verdict::Torn]));

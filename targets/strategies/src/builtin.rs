@@ -168,7 +168,13 @@ impl Registry for Builtin {
 
     fn workloads(&self) -> Vec<WorkloadInfo> {
         let only_logs = LOGS.iter().filter(|log| as_document(log.name).is_none());
-        DOCUMENTS.iter().map(|workload| workload.info).chain(only_logs.map(|log| log.info)).chain(OF_SYSTEMS).map(|info| info()).collect()
+        DOCUMENTS
+            .iter()
+            .map(|workload| workload.info)
+            .chain(only_logs.map(|log| log.info))
+            .chain(OF_SYSTEMS)
+            .map(|info| info())
+            .collect()
     }
 
     fn own_workload(&self, strategy: &str) -> Option<&'static str> {

@@ -126,8 +126,12 @@ impl<W: Workload> Target for Document<W> {
                 Damage::Invent => self.invented(),
             },
         };
-        let recovered =
-            Recovered::State { sequence: W::sequence(&state), digest: Digest::of(&state), missing: Vec::new(), parts: Vec::new() };
+        let recovered = Recovered::State {
+            sequence: W::sequence(&state),
+            digest: Digest::of(&state),
+            missing: Vec::new(),
+            parts: Vec::new(),
+        };
         self.state = Some(state);
         Ok(recovered)
     }

@@ -9,8 +9,8 @@ use crashtest_kit::Registry;
 use crashtest_linux::trace::{self, TraceError};
 use crashtest_linux::{machine, mounts};
 use crashtest_model::{
-    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Start, StrategyInfo, TargetSpec, Tears,
-    Verdict,
+    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Signal, Start, StrategyInfo, TargetSpec,
+    Tears, Verdict,
 };
 use crashtest_strategies::Builtin;
 
@@ -75,9 +75,12 @@ impl Canary {
                 loader: Loader::Strict,
                 state_size: Bytes::kib(32),
                 idle_us: 0,
+                writers: 1,
+                readers: 0,
             },
             faults: vec![self.fault],
             kill_at: KillAt::Any,
+            signal: Signal::Kill,
             tears: Tears::Kernel,
             confirm: Confirm::Sample,
             max_states: None,

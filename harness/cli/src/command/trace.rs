@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use crashtest_engine::{Sandbox, TracedProgram};
-use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, TargetSpec, Tears, Trace};
+use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears, Trace};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -86,9 +86,12 @@ fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result
             loader: Loader::Strict,
             state_size: args.state_size,
             idle_us: 0,
+            writers: 1,
+            readers: 0,
         },
         faults: Vec::new(),
         kill_at: KillAt::Any,
+        signal: Signal::Kill,
         tears: Tears::Kernel,
         confirm: Confirm::Sample,
         max_states: None,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Start, TargetSpec, Tears};
+use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Signal, Start, TargetSpec, Tears};
 
 use super::Cell;
 use super::keys;
@@ -37,10 +37,9 @@ pub(crate) fn cells(
     for (strategy, workload) in pairs {
         for (loader, _) in &loaders {
             for (fault, _) in &faults {
-                cells.push(Cell {
-                    plan: settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs),
-                    expect: strategy.expectation(*loader, *fault, Start::Again).cloned(),
-                });
+                let plan = settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs);
+                let expect = strategy.expectation_of(&plan, *fault, Start::Again).cloned();
+                cells.push(Cell { plan, expect });
             }
         }
     }
@@ -66,7 +65,10 @@ fn tears() -> [(&'static str, Tears); Tears::ALL.len()] {
 struct Settings {
     state_size: Bytes,
     idle: Duration,
+    writers: u32,
+    readers: u32,
     kill_at: KillAt,
+    signal: Signal,
     tears: Tears,
     max_states: Option<u64>,
     iterations: Option<u64>,
@@ -82,6 +84,11 @@ impl Settings {
             campaign.get(key).map(|value| value.parsed(value.text()?, parser)).transpose()
         };
         let count = |key| campaign.get(key).map(|value| value.parsed(&value.number()?, values::count)).transpose();
+        let processes = |key, parser: fn(&str) -> Result<u32, String>| {
+            campaign.get(key).map(|value| value.parsed(&value.number()?, parser)).transpose()
+        };
+        let signal = campaign.get(&keys::SIGNAL);
+        let signal = signal.map(|value| value.one_of("signal", &Signal::ALL.map(|s| (s.name(), s)))).transpose()?;
         let size = campaign.get(&keys::STATE_SIZE);
         let size = size.map(|value| value.parsed(&value.text_or_number()?, values::size)).transpose()?;
         let duration = time(&keys::DURATION, values::positive_duration)?;
@@ -91,7 +98,10 @@ impl Settings {
         Ok(Settings {
             state_size: size.unwrap_or(Bytes::kib(64)),
             idle: time(&keys::IDLE, values::duration)?.unwrap_or(Duration::ZERO),
+            writers: processes(&keys::WRITERS, values::writers)?.unwrap_or(1),
+            readers: processes(&keys::READERS, values::readers)?.unwrap_or(0),
             kill_at,
+            signal: signal.unwrap_or_default(),
             tears: tears.unwrap_or_default(),
             max_states: count(&keys::MAX_STATES)?,
             iterations: if duration.is_none() { iterations.or(Some(DEFAULT_ITERATIONS)) } else { iterations },
@@ -110,9 +120,12 @@ impl Settings {
                 loader,
                 state_size: self.state_size,
                 idle_us: values::micros(self.idle),
+                writers: self.writers,
+                readers: self.readers,
             },
             faults: vec![fault],
             kill_at: self.kill_at,
+            signal: self.signal,
             tears: self.tears,
             confirm: Confirm::Sample,
             max_states: self.max_states,

@@ -58,6 +58,9 @@ pub(crate) const STATE_SIZE: Key =
     key("state_size", "a size in quotes, or a number of bytes", "state_size = \"64KiB\"");
 pub(crate) const IDLE: Key = key("idle", TIME, "idle = \"10ms\"");
 pub(crate) const KILL_AT: Key = key("kill_at", "a name in quotes", "kill_at = \"save\"");
+pub(crate) const SIGNAL: Key = key("signal", "a name in quotes", "signal = \"term\"");
+pub(crate) const WRITERS: Key = key("writers", COUNT, "writers = 2");
+pub(crate) const READERS: Key = key("readers", COUNT, "readers = 1");
 pub(crate) const TEARS: Key = key("tears", "a name in quotes", "tears = \"posix\"");
 pub(crate) const MAX_STATES: Key = key("max_states", COUNT, "max_states = 5000");
 pub(crate) const ITERATIONS: Key = key("iterations", COUNT, "iterations = 2000");
@@ -89,7 +92,10 @@ pub(crate) static IN_CAMPAIGN: Kind = Kind {
         FAULTS,
         STATE_SIZE,
         IDLE,
+        WRITERS,
+        READERS,
         KILL_AT,
+        SIGNAL,
         TEARS,
         MAX_STATES,
         ITERATIONS,

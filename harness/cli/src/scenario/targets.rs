@@ -19,12 +19,8 @@ use super::value::Value;
 const ALL: &str = "all";
 
 /// The groups, with the shape that each is of.
-pub(crate) const GROUPS: [(&str, Option<Shape>); 4] = [
-    ("documents", Some(Shape::Document)),
-    ("logs", Some(Shape::Log)),
-    ("systems", Some(Shape::System)),
-    ("all", None),
-];
+pub(crate) const GROUPS: [(&str, Option<Shape>); 4] =
+    [("documents", Some(Shape::Document)), ("logs", Some(Shape::Log)), ("systems", Some(Shape::System)), ("all", None)];
 
 /// Everything that can be named.
 pub(crate) struct Catalogue {

@@ -3,8 +3,8 @@
 use crashtest_model::{
     Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, ConsequencePhrase, Consequences,
     CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation,
-    Injection, KillAt, Landed, Lasting, Loader, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows, RunRecord,
-    Seed, Start, StrategyInfo, Swept, TargetSpec, TrialRecord, Verdict, WorkloadInfo,
+    Injection, KillAt, Landed, Lasting, Lives, Loader, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows,
+    RunRecord, Seed, Signal, Start, StrategyInfo, Swept, TargetSpec, TrialRecord, Verdict, WorkloadInfo,
 };
 
 /// Bytes of a whole state.
@@ -22,9 +22,12 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                 loader: Loader::Strict,
                 state_size: Bytes::kib(64),
                 idle_us: 0,
+                writers: 1,
+                readers: 0,
             },
             faults: vec![crashtest_model::Fault::Kill],
             kill_at: KillAt::Any,
+            signal: Signal::Kill,
             tears: crashtest_model::Tears::Kernel,
             confirm: crashtest_model::Confirm::Sample,
             max_states: None,
@@ -46,18 +49,21 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                     loader: Loader::Strict,
                     fault: Fault::None,
                     start: Start::Again,
+                    lives: Lives::default(),
                     expectation: Expectation::default(),
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::Again,
+                    lives: Lives::default(),
                     expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::First,
+                    lives: Lives::default(),
                     expectation: Expectation {
                         must: vec![],
                         one_of: vec![],

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
-use crashtest_model::{Documented, Expectation, Fault, Loader, Start, Verdict};
+use crashtest_model::{Documented, Expectation, Fault, Lives, Loader, Start, Verdict};
 
 use crate::document::Content;
 
@@ -55,6 +55,7 @@ pub(crate) fn damaged_by_kills(strict: &Expectation, lenient: &Expectation) -> V
         loader,
         fault,
         start: Start::Again,
+        lives: Lives::default(),
         expectation: expectation.clone(),
     };
     let kills = |loader, shown| KILLS.map(|fault| (loader, fault, shown));
@@ -102,6 +103,7 @@ pub(crate) fn shows(loader: Loader, fault: Fault, must: &[Verdict], may: &[Verdi
         loader,
         fault,
         start: Start::Again,
+        lives: Lives::default(),
         expectation: Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() },
     }
 }

@@ -52,14 +52,16 @@ pub(crate) fn info_sync() -> StrategyInfo {
         summary: "three maps in three files, each replaced by rename before the ack; a fill touches two of them".into(),
         shape: Shape::System,
         recipe: "create(f.tmp) · write · close · rename(f.tmp, f), for each map that is touched".into(),
-        origin: "the crash recovery of a trading bot: positions, orders and symbol controls in three pickle files".into(),
+        origin: "the crash recovery of a trading bot: positions, orders and symbol controls in three pickle files"
+            .into(),
         documented: documented(torn_apart),
         planted: false,
     }
 }
 
 fn documented(under_kills: impl Fn(Loader, Fault) -> Documented) -> Vec<Documented> {
-    let kills = [Fault::Kill, Fault::Sweep].into_iter().flat_map(|fault| Loader::ALL.map(|loader| under_kills(loader, fault)));
+    let kills =
+        [Fault::Kill, Fault::Sweep].into_iter().flat_map(|fault| Loader::ALL.map(|loader| under_kills(loader, fault)));
     intact_under(Fault::None).into_iter().chain(kills).collect()
 }
 

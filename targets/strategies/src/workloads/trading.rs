@@ -105,12 +105,16 @@ impl Workload for Trading {
     fn info() -> WorkloadInfo {
         WorkloadInfo {
             name: Self::NAME.into(),
-            summary: "positions, pending orders and symbol controls of a bot: three maps, of which a fill touches two".into(),
+            summary: "positions, pending orders and symbol controls of a bot: three maps, of which a fill touches two"
+                .into(),
             shapes: vec![Shape::System],
             phrases: vec![
                 phrase("lost-positions", "open positions that were forgotten: nobody watches their stops"),
                 phrase("reopened", "closed positions that are open again"),
-                phrase("repeated", "orders that are pending again, though they were filled or cancelled: they are placed twice"),
+                phrase(
+                    "repeated",
+                    "orders that are pending again, though they were filled or cancelled: they are placed twice",
+                ),
                 phrase("lost-orders", "orders at the exchange that the bot has forgotten"),
                 phrase("enabled", "disabled symbols that are traded again"),
                 phrase(REFUSED, "restarts that stopped with an error: nothing is traded, and somebody knows"),
