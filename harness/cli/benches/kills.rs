@@ -99,7 +99,7 @@ impl Life {
     /// Saves while `more` says so; the exit code.
     fn live(&self, number: u64, more: impl Fn() -> bool) -> i32 {
         let dir = self.sandbox.path().to_owned();
-        let place = Place { fs: Fs::new(self.board, dir.clone()), dir, names: Seed(number) };
+        let place = Place { fs: Fs::new(self.board, dir.clone()), dir, names: Seed(number), writer: 0 };
         let mut target = Builtin.target(&self.spec, Seed(1), place).expect("a built-in target");
         if target.init().is_err() {
             return 1;

@@ -152,6 +152,6 @@ fn target(dir: &str) -> Box<dyn Target> {
         writers: 1,
         readers: 0,
     };
-    let place = Place { fs: Fs::new(Board::over(words), dir.clone()), dir, names: Seed(1) };
+    let place = Place { fs: Fs::new(Board::over(words), dir.clone()), dir, names: Seed(1), writer: 0 };
     Builtin.target(&spec, Seed(1), place).expect("a built-in target")
 }

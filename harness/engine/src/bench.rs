@@ -113,7 +113,15 @@ impl<'a> Bench<'a> {
     ) -> Result<Victim, EngineError> {
         self.board.reset(promise.acked, promise.begun);
         let spec = &self.plan.target;
-        let life = Life { registry: self.registry, spec, stream, names, dir: self.dir.clone(), board: self.board };
+        let life = Life {
+            registry: self.registry,
+            spec,
+            stream,
+            names,
+            dir: self.dir.clone(),
+            board: self.board,
+            member: None,
+        };
         let begun_ns = now_ns();
         let running = fork_child(move || life.live(script))?;
         Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crashtest_kit::fs::Fs;
-use crashtest_kit::{Board, Hold, Place, Recovered, Registry, Target};
+use crashtest_kit::{Board, Hold, Place, Recovered, Refused, Registry, Target, Tickets};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::shared;
 use crashtest_model::{Activity, Generation, Seed, Start, TargetSpec};
@@ -33,8 +33,22 @@ pub(crate) enum Script {
     SaveThenStop(u64),
     /// Open, save so often or until a save fails, then die by SIGKILL.
     SaveThenDie(u64),
+    /// Load again and again until asked to stop.
+    Load,
     /// Start again and again, each time on what the harness has put there, and wait for the next.
     Restart(Start),
+}
+
+/// Which of several processes a life is that share a state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) tickets: Tickets,
+    /// Its ring of tickets.
+    pub(crate) process: usize,
+    /// Which of the writers, from 0.
+    pub(crate) writer: u32,
+    /// The generation of its own that it goes on from.
+    pub(crate) base: Generation,
 }
 
 /// Everything that a life needs.
@@ -45,6 +59,7 @@ pub(crate) struct Life<'a> {
     pub(crate) names: Seed,
     pub(crate) dir: PathBuf,
     pub(crate) board: Board,
+    pub(crate) member: Option<Member>,
 }
 
 impl Life<'_> {
@@ -53,7 +68,9 @@ impl Life<'_> {
         let board = self.board;
         std::panic::set_hook(Box::new(move |panic| board.failed(&format!("panicked: {}", message(panic)), 0)));
         loop {
-            let place = Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names };
+            let writer = self.member.map_or(0, |member| member.writer);
+            let place =
+                Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names, writer };
             let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
             board.started(now_ns());
             if matches!(
@@ -80,10 +97,14 @@ impl Life<'_> {
                 | Script::InstallThenStop
                 | Script::SaveThenStop(_)
                 | Script::SaveThenDie(_)
+                | Script::Load
                 | Script::Restart(_) => {}
             }
             board.enter(Activity::Recovery);
-            let opened = target.open();
+            if script == Script::Load {
+                return self.load(&mut *target);
+            }
+            let opened = self.numbered(|| target.open());
             board.opened(&opened, now_ns());
             board.enter(Activity::Idle);
             match (opened, script) {
@@ -106,6 +127,25 @@ impl Life<'_> {
                 _ => wait_for_the_kill(),
             }
         }
+    }
+
+    /// A load, with a ticket before it and one after it.
+    fn numbered(&self, load: impl FnOnce() -> Result<Recovered, Refused>) -> Result<Recovered, Refused> {
+        let from = self.member.map(|member| member.tickets.take());
+        let loaded = load();
+        if let (Some(Member { tickets, process, .. }), Some(from)) = (self.member, from) {
+            tickets.loaded(process, from, &loaded);
+        }
+        loaded
+    }
+
+    /// Loads until it is asked to stop.
+    fn load(&self, target: &mut dyn Target) -> i32 {
+        while !self.board.stop_asked() {
+            let loaded = self.numbered(|| target.look());
+            self.board.opened(&loaded, now_ns());
+        }
+        0
     }
 
     fn save(&self, mut target: Box<dyn Target>, recovered: Recovered, saves: u64) -> i32 {
@@ -131,15 +171,24 @@ impl Life<'_> {
             Recovered::Fresh => Generation::ZERO,
             Recovered::State { sequence, .. } => sequence,
         };
+        if let Some(member) = self.member {
+            generation = member.base;
+        }
         for _ in 0..saves {
             if board.stop_asked() {
                 break;
             }
             generation = generation.next();
+            if let Some(Member { tickets, process, .. }) = self.member {
+                tickets.begin(process, generation);
+            }
             board.begin(generation, now_ns());
             if let Err(error) = target.save(generation) {
                 board.failed(&format!("save {generation}: {error}"), error.raw_os_error().unwrap_or(0));
                 return false;
+            }
+            if let Some(Member { tickets, process, .. }) = self.member {
+                tickets.ack(process);
             }
             board.ack(generation, now_ns());
             if !idle.is_zero() {

@@ -67,8 +67,15 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
     let board = bench.board;
     board.reset(start.before.acked, start.before.begun);
     let spec = &bench.plan.target;
-    let life =
-        Life { registry: bench.registry, spec, stream: start.stream, names: start.names, dir: dir.clone(), board };
+    let life = Life {
+        registry: bench.registry,
+        spec,
+        stream: start.stream,
+        names: start.names,
+        dir: dir.clone(),
+        board,
+        member: None,
+    };
     let progress = || progress(board, start);
     let mut recorder = Recorder::new(&dir, orders, &progress).map_err(EngineError::sandbox("read", &dir))?;
     recorder.stop_at(bench.stop);

@@ -135,6 +135,7 @@ impl Restarts {
             names,
             dir: self.dir.clone(),
             board: bench.board,
+            member: None,
         };
         let script = Script::Restart(self.start);
         Ok(fork_child(move || life.live(script))?)

@@ -39,13 +39,15 @@ const HOLD: usize = 20;
 const HOLD_SAVE: usize = 21;
 const HOLD_CALLS: usize = 22;
 const HELD: usize = 23;
+const CALLS_AT_BEGIN: usize = 24;
+const HOLD_EVERY_CALL: usize = 25;
 
-const TEXT: usize = 24;
+const TEXT: usize = 26;
 const TEXT_WORDS: usize = 112;
 const RING: usize = TEXT + TEXT_WORDS;
 const RING_ENTRIES: usize = 24;
-/// What, offset, length, and the name.
-const ENTRY_WORDS: usize = 3 + NAME_WORDS;
+/// What, offset, length, ticket, and the name.
+const ENTRY_WORDS: usize = 4 + NAME_WORDS;
 const NAME_WORDS: usize = 11;
 
 /// A generation is kept in the lower 48 bits of its word, its checksum in the upper 16.
@@ -80,15 +82,24 @@ pub enum Hold {
         /// File-changing calls.
         calls: u64,
     },
+    /// After so many calls of any kind of a save, or when that save was acked.
+    Step {
+        /// The saves before it in this life.
+        after: u64,
+        /// Calls of any kind.
+        calls: u64,
+    },
 }
 
-/// How often a life that is held looks whether it is asked to stop instead.
-const HELD_LOOK: Duration = Duration::from_millis(1);
+/// How often a life that is held looks whether it is asked to stop instead, or let go.
+const HELD_LOOK: Duration = Duration::from_micros(200);
 
 /// The board of one worker. Copies are views of the same words.
 #[derive(Clone, Copy, Debug)]
 pub struct Board {
     words: &'static [AtomicU64],
+    /// Numbers the calls of all who share a state.
+    tickets: Option<&'static AtomicU64>,
 }
 
 impl Board {
@@ -99,7 +110,13 @@ impl Board {
     #[must_use]
     pub fn over(words: &'static [AtomicU64]) -> Board {
         assert!(words.len() >= BOARD_WORDS, "a board takes {BOARD_WORDS} words");
-        Board { words }
+        Board { words, tickets: None }
+    }
+
+    /// The same board, whose calls take their numbers from `tickets`.
+    #[must_use]
+    pub fn numbered_by(self, tickets: &'static AtomicU64) -> Board {
+        Board { tickets: Some(tickets), ..self }
     }
 
     fn get(self, index: usize) -> u64 {
@@ -146,8 +163,9 @@ impl Board {
     pub fn hold_at(self, hold: Hold) {
         let (activity, save, calls) = match hold {
             Hold::Recovery { calls } => (Activity::Recovery, 0, calls),
-            Hold::Save { after, calls } => (Activity::Save, after, calls),
+            Hold::Save { after, calls } | Hold::Step { after, calls } => (Activity::Save, after, calls),
         };
+        self.set(HOLD_EVERY_CALL, u64::from(matches!(hold, Hold::Step { .. })));
         self.set(HOLD_SAVE, save);
         self.set(HOLD_CALLS, calls);
         self.set(HOLD, 1 + activity as u64);
@@ -157,10 +175,19 @@ impl Board {
     fn hold_if(self, activity: Activity, reached: impl FnOnce(Board) -> bool) {
         if self.get(HOLD) == 1 + activity as u64 && reached(self) {
             self.set(HELD, 1);
-            while !self.stop_asked() {
+            while self.is_held() && !self.stop_asked() {
                 std::thread::park_timeout(HELD_LOOK);
             }
         }
+    }
+
+    /// Whether a save has come as far as it is to be held.
+    fn is_at_hold(self, changing: bool) -> bool {
+        self.saves() == self.get(HOLD_SAVE)
+            && match self.get(HOLD_EVERY_CALL) {
+                0 => changing && self.changes() >= self.get(HOLD_CALLS),
+                _ => self.calls_of_save() >= self.get(HOLD_CALLS),
+            }
     }
 
     /// Recovery has completed, at `now_ns`.
@@ -186,8 +213,10 @@ impl Board {
     pub fn begin(self, generation: Generation, now_ns: u64) {
         self.set(BEGUN_NS, now_ns);
         self.set(CHANGES, 0);
+        self.set(CALLS_AT_BEGIN, self.get(CALLS));
         self.go_on(Activity::Save);
         self.set(BEGUN, sealed(generation));
+        self.hold_if(Activity::Save, |board| board.is_at_hold(false));
     }
 
     /// The save of `generation` has returned, at `now_ns`. An ack is a promise.
@@ -227,11 +256,7 @@ impl Board {
             self.set(at + 2, length);
             self.hold_if(phase.activity, |board| match phase.activity {
                 Activity::Recovery => board.get(CALLS) >= board.get(HOLD_CALLS),
-                _ => {
-                    call.changes_files()
-                        && board.saves() == board.get(HOLD_SAVE)
-                        && board.changes() >= board.get(HOLD_CALLS)
-                }
+                _ => board.is_at_hold(call.changes_files()),
             });
         }
     }
@@ -247,6 +272,12 @@ impl Board {
     /// Asks the victim to stop cleanly after its current save.
     pub fn ask_to_stop(self) {
         self.set(STOP, 1);
+    }
+
+    /// Lets a life that is held go on, up to `next`.
+    pub fn let_go(self, next: Hold) {
+        self.hold_at(next);
+        self.set(HELD, 0);
     }
 
     /// The word at which a victim that stands by waits until it is not zero.
@@ -343,6 +374,12 @@ impl Board {
         self.get(CHANGES)
     }
 
+    /// Calls of any kind begun in the current save.
+    #[must_use]
+    pub fn calls_of_save(self) -> u64 {
+        self.get(CALLS).saturating_sub(self.get(CALLS_AT_BEGIN))
+    }
+
     /// File-changing calls of the save that was acked last.
     #[must_use]
     pub fn changes_of_a_save(self) -> u64 {
@@ -387,7 +424,9 @@ impl Board {
         self.words[at].store(phase.pack(), Ordering::Relaxed);
         self.words[at + 1].store(offset, Ordering::Relaxed);
         self.words[at + 2].store(length, Ordering::Relaxed);
-        write_bytes(&self.words[at + 3..at + ENTRY_WORDS], name);
+        let ticket = self.tickets.map_or(0, |tickets| tickets.fetch_add(1, Ordering::AcqRel) + 1);
+        self.words[at + 3].store(ticket, Ordering::Relaxed);
+        write_bytes(&self.words[at + 4..at + ENTRY_WORDS], name);
         self.set(CALLS, n + 1);
     }
 
@@ -441,6 +480,14 @@ impl CallLog {
         (start..self.end).filter_map(|n| self.mark(n)).collect()
     }
 
+    /// The calls with their tickets, oldest first.
+    #[must_use]
+    pub fn numbered(&self) -> Vec<(u64, CallMark)> {
+        let ticket = |n: u64| self.entries.get((n % RING_ENTRIES as u64) as usize * ENTRY_WORDS + 3).copied();
+        let start = self.end.saturating_sub(RING_ENTRIES as u64);
+        (start..self.end).filter_map(|n| Some((ticket(n)?, self.mark(n)?))).collect()
+    }
+
     /// The last call.
     #[must_use]
     pub fn last(&self) -> Option<CallMark> {
@@ -449,7 +496,7 @@ impl CallLog {
 
     fn mark(&self, n: u64) -> Option<CallMark> {
         let at = (n % RING_ENTRIES as u64) as usize * ENTRY_WORDS;
-        let [phase, offset, length, name @ ..] = self.entries.get(at..at + ENTRY_WORDS)? else { return None };
+        let [phase, offset, length, _ticket, name @ ..] = self.entries.get(at..at + ENTRY_WORDS)? else { return None };
         let phase = Phase::unpack(*phase)?;
         let (call, returned) = match phase.moment {
             Moment::In(call) => (call, false),

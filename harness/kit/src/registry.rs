@@ -2,7 +2,7 @@
 
 use crashtest_model::{Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
-use crate::{Generations, Place, Target};
+use crate::{Generations, Place, Shared, Target};
 
 /// A set of strategies and workloads.
 pub trait Registry: Sync {
@@ -14,6 +14,17 @@ pub trait Registry: Sync {
 
     /// The workload that a strategy is tested with where nobody names another: a system's own, and it has no other.
     fn own_workload(&self, _strategy: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// How many documents the writers of a strategy have between them: one, but where each has its own.
+    fn documents(&self, _spec: &TargetSpec) -> u32 {
+        1
+    }
+
+    /// The oracle of a system whose writers read, change and save one state between them; `None` where each saves a document of its
+    /// own making.
+    fn shared(&self, _spec: &TargetSpec) -> Option<Box<dyn Shared>> {
         None
     }
 

@@ -16,6 +16,8 @@ pub struct Place {
     pub fs: Fs,
     /// The seed of temporary names, its own for each life: names are unique, and yet the same in a repeated run.
     pub names: Seed,
+    /// Which of the writers that share the state this is, from 0.
+    pub writer: u32,
 }
 
 /// What `open` found.
@@ -65,6 +67,14 @@ pub trait Target {
     /// # Errors
     /// The damage that it noticed.
     fn open(&mut self) -> Result<Recovered, Refused>;
+
+    /// Loads what is there, as somebody does who only reads.
+    ///
+    /// # Errors
+    /// The damage that it noticed.
+    fn look(&mut self) -> Result<Recovered, Refused> {
+        self.open()
+    }
 
     /// Applies operation `generation`, the successor of the current one, and persists the state.
     ///

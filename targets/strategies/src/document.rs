@@ -47,6 +47,11 @@ pub(crate) trait Strategy {
         }
     }
 
+    /// The document of writer `writer`, where the others save to `path`.
+    fn document_of(&self, _writer: u32, path: PathBuf) -> PathBuf {
+        path
+    }
+
     /// A clean stop.
     fn close(&mut self, _place: &Place, _path: &Path) -> io::Result<()> {
         Ok(())
@@ -61,13 +66,16 @@ pub(crate) struct Document<W: Workload> {
     bound: Bytes,
     place: Place,
     path: PathBuf,
+    /// Whether several writers save to one place, each a document of its own making.
+    shared: bool,
     state: Option<W::State>,
 }
 
 impl<W: Workload> Document<W> {
     pub(crate) fn new(strategy: Box<dyn Strategy>, spec: &TargetSpec, stream: Seed, place: Place) -> Document<W> {
-        let path = place.dir.join(state_file::<W>());
-        Document { strategy, loader: spec.loader, stream, bound: spec.state_size, place, path, state: None }
+        let path = strategy.document_of(place.writer, place.dir.join(state_file::<W>()));
+        let (loader, bound, shared) = (spec.loader, spec.state_size, spec.is_shared());
+        Document { strategy, loader, stream, bound, place, path, shared, state: None }
     }
 
     fn persist(&mut self, state: &W::State) -> io::Result<()> {
@@ -75,7 +83,6 @@ impl<W: Workload> Document<W> {
     }
 
     fn load(&mut self) -> Result<W::State, Refused> {
-        self.strategy.before_load(&self.place, &self.path)?;
         let refused = match self.parse(&self.path) {
             Ok((state, _)) => return Ok(state),
             Err(refused) => refused,
@@ -91,6 +98,29 @@ impl<W: Workload> Document<W> {
         let state = serde_json::from_slice(&content)
             .map_err(|error| Refused { why: format!("{}: {error}", state_file::<W>()) })?;
         Ok((state, content))
+    }
+
+    /// What a load comes to, damage and all.
+    fn recover(&mut self, loaded: Result<W::State, Refused>) -> Result<Recovered, Refused> {
+        let state = match loaded {
+            Ok(state) => state,
+            Err(refused) => match self.strategy.on_damage(self.loader) {
+                Damage::Refuse => return Err(refused),
+                Damage::StartFresh => {
+                    self.state = Some(self.initial());
+                    return Ok(Recovered::Fresh);
+                }
+                Damage::Invent => self.invented(),
+            },
+        };
+        let recovered = Recovered::State {
+            sequence: W::sequence(&state),
+            digest: Digest::of(&state),
+            missing: Vec::new(),
+            parts: Vec::new(),
+        };
+        self.state = Some(state);
+        Ok(recovered)
     }
 
     fn initial(&self) -> W::State {
@@ -115,25 +145,19 @@ impl<W: Workload> Target for Document<W> {
     }
 
     fn open(&mut self) -> Result<Recovered, Refused> {
-        let state = match self.load() {
-            Ok(state) => state,
-            Err(refused) => match self.strategy.on_damage(self.loader) {
-                Damage::Refuse => return Err(refused),
-                Damage::StartFresh => {
-                    self.state = Some(self.initial());
-                    return Ok(Recovered::Fresh);
-                }
-                Damage::Invent => self.invented(),
-            },
-        };
-        let recovered = Recovered::State {
-            sequence: W::sequence(&state),
-            digest: Digest::of(&state),
-            missing: Vec::new(),
-            parts: Vec::new(),
-        };
-        self.state = Some(state);
+        let ready = self.strategy.before_load(&self.place, &self.path);
+        let loaded = ready.map_err(Refused::from).and_then(|()| self.load());
+        let recovered = self.recover(loaded)?;
+        if self.shared {
+            // What the others have saved is theirs.
+            self.state = Some(self.initial());
+        }
         Ok(recovered)
+    }
+
+    fn look(&mut self) -> Result<Recovered, Refused> {
+        let loaded = self.load();
+        self.recover(loaded)
     }
 
     fn save(&mut self, generation: Generation) -> io::Result<()> {
