@@ -136,7 +136,12 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, damaged:
         }
         Aim::Save(at) if idle_ns == 0 => after(reference(opened_ns(board)), at, gauge.period, limit_ns),
         // The life is held there already.
-        Aim::RecoveryGap(_) | Aim::Gap(_) | Aim::Call(_) | Aim::Twice { .. } | Aim::Failing(_) => {
+        Aim::RecoveryGap(_)
+        | Aim::Gap(_)
+        | Aim::Call(_)
+        | Aim::Twice { .. }
+        | Aim::Together { .. }
+        | Aim::Failing(_) => {
             let now = now_ns();
             let delay_ns = now.saturating_sub(reference(opened_ns(board).or(board.started_ns())).min(now));
             Moment { delay_ns, calibrated_ns: gauge.period.ns() as u64 }

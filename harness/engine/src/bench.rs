@@ -50,7 +50,7 @@ pub(crate) struct Bench<'a> {
 
 /// A victim that runs.
 pub(crate) struct Victim {
-    running: Running,
+    pub(crate) running: Running,
     /// When it was forked, or began again, on the clock in ns.
     begun_ns: u64,
     /// When it has taken too long over what it is doing, on the clock in ns.
@@ -122,9 +122,36 @@ impl<'a> Bench<'a> {
             board: self.board,
             member: None,
         };
+        self.fork_life(life, script)
+    }
+
+    /// Forks a victim that lives `life`, whose board is reset.
+    pub(crate) fn fork_life(&self, life: Life<'_>, script: Script) -> Result<Victim, EngineError> {
         let begun_ns = now_ns();
         let running = fork_child(move || life.live(script))?;
         Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
+    }
+
+    /// Kills a victim from whose life nothing is learnt, and says how it really ended.
+    pub(crate) fn strike_unlearnt(&self, mut victim: Victim) -> Result<Landed, EngineError> {
+        let ended = victim.running.try_wait().map_err(EngineError::Wait)?;
+        Ok(match ended {
+            Some(Exit::Status(status)) => Landed::Exit { status },
+            Some(Exit::Signal(signal)) => Landed::Signal { signal },
+            None => match victim.running.kill().map_err(EngineError::Wait)? {
+                exit if exit.by_sigkill() => Landed::Kill,
+                Exit::Status(status) => Landed::Exit { status },
+                Exit::Signal(signal) => Landed::Signal { signal },
+            },
+        })
+    }
+
+    /// [`strike_unlearnt`](Bench::strike_unlearnt), learning from the life on `board`.
+    pub(crate) fn strike_of(&mut self, board: Board, victim: Victim) -> Result<Landed, EngineError> {
+        let begun_ns = victim.begun_ns;
+        let landed = self.strike_unlearnt(victim)?;
+        self.gauge.learn(board, begun_ns);
+        Ok(landed)
     }
 
     /// Whether a victim that refused its state has let go of everything and can begin again; waits until it has.

@@ -7,6 +7,7 @@ mod aim;
 mod bench;
 mod campaign;
 mod chain;
+mod crew;
 mod error;
 mod event;
 mod evidence;

@@ -12,6 +12,7 @@ use crashtest_model::{Fault, HarnessBug, Plan};
 use crate::aim::Gauge;
 use crate::bench::Bench;
 use crate::chain::{Chain, Trial};
+use crate::crew::Crew;
 use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
@@ -53,7 +54,9 @@ fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
     if let Some(memory) = &job.memory {
         bench.memory.clone_from(memory);
     }
-    calibrate(&mut bench)?;
+    if !job.plan.target.is_shared() {
+        calibrate(&mut bench)?;
+    }
     while let Some(line) = next_line()? {
         carry_out(&mut bench, &parse(&line)?)?;
         (bench.outlet)(Report::Done)?;
@@ -75,6 +78,9 @@ fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
 
 fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
     let plan: &Plan = bench.plan;
+    if plan.target.is_shared() {
+        return carry_out_together(bench, order);
+    }
     match order {
         Order::Control(trials) => {
             let mut chain = Chain::start(bench, Fault::None, 0)?;
@@ -104,6 +110,17 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
             }
             chain.finish()
         }
+    }
+}
+
+/// The same for several processes on one state.
+fn carry_out_together(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
+    match order {
+        Order::Control(trials) => Crew::start(bench, Fault::None, 0)?.control(trials.clone()),
+        Order::Series(trials) => Crew::start(bench, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone()),
+        Order::Sweep(part) => Crew::start(bench, Fault::Sweep, 0)?.sweep(*part),
+        // Not planned: a first start is one process alone, and which of several meets a failing call is not told apart.
+        Order::FirstStart(_) | Order::Io(_) => Ok(()),
     }
 }
 

@@ -61,6 +61,12 @@ pub fn threads() -> io::Result<u64> {
     Ok(std::fs::metadata("/proc/self/task")?.st_nlink().saturating_sub(2))
 }
 
+/// Whether there is a process of this number.
+#[must_use]
+pub fn is_running(pid: i32) -> bool {
+    kill(Pid::from_raw(pid), None).is_ok()
+}
+
 /// Forks a child that runs `body` and ends with the status that it returns, or [`PANICKED`]. It never outlives this process.
 ///
 /// # Errors

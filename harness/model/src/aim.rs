@@ -59,8 +59,44 @@ pub enum Aim {
         /// In the life after it.
         then: CrashPoint,
     },
+    /// Two writers of one state: so many calls of a save of the first, so many of the second, and then.
+    Together {
+        /// Calls of the first writer.
+        first: u32,
+        /// Calls of the second, while the first is held.
+        then: u32,
+        /// What comes then.
+        ending: Ending,
+    },
     /// Not a kill: a call that fails; the kill comes when the program has given up, or has gone on.
     Failing(Injection),
+}
+
+/// How two writers end that were held in their saves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Both finish, the first one first.
+    Finish,
+    /// Both are killed.
+    KillAll,
+    /// The first is killed, the second finishes.
+    KillFirst,
+    /// The second is killed, the first finishes.
+    KillSecond,
+}
+
+impl Ending {
+    /// The words for it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Ending::Finish => "both go on",
+            Ending::KillAll => "both are killed",
+            Ending::KillSecond => "the second is killed, the first goes on",
+            Ending::KillFirst => "the first is killed, the second goes on",
+        }
+    }
 }
 
 /// How a call fails.
@@ -138,6 +174,11 @@ impl fmt::Display for Aim {
             Aim::Idle(at) => write!(f, "idle, {at:.2} saves after recovery"),
             Aim::Call(point) => write!(f, "{point}"),
             Aim::Twice { first, then } => write!(f, "{first}; after the restart {then}"),
+            Aim::Together { first, then, ending } => write!(
+                f,
+                "the first writer after {first} calls of its save, the second after {then} of its own; {}",
+                ending.words()
+            ),
             Aim::Failing(injection) => write!(f, "{injection}"),
         }
     }

@@ -20,7 +20,7 @@ mod trial;
 mod units;
 mod verdict;
 
-pub use aim::{Aim, CallFailure, Injection, KillAt, Lasting};
+pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use fault::{Confirm, Fault, Signal, Start, Tears};

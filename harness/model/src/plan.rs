@@ -166,7 +166,7 @@ impl Plan {
     /// How many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
     #[must_use]
     pub fn first_starts(&self) -> u64 {
-        if !self.kills() {
+        if !self.kills() || self.target.is_shared() {
             return 0;
         }
         self.budget.iterations.map_or(100, |n| (n / 20).clamp(20, 500).min(n))

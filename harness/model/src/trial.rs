@@ -268,6 +268,9 @@ pub struct TrialRecord {
     /// The time that these saves took together, in ns.
     #[serde(default)]
     pub saving_ns: u64,
+    /// What each of several writers that share the state was promised; `promise` is their sum then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<Promise>,
     /// How the victim ended.
     pub landed: Landed,
     /// Where in its work the victim was (see `Phase`).
@@ -326,6 +329,7 @@ impl TrialRecord {
             promise: Promise::default(),
             acks: 0,
             saving_ns: 0,
+            writers: Vec::new(),
             landed: Landed::Nothing,
             phase: "unknown".to_owned(),
             in_save: false,

@@ -6,6 +6,7 @@ use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use crate::document::{Document, Strategy};
 use crate::log::{self, Journal, Log};
 use crate::planted;
+use crate::strategies::atomic_fsync::{AtomicFsync, Sweeps};
 use crate::strategies::backup::{self, Backup, BackupLoader};
 use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
 use crate::strategies::{
@@ -32,14 +33,16 @@ pub struct Builtin;
 /// A document strategy's name, what is said of it, and how it is made.
 pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
-const STRATEGIES: [Entry; 13] = [
+const STRATEGIES: [Entry; 15] = [
     (direct::NAME, direct::info, || Box::new(direct::Direct)),
     (delete_then_write::NAME, delete_then_write::info, || Box::new(delete_then_write::DeleteThenWrite)),
     (in_place::NAME, in_place::info, || Box::new(in_place::InPlace)),
     (atomic::NAME, atomic::info, || Box::new(atomic::Atomic)),
     (atomic_suffix::NAME, atomic_suffix::info, || Box::new(atomic_suffix::AtomicSuffix)),
+    (atomic_suffix::PAIR, atomic_suffix::info_pair, || Box::new(atomic_suffix::Pair)),
     (atomic_fsync_nodir::NAME, atomic_fsync_nodir::info, || Box::new(atomic_fsync_nodir::AtomicFsyncNodir::default())),
     (atomic_fsync::NAME, atomic_fsync::info, || Box::new(atomic_fsync::AtomicFsync::default())),
+    (atomic_fsync::BADSWEEP, atomic_fsync::info_badsweep, || Box::new(AtomicFsync::sweeping(Sweeps::All))),
     (forward_journal::NAME, forward_journal::info, || Box::new(ForwardJournal(Promotion::AtTheNextSave))),
     (forward_journal::PROMOTE, forward_journal::info_promote, || Box::new(ForwardJournal(Promotion::AtRecovery))),
     (backup::NAME, backup::info, || Box::new(Backup(BackupLoader::FallsBack))),
@@ -179,6 +182,10 @@ impl Registry for Builtin {
 
     fn own_workload(&self, strategy: &str) -> Option<&'static str> {
         SYSTEMS.into_iter().find(|system| system.name == strategy).map(|system| system.workload)
+    }
+
+    fn documents(&self, spec: &TargetSpec) -> u32 {
+        if spec.strategy == atomic_suffix::PAIR { atomic_suffix::TARGETS } else { 1 }
     }
 
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {

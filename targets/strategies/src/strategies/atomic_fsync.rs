@@ -9,19 +9,39 @@ use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
-use crashtest_model::{Shape, StrategyInfo};
+use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, stream, with_suffix};
+use super::{always_intact, intact_together, remove_if_there, stream, together, with_suffix};
 use crate::document::{Content, Strategy};
 
 /// Unique temp, fsync, rename, fsync of the directory.
 #[derive(Default)]
 pub(crate) struct AtomicFsync {
     temporaries: u64,
+    sweeps: Sweeps,
+}
+
+/// Which temporaries a start removes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sweeps {
+    /// Those whose writer is dead.
+    #[default]
+    Dead,
+    /// All of them, those that somebody is writing with them.
+    All,
+}
+
+impl AtomicFsync {
+    /// Removes `sweeps` at each start.
+    pub(crate) fn sweeping(sweeps: Sweeps) -> AtomicFsync {
+        AtomicFsync { sweeps, ..AtomicFsync::default() }
+    }
 }
 
 /// Its name on the command line.
 pub(crate) const NAME: &str = "atomic-fsync";
+/// With a start that removes every temporary.
+pub(crate) const BADSWEEP: &str = "atomic-fsync-badsweep";
 
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
@@ -31,8 +51,18 @@ pub(crate) fn info() -> StrategyInfo {
         recipe: "create(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
         origin: "the protocol that file system developers ask for; atomic_write_file() as storage APIs should offer it"
             .into(),
-        documented: always_intact(),
+        documented: [always_intact(), intact_together()].concat(),
         planted: false,
+    }
+}
+
+pub(crate) fn info_badsweep() -> StrategyInfo {
+    let failing = Expectation { must: vec![Verdict::FailedSave], ..Expectation::default() };
+    StrategyInfo {
+        name: BADSWEEP.into(),
+        summary: "as atomic-fsync, with a start that removes every temporary, also one that somebody is writing".into(),
+        documented: [always_intact(), together(&failing, &failing)].concat(),
+        ..info()
     }
 }
 
@@ -74,8 +104,10 @@ impl Strategy for AtomicFsync {
     fn before_load(&mut self, place: &Place, path: &Path) -> io::Result<()> {
         let Some(parent) = path.parent() else { return Ok(()) };
         for entry in place.fs.list(parent)? {
-            if is_temporary_of(&entry, path) {
-                place.fs.remove_if_unlocked(&entry)?;
+            match self.sweeps {
+                _ if !is_temporary_of(&entry, path) => {}
+                Sweeps::Dead => drop(place.fs.remove_if_unlocked(&entry)?),
+                Sweeps::All => remove_if_there(place, &entry)?,
             }
         }
         Ok(())

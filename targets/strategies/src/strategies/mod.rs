@@ -118,3 +118,33 @@ pub(crate) fn always_intact() -> Vec<Documented> {
 pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
     Loader::ALL.map(|loader| shows(loader, fault, &[], &[]))
 }
+
+/// The ground truth of several writers: what shows with a strict and with a lenient loader, without a fault and under kills.
+pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    let lives = Lives { several: true, ..Lives::default() };
+    let rows =
+        |fault| [(Loader::Strict, strict), (Loader::Lenient, lenient)].map(|(loader, shown)| (loader, fault, shown));
+    let row = |(loader, fault, shown): (_, _, &Expectation)| Documented {
+        loader,
+        fault,
+        start: Start::Again,
+        lives,
+        expectation: shown.clone(),
+    };
+    [Fault::None, Fault::Kill, Fault::Sweep].into_iter().flat_map(rows).map(row).collect()
+}
+
+/// The ground truth of several writers that save through one temporary: a rename finds it gone, or gives a mix of two saves a name.
+pub(crate) fn one_temporary() -> Vec<Documented> {
+    let failing = |one_of: &[Verdict]| Expectation {
+        must: vec![Verdict::FailedSave],
+        one_of: one_of.to_vec(),
+        ..Expectation::default()
+    };
+    together(&failing(&[Verdict::Torn, Verdict::Empty]), &failing(&[Verdict::SilentReset]))
+}
+
+/// The ground truth of several writers that do not come into each other's way.
+pub(crate) fn intact_together() -> Vec<Documented> {
+    together(&Expectation::default(), &Expectation::default())
+}

@@ -1,0 +1,213 @@
+//! Several processes on one state at the same time: writers, and readers beside them.
+//!
+//! A trial lets them run together, by the clock or call by call as a schedule says, kills all or one of them, lets the others finish, and
+//! starts a process of its own on what is left. What that one loads, and what everybody loaded meanwhile, is held against what was
+//! promised: for writers that each save a document of their own by the history of the saves ([`history`]), for a state that they
+//! change between them by the rules of its domain.
+//!
+//! The control is the same with clean stops.
+
+mod history;
+mod judge;
+mod run;
+mod schedule;
+mod story;
+
+use std::num::NonZeroUsize;
+
+use crashtest_kit::{BOARD_WORDS, Board, Generations, Shared, Tickets};
+use crashtest_linux::shared;
+use crashtest_model::{Aim, Digest, Ending, Fault, Generation, Seed, TargetSpec};
+use crashtest_states::Snapshot;
+
+use crate::bench::Bench;
+use crate::error::EngineError;
+use crate::life::{Life, Member, Script};
+use crate::message::Part;
+use crate::snapshot;
+use run::Process;
+
+/// Directed clean stops in the control, at most.
+const DIRECTED_IN_CONTROL: usize = 200;
+
+/// The processes that share a state, life after life.
+pub(crate) struct Crew<'c, 'a> {
+    bench: &'c mut Bench<'a>,
+    fault: Fault,
+    series: u64,
+    stream: Seed,
+    /// One board of each process, writers first.
+    boards: Vec<Board>,
+    tickets: Tickets,
+    /// The documents that the writers have between them.
+    documents: usize,
+    /// The rules of a state that they change between them.
+    shared: Option<Box<dyn Shared>>,
+    installed: Snapshot,
+    /// What each document holds.
+    holds: Vec<Digest>,
+    /// The last operation of each writer that is in the state, where they share one.
+    applied: Vec<Generation>,
+    /// The most calls that a save was seen to make.
+    calls: u64,
+}
+
+/// One planned trial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) number: u64,
+    pub(crate) seed: Seed,
+    pub(crate) aim: Aim,
+}
+
+impl<'c, 'a> Crew<'c, 'a> {
+    /// Installs generation 0 and learns how many calls a save makes.
+    pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Crew<'c, 'a>, EngineError> {
+        let spec = &bench.plan.target;
+        let (registry, processes) = (bench.registry, (spec.writers + spec.readers) as usize);
+        let words = Tickets::words(processes) + processes * BOARD_WORDS;
+        let words = shared::map(NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN));
+        let words = words.map_err(|error| EngineError::Worker(format!("no memory to share: {error}")))?;
+        let (ring, boards) = words.split_at(Tickets::words(processes));
+        let tickets = Tickets::over(ring);
+        let boards =
+            boards.chunks(BOARD_WORDS).map(|words| Board::over(words).numbered_by(tickets.counter())).collect();
+        let documents = registry.documents(spec) as usize;
+        let stream = bench.plan.seed.derive("crew", 2 * series + u64::from(fault == Fault::None));
+        let mut crew = Crew {
+            fault,
+            series,
+            stream,
+            boards,
+            tickets,
+            documents,
+            shared: registry.shared(spec),
+            installed: Snapshot::default(),
+            holds: Vec::new(),
+            applied: Vec::new(),
+            calls: 0,
+            bench,
+        };
+        crew.install()?;
+        crew.measure()?;
+        Ok(crew)
+    }
+
+    fn spec(&self) -> &TargetSpec {
+        &self.bench.plan.target
+    }
+
+    fn writers(&self) -> usize {
+        self.spec().writers as usize
+    }
+
+    fn readers(&self) -> usize {
+        self.spec().readers as usize
+    }
+
+    /// Installs each of the documents.
+    fn install(&mut self) -> Result<(), EngineError> {
+        let names = self.stream.derive("install", 0);
+        self.bench.install(self.stream, names)?;
+        for document in 1..self.documents {
+            let life = self.life(self.bench.board, self.stream, names, Some(self.member(document, Generation::ZERO)));
+            self.bench.board.reset(Generation::ZERO, Generation::ZERO);
+            let mut victim = self.bench.fork_life(life, Script::Install)?;
+            self.bench.await_exit(&mut victim)?;
+            self.bench.strike(victim)?;
+        }
+        self.installed = self.bench.crash_state()?;
+        self.anew()
+    }
+
+    /// The files as they were installed.
+    fn anew(&mut self) -> Result<(), EngineError> {
+        snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
+        let mut generations = self.bench.generations(self.stream)?;
+        self.holds = vec![generations.digest(Generation::ZERO); self.documents];
+        self.applied = vec![Generation::ZERO; self.writers()];
+        Ok(())
+    }
+
+    /// The member of the crew that is writer `writer`, or process `writer` among all.
+    fn member(&self, process: usize, base: Generation) -> Member {
+        Member { tickets: self.tickets, process, writer: process as u32, base }
+    }
+
+    fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'a> {
+        let dir = self.bench.dir.clone();
+        Life { registry: self.bench.registry, spec: &self.bench.plan.target, stream, names, dir, board, member }
+    }
+
+    /// The operations of writer `writer` in trial `seed`: its own, so that no two saves leave the same content.
+    fn stream_of(&self, seed: Seed, writer: usize) -> Seed {
+        if self.shared.is_some() { self.stream } else { seed.derive("writer", writer as u64) }
+    }
+
+    fn generations_of(&self, seed: Seed, writer: usize) -> Result<Box<dyn Generations>, EngineError> {
+        self.bench.generations(self.stream_of(seed, writer))
+    }
+
+    /// Runs control trials: clean stops by the clock, and call by call.
+    pub(crate) fn control(&mut self, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
+        let plan = self.bench.plan;
+        for number in trials.clone() {
+            let seed = plan.seed.derive("control", number);
+            self.run(Course { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) })?;
+        }
+        if trials.start > 0 || self.writers() < 2 {
+            return Ok(());
+        }
+        let all: Vec<Aim> = self.schedules(&[Ending::Finish]);
+        let step = all.len().div_ceil(DIRECTED_IN_CONTROL).max(1);
+        for (n, aim) in all.into_iter().enumerate().filter(|(n, _)| n % step == 0) {
+            let number = trials.end + n as u64;
+            self.run(Course { number, seed: plan.seed.derive("control", number), aim })?;
+        }
+        Ok(())
+    }
+
+    /// Runs the trials of a series: kills by the clock.
+    pub(crate) fn kills(&mut self, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
+        let plan = self.bench.plan;
+        for number in trials {
+            // Saves only: recovery is a process of its own here.
+            let aim = match plan.aim(number) {
+                Aim::Save(at) | Aim::Gap(at) | Aim::Idle(at) | Aim::Recovery(at) | Aim::RecoveryGap(at) => {
+                    Aim::Save(at)
+                }
+                aim => aim,
+            };
+            self.run(Course { number, seed: plan.trial_seed(number), aim })?;
+        }
+        Ok(())
+    }
+
+    /// Runs a share of the schedules.
+    pub(crate) fn sweep(&mut self, part: Part) -> Result<(), EngineError> {
+        if self.writers() < 2 {
+            return Ok(());
+        }
+        let plan = self.bench.plan;
+        let all = plan.spread(self.schedules(&[Ending::KillAll, Ending::KillFirst, Ending::KillSecond]), 1);
+        for (number, aim) in (0u64..).zip(all).filter(|(number, _)| number % part.of == part.number) {
+            self.run(Course { number, seed: plan.seed.derive("schedule", number), aim })?;
+        }
+        Ok(())
+    }
+
+    fn forked(&mut self, process: usize, seed: Seed, script: Script) -> Result<Process, EngineError> {
+        let board = self.boards[process];
+        let is_writer = process < self.writers();
+        let base = if is_writer && self.shared.is_some() { self.applied[process] } else { Generation::ZERO };
+        let stream = if is_writer { self.stream_of(seed, process) } else { self.stream };
+        let names = seed.derive("names", process as u64);
+        let mut member = self.member(process, base);
+        if !is_writer {
+            member.writer = ((process - self.writers()) % self.documents) as u32;
+        }
+        board.reset(base, base);
+        let life = self.life(board, stream, names, Some(member));
+        Ok(Process { number: process, board, victim: self.bench.fork_life(life, script)? })
+    }
+}

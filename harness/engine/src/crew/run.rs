@@ -1,0 +1,397 @@
+//! One trial of a crew: everybody runs, some are killed, the rest stop.
+
+use std::time::Duration;
+
+use crashtest_kit::Hold;
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::locks::{self, Wait};
+use crashtest_linux::process::Exit;
+use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Verdict};
+
+use super::{Course, Crew};
+use crate::aim;
+use crate::bench::Victim;
+use crate::error::EngineError;
+use crate::life::{FAILED, Script};
+
+/// Pause between two looks at a process that is to be held, in ns.
+const LOOK_NS: u64 = 20_000;
+/// After so many looks it may be waiting for a lock.
+const LOOKS_BEFORE_LOCKS: u32 = 10;
+/// Where no process is to be held.
+const FREE: Hold = Hold::Step { after: MOST_SAVES, calls: u64::MAX };
+/// Pause between two looks at writers that run freely.
+const TURN: Duration = Duration::from_micros(50);
+
+/// A process of the crew that runs.
+pub(super) struct Process {
+    pub(super) number: usize,
+    pub(super) board: crashtest_kit::Board,
+    pub(super) victim: Victim,
+}
+
+/// Why a process does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// It is held where it was to be, or after its save.
+    Held,
+    /// It waits for somebody's lock.
+    Blocked(Wait),
+    /// It refused what it found.
+    Refused,
+    /// It has ended.
+    Ended(Exit),
+    /// It makes no progress.
+    TimeUp,
+}
+
+/// What a trial has come to, before anybody starts on what it left.
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    pub(super) landed: Option<Landed>,
+    /// Everything that went wrong.
+    pub(super) wrong: Vec<(Verdict, String)>,
+    pub(super) delay_ns: u64,
+    pub(super) calibrated_ns: u64,
+    /// The writer whose phase the trial is named after.
+    pub(super) of: usize,
+}
+
+impl Crew<'_, '_> {
+    pub(super) fn run(&mut self, course: Course) -> Result<(), EngineError> {
+        self.tickets.clear();
+        for board in &self.boards {
+            board.reset(Default::default(), Default::default());
+        }
+        let ran = match course.aim {
+            Aim::Together { first, then, ending } => {
+                // Each on a directory of its own, so that one can be run again by itself.
+                self.anew()?;
+                match self.directed(course.seed, first.into(), then.into(), ending)? {
+                    Some(ran) => ran,
+                    None => return Ok(()),
+                }
+            }
+            _ => self.free(course)?,
+        };
+        self.bench.blame_the_machine_first()?;
+        self.judge(course, ran)
+    }
+
+    /// Everybody runs until the moment has come.
+    fn free(&mut self, course: Course) -> Result<Ran, EngineError> {
+        let mut processes = Vec::new();
+        for process in 0..self.boards.len() {
+            let script = if process < self.writers() { Script::Save(FREE) } else { Script::Load };
+            processes.push(self.forked(process, course.seed, script)?);
+        }
+        let idle_ns = self.spec().idle_us * 1000;
+        let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
+        if self.fault == Fault::None {
+            let Aim::Save(saves) = course.aim else { unreachable!("control lives are aimed at saves") };
+            let mut ran = Ran::default();
+            self.until_saved(&mut processes, saves as u64, limit_ns, &mut ran)?;
+            self.stop(processes, &mut ran)?;
+            ran.landed = Some(Landed::Exit { status: 0 });
+            return Ok(ran);
+        }
+        for process in processes.iter_mut().take(self.writers()) {
+            while process.board.recovery().is_none() && now_ns() < limit_ns && !process.has_ended()? {
+                sleep_until(now_ns() + LOOK_NS);
+            }
+        }
+        let of = (course.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
+        let moment = aim::wait(course.aim, &self.bench.gauge, self.boards[of], idle_ns, false, limit_ns);
+        let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
+        self.note_deadlock(&processes, &mut ran)?;
+        if course.seed.derive("alone", 0).0.is_multiple_of(3) {
+            let killed = processes.remove(of);
+            self.kill(killed, &mut ran)?;
+            self.stop(processes, &mut ran)?;
+        } else {
+            let mut others = Vec::new();
+            for process in processes {
+                if process.number == of { self.kill(process, &mut ran)? } else { others.push(process) }
+            }
+            for process in others {
+                let number = process.number;
+                let landed = self.bench.strike_unlearnt(process.victim)?;
+                self.note_end(number, &landed, &mut ran);
+            }
+        }
+        Ok(ran)
+    }
+
+    /// One writer is held after so many calls of its save, then the other; `None` where a save has not so many.
+    fn directed(&mut self, seed: Seed, first: u64, then: u64, ending: Ending) -> Result<Option<Ran>, EngineError> {
+        let at = |calls| Script::Save(Hold::Step { after: 0, calls });
+        let mut ran = Ran::default();
+        let mut one = self.forked(0, seed, at(first))?;
+        match self.until_pause(&mut one)? {
+            Pause::Held if one.board.saves() == 0 => {}
+            Pause::Held => return Ok(None),
+            pause => {
+                // Nobody else is there: it failed all by itself.
+                let calls = one.board.calls_of_save();
+                self.note_pause(0, pause, &mut ran);
+                self.kill(one, &mut ran)?;
+                return Ok((first == calls).then_some(ran));
+            }
+        }
+        let mut two = self.forked(1, seed, at(then))?;
+        match self.until_pause(&mut two)? {
+            Pause::Held if two.board.saves() == 0 => {}
+            // It waits inside its last call so far: what comes after that is the same for every later position.
+            Pause::Blocked(_) if two.board.calls_of_save() == then => {}
+            Pause::Held | Pause::Blocked(_) => return Ok(None),
+            pause => {
+                self.note_pause(1, pause, &mut ran);
+                if then > two.board.calls_of_save() {
+                    return Ok(None);
+                }
+            }
+        }
+        match ending {
+            Ending::Finish => {
+                self.finish(&mut one, &mut ran)?;
+                self.finish(&mut two, &mut ran)?;
+                self.stop(vec![one, two], &mut ran)?;
+                ran.landed = Some(Landed::Exit { status: 0 });
+            }
+            Ending::KillAll => {
+                self.kill(one, &mut ran)?;
+                self.kill(two, &mut ran)?;
+            }
+            Ending::KillFirst => {
+                self.kill(one, &mut ran)?;
+                self.finish(&mut two, &mut ran)?;
+                self.stop(vec![two], &mut ran)?;
+            }
+            Ending::KillSecond => {
+                self.kill(two, &mut ran)?;
+                self.finish(&mut one, &mut ran)?;
+                self.stop(vec![one], &mut ran)?;
+            }
+        }
+        Ok(Some(ran))
+    }
+
+    /// Lets a process go on to the end of its save.
+    fn finish(&self, process: &mut Process, ran: &mut Ran) -> Result<(), EngineError> {
+        let whole = Hold::Step { after: 0, calls: u64::MAX };
+        loop {
+            if process.board.is_held() && process.board.saves() == 0 {
+                process.board.let_go(whole);
+            }
+            match self.until_pause(process)? {
+                Pause::Held if process.board.saves() == 0 => {}
+                Pause::Held => return Ok(()),
+                // The other one is held, or killed: it may take a moment until the kernel has let go of its lock.
+                Pause::Blocked(wait) if wait.waiter != wait.holder && now_ns() < process.victim.limit_ns => {
+                    if self.is_deadlocked(process)? {
+                        self.note_pause(process.number, Pause::Blocked(wait), ran);
+                        return Ok(());
+                    }
+                    // Asleep in flock(2) until its holder goes on: leave it there if the holder is one of us.
+                    if crashtest_linux::process::is_running(wait.holder) {
+                        return Ok(());
+                    }
+                }
+                pause => {
+                    self.note_pause(process.number, pause, ran);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn is_deadlocked(&self, process: &Process) -> Result<bool, EngineError> {
+        let waits = locks::waits().map_err(EngineError::Wait)?;
+        let pid = process.victim.running.pid();
+        Ok(locks::deadlocked(&waits).iter().any(|wait| wait.waiter == pid))
+    }
+
+    /// Waits until a process does not go on.
+    pub(super) fn until_pause(&self, process: &mut Process) -> Result<Pause, EngineError> {
+        process.victim.limit_ns = self.bench.limit_from_now();
+        let pid = process.victim.running.pid();
+        for look in 0u32.. {
+            let board = process.board;
+            if board.is_held() {
+                return Ok(Pause::Held);
+            }
+            if let Some(exit) = process.victim.running.try_wait().map_err(EngineError::Wait)? {
+                return Ok(Pause::Ended(exit));
+            }
+            if board.stands_by() {
+                return Ok(Pause::Refused);
+            }
+            let in_lock =
+                matches!(board.phase().map(|phase| phase.moment), Some(Moment::In(crashtest_model::Call::Lock)));
+            if in_lock && look >= LOOKS_BEFORE_LOCKS {
+                let waits = locks::waits().map_err(EngineError::Wait)?;
+                if let Some(wait) = waits.into_iter().find(|wait| wait.waiter == pid) {
+                    return Ok(Pause::Blocked(wait));
+                }
+            }
+            let now = now_ns();
+            if now >= process.victim.limit_ns {
+                return Ok(Pause::TimeUp);
+            }
+            sleep_until(now + LOOK_NS);
+        }
+        Ok(Pause::TimeUp)
+    }
+
+    /// Waits until the first writer has saved so often, or somebody does not go on.
+    fn until_saved(
+        &self,
+        processes: &mut [Process],
+        saves: u64,
+        limit_ns: u64,
+        ran: &mut Ran,
+    ) -> Result<(), EngineError> {
+        for look in 1u32.. {
+            let mut ended = false;
+            for process in processes.iter_mut() {
+                ended |= process.has_ended()? || process.board.stands_by();
+            }
+            if ended || processes[0].board.saves() >= saves {
+                return Ok(());
+            }
+            if look.is_multiple_of(100) && self.note_deadlock(processes, ran)? {
+                return Ok(());
+            }
+            if now_ns() >= limit_ns {
+                return Ok(());
+            }
+            std::thread::sleep(TURN);
+        }
+        Ok(())
+    }
+
+    /// Notes who waits for ever, if somebody does.
+    fn note_deadlock(&self, processes: &[Process], ran: &mut Ran) -> Result<bool, EngineError> {
+        let in_lock = |process: &Process| {
+            matches!(process.board.phase().map(|phase| phase.moment), Some(Moment::In(crashtest_model::Call::Lock)))
+        };
+        if !processes.iter().any(in_lock) {
+            return Ok(false);
+        }
+        let waits = locks::deadlocked(&locks::waits().map_err(EngineError::Wait)?);
+        let of_us = |wait: &Wait| processes.iter().find(|process| process.victim.running.pid() == wait.waiter);
+        let found = waits.iter().find_map(|wait| of_us(wait).map(|process| (process.number, *wait)));
+        if let Some((number, wait)) = found {
+            self.note_pause(number, Pause::Blocked(wait), ran);
+        }
+        Ok(found.is_some())
+    }
+
+    /// Asks all of them to stop, and waits until they have.
+    fn stop(&self, mut processes: Vec<Process>, ran: &mut Ran) -> Result<(), EngineError> {
+        for process in &processes {
+            process.board.ask_to_stop();
+        }
+        let limit_ns = self.bench.limit_from_now();
+        while !processes.is_empty() {
+            let mut left = Vec::new();
+            for mut process in processes {
+                // Who has refused what it found waits for nobody.
+                if process.has_ended()? || process.board.stands_by() {
+                    let landed = self.bench.strike_unlearnt(process.victim)?;
+                    self.note_end(process.number, &landed, ran);
+                } else {
+                    left.push(process);
+                }
+            }
+            processes = left;
+            if now_ns() >= limit_ns || self.note_deadlock(&processes, ran)? {
+                break;
+            }
+            if !processes.is_empty() {
+                sleep_until(now_ns() + LOOK_NS);
+            }
+        }
+        if !ran.wrong.iter().any(|(verdict, _)| *verdict == Verdict::Stuck) {
+            for process in &processes {
+                self.note_pause(process.number, Pause::TimeUp, ran);
+            }
+        }
+        processes.into_iter().try_for_each(|process| self.bench.strike_unlearnt(process.victim).map(|_| ()))
+    }
+
+    /// Kills a writer; the trial is named after it.
+    fn kill(&mut self, process: Process, ran: &mut Ran) -> Result<(), EngineError> {
+        let Process { number, board, victim } = process;
+        let landed = self.bench.strike_of(board, victim)?;
+        self.note_end(number, &landed, ran);
+        ran.of = if ran.landed.is_none() { number } else { ran.of };
+        ran.landed.get_or_insert(landed);
+        Ok(())
+    }
+
+    /// Notes an end that nobody asked for.
+    fn note_end(&self, number: usize, landed: &Landed, ran: &mut Ran) {
+        let who = self.name(number);
+        let failure = self.boards[number].failure();
+        match (landed, failure) {
+            (Landed::Kill | Landed::Exit { status: 0 }, _) => {}
+            (Landed::Exit { status: FAILED }, Some(failure)) => {
+                ran.wrong.push((Verdict::FailedSave, format!("{who}: {}", failure.why)));
+            }
+            (Landed::Exit { status }, failure) => {
+                let why = failure.map_or_else(|| format!("exited with status {status}"), |failure| failure.why);
+                ran.wrong.push((Verdict::FailedSave, format!("{who} {why}")));
+            }
+            (Landed::Signal { signal }, _) => {
+                ran.wrong.push((Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended {who}")));
+            }
+            (landed, _) => ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {landed:?}"))),
+        }
+    }
+
+    fn note_pause(&self, number: usize, pause: Pause, ran: &mut Ran) {
+        let who = self.name(number);
+        let wrong = match pause {
+            Pause::Held => return,
+            Pause::Blocked(wait) => {
+                let what = self.file_of(wait.inode).unwrap_or_else(|| "a file".to_owned());
+                let holder = match wait.holder == wait.waiter {
+                    true => "it holds the lock itself, through another descriptor".to_owned(),
+                    false => format!("process {} holds it", wait.holder),
+                };
+                (Verdict::Stuck, format!("{who} waits for the lock of {what} and will for ever: {holder}"))
+            }
+            // What it refused is on its board, and judged with all that was loaded.
+            Pause::Refused => return,
+            // How it ended is noted when it is taken away.
+            Pause::Ended(_) => return,
+            Pause::TimeUp => {
+                let phase = self.boards[number].phase().map_or_else(|| "unknown".to_owned(), String::from);
+                (Verdict::Stuck, format!("{who} makes no progress for {} ms, {phase}", self.bench.plan.limit_ms))
+            }
+        };
+        ran.wrong.push(wrong);
+    }
+
+    /// The name of the file with this number, in the state directory.
+    fn file_of(&self, inode: u64) -> Option<String> {
+        use std::os::unix::fs::DirEntryExt;
+        let mut entries = std::fs::read_dir(&self.bench.dir).ok()?.flatten();
+        entries.find(|entry| entry.ino() == inode).map(|entry| entry.file_name().to_string_lossy().into_owned())
+    }
+
+    /// "writer 0", "reader 1".
+    pub(super) fn name(&self, number: usize) -> String {
+        match number.checked_sub(self.writers()) {
+            None => format!("writer {number}"),
+            Some(reader) => format!("reader {reader}"),
+        }
+    }
+}
+
+impl Process {
+    fn has_ended(&mut self) -> Result<bool, EngineError> {
+        Ok(self.victim.running.try_wait().map_err(EngineError::Wait)?.is_some())
+    }
+}

@@ -1,0 +1,45 @@
+//! Schedules: two writers, call by call. One makes so many calls of a save and is held, then the other one, then all go on or are
+//! killed. With two writers and two switches these are all there are, up to which of the two begins.
+
+use crashtest_kit::Hold;
+use crashtest_model::{Aim, Ending, Generation};
+
+use super::Crew;
+use super::run::Pause;
+use crate::error::EngineError;
+use crate::life::Script;
+
+/// Saves from which it is learnt how many calls one makes.
+const MEASURED: u64 = 6;
+
+impl Crew<'_, '_> {
+    /// Learns the most calls that a save makes, from a writer on its own.
+    pub(super) fn measure(&mut self) -> Result<(), EngineError> {
+        self.tickets.clear();
+        let seed = self.stream.derive("measure", 0);
+        let mut writer = self.forked(0, seed, Script::Save(Hold::Step { after: 0, calls: u64::MAX }))?;
+        for n in 1..=MEASURED {
+            let pause = self.until_pause(&mut writer)?;
+            self.calls = self.calls.max(writer.board.calls_of_save());
+            if pause != Pause::Held {
+                break;
+            }
+            writer.board.let_go(Hold::Step { after: n, calls: u64::MAX });
+        }
+        self.bench.strike_unlearnt(writer.victim)?;
+        self.anew()
+    }
+
+    /// Every pair of positions with each of `endings`.
+    pub(super) fn schedules(&self, endings: &[Ending]) -> Vec<Aim> {
+        let positions = 0..=u32::try_from(self.calls).unwrap_or(u32::MAX);
+        let pairs = positions.clone().flat_map(|first| positions.clone().map(move |then| (first, then)));
+        let aims = |(first, then)| endings.iter().map(move |ending| Aim::Together { first, then, ending: *ending });
+        pairs.flat_map(aims).collect()
+    }
+
+    /// The generation that `writer` has saved last when it has saved once.
+    pub(super) fn once(&self, writer: usize) -> Generation {
+        if self.shared.is_some() { self.applied[writer].next() } else { Generation(1) }
+    }
+}
