@@ -11,8 +11,8 @@ use crashtest_engine::{Blame, End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
-    Digest, Documented, Environment, Expectations, FORMAT, FileSystem, Plan, RunRecord, Start, StrategyInfo,
-    WorkloadInfo,
+    Digest, Documented, Environment, Expectations, FORMAT, Fault, FileSystem, Plan, RunRecord, Shape, Signal, Start,
+    StrategyInfo, WorkloadInfo,
 };
 use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -97,6 +97,34 @@ pub(crate) fn look_up(
         return Err(Problem::usage(why).hint(Some(format!("{strategy} goes with {}", names.join(", ")))));
     }
     Ok((found.clone(), work.clone()))
+}
+
+/// Whether `plan` can be carried out as it stands.
+pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> {
+    let target = &plan.target;
+    let (strategy, _) = look_up(registry, &target.strategy, &target.workload)?;
+    let (name, fewest) = (&strategy.name, registry.fewest_writers(target));
+    if target.writers < fewest {
+        let why = format!("{name} is about what writers do to each other: it needs at least {fewest}");
+        return Err(Problem::usage(why).hint(Some(format!("--writers {fewest}"))));
+    }
+    if target.is_shared() {
+        if strategy.shape != Shape::Document && registry.shared(target).is_none() {
+            let why = format!("{name} has one writer and no readers beside it");
+            return Err(
+                Problem::usage(why).hint(Some("--writers and --readers are for documents and shared systems".into()))
+            );
+        }
+        if plan.faults.contains(&Fault::Io) {
+            let why = "which of several processes meets a failing call is not told apart";
+            return Err(Problem::usage(why).hint(Some("--fault io goes with one writer and no readers".into())));
+        }
+        if plan.signal != Signal::Kill {
+            let why = format!("several processes are ended by SIGKILL, not by --signal {}", plan.signal.name());
+            return Err(Problem::usage(why));
+        }
+    }
+    Ok(())
 }
 
 /// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.

@@ -131,6 +131,7 @@ fn record(
     let mut planned = Vec::new();
     let folders = cell_folders(cells.iter().map(|cell| &cell.plan));
     for (cell, folder) in cells.iter_mut().zip(folders) {
+        conduct::fits(registry, &cell.plan)?;
         let target = &cell.plan.target;
         let (strategy, _) = conduct::look_up(registry, &target.strategy, &target.workload)?;
         let documented = |fault| strategy.expectation_of(&cell.plan, fault, Start::Again).cloned();

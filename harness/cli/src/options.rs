@@ -29,9 +29,9 @@ pub(crate) struct StateOptions {
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, help_heading = "What")]
     pub idle: Duration,
     /// Writer processes that save to one directory at the same time: each a document of its own, or, for a system, its share of the
-    /// work
-    #[arg(long, value_name = "N", default_value = "1", value_parser = values::writers, help_heading = "What")]
-    pub writers: u32,
+    /// work [default: 1, but 2 where a strategy is about two]
+    #[arg(long, value_name = "N", value_parser = values::writers, help_heading = "What")]
+    pub writers: Option<u32>,
     /// Processes that load the state all the while: what they see must be one whole save
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::readers, help_heading = "What")]
     pub readers: u32,
@@ -130,6 +130,15 @@ pub(crate) fn workload_of(strategy: &str, named: Option<&str>) -> String {
     named.or_else(|| Builtin.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
 }
 
+/// As many writers as `target` is about, where nobody has said how many (0).
+pub(crate) fn with_company(target: TargetSpec) -> TargetSpec {
+    let writers = match target.writers {
+        0 => Builtin.fewest_writers(&target),
+        writers => writers,
+    };
+    TargetSpec { writers, ..target }
+}
+
 /// The plan to break `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
 pub(crate) fn plan(
     strategy: &str,
@@ -144,15 +153,15 @@ pub(crate) fn plan(
         (iterations, _) => iterations,
     };
     Plan {
-        target: TargetSpec {
+        target: with_company(TargetSpec {
             strategy: strategy.to_owned(),
             workload: workload_of(strategy, state.workload.as_deref()),
             loader,
             state_size: state.state_size,
             idle_us: values::micros(state.idle),
-            writers: state.writers,
+            writers: state.writers.unwrap_or(0),
             readers: state.readers,
-        },
+        }),
         // Each once, in the order in which they are run.
         faults: fault.fault.iter().copied().collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,

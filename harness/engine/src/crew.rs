@@ -101,10 +101,6 @@ impl<'c, 'a> Crew<'c, 'a> {
         self.spec().writers as usize
     }
 
-    fn readers(&self) -> usize {
-        self.spec().readers as usize
-    }
-
     /// Installs each of the documents.
     fn install(&mut self) -> Result<(), EngineError> {
         let names = self.stream.derive("install", 0);
@@ -123,8 +119,9 @@ impl<'c, 'a> Crew<'c, 'a> {
     /// The files as they were installed.
     fn anew(&mut self) -> Result<(), EngineError> {
         snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
-        let mut generations = self.bench.generations(self.stream)?;
-        self.holds = vec![generations.digest(Generation::ZERO); self.documents];
+        if self.shared.is_none() {
+            self.holds = vec![self.bench.generations(self.stream)?.digest(Generation::ZERO); self.documents];
+        }
         self.applied = vec![Generation::ZERO; self.writers()];
         Ok(())
     }
@@ -139,9 +136,10 @@ impl<'c, 'a> Crew<'c, 'a> {
         Life { registry: self.bench.registry, spec: &self.bench.plan.target, stream, names, dir, board, member }
     }
 
-    /// The operations of writer `writer` in trial `seed`: its own, so that no two saves leave the same content.
+    /// The operations of writer `writer` in trial `seed`: others in each trial, and of documents others for each writer, so that no
+    /// two saves leave the same content.
     fn stream_of(&self, seed: Seed, writer: usize) -> Seed {
-        if self.shared.is_some() { self.stream } else { seed.derive("writer", writer as u64) }
+        seed.derive("writer", if self.shared.is_some() { 0 } else { writer as u64 })
     }
 
     fn generations_of(&self, seed: Seed, writer: usize) -> Result<Box<dyn Generations>, EngineError> {

@@ -22,6 +22,11 @@ pub trait Registry: Sync {
         1
     }
 
+    /// The fewest writers that a strategy makes sense with: two where it is about what they do to each other.
+    fn fewest_writers(&self, spec: &TargetSpec) -> u32 {
+        if self.documents(spec) > 1 || self.shared(spec).is_some() { 2 } else { 1 }
+    }
+
     /// The oracle of a system whose writers read, change and save one state between them; `None` where each saves a document of its
     /// own making.
     fn shared(&self, _spec: &TargetSpec) -> Option<Box<dyn Shared>> {

@@ -145,6 +145,18 @@ impl Plan {
         Lives { several: self.target.is_shared(), signal }
     }
 
+    /// Who lives together and how they are ended, where that is not one writer and SIGKILL: "2 writers", "1 reader", "SIGTERM".
+    #[must_use]
+    pub fn company(&self) -> Vec<String> {
+        let several = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let TargetSpec { writers, readers, .. } = self.target;
+        let mut words = Vec::new();
+        words.extend((writers > 1).then(|| several(writers, "writer")));
+        words.extend((readers > 0).then(|| several(readers, "reader")));
+        words.extend((self.signal != Signal::Kill).then(|| format!("SIG{}", self.signal.name().to_uppercase())));
+        words
+    }
+
     /// Whether anything is killed.
     #[must_use]
     pub fn kills(&self) -> bool {

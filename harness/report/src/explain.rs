@@ -7,7 +7,7 @@ mod moment;
 mod point;
 mod remedy;
 
-use crashtest_model::{Fault, Generation, Observed, RawFile, RawState, TrialRecord, Verdict};
+use crashtest_model::{Aim, Fault, Generation, Observed, RawFile, RawState, TrialRecord, Verdict};
 
 pub use remedy::fix;
 
@@ -24,6 +24,15 @@ pub fn explanation(record: &TrialRecord) -> String {
         Fault::Kill => moment::words(record),
         Fault::Sweep | Fault::Io => point::words(record),
     }];
+    if !record.writers.is_empty() {
+        // Which of several processes saw what is in the sentence itself.
+        if let (Aim::Together { .. }, Fault::None) = (record.aim, record.fault) {
+            parts[0] = record.aim.to_string();
+        }
+        parts.extend(record.detail.as_ref().map(|detail| plain(&detail.why)));
+        parts.retain(|part| !part.is_empty());
+        return parts.join(": ");
+    }
     let seen: Vec<String> = record.raw.as_ref().and_then(file_words).into_iter().chain(outcome_words(record)).collect();
     parts.push(seen.join("; "));
     parts.retain(|part| !part.is_empty());

@@ -1,6 +1,6 @@
 //! The registry of everything built in: the only place that knows strategies and workloads by name.
 
-use crashtest_kit::{Folded, Generations, LogWorkload, Logged, Place, Registry, Target, Workload};
+use crashtest_kit::{Folded, Generations, LogWorkload, Logged, Place, Registry, Shared, Target, Workload};
 use crashtest_model::{Bytes, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 
 use crate::document::{Document, Strategy};
@@ -14,9 +14,11 @@ use crate::strategies::{
 };
 use crate::systems::path_storage;
 use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
+use crate::systems::trade_store::{self, Leaves, TradeStore};
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::counter::Counter;
+use crate::workloads::desk;
 use crate::workloads::fills::Fills;
 use crate::workloads::fills_log::FillsLog;
 use crate::workloads::hash_chain::HashChain;
@@ -126,28 +128,56 @@ struct System {
     info: fn() -> StrategyInfo,
     workload: &'static str,
     target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
-    generations: fn(Seed, Bytes) -> Box<dyn Generations>,
+    judged: JudgedBy,
 }
 
-const SYSTEMS: [System; 2] = [
+/// How the oracle knows what a system must come back with.
+enum JudgedBy {
+    /// By the fold of its operations.
+    Generations(fn(Seed, Bytes) -> Box<dyn Generations>),
+    /// By the rules of a state that several writers change between them.
+    Rules(fn() -> Box<dyn Shared>),
+}
+
+const fn trade_store(
+    name: &'static str,
+    info: fn() -> StrategyInfo,
+    target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
+) -> System {
+    System { name, info, workload: desk::NAME, target, judged: JudgedBy::Rules(|| Box::new(desk::Rules)) }
+}
+
+const SYSTEMS: [System; 6] = [
     System {
         name: persistent_map::NAME,
         info: persistent_map::info,
         workload: Trading::NAME,
         target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Enqueued, spec, stream, place)),
-        generations: |stream, bound| Box::new(Maps::new(stream, bound)),
+        judged: JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound))),
     },
     System {
         name: persistent_map::SYNC,
         info: persistent_map::info_sync,
         workload: Trading::NAME,
         target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
-        generations: |stream, bound| Box::new(Maps::new(stream, bound)),
+        judged: JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound))),
     },
+    trade_store(trade_store::LOCKED, trade_store::info, |spec, stream, place| {
+        Box::new(TradeStore::new(Leaves::Nothing, spec, stream, place))
+    }),
+    trade_store(trade_store::NOLOCK, trade_store::info_nolock, |spec, stream, place| {
+        Box::new(TradeStore::new(Leaves::TheLock, spec, stream, place))
+    }),
+    trade_store(trade_store::TOCTOU, trade_store::info_toctou, |spec, stream, place| {
+        Box::new(TradeStore::new(Leaves::TheRulesInside, spec, stream, place))
+    }),
+    trade_store(trade_store::RELOCK, trade_store::info_relock, |spec, stream, place| {
+        Box::new(TradeStore::new(Leaves::TheCare, spec, stream, place))
+    }),
 ];
 
 /// The workloads that only systems have.
-const OF_SYSTEMS: [fn() -> WorkloadInfo; 1] = [Trading::info];
+const OF_SYSTEMS: [fn() -> WorkloadInfo; 2] = [Trading::info, desk::info];
 
 fn system(spec: &TargetSpec) -> Option<System> {
     SYSTEMS.into_iter().find(|system| system.name == spec.strategy && system.workload == spec.workload)
@@ -188,6 +218,13 @@ impl Registry for Builtin {
         if spec.strategy == atomic_suffix::PAIR { atomic_suffix::TARGETS } else { 1 }
     }
 
+    fn shared(&self, spec: &TargetSpec) -> Option<Box<dyn Shared>> {
+        match system(spec)?.judged {
+            JudgedBy::Generations(_) => None,
+            JudgedBy::Rules(rules) => Some(rules()),
+        }
+    }
+
     fn target(&self, spec: &TargetSpec, stream: Seed, place: Place) -> Option<Box<dyn Target>> {
         if let Some(system) = system(spec) {
             return Some((system.target)(spec, stream, place));
@@ -200,7 +237,10 @@ impl Registry for Builtin {
 
     fn generations(&self, spec: &TargetSpec, stream: Seed) -> Option<Box<dyn Generations>> {
         if let Some(system) = system(spec) {
-            return Some((system.generations)(stream, spec.state_size));
+            return match system.judged {
+                JudgedBy::Generations(fold) => Some(fold(stream, spec.state_size)),
+                JudgedBy::Rules(_) => None,
+            };
         }
         match journal(&spec.strategy) {
             Some(journal) => Some((as_log(&spec.workload)?.generations)(journal, spec, stream)),
@@ -233,7 +273,7 @@ mod tests {
         let workloads = Builtin.workloads();
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         let documents = ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"];
-        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading"]].concat());
+        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading", "desk"]].concat());
         for info in workloads {
             assert_eq!(info.shapes.contains(&Shape::Document), as_document(&info.name).is_some());
             assert_eq!(info.shapes.contains(&Shape::Log), as_log(&info.name).is_some());

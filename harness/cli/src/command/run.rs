@@ -126,7 +126,7 @@ impl RunArgs {
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
-    conduct::look_up(&Builtin, &plan.target.strategy, &plan.target.workload)?;
+    conduct::fits(&Builtin, &plan)?;
     let stop = conduct::stop_on_signals()?;
     let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
     let conducted = conduct::conduct(&Builtin, &plan, &manner)?;

@@ -11,7 +11,7 @@ use super::keys;
 use super::mistake::Mistake;
 use super::table::Table;
 use super::targets::Catalogue;
-use crate::values;
+use crate::{options, values};
 
 /// How much a campaign does when it says neither `iterations` nor `duration`.
 const DEFAULT_ITERATIONS: u64 = 1000;
@@ -98,7 +98,7 @@ impl Settings {
         Ok(Settings {
             state_size: size.unwrap_or(Bytes::kib(64)),
             idle: time(&keys::IDLE, values::duration)?.unwrap_or(Duration::ZERO),
-            writers: processes(&keys::WRITERS, values::writers)?.unwrap_or(1),
+            writers: processes(&keys::WRITERS, values::writers)?.unwrap_or(0),
             readers: processes(&keys::READERS, values::readers)?.unwrap_or(0),
             kill_at,
             signal: signal.unwrap_or_default(),
@@ -114,7 +114,7 @@ impl Settings {
 
     fn plan(&self, strategy: &str, workload: &str, loader: Loader, fault: Fault, seed: Seed, jobs: usize) -> Plan {
         Plan {
-            target: TargetSpec {
+            target: options::with_company(TargetSpec {
                 strategy: strategy.to_owned(),
                 workload: workload.to_owned(),
                 loader,
@@ -122,7 +122,7 @@ impl Settings {
                 idle_us: values::micros(self.idle),
                 writers: self.writers,
                 readers: self.readers,
-            },
+            }),
             faults: vec![fault],
             kill_at: self.kill_at,
             signal: self.signal,

@@ -137,7 +137,6 @@ impl Crew<'_, '_> {
         let life = self.life(board, self.stream, names, (document > 0).then_some(member));
         let mut victim = self.bench.fork_life(life, Script::SaveThenStop(0))?;
         let recovery = self.bench.await_recovery(&mut victim, false)?;
-        self.bench.await_exit(&mut victim)?;
         self.bench.strike_unlearnt(victim)?;
         Ok(match recovery {
             Recovery::Failed(observed) => observed,

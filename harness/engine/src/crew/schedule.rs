@@ -2,7 +2,7 @@
 //! killed. With two writers and two switches these are all there are, up to which of the two begins.
 
 use crashtest_kit::Hold;
-use crashtest_model::{Aim, Ending, Generation};
+use crashtest_model::{Aim, Ending};
 
 use super::Crew;
 use super::run::Pause;
@@ -36,10 +36,5 @@ impl Crew<'_, '_> {
         let pairs = positions.clone().flat_map(|first| positions.clone().map(move |then| (first, then)));
         let aims = |(first, then)| endings.iter().map(move |ending| Aim::Together { first, then, ending: *ending });
         pairs.flat_map(aims).collect()
-    }
-
-    /// The generation that `writer` has saved last when it has saved once.
-    pub(super) fn once(&self, writer: usize) -> Generation {
-        if self.shared.is_some() { self.applied[writer].next() } else { Generation(1) }
     }
 }

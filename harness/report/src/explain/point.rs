@@ -15,6 +15,7 @@ pub(super) fn words(record: &TrialRecord) -> String {
             format!("killed {}, started again, killed {}{call}{}", place(first), place(then), doing(record))
         }
         Aim::Failing(injection) => format!("{injection}{call}, and {}", went_on(record)),
+        Aim::Together { .. } => record.aim.to_string(),
         aim => format!("killed {aim}"),
     }
 }

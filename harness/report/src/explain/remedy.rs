@@ -22,6 +22,11 @@ const CHECKSUM: &str = "store a length and a checksum with the state, and refuse
 #[must_use]
 pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     let Some(verdict) = record.verdict() else { return String::new() };
+    if !record.writers.is_empty()
+        && let Some(fix) = together(verdict)
+    {
+        return fix.to_owned();
+    }
     if shape == Shape::Log && matches!(verdict, Verdict::Torn | Verdict::LostAck | Verdict::AcceptedGarbage) {
         return FRAMES.to_owned();
     }
@@ -52,6 +57,22 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         }
         Verdict::Residue => "remove left-over temporary files when the program starts".into(),
         Verdict::Intact | Verdict::Inconclusive => String::new(),
+    }
+}
+
+/// What keeps several writers of one state out of each other's way; `None` where that is not what failed.
+fn together(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Torn | Verdict::Empty | Verdict::AcceptedGarbage | Verdict::FailedSave | Verdict::Missing => Some(
+            "give every save a temporary file of its own (O_EXCL, a unique name), sweep only those whose writer is dead, and hold a lock              where two must not save at once",
+        ),
+        Verdict::BrokenInvariant | Verdict::LostAck => Some(
+            "read, decide and save under one lock, flock(2) on an open file: what was read before it was taken may be out of date",
+        ),
+        Verdict::Stuck => Some(
+            "take the lock once and hand it down: flock(2) belongs to the open file, so a second descriptor of the same process waits for              the first",
+        ),
+        _ => None,
     }
 }
 

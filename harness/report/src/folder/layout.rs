@@ -38,7 +38,8 @@ pub(crate) const TRIAL_PREFIX: &str = "trial-";
 /// The name of a signature's folder under `failures/`, and of the finding: `direct-fills-strict.kill.empty.save-after-create`.
 pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
     let target = &run.plan.target;
-    file_name(&format!("{}-{}-{}.{signature}", target.strategy, target.workload, target.loader))
+    let company: String = run.plan.company().iter().map(|words| format!("-{}", words.replace(' ', "-"))).collect();
+    file_name(&format!("{}-{}-{}{company}.{signature}", target.strategy, target.workload, target.loader))
 }
 
 /// `name` as one file name: what a shell or a file system could mistake becomes `_`.

@@ -1,6 +1,6 @@
 //! The findings of a run, in the order and the words that every format shares.
 
-use crashtest_model::{Finding, RawState, ResultRow};
+use crashtest_model::{Finding, Promise, RawState, ResultRow};
 
 use crate::Recorded;
 use crate::number::thousands;
@@ -33,15 +33,12 @@ pub(super) fn standing(finding: &Finding) -> String {
 /// "trial 17: save 3 acknowledged, save 4 in flight; 24,576 of 61,433 bytes, first difference at byte 24,576".
 pub(super) fn first_words(finding: &Finding) -> String {
     let record = &finding.first;
-    let promise = &record.promise;
-    let acked = match promise.acked.0 {
-        0 if promise.installed => "no save acknowledged since init".to_owned(),
-        0 => "init had not returned".to_owned(),
-        n => format!("save {} acknowledged", thousands(n)),
-    };
-    let mut words = format!("trial {}: {acked}", thousands(record.trial));
-    if promise.begun > promise.acked {
-        words.push_str(&format!(", save {} in flight", thousands(promise.begun.0)));
+    let mut words = format!("trial {}: ", thousands(record.trial));
+    if record.writers.is_empty() {
+        words.push_str(&promised(&record.promise));
+    } else {
+        let each = (0..).zip(&record.writers).map(|(n, promise)| format!("writer {n}: {}", promised(promise)));
+        words.push_str(&each.collect::<Vec<_>>().join("; "));
     }
     if let Some(raw) = record.raw.as_ref().filter(|raw| raw.state != RawState::Whole) {
         if let (Some(length), Some(whole)) = (raw.length, raw.whole_length) {
@@ -51,6 +48,19 @@ pub(super) fn first_words(finding: &Finding) -> String {
         if let Some(offset) = raw.tear_offset.filter(|offset| Some(*offset) != raw.length) {
             words.push_str(&format!(", first difference at byte {}", thousands(offset)));
         }
+    }
+    words
+}
+
+/// "save 3 acknowledged, save 4 in flight".
+fn promised(promise: &Promise) -> String {
+    let mut words = match promise.acked.0 {
+        0 if promise.installed => "no save acknowledged since init".to_owned(),
+        0 => "init had not returned".to_owned(),
+        n => format!("save {} acknowledged", thousands(n)),
+    };
+    if promise.begun > promise.acked {
+        words.push_str(&format!(", save {} in flight", thousands(promise.begun.0)));
     }
     words
 }

@@ -13,7 +13,11 @@ pub(super) fn repeats(plan: &Plan) -> String {
     if plan.kills() || !plan.is_exhaustive() {
         sentences.push("Kills follow the wall clock: the seed repeats the plan, not each outcome.");
     }
-    if plan.is_exhaustive() {
+    if plan.is_exhaustive() && plan.target.is_shared() {
+        sentences.push(
+            "Crash points of several processes are schedules: each of them held after so many calls of a save, every pair of positions.",
+        );
+    } else if plan.is_exhaustive() {
         sentences.push(
             "Crash points and failing calls are those of one recorded run: the same calls give the same outcomes.",
         );

@@ -38,8 +38,9 @@ fn subject(page: &mut Page, recorded: &Recorded) {
     let run = &recorded.run;
     let (plan, environment) = (&run.plan, &run.environment);
     let target = &plan.target;
-    let subject =
+    let mut subject =
         format!("{} × {}, {} loader, {} state", target.strategy, target.workload, target.loader, target.state_size);
+    plan.company().iter().for_each(|words| subject += &format!(", {words}"));
     page.wrapped_in("", &subject, Some(Style::Bold));
     page.wrapped("  ", &run.strategy.recipe);
     let jobs = plan.budget.jobs;

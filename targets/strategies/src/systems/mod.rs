@@ -2,3 +2,4 @@
 
 pub(crate) mod path_storage;
 pub(crate) mod persistent_map;
+pub(crate) mod trade_store;

@@ -3,6 +3,7 @@
 pub(crate) mod candles;
 pub(crate) mod config;
 pub(crate) mod counter;
+pub(crate) mod desk;
 pub(crate) mod fills;
 pub(crate) mod fills_log;
 pub(crate) mod hash_chain;

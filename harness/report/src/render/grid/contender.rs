@@ -50,6 +50,9 @@ fn others(grid: &RecordedGrid, plan: &Plan) -> Vec<String> {
     if differ(grid, |plan| plan.target.loader) {
         words.push(target.loader.to_string());
     }
+    if differ(grid, Plan::company) {
+        words.extend(plan.company());
+    }
     if differ(grid, |plan| plan.target.state_size) {
         words.push(target.state_size.to_string());
     }
