@@ -9,6 +9,9 @@ use super::run::Pause;
 use crate::error::EngineError;
 use crate::life::Script;
 
+/// With a state that the writers change between them, what their operations are counts as much as when they come: each schedule is run
+/// with so many different ones.
+const OPERATIONS: usize = 3;
 /// Saves from which it is learnt how many calls one makes.
 const MEASURED: u64 = 6;
 
@@ -35,6 +38,7 @@ impl Crew<'_, '_> {
         let positions = 0..=u32::try_from(self.calls).unwrap_or(u32::MAX);
         let pairs = positions.clone().flat_map(|first| positions.clone().map(move |then| (first, then)));
         let aims = |(first, then)| endings.iter().map(move |ending| Aim::Together { first, then, ending: *ending });
-        pairs.flat_map(aims).collect()
+        let different = if self.shared.is_some() { OPERATIONS } else { 1 };
+        pairs.flat_map(|pair| std::iter::repeat_n(pair, different)).flat_map(aims).collect()
     }
 }

@@ -49,8 +49,10 @@ impl Proposal {
     pub(crate) fn of(stream: Seed, writer: u32, number: Generation) -> Proposal {
         let mut rng = operation_rng(stream.derive("desk", u64::from(writer)), number);
         if rng.random_range(0..10) < 6 {
-            let (symbol, side) = (Symbol::any(&mut rng), Side::any(&mut rng));
-            Proposal::Open { symbol, side, risk: rng.random_range(50..150) }
+            // Most are about symbols that are not open at first, so that two writers get into each other's way from the start.
+            let new = Symbol::ALL[rng.random_range(0..Symbol::ALL.len() / 2) * 2 + 1];
+            let symbol = if rng.random_range(0..4) < 3 { new } else { Symbol::any(&mut rng) };
+            Proposal::Open { symbol, side: Side::any(&mut rng), risk: rng.random_range(30..150) }
         } else {
             Proposal::Close { which: rng.random_range(0..MOST_OPEN), won: rng.random_range(0..2) == 0 }
         }
@@ -96,7 +98,7 @@ impl Desk {
         let mut desk = Desk::default();
         for (n, symbol) in Symbol::ALL.into_iter().enumerate().step_by(2).take(MOST_OPEN - 1) {
             let number = Generation(n as u64);
-            desk.open.push(Open { by: u32::MAX, number, symbol, side: Side::any(&mut rng), risk: 60, losses: 0 });
+            desk.open.push(Open { by: u32::MAX, number, symbol, side: Side::any(&mut rng), risk: 30, losses: 0 });
         }
         for n in 0..capacity(bound).nearly_full(&mut rng) as u64 {
             let (symbol, won) = (Symbol::any(&mut rng), rng.random_range(0..2) == 0);
