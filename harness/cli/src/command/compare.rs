@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
-use crashtest_model::{Expectations, Loader, Shape, StrategyInfo};
+use crashtest_model::{Expectations, Fault, Lives, Loader, Plan, Shape, Signal, StrategyInfo};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -28,7 +28,7 @@ const WHY: &str =
 /// --iterations and --duration are those of each strategy.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest compare direct atomic\n  crashtest compare direct atomic atomic-fsync --loader both --iterations 5000 --seed 1\n  crashtest compare direct atomic-fsync --fault kill,sweep,io\n  crashtest compare --group documents --output-format markdown\n\nExit status: 0 when each shows what is documented (direct must fail), 1 when one does not."
+    after_help = "Examples:\n  crashtest compare direct atomic\n  crashtest compare direct atomic atomic-fsync --loader both --iterations 5000 --seed 1\n  crashtest compare direct atomic-fsync --fault kill,sweep,io\n  crashtest compare --group documents --output-format markdown\n  crashtest compare --group accounts --fault none,kill,sweep\n\nExit status: 0 when each shows what is documented (direct must fail), 1 when one does not."
 )]
 pub(crate) struct CompareArgs {
     /// The strategies: see `crashtest list strategies`
@@ -72,6 +72,8 @@ pub(crate) enum Group {
     Logs,
     /// Those that keep several files which belong together
     Systems,
+    /// The systems of five published accounts, with each variant, with one writer and with two, and with each signal that is documented
+    Accounts,
     /// Every strategy
     All,
 }
@@ -105,7 +107,7 @@ impl CompareArgs {
             Group::Documents => Some(Shape::Document),
             Group::Logs => Some(Shape::Log),
             Group::Systems => Some(Shape::System),
-            Group::All => None,
+            Group::Accounts | Group::All => None,
         };
         let listed = Builtin.strategies().into_iter().filter(|info| !info.planted);
         let workloads = Builtin.workloads();
@@ -117,10 +119,25 @@ impl CompareArgs {
         };
         let grouped = listed
             .filter(|info| self.group.is_some_and(|group| shape(group).is_none_or(|shape| shape == info.shape)))
+            .filter(|info| self.group != Some(Group::Accounts) || info.shape != Shape::Log)
             .filter(&fits)
             .map(|info| info.name);
         let mut seen = BTreeSet::new();
         self.strategies.iter().cloned().chain(grouped).filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The lives of `strategy` that are compared: as the options say (`None`), or, of the accounts, all that are documented.
+    fn lives(&self, strategy: &StrategyInfo) -> Vec<Option<Lives>> {
+        if self.group != Some(Group::Accounts) {
+            return vec![None];
+        }
+        let mut lives = Vec::new();
+        for documented in &strategy.documented {
+            if !lives.contains(&Some(documented.lives)) {
+                lives.push(Some(documented.lives));
+            }
+        }
+        lives
     }
 
     /// The cells: a strategy with each of its loaders.
@@ -134,10 +151,16 @@ impl CompareArgs {
         // Drawn once: all cells share it.
         let mut seed = self.budget.seed;
         for strategy in self.strategies() {
-            conduct::look_up(&Builtin, &strategy, &options::workload_of(&strategy, self.state.workload.as_deref()))?;
-            for loader in loaders {
+            let workload = options::workload_of(&strategy, self.state.workload.as_deref());
+            let (info, _) = conduct::look_up(&Builtin, &strategy, &workload)?;
+            for (loader, lives) in
+                loaders.iter().flat_map(|loader| self.lives(&info).into_iter().map(move |l| (loader, l)))
+            {
                 let mut plan = options::plan(&strategy, *loader, &self.state, &self.fault, &self.limit, &self.budget);
                 plan.seed = *seed.get_or_insert(plan.seed);
+                if let Some(lives) = lives {
+                    live(&mut plan, lives);
+                }
                 cells.push(GridCell { plan, expect: Expectations::new() });
             }
         }
@@ -145,6 +168,18 @@ impl CompareArgs {
             return Err(Problem::usage("there is no strategy of that group for that workload"));
         }
         Ok(cells)
+    }
+}
+
+/// Makes the lives of `plan` as `lives` says, and leaves out the faults that do not go with that.
+fn live(plan: &mut Plan, lives: Lives) {
+    plan.signal = lives.signal;
+    if lives.several {
+        plan.target.writers = plan.target.writers.max(2);
+        plan.faults.retain(|fault| *fault != Fault::Io);
+    }
+    if lives.signal != Signal::Kill {
+        plan.faults.retain(|fault| matches!(fault, Fault::None | Fault::Kill));
     }
 }
 
