@@ -11,8 +11,10 @@ use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
 use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
+use crate::systems::derived_direct::{self, DerivedDirect};
 use crate::systems::path_storage;
 use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
+use crate::systems::reconciler::{self, Guard, Reconciler};
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::counter::Counter;
@@ -22,6 +24,7 @@ use crate::workloads::hash_chain::HashChain;
 use crate::workloads::positions::Positions;
 use crate::workloads::retry_queue::Retries;
 use crate::workloads::signals::Signals;
+use crate::workloads::trade_log::LoggedTrades;
 use crate::workloads::trades::Trades;
 use crate::workloads::trading::Trading;
 
@@ -126,7 +129,7 @@ struct System {
     generations: fn(Seed, Bytes) -> Box<dyn Generations>,
 }
 
-const SYSTEMS: [System; 2] = [
+const SYSTEMS: [System; 6] = [
     System {
         name: persistent_map::NAME,
         info: persistent_map::info,
@@ -141,10 +144,38 @@ const SYSTEMS: [System; 2] = [
         target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
         generations: |stream, bound| Box::new(Maps::new(stream, bound)),
     },
+    System {
+        name: reconciler::NAME,
+        info: reconciler::info,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::PortfolioFile, spec, stream, place)),
+        generations: reconciler::generations,
+    },
+    System {
+        name: reconciler::GUARD_MEMORY,
+        info: reconciler::info_guard_memory,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Memory, spec, stream, place)),
+        generations: reconciler::generations,
+    },
+    System {
+        name: reconciler::NOGUARD,
+        info: reconciler::info_noguard,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Nothing, spec, stream, place)),
+        generations: reconciler::generations,
+    },
+    System {
+        name: derived_direct::NAME,
+        info: derived_direct::info,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(DerivedDirect::new(spec, stream, place)),
+        generations: derived_direct::generations,
+    },
 ];
 
 /// The workloads that only systems have.
-const OF_SYSTEMS: [fn() -> WorkloadInfo; 1] = [Trading::info];
+const OF_SYSTEMS: [fn() -> WorkloadInfo; 2] = [Trading::info, LoggedTrades::info];
 
 fn system(spec: &TargetSpec) -> Option<System> {
     SYSTEMS.into_iter().find(|system| system.name == spec.strategy && system.workload == spec.workload)
@@ -226,7 +257,7 @@ mod tests {
         let workloads = Builtin.workloads();
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         let documents = ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"];
-        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading"]].concat());
+        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading", "trade-log"]].concat());
         for info in workloads {
             assert_eq!(info.shapes.contains(&Shape::Document), as_document(&info.name).is_some());
             assert_eq!(info.shapes.contains(&Shape::Log), as_log(&info.name).is_some());
