@@ -45,6 +45,16 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
 }
 
 #[test]
+fn the_files_of_a_state_in_several_files_are_not_left_over() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("reconciler", "--iterations 100 --jobs 1 --state-size 16KiB");
+    let seen = verdicts(&summary);
+    assert!(exit == Some(0) && seen.iter().all(|verdict| verdict == "intact"), "{exit:?} {seen:?}");
+    let counted: Vec<u64> = place.trials().iter().filter_map(|trial| trial["left_over"].as_u64()).collect();
+    assert!(!counted.is_empty() && counted.iter().all(|left_over| *left_over <= 1), "{counted:?}");
+}
+
+#[test]
 fn without_the_sigkill_a_run_is_inconclusive_not_green() {
     let (exit, summary) = Place::new().campaign("atomic", "--iterations 20 --plant no-kill --limit 300ms");
     let row = kills(&summary, "again");

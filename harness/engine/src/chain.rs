@@ -114,6 +114,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         };
         let generations = bench.generations(stream)?;
         let installed = bench.install(stream, stream.derive("install", 0))?;
+        let left_over = left_over(&installed, &*generations);
         Ok(Chain {
             bench,
             fault,
@@ -125,7 +126,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             standing: None,
             inherited: None,
             crashes: 0,
-            left_over: 0,
+            left_over,
             lives: 0,
             metadata: None,
         })
@@ -441,7 +442,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.standing = None;
         self.inherited = None;
         self.crashes = 0;
-        self.left_over = self.installed.others_than(&self.generations.state_file());
+        self.left_over = left_over(&self.installed, &*self.generations);
         Ok(())
     }
 
@@ -470,6 +471,12 @@ impl<'c, 'a> Chain<'c, 'a> {
             ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         }
     }
+}
+
+/// How many files there are besides those that the state is kept in.
+fn left_over(state: &Snapshot, generations: &dyn Generations) -> usize {
+    let beside = generations.files().iter().skip(1).filter(|name| state.has(name)).count();
+    state.others_than(&generations.state_file()) - beside
 }
 
 /// A detail that is only a sentence.

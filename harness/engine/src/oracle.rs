@@ -109,6 +109,9 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
 pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, observed: &Observed) -> Consequences {
     let mut holes: &[Generation] = &[];
     let found = match observed {
+        Observed::State { generation: Some(found), mixed, digest, .. } if !mixed.is_empty() => {
+            return generations.consequences_of_parts(promise.acked, *found, mixed, *digest);
+        }
         Observed::State { generation: Some(found), missing, .. } => {
             holes = missing;
             Found::State(*found)

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use crashtest_model::{Bytes, Consequences, Digest, Generation, Promise, RawFile, Seed, WorkloadInfo};
+use crashtest_model::{Bytes, Consequences, Digest, Generation, PartOf, Promise, RawFile, Seed, WorkloadInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -52,6 +52,11 @@ pub trait Generations {
     /// The name of the state file, relative to the state directory.
     fn state_file(&self) -> String;
 
+    /// The names of all files that a state in several files is kept in, the state file first; none for one file.
+    fn files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The digest of generation `generation` as a victim would report it.
     fn digest(&mut self, generation: Generation) -> Digest;
 
@@ -76,6 +81,12 @@ pub trait Generations {
     /// What the content of a state file is like, before recovery, under `promise`.
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
 
+    /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest: it is whole
+    /// when it is as any save up to the last that was begun has left it.
+    fn classify_file(&mut self, _file: usize, content: &[u8], promise: Promise) -> RawFile {
+        self.classify(content, promise)
+    }
+
     /// Whether a write that ended at offset `end` was the last one of saving `generation`.
     fn completes(&mut self, generation: Generation, end: u64) -> bool;
 
@@ -84,6 +95,18 @@ pub trait Generations {
 
     /// What it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
     fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences;
+
+    /// What it costs that `promised` was saved and recovery gave `parts`, which no save has left together: `found` is the oldest of
+    /// their saves, `digest` that of the whole.
+    fn consequences_of_parts(
+        &mut self,
+        promised: Generation,
+        found: Generation,
+        _parts: &[PartOf],
+        _digest: Digest,
+    ) -> Consequences {
+        self.consequences(promised, Found::State(found), &[])
+    }
 }
 
 /// Writes a state as the built-in document strategies have it on disk: JSON and a newline, streamed in small pieces.

@@ -12,8 +12,10 @@ use crate::strategies::forward_journal::{self, ForwardJournal, Promotion};
 use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
+use crate::systems::derived_direct::{self, DerivedDirect};
 use crate::systems::path_storage;
 use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
+use crate::systems::reconciler::{self, Guard, Reconciler};
 use crate::systems::trade_store::{self, Leaves, TradeStore};
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
@@ -25,6 +27,7 @@ use crate::workloads::hash_chain::HashChain;
 use crate::workloads::positions::Positions;
 use crate::workloads::retry_queue::Retries;
 use crate::workloads::signals::Signals;
+use crate::workloads::trade_log::LoggedTrades;
 use crate::workloads::trades::Trades;
 use crate::workloads::trading::Trading;
 
@@ -147,7 +150,7 @@ const fn trade_store(
     System { name, info, workload: desk::NAME, target, judged: JudgedBy::Rules(|| Box::new(desk::Rules)) }
 }
 
-const SYSTEMS: [System; 6] = [
+const SYSTEMS: [System; 10] = [
     System {
         name: persistent_map::NAME,
         info: persistent_map::info,
@@ -161,6 +164,34 @@ const SYSTEMS: [System; 6] = [
         workload: Trading::NAME,
         target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
         judged: JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound))),
+    },
+    System {
+        name: reconciler::NAME,
+        info: reconciler::info,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::PortfolioFile, spec, stream, place)),
+        judged: JudgedBy::Generations(reconciler::generations),
+    },
+    System {
+        name: reconciler::GUARD_MEMORY,
+        info: reconciler::info_guard_memory,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Memory, spec, stream, place)),
+        judged: JudgedBy::Generations(reconciler::generations),
+    },
+    System {
+        name: reconciler::NOGUARD,
+        info: reconciler::info_noguard,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Nothing, spec, stream, place)),
+        judged: JudgedBy::Generations(reconciler::generations),
+    },
+    System {
+        name: derived_direct::NAME,
+        info: derived_direct::info,
+        workload: LoggedTrades::NAME,
+        target: |spec, stream, place| Box::new(DerivedDirect::new(spec, stream, place)),
+        judged: JudgedBy::Generations(derived_direct::generations),
     },
     trade_store(trade_store::LOCKED, trade_store::info, |spec, stream, place| {
         Box::new(TradeStore::new(Leaves::Nothing, spec, stream, place))
@@ -177,7 +208,7 @@ const SYSTEMS: [System; 6] = [
 ];
 
 /// The workloads that only systems have.
-const OF_SYSTEMS: [fn() -> WorkloadInfo; 2] = [Trading::info, desk::info];
+const OF_SYSTEMS: [fn() -> WorkloadInfo; 3] = [Trading::info, LoggedTrades::info, desk::info];
 
 fn system(spec: &TargetSpec) -> Option<System> {
     SYSTEMS.into_iter().find(|system| system.name == spec.strategy && system.workload == spec.workload)
@@ -273,7 +304,7 @@ mod tests {
         let workloads = Builtin.workloads();
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         let documents = ["fills", "positions", "signals", "retry-queue", "config", "candles", "trades"];
-        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading", "desk"]].concat());
+        assert_eq!(names, [&documents[..], &["hash-chain", "counter", "trading", "trade-log", "desk"]].concat());
         for info in workloads {
             assert_eq!(info.shapes.contains(&Shape::Document), as_document(&info.name).is_some());
             assert_eq!(info.shapes.contains(&Shape::Log), as_log(&info.name).is_some());

@@ -2,13 +2,21 @@
 //!
 //! A recipe is written for people: `create(f.tmp) · write × n · close · read(f.tmp) · rename(f.tmp, f)`. It is about a save in the
 //! steady state: the file is there, nothing is left over from a crash, a log is not compacted. `create` makes a file, `truncate`
-//! empties one that is there, `open` does neither.
+//! empties one that is there, `open` does neither. `4 × (…)` is all of it for each of four files.
 
 /// The traced calls of a recipe, in order, in the words of a trace (`model::Action::word`): successive writes are one word, calls
 /// that change nothing and make nothing durable are none. What is no call at all comes through as it stands.
 #[must_use]
 pub fn recipe_words(recipe: &str) -> Vec<&str> {
-    recipe.split(" · ").filter_map(word).collect()
+    let (times, once) = repeated(recipe).unwrap_or((1, recipe));
+    let words: Vec<&str> = once.split(" · ").filter_map(word).collect();
+    words.repeat(times)
+}
+
+/// `4 × (…)`: how often, and what.
+fn repeated(recipe: &str) -> Option<(usize, &str)> {
+    let (times, once) = recipe.strip_suffix(')')?.split_once(" × (")?;
+    Some((times.parse().ok()?, once))
 }
 
 fn word(step: &str) -> Option<&str> {
@@ -55,6 +63,15 @@ mod tests {
         let other =
             "mkdir(dir) · open(f, O_APPEND) · read(f) · write · fdatasync · ftruncate(f) · truncate(f) · unlink(f)";
         assert_eq!(recipe_words(other), ["mkdir", "open", "write", "fdatasync", "truncate", "truncate", "unlink"]);
+    }
+
+    #[test]
+    fn what_is_done_to_several_files_is_written_once() {
+        assert_eq!(
+            recipe_words("2 × (create(f) · write × n · close)"),
+            ["create", "write", "close", "create", "write", "close"]
+        );
+        assert_eq!(recipe_words("write × n · rename(f.tmp, f)"), ["write", "rename"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Verdict};
 
-use super::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial};
+use super::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial, left_over};
 use crate::aim::Moment;
 use crate::bench::{self, Recovery, Victim};
 use crate::error::EngineError;
@@ -122,7 +122,7 @@ impl Chain<'_, '_> {
         if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
             return Ok(None);
         }
-        let count = self.bench.crash_state()?.others_than(&self.generations.state_file());
+        let count = left_over(&self.bench.crash_state()?, &*self.generations);
         let before = std::mem::replace(&mut self.left_over, count);
         crash.record.left_over = Some(count as u64);
         Ok((count >= before + RESIDUE_GROWTH).then(|| {

@@ -42,9 +42,17 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
 /// What a restart after a very first `init` that was killed, or failed, may show: a strict loader refuses what `init` had not
 /// finished, a lenient one starts fresh, which is right before `init` has returned.
 pub(crate) fn first_start(may: &[Verdict]) -> Vec<Documented> {
-    let faults = KILLS.into_iter().chain([Fault::Io]);
-    let row = |fault| Documented { start: Start::First, ..shows(Loader::Strict, fault, &[], may) };
-    faults.map(row).collect()
+    let failed = first_start_under(Fault::Io, may);
+    first_start_killed(may).into_iter().chain([failed]).collect()
+}
+
+/// The same, of an `init` that was killed.
+pub(crate) fn first_start_killed(may: &[Verdict]) -> Vec<Documented> {
+    KILLS.map(|fault| first_start_under(fault, may)).into()
+}
+
+fn first_start_under(fault: Fault, may: &[Verdict]) -> Documented {
+    Documented { start: Start::First, ..shows(Loader::Strict, fault, &[], may) }
 }
 
 /// The ground truth, without a fault and under kills, of a strategy whose kills damage the file: `strict` loaders refuse it, lenient

@@ -252,10 +252,9 @@ impl Maps {
         Maps { folded: Folded::new(stream, bound) }
     }
 
-    /// The first file of a generation, as it is written by the save of that number or of one before.
-    fn first_file(&mut self, generation: Generation) -> Vec<u8> {
-        let book = self.folded.state(generation);
-        encoded(book.sequence, &book.positions).unwrap_or_default()
+    /// A file of a generation, as it is written by the save of that number.
+    fn file(&mut self, n: usize, generation: Generation) -> Vec<u8> {
+        files(self.folded.state(generation)).map(|files| files[n].clone()).unwrap_or_default()
     }
 }
 
@@ -280,11 +279,19 @@ impl Generations for Maps {
         self.folded.state(generation).parts().get(part).copied()
     }
 
+    fn files(&self) -> Vec<String> {
+        (0..PARTS.len()).map(file_name).collect()
+    }
+
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile {
+        self.classify_file(0, content, promise)
+    }
+
+    fn classify_file(&mut self, n: usize, content: &[u8], promise: Promise) -> RawFile {
         // The file has the number of the last save that touched it.
         let written = postcard::take_from_bytes::<Generation>(content).map(|(of, _)| of);
-        let own = written.ok().filter(|of| *of <= promise.begun).map(|of| self.first_file(of));
-        let (begun, acked) = (self.first_file(promise.begun), self.first_file(promise.acked));
+        let own = written.ok().filter(|of| *of <= promise.begun).map(|of| self.file(n, of));
+        let (acked, begun) = (self.file(n, promise.acked), self.file(n, promise.begun));
         let candidates: Vec<&[u8]> = own.iter().chain([&begun, &acked]).map(Vec::as_slice).collect();
         classify(content, &candidates)
     }

@@ -10,6 +10,7 @@ pub(crate) mod hash_chain;
 pub(crate) mod positions;
 pub(crate) mod retry_queue;
 pub(crate) mod signals;
+pub(crate) mod trade_log;
 pub(crate) mod trades;
 pub(crate) mod trading;
 
