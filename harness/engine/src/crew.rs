@@ -153,7 +153,7 @@ impl<'c, 'a> Crew<'c, 'a> {
             let seed = plan.seed.derive("control", number);
             self.run(Course { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) })?;
         }
-        if trials.start > 0 || self.writers() < 2 {
+        if trials.start > 0 {
             return Ok(());
         }
         let all: Vec<Aim> = self.schedules(&[Ending::Finish]);
@@ -183,9 +183,6 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     /// Runs a share of the schedules.
     pub(crate) fn sweep(&mut self, part: Part) -> Result<(), EngineError> {
-        if self.writers() < 2 {
-            return Ok(());
-        }
         let plan = self.bench.plan;
         let all = plan.spread(self.schedules(&[Ending::KillAll, Ending::KillFirst, Ending::KillSecond]), 1);
         for (number, aim) in (0u64..).zip(all).filter(|(number, _)| number % part.of == part.number) {

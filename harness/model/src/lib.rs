@@ -31,7 +31,7 @@ pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
 pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
-pub use target::{Documented, Expectation, Lives, Loader, Shape, StrategyInfo, WorkloadInfo};
+pub use target::{Company, Documented, Expectation, Lives, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Confirm, Fault, KillAt, Lives, Loader, Seed, Signal, Tears};
+use crate::{Aim, Bytes, Company, Confirm, Fault, KillAt, Lives, Loader, Seed, Signal, Tears};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
@@ -142,7 +142,12 @@ impl Plan {
     #[must_use]
     pub fn lives(&self, fault: Fault) -> Lives {
         let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
-        Lives { several: self.target.is_shared(), signal }
+        let company = match self.target {
+            TargetSpec { writers: 2.., .. } => Company::Writers,
+            TargetSpec { readers: 1.., .. } => Company::Readers,
+            _ => Company::None,
+        };
+        Lives { company, signal }
     }
 
     /// Who lives together and how they are ended, where that is not one writer and SIGKILL: "2 writers", "1 reader", "SIGTERM".

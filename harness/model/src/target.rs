@@ -58,12 +58,25 @@ impl Expectation {
     }
 }
 
+/// Who shares a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Company {
+    /// Nobody: one writer has it for itself.
+    #[default]
+    None,
+    /// One writer, and readers beside it.
+    Readers,
+    /// Several writers.
+    Writers,
+}
+
 /// How the lives of a campaign are lived and ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lives {
-    /// Whether several writers share the state.
-    pub several: bool,
+    /// Who shares the state.
+    pub company: Company,
     /// By which signal they are ended.
     pub signal: Signal,
 }

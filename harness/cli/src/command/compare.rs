@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
-use crashtest_model::{Expectations, Fault, Lives, Loader, Plan, Shape, Signal, StrategyInfo};
+use crashtest_model::{Company, Expectations, Fault, Lives, Loader, Plan, Shape, Signal, Start, StrategyInfo};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -161,6 +161,12 @@ impl CompareArgs {
                 if let Some(lives) = lives {
                     live(&mut plan, lives);
                 }
+                // Of a group, what nobody says anything about is not tested.
+                let documented = |fault: &Fault| info.expectation_of(&plan, *fault, Start::Again).is_some();
+                let faults: Vec<Fault> = plan.faults.iter().copied().filter(documented).collect();
+                if !self.strategies.contains(&strategy) {
+                    plan.faults = faults;
+                }
                 cells.push(GridCell { plan, expect: Expectations::new() });
             }
         }
@@ -171,14 +177,16 @@ impl CompareArgs {
     }
 }
 
-/// Makes the lives of `plan` as `lives` says, and leaves out the faults that do not go with that.
+/// Makes the lives of `plan` as `lives` says.
 fn live(plan: &mut Plan, lives: Lives) {
     plan.signal = lives.signal;
-    if lives.several {
-        plan.target.writers = plan.target.writers.max(2);
-        plan.faults.retain(|fault| *fault != Fault::Io);
+    match lives.company {
+        Company::None => {}
+        Company::Readers => plan.target.readers = plan.target.readers.max(1),
+        Company::Writers => plan.target.writers = plan.target.writers.max(2),
     }
     if lives.signal != Signal::Kill {
+        // The others know SIGKILL only.
         plan.faults.retain(|fault| matches!(fault, Fault::None | Fault::Kill));
     }
 }

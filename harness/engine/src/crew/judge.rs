@@ -187,6 +187,11 @@ impl Crew<'_, '_> {
         for process in 0..self.boards.len() {
             let events = self.tickets.events(process);
             let own = if process < self.writers() { process } else { process - self.writers() };
+            if own % self.documents == document && events.iter().any(|event| event.what == Deed::LoadedFresh) {
+                let who = self.name(process);
+                let why = format!("{who}, while others saved, loaded a fresh, empty state without an error");
+                found.wrong.push((Verdict::SilentReset, why));
+            }
             if own % self.documents == document && events.iter().any(|event| event.what == Deed::Refused) {
                 let why = match self.boards[process].recovery().map(|opened| opened.as_what) {
                     Some(OpenedAs::Refused { why }) => why,

@@ -124,11 +124,12 @@ impl Crew<'_, '_> {
 
     /// One writer is held after so many calls of its save, then the other; `None` where a save has not so many.
     fn directed(&mut self, seed: Seed, first: u64, then: u64, ending: Ending) -> Result<Option<Ran>, EngineError> {
-        let at = |calls| Script::Save(Hold::Step { after: 0, calls });
+        let after = self.saves_before();
+        let at = |calls| Script::Save(Hold::Step { after, calls });
         let mut ran = Ran::default();
         let mut one = self.forked(0, seed, at(first))?;
         match self.until_pause(&mut one)? {
-            Pause::Held if one.board.saves() == 0 => {}
+            Pause::Held if one.board.saves() == after => {}
             Pause::Held => return Ok(None),
             pause => {
                 // Nobody else is there: it failed all by itself.
@@ -137,6 +138,9 @@ impl Crew<'_, '_> {
                 self.kill(one, &mut ran)?;
                 return Ok((first == calls).then_some(ran));
             }
+        }
+        if self.writers() < 2 {
+            return self.read_beside(one, seed, ending).map(Some);
         }
         let mut two = self.forked(1, seed, at(then))?;
         match self.until_pause(&mut two)? {
@@ -176,15 +180,41 @@ impl Crew<'_, '_> {
         Ok(Some(ran))
     }
 
+    /// Saves before the one in which a writer is held: a writer that has no other beside it has one behind it, so that there is something
+    /// to lose.
+    fn saves_before(&self) -> u64 {
+        u64::from(self.writers() < 2)
+    }
+
+    /// Somebody loads what is there while the only writer is held in its save.
+    fn read_beside(&mut self, mut one: Process, seed: Seed, ending: Ending) -> Result<Ran, EngineError> {
+        let mut ran = Ran::default();
+        let mut reader = self.forked(1, seed, Script::Load)?;
+        let limit_ns = self.bench.limit_from_now();
+        while reader.board.recovery().is_none() && !reader.has_ended()? && now_ns() < limit_ns {
+            sleep_until(now_ns() + LOOK_NS);
+        }
+        self.stop(vec![reader], &mut ran)?;
+        if ending == Ending::Finish {
+            self.finish(&mut one, &mut ran)?;
+            self.stop(vec![one], &mut ran)?;
+            ran.landed = Some(Landed::Exit { status: 0 });
+        } else {
+            self.kill(one, &mut ran)?;
+        }
+        Ok(ran)
+    }
+
     /// Lets a process go on to the end of its save.
     fn finish(&self, process: &mut Process, ran: &mut Ran) -> Result<(), EngineError> {
-        let whole = Hold::Step { after: 0, calls: u64::MAX };
+        let after = self.saves_before();
+        let whole = Hold::Step { after, calls: u64::MAX };
         loop {
-            if process.board.is_held() && process.board.saves() == 0 {
+            if process.board.is_held() && process.board.saves() == after {
                 process.board.let_go(whole);
             }
             match self.until_pause(process)? {
-                Pause::Held if process.board.saves() == 0 => {}
+                Pause::Held if process.board.saves() == after => {}
                 Pause::Held => return Ok(()),
                 // The other one is held, or killed: it may take a moment until the kernel has let go of its lock.
                 Pause::Blocked(wait) if wait.waiter != wait.holder && now_ns() < process.victim.limit_ns => {

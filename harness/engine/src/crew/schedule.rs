@@ -36,8 +36,12 @@ impl Crew<'_, '_> {
     /// Every pair of positions with each of `endings`.
     pub(super) fn schedules(&self, endings: &[Ending]) -> Vec<Aim> {
         let positions = 0..=u32::try_from(self.calls).unwrap_or(u32::MAX);
-        let pairs = positions.clone().flat_map(|first| positions.clone().map(move |then| (first, then)));
-        let aims = |(first, then)| endings.iter().map(move |ending| Aim::Together { first, then, ending: *ending });
+        let then = if self.writers() > 1 { positions.clone() } else { 0..=0 };
+        let pairs = positions.flat_map(|first| then.clone().map(move |then| (first, then)));
+        let alone = |ending: &&Ending| self.writers() > 1 || matches!(ending, Ending::Finish | Ending::KillAll);
+        let aims = |(first, then)| {
+            endings.iter().filter(alone).map(move |ending| Aim::Together { first, then, ending: *ending })
+        };
         let different = if self.shared.is_some() { OPERATIONS } else { 1 };
         pairs.flat_map(|pair| std::iter::repeat_n(pair, different)).flat_map(aims).collect()
     }

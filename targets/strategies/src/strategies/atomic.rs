@@ -8,7 +8,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Shape, StrategyInfo};
 
-use super::{always_intact, one_temporary, stream, temporary};
+use super::{always_intact, one_temporary, stream, temporary, whole_to_readers};
 use crate::document::{Content, Strategy};
 
 /// Temp, rename.
@@ -24,7 +24,7 @@ pub(crate) fn info() -> StrategyInfo {
         shape: Shape::Document,
         recipe: "create(f.tmp) · write × n · close · rename(f.tmp, f)".into(),
         origin: "os.replace() recipes and write_text_atomic() helpers".into(),
-        documented: [always_intact(), one_temporary()].concat(),
+        documented: [always_intact(), whole_to_readers(), one_temporary()].concat(),
         planted: false,
     }
 }

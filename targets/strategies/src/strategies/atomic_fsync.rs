@@ -11,7 +11,7 @@ use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, intact_together, remove_if_there, stream, together, with_suffix};
+use super::{always_intact, intact_together, remove_if_there, stream, together, whole_to_readers, with_suffix};
 use crate::document::{Content, Strategy};
 
 /// Unique temp, fsync, rename, fsync of the directory.
@@ -51,7 +51,7 @@ pub(crate) fn info() -> StrategyInfo {
         recipe: "create(f.X.tmp, O_EXCL) · flock · write × n · fsync · rename(f.X.tmp, f) · close · fsync(dir)".into(),
         origin: "the protocol that file system developers ask for; atomic_write_file() as storage APIs should offer it"
             .into(),
-        documented: [always_intact(), intact_together()].concat(),
+        documented: [always_intact(), whole_to_readers(), intact_together()].concat(),
         planted: false,
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn info_badsweep() -> StrategyInfo {
     StrategyInfo {
         name: BADSWEEP.into(),
         summary: "as atomic-fsync, with a start that removes every temporary, also one that somebody is writing".into(),
-        documented: [always_intact(), together(&failing, &failing)].concat(),
+        documented: [always_intact(), whole_to_readers(), together(&failing, &failing)].concat(),
         ..info()
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, one_temporary, stream, together};
+use super::{always_intact, one_temporary, stream, together, whole_to_readers};
 use crate::document::{Content, Strategy};
 
 /// Temp with another suffix, rename.
@@ -31,7 +31,7 @@ pub(crate) fn info() -> StrategyInfo {
         shape: Shape::Document,
         recipe: "create(stem.tmp) · write × n · close · rename(stem.tmp, f)".into(),
         origin: "write_state_atomic() of a signal pipeline: path.with_suffix('.tmp')".into(),
-        documented: [always_intact(), one_temporary()].concat(),
+        documented: [always_intact(), whole_to_readers(), one_temporary()].concat(),
         planted: false,
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{damaged_by_kills_and_failures, first_start, remove_if_there, stream};
+use super::{damaged_by_kills_and_failures, first_start, parts_to_readers, remove_if_there, stream};
 use crate::document::{Content, Strategy};
 
 /// Unlink, write.
@@ -32,6 +32,7 @@ pub(crate) fn info() -> StrategyInfo {
                 &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
             ),
             first_start(&[Verdict::Empty, Verdict::Torn]),
+            parts_to_readers(&[Verdict::Missing, Verdict::Empty, Verdict::Torn], &[]),
         ]
         .concat(),
         planted: false,

@@ -9,7 +9,7 @@ use std::path::Path;
 use crashtest_kit::Place;
 use crashtest_model::{Expectation, Shape, StrategyInfo, Verdict};
 
-use super::{damaged_by_kills_and_failures, first_start, stream};
+use super::{damaged_by_kills_and_failures, first_start, parts_to_readers, stream};
 use crate::document::{Content, Strategy};
 
 /// Truncate, stream, close.
@@ -34,6 +34,7 @@ pub(crate) fn info() -> StrategyInfo {
                 &Expectation { must: vec![Verdict::SilentReset], ..Expectation::default() },
             ),
             first_start(&[Verdict::Empty, Verdict::Torn]),
+            parts_to_readers(&[Verdict::Empty, Verdict::Torn], &[]),
         ]
         .concat(),
         planted: false,

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_kit::Place;
 use crashtest_kit::fs::FsFile;
-use crashtest_model::{Documented, Expectation, Fault, Lives, Loader, Start, Verdict};
+use crashtest_model::{Company, Documented, Expectation, Fault, Lives, Loader, Start, Verdict};
 
 use crate::document::Content;
 
@@ -129,7 +129,11 @@ pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
 
 /// The ground truth of several writers: what shows with a strict and with a lenient loader, without a fault and under kills.
 pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    let lives = Lives { several: true, ..Lives::default() };
+    in_company(Company::Writers, strict, lenient)
+}
+
+fn in_company(company: Company, strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    let lives = Lives { company, ..Lives::default() };
     let rows =
         |fault| [(Loader::Strict, strict), (Loader::Lenient, lenient)].map(|(loader, shown)| (loader, fault, shown));
     let row = |(loader, fault, shown): (_, _, &Expectation)| Documented {
@@ -142,14 +146,30 @@ pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Docum
     [Fault::None, Fault::Kill, Fault::Sweep].into_iter().flat_map(rows).map(row).collect()
 }
 
+/// The ground truth of one writer with readers beside it who see whole saves only.
+pub(crate) fn whole_to_readers() -> Vec<Documented> {
+    in_company(Company::Readers, &Expectation::default(), &Expectation::default())
+}
+
 /// The ground truth of several writers that save through one temporary: a rename finds it gone, or gives a mix of two saves a name.
 pub(crate) fn one_temporary() -> Vec<Documented> {
+    // A mix of two saves is torn, but for the one in a hundred whose halves fit together.
     let failing = |one_of: &[Verdict]| Expectation {
         must: vec![Verdict::FailedSave],
         one_of: one_of.to_vec(),
-        ..Expectation::default()
+        may: vec![Verdict::AcceptedGarbage],
     };
     together(&failing(&[Verdict::Torn, Verdict::Empty]), &failing(&[Verdict::SilentReset]))
+}
+
+/// The ground truth of a file that is changed where it lies, for who loads it meanwhile: `must` with a strict loader, and perhaps `may`.
+pub(crate) fn parts_to_readers(must: &[Verdict], may: &[Verdict]) -> Vec<Documented> {
+    let shown = |must: &[Verdict], may: &[Verdict]| Expectation {
+        must: must.to_vec(),
+        may: may.to_vec(),
+        ..Expectation::default()
+    };
+    in_company(Company::Readers, &shown(must, may), &shown(&[Verdict::SilentReset], &[]))
 }
 
 /// The ground truth of several writers that do not come into each other's way.

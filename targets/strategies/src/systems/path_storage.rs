@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::document::{Content, Strategy};
-use crate::strategies::{always_intact, remove_if_there, stream, temporary};
+use crate::strategies::{always_intact, one_temporary, remove_if_there, stream, temporary, whole_to_readers};
 
 /// The longest name of a file or directory, in bytes, with room for the temporary's suffix.
 const LONGEST_NAME: usize = 255 - ".tmp".len();
@@ -165,7 +165,7 @@ pub(crate) fn info() -> StrategyInfo {
         shape: Shape::Document,
         recipe: "create(f.tmp) · write × n · fsync · close · rename(f.tmp, f)".into(),
         origin: "the file storage of a market-data gateway, after a fill log of 0 bytes had let a position drift without an alert".into(),
-        documented: always_intact(),
+        documented: [always_intact(), whole_to_readers(), one_temporary()].concat(),
         planted: false,
     }
 }
