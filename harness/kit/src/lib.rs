@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows how or when the victim is killed.
 
+mod acks;
 mod board;
 pub mod fs;
 mod log;
@@ -13,6 +14,7 @@ mod stream;
 mod target;
 mod workload;
 
+pub use acks::Acks;
 pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Overwritten};
 pub use log::{LogWorkload, Logged, chained, empty_log};
 pub use opened::{Opened, OpenedAs};

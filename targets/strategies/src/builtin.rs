@@ -12,7 +12,7 @@ use crate::strategies::{
     append, atomic, atomic_fsync, atomic_fsync_nodir, atomic_suffix, delete_then_write, direct, in_place,
 };
 use crate::systems::path_storage;
-use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
+use crate::systems::persistent_map::{self, Maps, PersistentMap, Variant};
 use crate::workloads::candles::Candles;
 use crate::workloads::config::Config;
 use crate::workloads::counter::Counter;
@@ -117,30 +117,40 @@ const fn records<W: LogWorkload>() -> RecordWorkload {
 
 const LOGS: [RecordWorkload; 3] = [records::<FillsLog>(), records::<HashChain>(), records::<Counter>()];
 
+type MakeSystem = fn(&TargetSpec, Seed, Place) -> Box<dyn Target>;
+
 /// A system with its own workload: its name, what is said of it, and what is made of it.
 struct System {
     name: &'static str,
     info: fn() -> StrategyInfo,
     workload: &'static str,
-    target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
+    target: MakeSystem,
     generations: fn(Seed, Bytes) -> Box<dyn Generations>,
 }
 
-const SYSTEMS: [System; 2] = [
+const fn map(name: &'static str, info: fn() -> StrategyInfo, target: MakeSystem) -> System {
     System {
-        name: persistent_map::NAME,
-        info: persistent_map::info,
+        name,
+        info,
         workload: Trading::NAME,
-        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Enqueued, spec, stream, place)),
+        target,
         generations: |stream, bound| Box::new(Maps::new(stream, bound)),
-    },
-    System {
-        name: persistent_map::SYNC,
-        info: persistent_map::info_sync,
-        workload: Trading::NAME,
-        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
-        generations: |stream, bound| Box::new(Maps::new(stream, bound)),
-    },
+    }
+}
+
+const SYSTEMS: [System; 4] = [
+    map(persistent_map::NAME, persistent_map::info, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Queued, spec, stream, place))
+    }),
+    map(persistent_map::SYNC, persistent_map::info_sync, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Written, spec, stream, place))
+    }),
+    map(persistent_map::NOORDER, persistent_map::info_noorder, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Unordered, spec, stream, place))
+    }),
+    map(persistent_map::NODRAIN, persistent_map::info_nodrain, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Undrained, spec, stream, place))
+    }),
 ];
 
 /// The workloads that only systems have.

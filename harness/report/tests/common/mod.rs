@@ -116,6 +116,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         promise: Promise { acked: Generation(trial * 3 + 2), begun: Generation(trial * 3 + 3), installed: true },
         acks: trial % 6,
         saving_ns: 0,
+        ack_latencies_ns: vec![],
         landed: Landed::Kill,
         phase: "save:after-write".into(),
         in_save: true,
@@ -138,6 +139,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         left_over: (trial % 20 == 19).then_some(1),
         metadata: None,
         swept: None,
+        lost: None,
         consequences: Consequences::default(),
         detail: None,
     }
