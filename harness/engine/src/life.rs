@@ -153,7 +153,7 @@ impl Life<'_> {
     /// Saves so often, and says whether every save went through.
     fn save_only(&self, target: &mut dyn Target, recovered: Recovered, saves: u64) -> bool {
         let board = self.board;
-        let idle = Duration::from_micros(self.spec.idle_us);
+        let pause = Duration::from_micros(self.spec.idle_us);
         let mut generation = match recovered {
             Recovered::Fresh => Generation::ZERO,
             Recovered::State { sequence, .. } => sequence,
@@ -169,19 +169,19 @@ impl Life<'_> {
                 return false;
             }
             board.ack(generation, now_ns());
-            self.idle(idle);
+            idle(board, pause);
         }
         true
     }
+}
 
-    /// Does nothing for that long, or until it is asked to stop.
-    fn idle(&self, time: Duration) {
-        let until_ns = now_ns().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        while !self.board.stop_asked() {
-            match until_ns.saturating_sub(now_ns()) {
-                0 => return,
-                left_ns => std::thread::sleep(LOOK.min(Duration::from_nanos(left_ns))),
-            }
+/// Does nothing for that long, or until the life is asked to stop.
+fn idle(board: Board, time: Duration) {
+    let until_ns = now_ns().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    while !board.stop_asked() {
+        match until_ns.saturating_sub(now_ns()) {
+            0 => return,
+            left_ns => std::thread::sleep(LOOK.min(Duration::from_nanos(left_ns))),
         }
     }
 }
@@ -203,5 +203,26 @@ fn message(panic: &std::panic::PanicHookInfo<'_>) -> String {
     match panic.payload_as_str() {
         Some(text) => text.to_owned(),
         None => "no message".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use crashtest_kit::BOARD_WORDS;
+
+    use super::*;
+
+    #[test]
+    fn a_life_that_pauses_goes_on_when_it_is_asked_to_stop_and_else_when_the_time_is_over() {
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::over(words.leak());
+        let began_ns = now_ns();
+        idle(board, Duration::from_millis(3));
+        assert!(now_ns() - began_ns >= 3_000_000);
+        let pausing = std::thread::spawn(move || idle(board, Duration::from_secs(1_000_000)));
+        board.ask_to_stop();
+        pausing.join().unwrap();
     }
 }

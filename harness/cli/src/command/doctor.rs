@@ -74,7 +74,12 @@ impl Canary {
 
     fn plan(&self, dir: &Path) -> Plan {
         // One worker that dies is more than 1 % of forty trials; rare damage takes more of them to show.
-        let iterations = if self.bug.is_some() { 40 } else { 100 };
+        // One that is not ended by its signal takes the limit for each.
+        let iterations = match (self.bug, self.signal) {
+            (Some(_), _) => 40,
+            (None, Signal::Kill) => 100,
+            (None, Signal::Term | Signal::Abort) => 20,
+        };
         Plan {
             target: TargetSpec {
                 strategy: self.strategy.clone(),

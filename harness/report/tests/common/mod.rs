@@ -116,7 +116,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         promise: Promise { acked: Generation(trial * 3 + 2), begun: Generation(trial * 3 + 3), installed: true },
         acks: trial % 6,
         saving_ns: 0,
-        ack_latencies_ns: vec![],
+        ack_latencies_ns: vec![12_000 + trial * 100; (trial % 6) as usize],
         landed: Landed::Kill,
         phase: "save:after-write".into(),
         in_save: true,
