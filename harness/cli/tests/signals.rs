@@ -104,7 +104,7 @@ fn a_writer_that_does_not_hear_sigterm_is_stuck_and_killed_and_nothing_of_it_is_
     let deaf: Vec<Value> = place.trials().into_iter().filter(|trial| trial["outcome"]["judged"] == "stuck").collect();
     assert!(deaf.len() >= 4, "all but those that were stopped before their first save: {}", ran.out);
     for trial in deaf {
-        assert_eq!(trial["landed"]["by"], "kill");
+        assert_eq!(trial["landed"]["by"], "forced");
         assert!(trial["detail"]["why"].as_str().unwrap().starts_with("not ended 200 ms after SIGTERM"), "{trial}");
     }
 }

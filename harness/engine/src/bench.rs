@@ -257,6 +257,7 @@ impl<'a> Bench<'a> {
                     Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Landed::Abort,
                     Some(exit) => landed(exit),
                     None => match victim.running.kill().map_err(EngineError::Wait)? {
+                        exit if exit.by_sigkill() && minds => Landed::Forced,
                         exit if exit.by_sigkill() => Landed::Kill,
                         exit => landed(exit),
                     },

@@ -211,9 +211,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             let recovery = match (self.bench.board.recovery(), &struck.landed) {
                 // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
-                (None, Landed::Kill) if signal != Signal::Kill => {
-                    Some(Recovery::Failed(Observed::Hung { limit_ms: self.bench.plan.limit_ms }))
-                }
+                (None, Landed::Forced) => Some(Recovery::Failed(Observed::Hung { limit_ms: self.bench.plan.limit_ms })),
                 (None, Landed::Kill | Landed::Abort | Landed::Nothing) => None,
                 (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
                 (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
@@ -229,7 +227,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             }
         }
         let ended = match &struck.landed {
-            Landed::Kill if signal != Signal::Kill => Some((Verdict::Stuck, self.deaf_to(signal))),
+            Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
             landed if landed.by_us() => (!in_time).then(|| (Verdict::Stuck, self.stuck())),
             Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
             landed => Some(self.unwanted_end(landed)),
@@ -273,9 +271,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             (_, Landed::Signal { signal }) => {
                 (Verdict::Inconclusive, format!("signal {signal}, which was not to end it, ended the victim"))
             }
-            (_, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Derived | Landed::Nothing) => {
-                (Verdict::Inconclusive, "the victim did not stop".to_owned())
-            }
+            (_, _) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),
         }
     }
 

@@ -184,7 +184,7 @@ pub struct ResultRow {
     pub preset: Option<String>,
     /// Trials.
     pub trials: u64,
-    /// Lives that our own signal ended, as it is meant to; `null` for the control.
+    /// Lives that our own signal ended; `null` for the control.
     pub kills_landed: Option<u64>,
     /// Of these, inside a save.
     pub kills_in_save: Option<u64>,

@@ -109,7 +109,7 @@ impl Lost {
 pub struct Tally {
     /// Trials, judged or not.
     pub trials: u64,
-    /// Lives that our own signal ended, as it is meant to.
+    /// Lives that our own signal ended.
     pub kills_landed: u64,
     /// Kills that landed inside a save.
     pub kills_in_save: u64,

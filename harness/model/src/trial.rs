@@ -123,6 +123,8 @@ pub enum Landed {
     Abort,
     /// It stopped cleanly after our SIGTERM.
     Stopped,
+    /// Our own SIGKILL, as another signal of ours had not ended it within the limit.
+    Forced,
     /// It exited before the kill.
     Exit {
         /// Its exit status.
@@ -140,10 +142,10 @@ pub enum Landed {
 }
 
 impl Landed {
-    /// Whether our own signal ended it, in the way in which that signal is meant to.
+    /// Whether it was we who ended it.
     #[must_use]
     pub fn by_us(&self) -> bool {
-        matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped)
+        matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced)
     }
 }
 

@@ -132,7 +132,7 @@ fn share(fault: Fault, count: u64, trials: u64) -> Option<Interval> {
 
 /// By which signal the lives of a row were ended, where that was at a random moment.
 fn signal(run: &RunRecord, fault: Fault, start: Start) -> Option<Signal> {
-    (fault == Fault::Kill).then(|| match start {
+    (fault == Fault::Kill).then_some(match start {
         // Before anything was promised there is nothing to stop cleanly for.
         Start::First => Signal::Kill,
         Start::Again => run.plan.signal,

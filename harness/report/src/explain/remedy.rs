@@ -47,6 +47,9 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::WontOpen => {
             and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
         }
+        Verdict::Stuck if record.landed == Landed::Forced => {
+            "let SIGTERM set a flag, look at it after each save and wherever the program waits, and never block the signal".into()
+        }
         Verdict::Stuck => {
             "use locks that die with their holder: flock(2) on an open file, never a lock file that exists".into()
         }
