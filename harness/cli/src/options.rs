@@ -10,6 +10,7 @@ use crashtest_linux::machine;
 use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears};
 use crashtest_strategies::Builtin;
 
+use crate::problem::Problem;
 use crate::values;
 
 /// What is persisted where nobody says what.
@@ -54,9 +55,9 @@ pub(crate) struct FaultOptions {
         help_heading = "Fault"
     )]
     pub fault: Vec<Fault>,
-    /// Under `kill`: by which signal a life is ended
-    #[arg(long, value_parser = values::signal(), default_value = "kill", help_heading = "Fault")]
-    pub signal: Signal,
+    /// Under `kill`: by which signal a life is ended [default: kill]
+    #[arg(long, value_parser = values::signal(), help_heading = "Fault")]
+    pub signal: Option<Signal>,
     /// Under `sweep`: inside which bytes of a write it crashes
     #[arg(long, value_parser = values::tears(), default_value = "kernel", help_heading = "Fault")]
     pub tears: Tears,
@@ -68,6 +69,20 @@ pub(crate) struct FaultOptions {
     /// the lives after them; the report says how many were left out [default: all there are]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
     pub max_states: Option<u64>,
+}
+
+impl FaultOptions {
+    /// Refuses a signal that nothing would be sent.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        match self.signal {
+            Some(signal) if !self.fault.contains(&Fault::Kill) => {
+                let why = format!("--signal {} needs the fault `kill`: no other ends lives by a signal", signal.name());
+                let faults: Vec<&str> = [Fault::Kill].iter().chain(&self.fault).map(|fault| fault.name()).collect();
+                Err(Problem::usage(why).hint(Some(format!("add it: --fault {}", faults.join(",")))))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How long to wait.
@@ -165,7 +180,7 @@ pub(crate) fn plan(
         // Each once, in the order in which they are run.
         faults: fault.fault.iter().copied().collect::<BTreeSet<Fault>>().into_iter().collect(),
         kill_at: KillAt::Any,
-        signal: fault.signal,
+        signal: fault.signal.unwrap_or_default(),
         tears: fault.tears,
         confirm: fault.confirm,
         max_states: fault.max_states,

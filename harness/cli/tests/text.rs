@@ -37,6 +37,7 @@ fn errors_name_the_mistake_and_the_way_out() {
     assert_snapshot!("impossible_size", said("run --strategy atomic --state-size 1GiB"));
     assert_snapshot!("unknown_fault", said("run --strategy atomic --fault kill,swep"));
     assert_snapshot!("unknown_tears", said("compare direct --fault sweep --tears pages"));
+    assert_snapshot!("signal_without_a_kill", said("run --strategy atomic --fault sweep,io --signal term"));
     assert_snapshot!("no_results", said("report"));
 }
 

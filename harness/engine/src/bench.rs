@@ -10,7 +10,9 @@ use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{Generation, HarnessBug, Landed, Observed, Plan, Promise, Seed, Shape, TrialRecord};
+use crashtest_model::{
+    CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Shape, Signal, TrialRecord,
+};
 use crashtest_states::Snapshot;
 
 use crate::aim::Gauge;
@@ -55,6 +57,29 @@ pub(crate) struct Victim {
     begun_ns: u64,
     /// When it has taken too long over what it is doing, on the clock in ns.
     pub(crate) limit_ns: u64,
+}
+
+/// How a victim was ended.
+pub(crate) struct Struck {
+    pub(crate) landed: Landed,
+    /// When: the moment of the signal, or, of a life that stopped by itself, that at which it had. On the clock in ns.
+    pub(crate) ended_ns: u64,
+    /// Where in its work: of a life that went on until it had stopped, where the signal found it.
+    pub(crate) at: Whereabouts,
+}
+
+/// Where in its work a life is.
+pub(crate) struct Whereabouts {
+    pub(crate) phase: Option<Phase>,
+    /// The last save that it has begun, if it has.
+    pub(crate) begun: Option<Generation>,
+    pub(crate) last: Option<CallMark>,
+}
+
+impl Whereabouts {
+    fn of(board: Board) -> Whereabouts {
+        Whereabouts { phase: board.phase(), begun: board.begun().ok(), last: board.calls().last() }
+    }
 }
 
 /// How a recovery came out, as far as the process goes.
@@ -233,33 +258,51 @@ impl<'a> Bench<'a> {
 
     /// Kills the victim, says how it really ended, and learns from its life.
     pub(crate) fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
-        self.strike_and(victim, || ())
+        Ok(self.strike_by(Signal::Kill, victim, || ())?.landed)
     }
 
-    /// [`strike`](Bench::strike), doing `meanwhile` while the kernel takes the victim apart.
-    pub(crate) fn strike_and(&mut self, mut victim: Victim, meanwhile: impl FnOnce()) -> Result<Landed, EngineError> {
+    /// Ends the victim by `signal`, as [`strike`](Bench::strike) does, doing `meanwhile` while it ends.
+    pub(crate) fn strike_by(
+        &mut self,
+        signal: Signal,
+        mut victim: Victim,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Struck, EngineError> {
         let begun_ns = victim.begun_ns;
+        let found = (signal == Signal::Term).then(|| Whereabouts::of(self.board));
+        let mut ended_ns = now_ns();
         let landed = match victim.running.try_wait().map_err(EngineError::Wait)? {
             // Whatever ended it, it was not us.
-            Some(Exit::Status(status)) => Landed::Exit { status },
-            Some(Exit::Signal(signal)) => Landed::Signal { signal },
+            Some(exit) => landed(exit),
             None if self.plan.planted == Some(HarnessBug::NoKill) => {
                 self.board.ask_to_stop();
                 self.await_exit(&mut victim)?;
                 Landed::Nothing
             }
             None => {
-                victim.running.send_sigkill().map_err(EngineError::Wait)?;
+                send(&victim.running, signal).map_err(EngineError::Wait)?;
                 meanwhile();
-                match victim.running.kill().map_err(EngineError::Wait)? {
-                    exit if exit.by_sigkill() => Landed::Kill,
-                    Exit::Status(status) => Landed::Exit { status },
-                    Exit::Signal(signal) => Landed::Signal { signal },
+                let minds = signal != Signal::Kill;
+                victim.limit_ns = self.limit_from_now();
+                match if minds { self.watch(&mut victim, || false)? } else { None } {
+                    Some(Exit::Status(0)) if signal == Signal::Term => {
+                        ended_ns = now_ns();
+                        Landed::Stopped
+                    }
+                    Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Landed::Abort,
+                    Some(exit) => landed(exit),
+                    None => match victim.running.kill().map_err(EngineError::Wait)? {
+                        exit if exit.by_sigkill() && minds => Landed::Forced,
+                        exit if exit.by_sigkill() => Landed::Kill,
+                        exit => landed(exit),
+                    },
                 }
             }
         };
         self.gauge.learn(self.board, begun_ns);
-        Ok(landed)
+        // Only a life that stopped by itself went further than where it was ended.
+        let found = found.filter(|_| landed == Landed::Stopped);
+        Ok(Struck { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::of(self.board)) })
     }
 
     /// Makes sure that a failure of init or a save is the target's, not the machine's.
@@ -337,6 +380,22 @@ impl<'a> Bench<'a> {
             detail.around.clear();
         }
         (self.outlet)(Report::Trial(Box::new(record), evidence))
+    }
+}
+
+fn send(victim: &Running, signal: Signal) -> io::Result<()> {
+    match signal {
+        Signal::Kill => victim.send_sigkill(),
+        Signal::Term => victim.send_sigterm(),
+        Signal::Abort => victim.send_sigabrt(),
+    }
+}
+
+/// An end that nobody brought about who should have.
+fn landed(exit: Exit) -> Landed {
+    match exit {
+        Exit::Status(status) => Landed::Exit { status },
+        Exit::Signal(signal) => Landed::Signal { signal },
     }
 }
 

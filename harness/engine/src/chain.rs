@@ -12,14 +12,15 @@ use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
     Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
-    Promise, RawFile, RawState, Seed, Start, TrialRecord, Verdict,
+    Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
 use crate::aim::{self, Moment};
-use crate::bench::{self, Bench, Recovery, Victim, just_installed};
+use crate::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_installed};
 use crate::error::EngineError;
 use crate::life::Script;
+use crate::lost::{self, Acked};
 use crate::{oracle, raw, snapshot};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
@@ -56,6 +57,7 @@ pub(crate) struct Crash {
     pub(crate) state: Snapshot,
     raw: RawFile,
     calls: CallLog,
+    acked: Acked,
 }
 
 /// What the recovery that was to judge a crash, and was killed itself, hands on.
@@ -63,6 +65,7 @@ struct Inherited {
     state: Option<Digest>,
     phase: String,
     trials: Vec<u64>,
+    acked: Acked,
 }
 
 /// What a recovery came to.
@@ -154,7 +157,7 @@ impl<'c, 'a> Chain<'c, 'a> {
                 return Ok(());
             }
         }
-        let mut record = self.record(trial, Moment::default(), Landed::Nothing);
+        let mut record = self.record(trial, Moment::default());
         record.detail = because("the freshly installed state could not be opened");
         self.bench.report(record, &Snapshot::default(), None)
     }
@@ -180,7 +183,8 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
         let hold = aim::hold(trial.aim, &self.bench.gauge);
-        let mut victim = self.fork(Script::Save(hold))?;
+        let signal = self.bench.plan.lives(self.fault).signal;
+        let mut victim = self.fork(Script::Save(hold, signal))?;
         let into_recovery = trial.aim.into_recovery();
         if into_recovery {
             let board = self.bench.board;
@@ -202,12 +206,13 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
         let in_time = now_ns() < limit_ns;
-        let landed = self.strike(victim)?;
+        let struck = self.strike(signal, victim)?;
         if into_recovery {
-            let recovery = match (self.bench.board.recovery(), &landed) {
-                // The kill came too late: the recovery that it was meant for has completed.
+            let recovery = match (self.bench.board.recovery(), &struck.landed) {
+                // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
-                (None, Landed::Kill | Landed::Nothing) => None,
+                (None, Landed::Forced) => Some(Recovery::Failed(Observed::Hung { limit_ms: self.bench.plan.limit_ms })),
+                (None, Landed::Kill | Landed::Abort | Landed::Nothing) => None,
                 (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
                 (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
             };
@@ -221,13 +226,13 @@ impl<'c, 'a> Chain<'c, 'a> {
                 }
             }
         }
-        let ended = match landed {
-            Landed::Kill if !in_time => Some((Verdict::Stuck, self.stuck())),
-            Landed::Kill => None,
+        let ended = match &struck.landed {
+            Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
+            landed if landed.by_us() => (!in_time).then(|| (Verdict::Stuck, self.stuck())),
             Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
-            _ => Some(self.unwanted_end(&landed)),
+            landed => Some(self.unwanted_end(landed)),
         };
-        self.post_mortem(trial, self.promise.acked, moment, landed, ended)?;
+        self.post_mortem(trial, self.promise.acked, moment, struck, ended)?;
         Ok(Attempt::Done)
     }
 
@@ -246,10 +251,10 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.settle(judged, victim)
     }
 
-    /// Kills the victim, and derives the generations that it may leave while the kernel takes it apart.
-    fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
+    /// Ends the victim, and derives the generations that it may leave while the kernel takes it apart.
+    fn strike(&mut self, signal: Signal, victim: Victim) -> Result<Struck, EngineError> {
         let (board, promise, generations) = (self.bench.board, self.promise, &mut self.generations);
-        self.bench.strike_and(victim, || {
+        self.bench.strike_by(signal, victim, || {
             if let Some(promise) = bench::promise(board, promise) {
                 generations.prepare(promise);
             }
@@ -264,12 +269,16 @@ impl<'c, 'a> Chain<'c, 'a> {
                 (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
             }
             (_, Landed::Signal { signal }) => {
-                (Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended the victim"))
+                (Verdict::Inconclusive, format!("signal {signal}, which was not to end it, ended the victim"))
             }
-            (_, Landed::Kill | Landed::Derived | Landed::Nothing) => {
-                (Verdict::Inconclusive, "the victim did not stop".to_owned())
-            }
+            (_, _) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),
         }
+    }
+
+    /// A victim that had to be killed as the signal that it was sent did not end it.
+    fn deaf_to(&self, signal: Signal) -> String {
+        let limit_ms = self.bench.plan.limit_ms;
+        format!("not ended {limit_ms} ms after {}, {}", signal.system_name(), self.phase())
     }
 
     fn stuck(&self) -> String {
@@ -282,7 +291,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         trial: Trial,
         base: Generation,
         moment: Moment,
-        landed: Landed,
+        struck: Struck,
         ended: Option<(Verdict, String)>,
     ) -> Result<(), EngineError> {
         self.bench.blame_the_machine_first()?;
@@ -294,7 +303,16 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.promise = promise.unwrap_or(self.promise);
         let state = self.bench.crash_state()?;
         let calls = self.bench.board.calls();
-        let mut record = self.record(trial, moment, landed);
+        let Struck { landed, ended_ns, at } = struck;
+        let acks = self.bench.board.acks(self.promise.acked);
+        let mut record = TrialRecord {
+            landed,
+            phase: words(at.phase),
+            in_save: at.phase.is_some_and(Phase::in_save),
+            gap: at.phase.and_then(Phase::gap),
+            ack_latencies_ns: acks.latencies_ns(),
+            ..self.record(trial, moment)
+        };
         record.base = base;
         record.crash_state = Some(state.digest());
         if let Some((verdict, why)) = ended {
@@ -307,7 +325,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         record.raw = Some(raw.clone());
         if let Some(gap) = &mut record.gap
             && gap.starts_with("after write")
-            && self.wrote_everything(&calls)
+            && self.wrote_everything(&at)
         {
             // The victim did not know yet that nothing follows.
             LAST_WRITE.clone_into(gap);
@@ -317,14 +335,19 @@ impl<'c, 'a> Chain<'c, 'a> {
         {
             record.damaged_in = Some(inherited.phase.clone());
         }
-        self.standing = Some(Crash { record, state, raw, calls });
+        let acked = match &self.inherited {
+            // What it was to find again was acked in a life before it.
+            Some(inherited) if acks.is_empty() => inherited.acked.clone(),
+            _ => Acked { acks, ended_ns },
+        };
+        self.standing = Some(Crash { record, state, raw, calls, acked });
         Ok(())
     }
 
-    /// Whether the victim's last call was the write that completed the in-flight generation.
-    fn wrote_everything(&mut self, calls: &CallLog) -> bool {
-        let begun = self.promise.begun;
-        let last = calls.last().filter(|last| last.call == Call::Write);
+    /// Whether the last call of a life was the write that completed the in-flight generation.
+    fn wrote_everything(&mut self, at: &Whereabouts) -> bool {
+        let last = at.last.as_ref().filter(|last| last.call == Call::Write);
+        let begun = at.begun.unwrap_or(self.promise.begun);
         last.is_some_and(|last| self.generations.completes(begun, last.offset + last.length))
     }
 
@@ -336,7 +359,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let mut trials = self.inherited.take().map_or_else(Vec::new, |inherited| inherited.trials);
         trials.push(record.trial);
         let phase = record.damaged_in.clone().unwrap_or_else(|| record.phase.clone());
-        self.inherited = Some(Inherited { state: record.crash_state, phase, trials });
+        self.inherited = Some(Inherited { state: record.crash_state, phase, trials, acked: crash.acked });
         self.bench.report(record, &crash.state, None)
     }
 
@@ -359,6 +382,9 @@ impl<'c, 'a> Chain<'c, 'a> {
         if verdict != Verdict::Intact {
             if verdict.is_violation() {
                 crash.record.consequences = oracle::consequences(&mut *self.generations, self.promise, &observed);
+            }
+            if verdict == Verdict::LostAck {
+                crash.record.lost = lost::acks(self.promise, &observed, Some(&crash.acked));
             }
             crash.record.detail = Some(FailureDetail {
                 why,
@@ -447,13 +473,12 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn phase(&self) -> String {
-        self.bench.board.phase().map_or_else(|| "unknown".to_owned(), String::from)
+        words(self.bench.board.phase())
     }
 
     /// The record of a life that is over, as far as it is known without a recovery.
-    fn record(&mut self, trial: Trial, moment: Moment, landed: Landed) -> TrialRecord {
+    fn record(&mut self, trial: Trial, moment: Moment) -> TrialRecord {
         let board = self.bench.board;
-        let phase = board.phase();
         TrialRecord {
             series: self.series,
             stream: self.stream,
@@ -463,10 +488,7 @@ impl<'c, 'a> Chain<'c, 'a> {
             promise: self.promise,
             acks: board.saves(),
             saving_ns: board.saving_ns(),
-            landed,
             phase: self.phase(),
-            in_save: phase.is_some_and(Phase::in_save),
-            gap: phase.and_then(Phase::gap),
             metadata: self.metadata.take(),
             ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         }
@@ -477,6 +499,11 @@ impl<'c, 'a> Chain<'c, 'a> {
 fn left_over(state: &Snapshot, generations: &dyn Generations) -> usize {
     let beside = generations.files().iter().skip(1).filter(|name| state.has(name)).count();
     state.others_than(&generations.state_file()) - beside
+}
+
+/// A phase as records write it.
+fn words(phase: Option<Phase>) -> String {
+    phase.map_or_else(|| "unknown".to_owned(), String::from)
 }
 
 /// A detail that is only a sentence.

@@ -14,6 +14,7 @@ mod evidence;
 mod first_start;
 mod io;
 mod life;
+mod lost;
 mod message;
 mod metadata;
 mod oracle;

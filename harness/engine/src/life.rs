@@ -8,13 +8,16 @@ use std::time::Duration;
 use crashtest_kit::fs::Fs;
 use crashtest_kit::{Board, Hold, Place, Recovered, Refused, Registry, Target, Tickets};
 use crashtest_linux::clock::now_ns;
-use crashtest_linux::shared;
-use crashtest_model::{Activity, Generation, Seed, Start, TargetSpec};
+use crashtest_linux::{shared, signals};
+use crashtest_model::{Activity, Generation, Seed, Signal, Start, TargetSpec};
 
 /// The exit status of a life whose init or save failed.
 pub(crate) const FAILED: i32 = 3;
 /// The exit status of a life whose target is not in the registry.
 const UNKNOWN: i32 = 4;
+
+/// How often a life that does nothing looks whether it is asked to stop.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// What a life does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub(crate) enum Script {
     SecondStart,
     /// Install what is missing, open, stop cleanly.
     InstallThenStop,
-    /// Open, then save until killed; held there.
-    Save(Hold),
+    /// Open, then save until that signal comes; held there.
+    Save(Hold, Signal),
     /// Open, save so often, stop cleanly.
     SaveThenStop(u64),
     /// Open, save so often or until a save fails, then die by SIGKILL.
@@ -67,6 +70,20 @@ impl Life<'_> {
     pub(crate) fn live(self, script: Script) -> i32 {
         let board = self.board;
         std::panic::set_hook(Box::new(move |panic| board.failed(&format!("panicked: {}", message(panic)), 0)));
+        if let Script::Save(_, signal) = script {
+            let prepared = match signal {
+                Signal::Kill => Ok(()),
+                Signal::Term => signals::note_sigterm(board.stopping()),
+                Signal::Abort => signals::die_of_sigabrt(),
+            };
+            if let Err(error) = prepared {
+                board.failed(
+                    &format!("prepare for {}: {error}", signal.system_name()),
+                    error.raw_os_error().unwrap_or(0),
+                );
+                return FAILED;
+            }
+        }
         loop {
             let writer = self.member.map_or(0, |member| member.writer);
             let place =
@@ -92,7 +109,7 @@ impl Life<'_> {
             match script {
                 Script::Install => return 0,
                 Script::FirstStart => wait_for_the_kill(),
-                Script::Save(hold) => board.hold_at(hold),
+                Script::Save(hold, _) => board.hold_at(hold),
                 Script::SecondStart
                 | Script::InstallThenStop
                 | Script::SaveThenStop(_)
@@ -108,7 +125,7 @@ impl Life<'_> {
             board.opened(&opened, now_ns());
             board.enter(Activity::Idle);
             match (opened, script) {
-                (Ok(recovered), Script::Save(_)) => return self.save(target, recovered, u64::MAX),
+                (Ok(recovered), Script::Save(..)) => return self.save(target, recovered, u64::MAX),
                 (Ok(recovered), Script::InstallThenStop) => return self.save(target, recovered, 0),
                 (Ok(recovered), Script::SaveThenStop(saves)) => return self.save(target, recovered, saves),
                 (Ok(recovered), Script::SaveThenDie(saves)) => {
@@ -118,10 +135,20 @@ impl Life<'_> {
                 }
                 (Err(_), Script::SaveThenDie(_)) => return die(),
                 // A refused state ends this target, not the life: it may be given a fresh directory and begin again.
-                (Err(_), Script::Save(_)) | (_, Script::Restart(_)) => {
+                (Err(_), Script::Save(..)) | (_, Script::Restart(_)) => {
                     drop(target);
                     shared::open(board.standing());
-                    shared::wait_at(board.gate());
+                    match script {
+                        // It may be asked to stop instead.
+                        Script::Save(_, Signal::Term) => {
+                            while !shared::wait_at_for(board.gate(), LOOK) {
+                                if board.stop_asked() {
+                                    return 0;
+                                }
+                            }
+                        }
+                        _ => shared::wait_at(board.gate()),
+                    }
                     shared::close(board.gate());
                 }
                 _ => wait_for_the_kill(),
@@ -166,7 +193,7 @@ impl Life<'_> {
     /// Saves so often, and says whether every save went through.
     fn save_only(&self, target: &mut dyn Target, recovered: Recovered, saves: u64) -> bool {
         let board = self.board;
-        let idle = Duration::from_micros(self.spec.idle_us);
+        let pause = Duration::from_micros(self.spec.idle_us);
         let mut generation = match recovered {
             Recovered::Fresh => Generation::ZERO,
             Recovered::State { sequence, .. } => sequence,
@@ -191,11 +218,20 @@ impl Life<'_> {
                 tickets.ack(process);
             }
             board.ack(generation, now_ns());
-            if !idle.is_zero() {
-                std::thread::sleep(idle);
-            }
+            idle(board, pause);
         }
         true
+    }
+}
+
+/// Does nothing for that long, or until the life is asked to stop.
+fn idle(board: Board, time: Duration) {
+    let until_ns = now_ns().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    while !board.stop_asked() {
+        match until_ns.saturating_sub(now_ns()) {
+            0 => return,
+            left_ns => std::thread::sleep(LOOK.min(Duration::from_nanos(left_ns))),
+        }
     }
 }
 
@@ -216,5 +252,26 @@ fn message(panic: &std::panic::PanicHookInfo<'_>) -> String {
     match panic.payload_as_str() {
         Some(text) => text.to_owned(),
         None => "no message".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use crashtest_kit::BOARD_WORDS;
+
+    use super::*;
+
+    #[test]
+    fn a_life_that_pauses_goes_on_when_it_is_asked_to_stop_and_else_when_the_time_is_over() {
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::over(words.leak());
+        let began_ns = now_ns();
+        idle(board, Duration::from_millis(3));
+        assert!(now_ns() - began_ns >= 3_000_000);
+        let pausing = std::thread::spawn(move || idle(board, Duration::from_secs(1_000_000)));
+        board.ask_to_stop();
+        pausing.join().unwrap();
     }
 }

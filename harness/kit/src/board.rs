@@ -5,15 +5,16 @@
 //! over the board makes the trial inconclusive, never green.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashtest_model::{Activity, Call, CallMark, Digest, Generation, Moment, Phase};
 
+use crate::acks::{self, Acks};
 use crate::opened::{self, Opened, OpenedAs};
 use crate::{Recovered, Refused};
 
 /// The words that a board takes: under 4 KiB.
-pub const BOARD_WORDS: usize = RING + RING_ENTRIES * ENTRY_WORDS;
+pub const BOARD_WORDS: usize = ACKS + acks::WORDS;
 
 const PHASE: usize = 0;
 const BEGUN: usize = 1;
@@ -41,14 +42,17 @@ const HOLD_CALLS: usize = 22;
 const HELD: usize = 23;
 const CALLS_AT_BEGIN: usize = 24;
 const HOLD_EVERY_CALL: usize = 25;
+const HELD_NS: usize = 26;
 
-const TEXT: usize = 26;
+const TEXT: usize = 27;
 const TEXT_WORDS: usize = 112;
 const RING: usize = TEXT + TEXT_WORDS;
 const RING_ENTRIES: usize = 24;
 /// What, offset, length, ticket, and the name.
 const ENTRY_WORDS: usize = 4 + NAME_WORDS;
-const NAME_WORDS: usize = 11;
+const NAME_WORDS: usize = 10;
+/// The times of the last acks.
+const ACKS: usize = RING + RING_ENTRIES * ENTRY_WORDS;
 
 /// A generation is kept in the lower 48 bits of its word, its checksum in the upper 16.
 const VALUE_BITS: u32 = 48;
@@ -174,10 +178,12 @@ impl Board {
     /// Waits for the kill, if this life is to be held in `activity` and `reached`.
     fn hold_if(self, activity: Activity, reached: impl FnOnce(Board) -> bool) {
         if self.get(HOLD) == 1 + activity as u64 && reached(self) {
+            let since = Instant::now();
             self.set(HELD, 1);
             while self.is_held() && !self.stop_asked() {
                 std::thread::park_timeout(HELD_LOOK);
             }
+            self.set(HELD_NS, since.elapsed().as_nanos() as u64);
         }
     }
 
@@ -212,6 +218,7 @@ impl Board {
     /// The save of `generation` begins, at `now_ns`.
     pub fn begin(self, generation: Generation, now_ns: u64) {
         self.set(BEGUN_NS, now_ns);
+        self.set(HELD_NS, 0);
         self.set(CHANGES, 0);
         self.set(CALLS_AT_BEGIN, self.get(CALLS));
         self.go_on(Activity::Save);
@@ -224,7 +231,10 @@ impl Board {
         self.set(ACKED, sealed(generation));
         self.go_on(Activity::Idle);
         self.set(CHANGES_OF_A_SAVE, self.get(CHANGES));
-        self.set(SAVING_NS, self.get(SAVING_NS) + now_ns.saturating_sub(self.get(BEGUN_NS)));
+        // Where it waited for a signal that let it go on, that was not the save's doing.
+        let took_ns = now_ns.saturating_sub(self.get(BEGUN_NS) + self.get(HELD_NS));
+        self.set(SAVING_NS, self.get(SAVING_NS) + took_ns);
+        acks::note(&self.words[ACKS..BOARD_WORDS], self.get(SAVES), now_ns, took_ns);
         self.set(SAVES, self.get(SAVES) + 1);
         self.hold_if(Activity::Save, |board| board.saves() > board.get(HOLD_SAVE));
     }
@@ -278,6 +288,12 @@ impl Board {
     pub fn let_go(self, next: Hold) {
         self.hold_at(next);
         self.set(HELD, 0);
+    }
+
+    /// The word that asks it, for a signal handler to set.
+    #[must_use]
+    pub fn stopping(self) -> &'static AtomicU64 {
+        &self.words[STOP]
     }
 
     /// The word at which a victim that stands by waits until it is not zero.
@@ -398,6 +414,12 @@ impl Board {
         self.get(SAVING_NS)
     }
 
+    /// When the last saves of this life were acked, the last of which is `acked`, and how long they took.
+    #[must_use]
+    pub fn acks(self, acked: Generation) -> Acks {
+        Acks::read(&self.words[ACKS..BOARD_WORDS], self.saves(), acked)
+    }
+
     /// Why init or a save failed or the victim panicked, if it did.
     #[must_use]
     pub fn failure(self) -> Option<Failure> {
@@ -408,7 +430,7 @@ impl Board {
     /// A copy of the victim's last calls.
     #[must_use]
     pub fn calls(self) -> CallLog {
-        let entries = self.words[RING..BOARD_WORDS].iter().map(|word| word.load(Ordering::Acquire)).collect();
+        let entries = self.words[RING..ACKS].iter().map(|word| word.load(Ordering::Acquire)).collect();
         CallLog { entries, end: self.get(CALLS) }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows how or when the victim is killed.
 
+mod acks;
 mod board;
 pub mod fs;
 mod log;
@@ -15,6 +16,7 @@ mod target;
 mod tickets;
 mod workload;
 
+pub use acks::Acks;
 pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Overwritten};
 pub use log::{LogWorkload, Logged, chained, empty_log};
 pub use opened::{Opened, OpenedAs};

@@ -9,6 +9,7 @@ pub mod mounts;
 pub mod pinned;
 pub mod process;
 pub mod shared;
+pub mod signals;
 pub mod stdio;
 pub mod supervision;
 pub mod trace;

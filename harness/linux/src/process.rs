@@ -42,6 +42,12 @@ impl Exit {
     pub fn by_sigkill(self) -> bool {
         self == Exit::Signal(libc::SIGKILL)
     }
+
+    /// Whether SIGABRT ended it.
+    #[must_use]
+    pub fn by_sigabrt(self) -> bool {
+        self == Exit::Signal(libc::SIGABRT)
+    }
 }
 
 /// A forked child that runs. Killed and waited for when dropped.
@@ -111,8 +117,28 @@ impl Running {
     /// # Errors
     /// What kill(2) says.
     pub fn send_sigkill(&self) -> io::Result<()> {
+        self.send(Signal::SIGKILL)
+    }
+
+    /// Sends SIGTERM, which asks it to stop: whether it does is its own affair.
+    ///
+    /// # Errors
+    /// What kill(2) says.
+    pub fn send_sigterm(&self) -> io::Result<()> {
+        self.send(Signal::SIGTERM)
+    }
+
+    /// Sends SIGABRT and does not wait.
+    ///
+    /// # Errors
+    /// What kill(2) says.
+    pub fn send_sigabrt(&self) -> io::Result<()> {
+        self.send(Signal::SIGABRT)
+    }
+
+    fn send(&self, signal: Signal) -> io::Result<()> {
         match self.exit {
-            None => Ok(kill(self.pid, Signal::SIGKILL)?),
+            None => Ok(kill(self.pid, signal)?),
             Some(_) => Ok(()),
         }
     }

@@ -31,6 +31,16 @@ impl Signal {
         }
     }
 
+    /// The name that the system uses.
+    #[must_use]
+    pub fn system_name(self) -> &'static str {
+        match self {
+            Signal::Kill => "SIGKILL",
+            Signal::Term => "SIGTERM",
+            Signal::Abort => "SIGABRT",
+        }
+    }
+
     /// One line for people.
     #[must_use]
     pub fn meaning(self) -> &'static str {
@@ -48,7 +58,7 @@ impl Signal {
 pub enum Fault {
     /// Nothing: the control.
     None,
-    /// A real SIGKILL at a random moment. The page cache survives.
+    /// A real SIGKILL, or another [`Signal`], at a random moment. The page cache survives.
     Kill,
     /// A SIGKILL before and after every file-changing call and inside every write, and again in the recovery from each.
     Sweep,

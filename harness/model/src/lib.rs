@@ -6,6 +6,7 @@
 mod aim;
 mod around;
 mod consequences;
+mod durations;
 mod fault;
 mod grid;
 mod phase;
@@ -23,20 +24,25 @@ mod verdict;
 pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use consequences::{ConsequencePhrase, Consequences};
+pub use durations::Durations;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
-pub use summary::{Claim, Consequence, Finding, Gate, Interval, Quantiles, ResultRow, Summary, VerdictCount};
-pub use tally::{AcksPerLife, Group, Rows, SeenSet, Tally, vacuity};
+pub use summary::{
+    AckLatency, Ages, Claim, Consequence, Finding, Gate, Interval, LostAcksCount, Quantiles, ResultRow, Summary,
+    VerdictCount,
+};
+pub use tally::{AcksPerLife, Group, Lost, Rows, SeenSet, Tally, vacuity};
 pub use target::{Company, Documented, Expectation, Lives, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };
 pub use trial::{
-    FailureDetail, Landed, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept, TrialRecord,
+    FailureDetail, Landed, LostAcks, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept,
+    TrialRecord,
 };
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

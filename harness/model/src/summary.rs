@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Loader, Metadata, Start, Swept, TrialRecord, Verdict};
+use crate::{Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,41 @@ pub struct Quantiles {
     pub p90: u64,
 }
 
+/// What is gone of what was acked, over the trials that lost some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAcksCount {
+    /// Trials with the verdict `lost-ack`.
+    pub trials: u64,
+    /// Acked saves of which recovery did not give everything back, in all of them.
+    pub updates: u64,
+    /// How old the oldest of them was in each trial; `null` where no trial knows.
+    pub age_ns: Option<Ages>,
+}
+
+/// From an ack to the end of the life that gave it, in ns; quantiles to one part in sixteen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ages {
+    /// 10 % are at or below.
+    pub p10: u64,
+    /// Half are at or below.
+    pub median: u64,
+    /// 90 % are at or below.
+    pub p90: u64,
+    /// The longest.
+    pub max: u64,
+    /// Trials of which it is only known that theirs is older than what was counted.
+    pub older: u64,
+}
+
+/// From the begin of a save to its ack, in ns; to one part in sixteen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AckLatency {
+    /// Half are at or below.
+    pub p50: u64,
+    /// 99 % are at or below.
+    pub p99: u64,
+}
+
 /// Whether the row proves anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -140,13 +175,16 @@ pub struct ResultRow {
     pub loader: Loader,
     /// What broke.
     pub fault: Fault,
+    /// By which signal lives were ended; `null` where none is sent at random moments.
+    #[serde(default)]
+    pub signal: Option<Signal>,
     /// Which start the crashes precede; `null` for the control.
     pub start: Option<Start>,
     /// The persistence model; `null` where the fault has none.
     pub preset: Option<String>,
     /// Trials.
     pub trials: u64,
-    /// Kills that landed by our own SIGKILL; `null` for the control.
+    /// Lives that our own signal ended; `null` for the control.
     pub kills_landed: Option<u64>,
     /// Of these, inside a save.
     pub kills_in_save: Option<u64>,
@@ -160,6 +198,12 @@ pub struct ResultRow {
     /// Acked saves per second of saving, with every start, kill and pause left out; `null` without any.
     #[serde(default)]
     pub saves_per_second: Option<f64>,
+    /// How long a save takes until it is acked; `null` where that is not known.
+    #[serde(default)]
+    pub ack_latency_ns: Option<AckLatency>,
+    /// What is gone of what was acked; `null` where nothing is.
+    #[serde(default)]
+    pub lost_acks: Option<LostAcksCount>,
     /// How often left-over files were counted, each time after 20 more crashes; 0: nothing is known of residue.
     #[serde(default)]
     pub residue_counts: u64,

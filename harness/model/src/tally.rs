@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, CrashPoint, Fault, Landed, MOST_SAVES, Metadata, Observed, Outcome, RawState, Start, Swept,
-    TrialRecord, Verdict,
+    Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
+    RawState, Start, Swept, TrialRecord, Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
@@ -80,12 +80,36 @@ pub struct Group {
     pub first: TrialRecord,
 }
 
+/// What is gone of what was acked, over all trials that lost some.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Trials.
+    pub trials: u64,
+    /// Acked saves.
+    pub updates: u64,
+    /// How old the oldest was in each trial, as far as that is known.
+    pub ages: Durations,
+    /// Trials of which it is only known that it was older than that.
+    pub older: u64,
+}
+
+impl Lost {
+    fn add(&mut self, lost: LostAcks) {
+        self.trials += 1;
+        self.updates += lost.updates;
+        if let Some(age_ns) = lost.age_ns {
+            self.ages.insert(age_ns);
+            self.older += u64::from(lost.at_least);
+        }
+    }
+}
+
 /// Counts over the trials of one row (one target, one fault, one kind of start).
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Trials, judged or not.
     pub trials: u64,
-    /// Kills that landed by our own SIGKILL.
+    /// Lives that our own signal ended.
     pub kills_landed: u64,
     /// Kills that landed inside a save.
     pub kills_in_save: u64,
@@ -97,6 +121,10 @@ pub struct Tally {
     pub acked: u64,
     /// The time that these took together, in ns.
     pub saving_ns: u64,
+    /// How long they took each.
+    pub ack_latency: Durations,
+    /// What is gone of them.
+    pub lost: Lost,
     /// How often left-over files were counted and held against the count before.
     pub residue_counts: u64,
     /// What a save keeps of its file, if that was tried.
@@ -131,6 +159,8 @@ impl Tally {
         self.trials += 1;
         self.acked += record.acks;
         self.saving_ns += record.saving_ns;
+        record.ack_latencies_ns.iter().for_each(|ns| self.ack_latency.insert(*ns));
+        record.lost.into_iter().for_each(|lost| self.lost.add(lost));
         self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
         if let Some(swept) = &record.swept {
@@ -138,9 +168,8 @@ impl Tally {
         }
         let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
         self.nested += u64::from(nested);
-        let crashed = matches!(record.landed, Landed::Kill | Landed::Derived);
-        if crashed {
-            self.kills_landed += u64::from(record.landed == Landed::Kill);
+        if record.landed.by_us() || record.landed == Landed::Derived {
+            self.kills_landed += u64::from(record.landed.by_us());
             self.kills_late += u64::from(record.fault == Fault::Kill && record.acks > MOST_SAVES);
             self.kills_in_save += u64::from(record.in_save);
             *self.phases.entry(record.phase.clone()).or_default() += 1;

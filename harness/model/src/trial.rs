@@ -119,6 +119,12 @@ pub struct RawFile {
 pub enum Landed {
     /// Our own SIGKILL.
     Kill,
+    /// Our own SIGABRT.
+    Abort,
+    /// It stopped cleanly after our SIGTERM.
+    Stopped,
+    /// Our own SIGKILL, as another signal of ours had not ended it within the limit.
+    Forced,
     /// It exited before the kill.
     Exit {
         /// Its exit status.
@@ -133,6 +139,27 @@ pub enum Landed {
     Derived,
     /// The harness never killed it.
     Nothing,
+}
+
+impl Landed {
+    /// Whether it was we who ended it.
+    #[must_use]
+    pub fn by_us(&self) -> bool {
+        matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced)
+    }
+}
+
+/// What is gone of what was acked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAcks {
+    /// Acked saves of which recovery did not give everything back.
+    pub updates: u64,
+    /// From the ack of the oldest of them to the end of the life that acked it, in ns; `None` where nobody saw the time of its ack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ns: Option<u64>,
+    /// Whether that ack is older than all whose time is known: `age_ns` is then that of the oldest one known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_least: bool,
 }
 
 /// What a trial came to.
@@ -271,6 +298,9 @@ pub struct TrialRecord {
     /// What each of several writers that share the state was promised; `promise` is their sum then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<Promise>,
+    /// How long its last saves took, each from its begin to its ack, in ns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ack_latencies_ns: Vec<u64>,
     /// How the victim ended.
     pub landed: Landed,
     /// Where in its work the victim was (see `Phase`).
@@ -303,6 +333,9 @@ pub struct TrialRecord {
     /// What is known of the sweep that this trial belongs to, where it is the first of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<Swept>,
+    /// What is gone of what was acked, where the verdict is `lost-ack`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostAcks>,
     /// What the failure cost.
     #[serde(default, skip_serializing_if = "Consequences::is_empty")]
     pub consequences: Consequences,
@@ -330,6 +363,7 @@ impl TrialRecord {
             acks: 0,
             saving_ns: 0,
             writers: Vec::new(),
+            ack_latencies_ns: Vec::new(),
             landed: Landed::Nothing,
             phase: "unknown".to_owned(),
             in_save: false,
@@ -342,6 +376,7 @@ impl TrialRecord {
             left_over: None,
             metadata: None,
             swept: None,
+            lost: None,
             consequences: Consequences::default(),
             detail: None,
         }
@@ -363,6 +398,12 @@ impl TrialRecord {
         let phase = self.damaged_in.as_deref().unwrap_or(&self.phase);
         Some(signature(self.fault, self.start, verdict, phase))
     }
+}
+
+/// What is not written down.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// `kill.empty.save-after-create`; `kill.first-start.torn.init-in-write`.

@@ -45,9 +45,30 @@ pub fn percent(rate: f64, rounding: Rounding) -> String {
     format!("{:.decimals$}", scaled / scale)
 }
 
+/// A duration in the unit that fits: "412 ns", "12 µs", "1.9 ms", "1.3 s"; two digits, or whole numbers.
+#[must_use]
+pub(crate) fn duration(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{} {unit}", thousands(value.round() as u64)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_two_digits_and_the_unit_that_fits() {
+        let shown =
+            [0, 999, 1_040, 9_949, 9_950, 12_400, 999_400, 1_940_000, 72_000_000, 1_300_000_000, 5_000_000_000_000];
+        let words =
+            ["0 ns", "999 ns", "1.0 µs", "9.9 µs", "10 µs", "12 µs", "999 µs", "1.9 ms", "72 ms", "1.3 s", "5,000 s"];
+        assert_eq!(shown.map(duration), words);
+    }
 
     #[test]
     fn thousands_are_separated() {

@@ -5,8 +5,8 @@ pub(crate) mod interval;
 use std::path::Path;
 
 use crashtest_model::{
-    Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, Quantiles, ResultRow, Rows, RunRecord, Start,
-    Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
+    AckLatency, Ages, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
+    Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
 };
 
 use crate::folder::evidence::EvidenceIndex;
@@ -47,12 +47,18 @@ pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evi
         // To the millisecond: a summary that is read back equals the one that was written.
         elapsed_s: ending.elapsed_s.map(|seconds| (seconds * 1000.0).round() / 1000.0),
         results,
-        not_tested: NOT_TESTED
-            .iter()
-            .filter(|(fault, _)| !run.plan.faults.iter().any(|f| f.name() == *fault))
-            .map(|(fault, words)| format!("{fault}: {words}"))
-            .collect(),
+        not_tested: not_tested(&run.plan),
     }
+}
+
+/// What `plan` leaves unsaid.
+fn not_tested(plan: &Plan) -> Vec<String> {
+    let stopped = plan.kills() && plan.signal == Signal::Term;
+    let kill =
+        stopped.then(|| "kill: lives were stopped by SIGTERM: nothing is known of those that are killed".to_owned());
+    let not_injected = |(fault, _): &&(&str, &str)| !plan.faults.iter().any(|planned| planned.name() == *fault);
+    let others = NOT_TESTED.iter().filter(not_injected).map(|(fault, words)| format!("{fault}: {words}"));
+    kill.into_iter().chain(others).collect()
 }
 
 fn result_row(
@@ -88,6 +94,7 @@ fn result_row(
         workload: target.workload.clone(),
         loader: target.loader,
         fault,
+        signal: signal(run, fault, start),
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
@@ -99,6 +106,8 @@ fn result_row(
         acked: tally.acked,
         saves_per_second: (tally.saving_ns > 0 && tally.acked > 0)
             .then(|| (tally.acked as f64 * 1e9 / tally.saving_ns as f64).round()),
+        ack_latency_ns: ack_latency(tally),
+        lost_acks: lost_acks(tally),
         residue_counts: tally.residue_counts,
         metadata: tally.metadata,
         acks_per_life: quantiles(tally),
@@ -119,6 +128,29 @@ fn result_row(
 fn share(fault: Fault, count: u64, trials: u64) -> Option<Interval> {
     let estimate = exact_interval(count, trials)?;
     Some(if fault.is_exhaustive() { Interval::exactly(estimate.rate) } else { estimate })
+}
+
+/// By which signal the lives of a row were ended, where that was at a random moment.
+fn signal(run: &RunRecord, fault: Fault, start: Start) -> Option<Signal> {
+    (fault == Fault::Kill).then_some(match start {
+        // Before anything was promised there is nothing to stop cleanly for.
+        Start::First => Signal::Kill,
+        Start::Again => run.plan.signal,
+    })
+}
+
+fn ack_latency(tally: &Tally) -> Option<AckLatency> {
+    let at = |q| tally.ack_latency.quantile(q);
+    Some(AckLatency { p50: at(0.5)?, p99: at(0.99)? })
+}
+
+fn lost_acks(tally: &Tally) -> Option<LostAcksCount> {
+    let lost = &tally.lost;
+    let ages = || {
+        let at = |q| lost.ages.quantile(q);
+        Some(Ages { p10: at(0.1)?, median: at(0.5)?, p90: at(0.9)?, max: lost.ages.longest()?, older: lost.older })
+    };
+    (lost.trials > 0).then(|| LostAcksCount { trials: lost.trials, updates: lost.updates, age_ns: ages() })
 }
 
 fn quantiles(tally: &Tally) -> Option<Quantiles> {

@@ -14,7 +14,7 @@ use crate::strategies::{
 };
 use crate::systems::derived_direct::{self, DerivedDirect};
 use crate::systems::path_storage;
-use crate::systems::persistent_map::{self, Ack, Maps, PersistentMap};
+use crate::systems::persistent_map::{self, Maps, PersistentMap, Variant};
 use crate::systems::reconciler::{self, Guard, Reconciler};
 use crate::systems::trade_store::{self, Leaves, TradeStore};
 use crate::workloads::candles::Candles;
@@ -125,84 +125,91 @@ const fn records<W: LogWorkload>() -> RecordWorkload {
 
 const LOGS: [RecordWorkload; 3] = [records::<FillsLog>(), records::<HashChain>(), records::<Counter>()];
 
+type MakeSystem = fn(&TargetSpec, Seed, Place) -> Box<dyn Target>;
+type MakeGenerations = fn(Seed, Bytes) -> Box<dyn Generations>;
+
 /// A system with its own workload: its name, what is said of it, and what is made of it.
 struct System {
     name: &'static str,
     info: fn() -> StrategyInfo,
     workload: &'static str,
-    target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
+    target: MakeSystem,
     judged: JudgedBy,
 }
 
 /// How the oracle knows what a system must come back with.
 enum JudgedBy {
     /// By the fold of its operations.
-    Generations(fn(Seed, Bytes) -> Box<dyn Generations>),
+    Generations(MakeGenerations),
     /// By the rules of a state that several writers change between them.
     Rules(fn() -> Box<dyn Shared>),
 }
 
-const fn trade_store(
+const fn map(name: &'static str, info: fn() -> StrategyInfo, target: MakeSystem) -> System {
+    let judged = JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound)));
+    System { name, info, workload: Trading::NAME, target, judged }
+}
+
+const fn books(
     name: &'static str,
     info: fn() -> StrategyInfo,
-    target: fn(&TargetSpec, Seed, Place) -> Box<dyn Target>,
+    target: MakeSystem,
+    generations: MakeGenerations,
 ) -> System {
+    System { name, info, workload: LoggedTrades::NAME, target, judged: JudgedBy::Generations(generations) }
+}
+
+const fn desk(name: &'static str, info: fn() -> StrategyInfo, target: MakeSystem) -> System {
     System { name, info, workload: desk::NAME, target, judged: JudgedBy::Rules(|| Box::new(desk::Rules)) }
 }
 
-const SYSTEMS: [System; 10] = [
-    System {
-        name: persistent_map::NAME,
-        info: persistent_map::info,
-        workload: Trading::NAME,
-        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Enqueued, spec, stream, place)),
-        judged: JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound))),
-    },
-    System {
-        name: persistent_map::SYNC,
-        info: persistent_map::info_sync,
-        workload: Trading::NAME,
-        target: |spec, stream, place| Box::new(PersistentMap::new(Ack::Written, spec, stream, place)),
-        judged: JudgedBy::Generations(|stream, bound| Box::new(Maps::new(stream, bound))),
-    },
-    System {
-        name: reconciler::NAME,
-        info: reconciler::info,
-        workload: LoggedTrades::NAME,
-        target: |spec, stream, place| Box::new(Reconciler::new(Guard::PortfolioFile, spec, stream, place)),
-        judged: JudgedBy::Generations(reconciler::generations),
-    },
-    System {
-        name: reconciler::GUARD_MEMORY,
-        info: reconciler::info_guard_memory,
-        workload: LoggedTrades::NAME,
-        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Memory, spec, stream, place)),
-        judged: JudgedBy::Generations(reconciler::generations),
-    },
-    System {
-        name: reconciler::NOGUARD,
-        info: reconciler::info_noguard,
-        workload: LoggedTrades::NAME,
-        target: |spec, stream, place| Box::new(Reconciler::new(Guard::Nothing, spec, stream, place)),
-        judged: JudgedBy::Generations(reconciler::generations),
-    },
-    System {
-        name: derived_direct::NAME,
-        info: derived_direct::info,
-        workload: LoggedTrades::NAME,
-        target: |spec, stream, place| Box::new(DerivedDirect::new(spec, stream, place)),
-        judged: JudgedBy::Generations(derived_direct::generations),
-    },
-    trade_store(trade_store::LOCKED, trade_store::info, |spec, stream, place| {
+const SYSTEMS: [System; 12] = [
+    map(persistent_map::NAME, persistent_map::info, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Queued, spec, stream, place))
+    }),
+    map(persistent_map::SYNC, persistent_map::info_sync, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Written, spec, stream, place))
+    }),
+    map(persistent_map::NOORDER, persistent_map::info_noorder, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Unordered, spec, stream, place))
+    }),
+    map(persistent_map::NODRAIN, persistent_map::info_nodrain, |spec, stream, place| {
+        Box::new(PersistentMap::new(Variant::Undrained, spec, stream, place))
+    }),
+    books(
+        reconciler::NAME,
+        reconciler::info,
+        |spec, stream, place| Box::new(Reconciler::new(Guard::PortfolioFile, spec, stream, place)),
+        reconciler::generations,
+    ),
+    books(
+        reconciler::GUARD_MEMORY,
+        reconciler::info_guard_memory,
+        |spec, stream, place| Box::new(Reconciler::new(Guard::Memory, spec, stream, place)),
+        reconciler::generations,
+    ),
+    books(
+        reconciler::NOGUARD,
+        reconciler::info_noguard,
+        |spec, stream, place| Box::new(Reconciler::new(Guard::Nothing, spec, stream, place)),
+        reconciler::generations,
+    ),
+    books(
+        derived_direct::NAME,
+        derived_direct::info,
+        |spec, stream, place| Box::new(DerivedDirect::new(spec, stream, place)),
+        derived_direct::generations,
+    ),
+    desk(trade_store::LOCKED, trade_store::info, |spec, stream, place| {
         Box::new(TradeStore::new(Leaves::Nothing, spec, stream, place))
     }),
-    trade_store(trade_store::NOLOCK, trade_store::info_nolock, |spec, stream, place| {
+    desk(trade_store::NOLOCK, trade_store::info_nolock, |spec, stream, place| {
         Box::new(TradeStore::new(Leaves::TheLock, spec, stream, place))
     }),
-    trade_store(trade_store::TOCTOU, trade_store::info_toctou, |spec, stream, place| {
+    desk(trade_store::TOCTOU, trade_store::info_toctou, |spec, stream, place| {
         Box::new(TradeStore::new(Leaves::TheRulesInside, spec, stream, place))
     }),
-    trade_store(trade_store::RELOCK, trade_store::info_relock, |spec, stream, place| {
+    desk(trade_store::RELOCK, trade_store::info_relock, |spec, stream, place| {
         Box::new(TradeStore::new(Leaves::TheCare, spec, stream, place))
     }),
 ];

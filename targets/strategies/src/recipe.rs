@@ -3,6 +3,7 @@
 //! A recipe is written for people: `create(f.tmp) · write × n · close · read(f.tmp) · rename(f.tmp, f)`. It is about a save in the
 //! steady state: the file is there, nothing is left over from a crash, a log is not compacted. `create` makes a file, `truncate`
 //! empties one that is there, `open` does neither. `4 × (…)` is all of it for each of four files.
+//! What follows `enqueue` is done in the background, after the ack.
 
 /// The traced calls of a recipe, in order, in the words of a trace (`model::Action::word`): successive writes are one word, calls
 /// that change nothing and make nothing durable are none. What is no call at all comes through as it stands.
@@ -25,7 +26,7 @@ fn word(step: &str) -> Option<&str> {
         None => (step, None),
     };
     match (call, arguments) {
-        ("read", Some(_)) | ("flock", None) => None,
+        ("read", Some(_)) | ("flock" | "enqueue", None) => None,
         ("write" | "write × n", None) => Some("write"),
         ("ftruncate", Some(_)) => Some("truncate"),
         ("fsync", Some("dir")) => Some("fsync-dir"),

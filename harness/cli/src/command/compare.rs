@@ -17,8 +17,7 @@ use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, ResultsOpti
 use crate::problem::Problem;
 
 /// What a comparison is for.
-const WHY: &str =
-    "What each strategy guarantees when its writer is killed with SIGKILL at any moment, and what that costs.";
+const WHY: &str = "What each strategy guarantees when its writer is killed at any moment, and what that costs.";
 
 /// Put strategies side by side: what each guarantees under kills, and what that costs
 ///
@@ -147,6 +146,7 @@ impl CompareArgs {
             Loaders::Lenient => &[Loader::Lenient],
             Loaders::Both => &[Loader::Strict, Loader::Lenient],
         };
+        self.fault.check()?;
         let mut cells = Vec::new();
         // Drawn once: all cells share it.
         let mut seed = self.budget.seed;

@@ -36,6 +36,7 @@ struct Canary {
     strategy: String,
     bug: Option<HarnessBug>,
     fault: Fault,
+    signal: Signal,
     expected: Vec<Verdict>,
     exit: Exit,
 }
@@ -44,13 +45,18 @@ impl Canary {
     /// The canary that a planted strategy is, with what it is documented to show.
     fn of(info: StrategyInfo) -> Canary {
         let expected = |fault| info.expectation(Loader::Strict, fault, Start::Again).map(|e| e.must.clone());
+        let stopped = info.documented.iter().find(|row| row.lives.signal == Signal::Term);
+        let by_sigterm = stopped.map(|row| row.expectation.must.clone());
+        let signal = if stopped.is_some() { Signal::Term } else { Signal::Kill };
         let (fault, exit, expected) = match (expected(Fault::None), expected(Fault::Kill), expected(Fault::Io)) {
             (Some(control), ..) => (Fault::Kill, Exit::ControlFailed, control),
             (None, Some(kill), _) if kill == [Verdict::Inconclusive] => (Fault::Kill, Exit::Inconclusive, kill),
             (None, Some(kill), _) => (Fault::Kill, Exit::Broken, kill),
+            (None, None, _) if by_sigterm.is_some() => (Fault::Kill, Exit::Broken, by_sigterm.unwrap_or_default()),
             (None, None, io) => (Fault::Io, Exit::Broken, io.unwrap_or_default()),
         };
-        Canary { name: info.name.clone(), summary: info.summary, strategy: info.name, bug: None, fault, expected, exit }
+        let strategy = info.name.clone();
+        Canary { name: info.name, summary: info.summary, strategy, bug: None, fault, signal, expected, exit }
     }
 
     fn harness(name: &str, summary: &str, bug: HarnessBug, fault: Fault) -> Canary {
@@ -60,6 +66,7 @@ impl Canary {
             strategy: "atomic".to_owned(),
             bug: Some(bug),
             fault,
+            signal: Signal::Kill,
             expected: vec![Verdict::Inconclusive],
             exit: Exit::Inconclusive,
         }
@@ -67,7 +74,12 @@ impl Canary {
 
     fn plan(&self, dir: &Path) -> Plan {
         // One worker that dies is more than 1 % of forty trials; rare damage takes more of them to show.
-        let iterations = if self.bug.is_some() { 40 } else { 100 };
+        // One that is not ended by its signal takes the limit for each.
+        let iterations = match (self.bug, self.signal) {
+            (Some(_), _) => 40,
+            (None, Signal::Kill) => 100,
+            (None, Signal::Term | Signal::Abort) => 20,
+        };
         Plan {
             target: TargetSpec {
                 strategy: self.strategy.clone(),
@@ -80,7 +92,7 @@ impl Canary {
             },
             faults: vec![self.fault],
             kill_at: KillAt::Any,
-            signal: Signal::Kill,
+            signal: self.signal,
             tears: Tears::Kernel,
             confirm: Confirm::Sample,
             max_states: None,

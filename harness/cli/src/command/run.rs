@@ -15,13 +15,13 @@ use crate::values;
 
 /// Kill a strategy's writer again and again, and judge every restart
 ///
-/// Under --fault kill, the default: forks the writer, lets it save, kills it with SIGKILL at a moment drawn from the seed, reads what is left, starts it again and
-/// compares what it opens with what it had acknowledged. Under --fault sweep it does so before and after every file-changing call and
+/// Under --fault kill, the default: forks the writer, lets it save, kills it (with SIGKILL, or as --signal says) at a moment drawn from the
+/// seed, reads what is left, starts it again and compares what it opens with what it had acknowledged. Under --fault sweep it does so before and after every file-changing call and
 /// inside every write of one run: the same crash points and verdicts each time. Under --fault io each call of a run fails in turn,
 /// and a save that is acknowledged all the same is a false one. The control (no fault) always runs first.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
+    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy persistent-map --signal term\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
 )]
 pub(crate) struct RunArgs {
     /// How the state is persisted: see `crashtest list strategies`
@@ -100,6 +100,7 @@ pub(crate) enum PlantArg {
 impl RunArgs {
     /// What was typed, as a plan.
     pub(crate) fn plan(&self) -> Result<Plan, Problem> {
+        self.fault.check()?;
         if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
             return Err(Problem::usage(
                 "--kill-at recovery needs the crash of the trial before, which --fresh takes away",

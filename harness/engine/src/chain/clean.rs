@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Verdict};
+use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Signal, Verdict};
 
 use super::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial, left_over};
 use crate::aim::Moment;
-use crate::bench::{self, Recovery, Victim};
+use crate::bench::{self, Recovery, Struck, Victim};
 use crate::error::EngineError;
 use crate::life::Script;
+use crate::lost::{self, Acked};
 use crate::{metadata, oracle, raw};
 
 impl Chain<'_, '_> {
@@ -29,7 +30,7 @@ impl Chain<'_, '_> {
         }
         let mut victim = self.fork(Script::SaveThenStop(1))?;
         self.await_recovery(&mut victim)?;
-        let landed = self.stop_cleanly(victim)?;
+        let landed = self.stop_cleanly(victim)?.landed;
         let saved = landed == Landed::Exit { status: 0 } && self.bench.board.saves() == 1;
         let kept = if saved { kept().ok() } else { None };
         self.start_afresh()?;
@@ -61,14 +62,14 @@ impl Chain<'_, '_> {
         let judged = self.judge(&recovery);
         let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
         let base = self.promise.acked;
-        let landed = self.stop_cleanly(victim)?;
+        let stopped = self.stop_cleanly(victim)?;
         let done = self.bench.board.saves() == saves;
-        let ended = match landed {
+        let ended = match &stopped.landed {
             Landed::Exit { status: 0 } if done => None,
             Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
-            _ => Some(self.unwanted_end(&landed)),
+            landed => Some(self.unwanted_end(landed)),
         };
-        self.post_mortem(trial, base, Moment::default(), landed, ended)?;
+        self.post_mortem(trial, base, Moment::default(), stopped, ended)?;
         Ok(Attempt::Done)
     }
 
@@ -82,14 +83,17 @@ impl Chain<'_, '_> {
             self.settle(judged, victim)?;
             return Ok(());
         };
-        let landed = self.stop_cleanly(victim)?;
+        let Struck { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
         self.bench.blame_the_machine_first()?;
         self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
+        let acked = Acked { acks: self.bench.board.acks(self.promise.acked), ended_ns };
         let wrong = match landed {
-            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => match self.is_first_save_lost()? {
-                None => self.growth_of_residue(&mut crash)?,
-                lost => lost,
-            },
+            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => {
+                match self.is_first_save_lost(&mut crash, &acked)? {
+                    None => self.growth_of_residue(&mut crash)?,
+                    lost => lost,
+                }
+            }
             Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
             _ => {
                 let (verdict, why) = self.unwanted_end(&landed);
@@ -105,7 +109,11 @@ impl Chain<'_, '_> {
     }
 
     /// Starts once more, without a save: the first save after a recovery, which was acked, must be there.
-    fn is_first_save_lost(&mut self) -> Result<Option<(Verdict, String)>, EngineError> {
+    fn is_first_save_lost(
+        &mut self,
+        crash: &mut Crash,
+        acked: &Acked,
+    ) -> Result<Option<(Verdict, String)>, EngineError> {
         let mut victim = self.fork(Script::SaveThenStop(0))?;
         let observed = match self.await_recovery(&mut victim)? {
             Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
@@ -115,6 +123,9 @@ impl Chain<'_, '_> {
         let state = self.bench.crash_state()?;
         let raw = raw::of_crash_state(&state, &mut *self.generations, self.promise);
         let (verdict, why) = oracle::judge(self.promise, &observed, &raw);
+        if verdict == Verdict::LostAck {
+            crash.record.lost = lost::acks(self.promise, &observed, Some(acked));
+        }
         Ok((verdict != Verdict::Intact).then(|| (verdict, format!("after the first save after recovery: {why}"))))
     }
 
@@ -132,9 +143,9 @@ impl Chain<'_, '_> {
     }
 
     /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
-    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Landed, EngineError> {
+    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Struck, EngineError> {
         let exit = self.bench.await_exit(&mut victim)?;
-        let landed = self.bench.strike(victim)?;
-        Ok(if exit.is_some() { landed } else { Landed::Nothing })
+        let struck = self.bench.strike_by(Signal::Kill, victim, || ())?;
+        Ok(if exit.is_some() { struck } else { Struck { landed: Landed::Nothing, ..struck } })
     }
 }

@@ -6,7 +6,7 @@ use crashtest_kit::Hold;
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
 use crashtest_linux::process::Exit;
-use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Verdict};
+use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
 use super::{Course, Crew};
 use crate::aim;
@@ -82,7 +82,7 @@ impl Crew<'_, '_> {
     fn free(&mut self, course: Course) -> Result<Ran, EngineError> {
         let mut processes = Vec::new();
         for process in 0..self.boards.len() {
-            let script = if process < self.writers() { Script::Save(FREE) } else { Script::Load };
+            let script = if process < self.writers() { Script::Save(FREE, Signal::Kill) } else { Script::Load };
             processes.push(self.forked(process, course.seed, script)?);
         }
         let idle_ns = self.spec().idle_us * 1000;
@@ -125,7 +125,7 @@ impl Crew<'_, '_> {
     /// One writer is held after so many calls of its save, then the other; `None` where a save has not so many.
     fn directed(&mut self, seed: Seed, first: u64, then: u64, ending: Ending) -> Result<Option<Ran>, EngineError> {
         let after = self.saves_before();
-        let at = |calls| Script::Save(Hold::Step { after, calls });
+        let at = |calls| Script::Save(Hold::Step { after, calls }, Signal::Kill);
         let mut ran = Ran::default();
         let mut one = self.forked(0, seed, at(first))?;
         match self.until_pause(&mut one)? {

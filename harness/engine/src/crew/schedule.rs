@@ -2,7 +2,7 @@
 //! killed. With two writers and two switches these are all there are, up to which of the two begins.
 
 use crashtest_kit::Hold;
-use crashtest_model::{Aim, Ending};
+use crashtest_model::{Aim, Ending, Signal};
 
 use super::Crew;
 use super::run::Pause;
@@ -20,7 +20,7 @@ impl Crew<'_, '_> {
     pub(super) fn measure(&mut self) -> Result<(), EngineError> {
         self.tickets.clear();
         let seed = self.stream.derive("measure", 0);
-        let mut writer = self.forked(0, seed, Script::Save(Hold::Step { after: 0, calls: u64::MAX }))?;
+        let mut writer = self.forked(0, seed, Script::Save(Hold::Step { after: 0, calls: u64::MAX }, Signal::Kill))?;
         for n in 1..=MEASURED {
             let pause = self.until_pause(&mut writer)?;
             self.calls = self.calls.max(writer.board.calls_of_save());

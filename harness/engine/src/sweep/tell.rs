@@ -7,7 +7,7 @@ use crashtest_states::{CrashState, Snapshot};
 
 use super::{Life, Sweep, story};
 use crate::error::EngineError;
-use crate::oracle;
+use crate::{lost, oracle};
 
 /// What is different between the points of a life and those of the life after it.
 pub(super) struct Told {
@@ -64,6 +64,10 @@ impl Sweep<'_, '_> {
                 ..FailureDetail::default()
             });
             text = Some(story::text(&life.trace, point, story::KILLED, &life.from.files, &state.snapshot));
+        }
+        if judged.verdict == Verdict::LostAck {
+            // When it was acked is in no trace.
+            record.lost = lost::acks(promise, judged.observed, None);
         }
         if judged.verdict.is_violation() {
             record.consequences = oracle::consequences(&mut *self.generations, promise, judged.observed);

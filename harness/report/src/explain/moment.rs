@@ -1,19 +1,27 @@
 //! When the kill came, from the phase that a record names: `save:after-create`, `recovery`, `init:in-rename`.
 
-use crashtest_model::{RawState, TrialRecord};
+use crashtest_model::{Landed, RawState, TrialRecord};
 
 /// "killed inside a save, after open(O_TRUNC) had emptied the file and before the first write".
 pub(super) fn words(record: &TrialRecord) -> String {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     let (activity, moment) = phase.split_once(':').unwrap_or((phase, ""));
-    let Some(doing) = doing(activity) else { return format!("killed in `{activity}`") };
-    let mut text = format!("killed {doing}");
+    let ended = match record.landed {
+        Landed::Stopped => "sent SIGTERM",
+        Landed::Abort => "ended by SIGABRT",
+        _ => "killed",
+    };
+    let Some(doing) = doing(activity) else { return format!("{ended} in `{activity}`") };
+    let mut text = format!("{ended} {doing}");
     if let Some(moment) = moment_words(activity, moment, record) {
         text.push_str(", ");
         text.push_str(&moment);
     }
     if record.damaged_in.as_ref().is_some_and(|damaged_in| *damaged_in != record.phase) {
         text.push_str(" (found after a later kill inside recovery, which changed nothing)");
+    }
+    if record.landed == Landed::Stopped {
+        text.push_str("; it stopped cleanly");
     }
     text
 }

@@ -40,6 +40,8 @@ fn went_on(record: &TrialRecord) -> String {
         Landed::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),
         Landed::Exit { status } => format!("the program gave up (status {status})"),
         Landed::Signal { signal } => format!("the program died of signal {signal}"),
-        Landed::Kill | Landed::Derived | Landed::Nothing => "the program went on until it was killed".to_owned(),
+        Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced | Landed::Derived | Landed::Nothing => {
+            "the program went on until it was killed".to_owned()
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A rule of thumb for the class of the failure, not a proof: whether it helps this target is what another run shows.
 
-use crashtest_model::{Aim, RawState, Shape, TrialRecord, Verdict};
+use crashtest_model::{Aim, Fault, Landed, RawState, Shape, TrialRecord, Verdict};
 
 const REPLACE_WHOLE: &str =
     "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
@@ -17,6 +17,8 @@ const EVERY_RESULT: &str = "check what write returned and write the rest; after 
 const BACK_FIRST: &str =
     "let recovery write the file back before anything else, and remove what it came from only after that";
 const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
+
+const DRAIN: &str = "write whatever waits, in the order in which it was acknowledged, before the program stops: let it wait for its writers";
 
 /// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
 #[must_use]
@@ -41,12 +43,17 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::AcceptedGarbage => and_the_file(CHECKSUM),
         Verdict::Torn | Verdict::Empty => file.unwrap_or(REPLACE_WHOLE).to_owned(),
         Verdict::Missing => file.unwrap_or(NEVER_AWAY).to_owned(),
+        // It was stopped cleanly.
+        Verdict::LostAck if record.fault == Fault::None || record.landed == Landed::Stopped => DRAIN.to_owned(),
         Verdict::LostAck => {
             "acknowledge only after the save has returned, and let the loader take the newest whole state".into()
         }
         Verdict::FalseAck => EVERY_RESULT.into(),
         Verdict::WontOpen => {
             and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
+        }
+        Verdict::Stuck if record.landed == Landed::Forced => {
+            "let SIGTERM set a flag, look at it after each save and wherever the program waits, and never block the signal".into()
         }
         Verdict::Stuck => {
             "use locks that die with their holder: flock(2) on an open file, never a lock file that exists".into()

@@ -95,6 +95,12 @@ fn outcomes(text: &mut String, recorded: &Recorded) {
     text.push('\n');
     for row in &recorded.summary.results {
         let _ = writeln!(text, "- {}: {}", row::name(row), row::failures_words(row));
+        if let Some(words) = row::lost_words(row) {
+            let _ = writeln!(text, "  - lost acks: {words}");
+        }
+        if let Some(words) = row::latency_words(row) {
+            let _ = writeln!(text, "  - ack latency {words}");
+        }
         for words in swept::recording_words(row).into_iter().chain(swept::notes(row)) {
             let _ = writeln!(text, "  - {}", plain(&words));
         }

@@ -1,15 +1,22 @@
 //! One row of a summary in words: its name, what was counted, how many trials failed.
 
-use crashtest_model::{Fault, Interval, ResultRow, Start, Verdict};
+use crashtest_model::{AckLatency, Fault, Interval, ResultRow, Signal, Start, Verdict};
 
-use crate::number::{Rounding, percent, thousands};
+use crate::number::{Rounding, duration, percent, thousands};
 
-/// `none`, `kill`, `kill, first start`.
+/// `none`, `kill`, `kill by SIGTERM`, `kill, first start`.
 pub(super) fn name(row: &ResultRow) -> String {
-    match row.start {
-        Some(Start::First) => format!("{}, first start", row.fault),
-        Some(Start::Again) | None => row.fault.to_string(),
+    let fault = row.fault;
+    match (row.start, other_signal(row)) {
+        (Some(Start::First), _) => format!("{fault}, first start"),
+        (_, Some(signal)) => format!("{fault} by {signal}"),
+        (Some(Start::Again) | None, None) => fault.to_string(),
     }
+}
+
+/// The system's name of the signal that ended the lives of a row, where that is not SIGKILL.
+fn other_signal(row: &ResultRow) -> Option<&'static str> {
+    row.signal.filter(|signal| *signal != Signal::Kill).map(Signal::system_name)
 }
 
 /// Trials that came to a verdict about the target.
@@ -38,7 +45,8 @@ pub(super) fn judged_words(row: &ResultRow) -> String {
         Fault::Kill => ("judged kill", "judged kills"),
         Fault::Sweep | Fault::Io => row.fault.trial_words().into(),
     };
-    format!("{} {}", thousands(n), if n == 1 { one } else { many })
+    let by = other_signal(row).map(|signal| format!(" by {signal}")).unwrap_or_default();
+    format!("{} {}{by}", thousands(n), if n == 1 { one } else { many })
 }
 
 /// "all 212 crash points", or "412 of 9,380 crash points": of an exhaustive fault, what was tried of what there is.
@@ -124,10 +132,41 @@ pub(super) fn places_words(row: &ResultRow) -> (&'static str, String) {
     let [landed, in_save] = [row.kills_landed, row.kills_in_save].map(|n| thousands(n.unwrap_or(0)));
     let counted = thousands(row.phases.values().sum());
     match row.fault {
-        Fault::None | Fault::Kill => ("Where the kills landed", format!("{landed} kills, {in_save} inside a save")),
+        Fault::None | Fault::Kill => {
+            let by = other_signal(row).map(|signal| format!(" by {signal}")).unwrap_or_default();
+            ("Where the kills landed", format!("{landed} kills{by}, {in_save} inside a save"))
+        }
         Fault::Sweep => ("Where the crash points lie", format!("{counted} in all, {in_save} inside a save")),
         Fault::Io => ("Where calls failed", format!("{counted} in all")),
     }
+}
+
+/// "1,234 acknowledged updates in 432 of 2,000 trials; age of the oldest: median 0.4 ms, P90 1.9 ms, longest 7.2 ms": what is gone of
+/// what was acked, and from when; nothing where nothing is.
+pub(super) fn lost_words(row: &ResultRow) -> Option<String> {
+    let lost = row.lost_acks?;
+    let mut words = format!(
+        "{} acknowledged update{} in {} of {} {}",
+        thousands(lost.updates),
+        if lost.updates == 1 { "" } else { "s" },
+        thousands(lost.trials),
+        thousands(row.trials),
+        row.fault.trial_words()[1],
+    );
+    if let Some(age) = lost.age_ns {
+        let [median, p90, max] = [age.median, age.p90, age.max].map(duration);
+        words += &format!("; age of the oldest: median {median}, P90 {p90}, longest {max}");
+        if age.older > 0 {
+            words += &format!(" ({} of them are older than is known)", thousands(age.older));
+        }
+    }
+    Some(words)
+}
+
+/// "p50 12 µs, p99 80 µs": from the begin of a save to its ack; nothing where that is not known.
+pub(super) fn latency_words(row: &ResultRow) -> Option<String> {
+    let AckLatency { p50, p99 } = row.ack_latency_ns?;
+    Some(format!("p50 {}, p99 {}", duration(p50), duration(p99)))
 }
 
 /// The reasons for which the row proves nothing, each with the row's name.

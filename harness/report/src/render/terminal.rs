@@ -63,8 +63,14 @@ fn outcomes(page: &mut Page, recorded: &Recorded) {
         page.line(&line);
     }
     page.blank();
-    for row in rows.iter().filter(|row| row.fault != Fault::None) {
-        page.wrapped("  ", &row::failures_words(row));
+    for row in rows {
+        if row.fault != Fault::None {
+            page.wrapped("  ", &row::failures_words(row));
+        }
+        if let Some(words) = row::lost_words(row) {
+            let of = if row.fault == Fault::None { "control: lost acks" } else { "lost acks" };
+            page.wrapped("  ", &format!("{of}: {words}"));
+        }
         for note in swept::notes(row) {
             page.wrapped_in("  ", &format!("{}: {note}", row::name(row)), Some(Style::Warn));
         }
@@ -109,6 +115,9 @@ fn landed(page: &mut Page, row: &ResultRow) {
             thousands(row.acked)
         );
         page.wrapped("  acked  ", &text);
+    }
+    if let Some(words) = row::latency_words(row) {
+        page.wrapped("  ack    ", &format!("latency {words}, from the begin of a save to its ack"));
     }
     if let Some(n) = row.kills_late.filter(|n| *n > 0) {
         let text =

@@ -117,6 +117,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         acks: trial % 6,
         saving_ns: 0,
         writers: vec![],
+        ack_latencies_ns: vec![12_000 + trial * 100; (trial % 6) as usize],
         landed: Landed::Kill,
         phase: "save:after-write".into(),
         in_save: true,
@@ -139,6 +140,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         left_over: (trial % 20 == 19).then_some(1),
         metadata: None,
         swept: None,
+        lost: None,
         consequences: Consequences::default(),
         detail: None,
     }

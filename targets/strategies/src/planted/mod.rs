@@ -7,13 +7,13 @@ mod io;
 mod loaders;
 mod writers;
 
-use crashtest_model::{Fault, Loader, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Fault, Loader, Shape, Signal, StrategyInfo, Verdict};
 
 use crate::builtin::Entry;
 use crate::strategies::shows;
 
 /// Every canary.
-pub(crate) const STRATEGIES: [Entry; 17] = [
+pub(crate) const STRATEGIES: [Entry; 18] = [
     ("planted-rename-first", rename_first, || Box::new(writers::RenameFirst)),
     ("planted-unlink-first", unlink_first, || Box::new(writers::UnlinkFirst)),
     ("planted-ack-first", ack_first, || Box::new(writers::AckFirst::default())),
@@ -23,6 +23,7 @@ pub(crate) const STRATEGIES: [Entry; 17] = [
     ("planted-fail", fail, || Box::new(writers::Fail::default())),
     ("planted-undecided", undecided, || Box::new(writers::Undecided)),
     ("planted-stall", stall, || Box::new(writers::Stall::default())),
+    ("planted-deaf", deaf, || Box::new(writers::Deaf)),
     ("planted-swallow", swallow, || Box::new(loaders::Swallow)),
     ("planted-invent", invent, || Box::new(loaders::Invent)),
     ("planted-hang", hang, || Box::new(loaders::Hang)),
@@ -89,6 +90,13 @@ fn undecided() -> StrategyInfo {
 
 fn stall() -> StrategyInfo {
     canary("stall", "never returns from the fourth save", Fault::None, &[Verdict::Stuck], &[])
+}
+
+fn deaf() -> StrategyInfo {
+    let mut info = canary("deaf", "does not hear SIGTERM", Fault::Kill, &[Verdict::Stuck], &[]);
+    info.documented.retain(|row| row.fault == Fault::Kill);
+    info.documented.iter_mut().for_each(|row| row.lives.signal = Signal::Term);
+    info
 }
 
 fn swallow() -> StrategyInfo {

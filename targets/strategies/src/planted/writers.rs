@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crashtest_kit::Place;
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::document::{Content, Strategy};
 use crate::strategies::atomic::Atomic;
@@ -136,6 +137,18 @@ impl Strategy for Stall {
                 std::thread::park();
             }
         }
+        Atomic.persist(place, path, content)
+    }
+}
+
+/// Does not hear SIGTERM from its first save on.
+pub(super) struct Deaf;
+
+impl Strategy for Deaf {
+    fn persist(&mut self, place: &Place, path: &Path, content: Content<'_>) -> io::Result<()> {
+        let mut sigterm = SigSet::empty();
+        sigterm.add(Signal::SIGTERM);
+        sigterm.thread_block()?;
         Atomic.persist(place, path, content)
     }
 }

@@ -2,67 +2,107 @@
 //!
 //! A save hands the maps that it touched to a queue and returns; of what waits there for one file only the newest is written, as
 //! temporary file and rename. So an ack is a promise that nobody keeps yet: a kill takes what waits. `persistent-map-sync` writes
-//! before it acks, and still takes two files for a fill.
+//! before it acks, and still takes two files for a fill. `persistent-map-noorder` keeps what is outdated and writes with two threads;
+//! `persistent-map-nodrain` does not wait for its queue when it is stopped.
+
+mod queue;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use crashtest_kit::{Folded, Found, Generations, Place, Recovered, Refused, Target, Workload, classify};
 use crashtest_model::{
-    Bytes, Consequences, Digest, Documented, Fault, Generation, Loader, Promise, RawFile, Seed, Shape, StrategyInfo,
-    TargetSpec, Verdict,
+    Bytes, Consequences, Digest, Documented, Fault, Generation, Lives, Loader, Promise, RawFile, Seed, Shape, Signal,
+    StrategyInfo, TargetSpec, Verdict,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::strategies::{intact_under, remove_if_there, shows, temporary};
+use self::queue::{Background, Keep};
+use crate::strategies::{remove_if_there, shows, temporary, with_suffix};
 use crate::workloads::trading::{Book, PARTS, Trading};
 
 /// The command line's name: acked when enqueued.
 pub(crate) const NAME: &str = "persistent-map";
 /// Acked when written.
 pub(crate) const SYNC: &str = "persistent-map-sync";
+/// Every request is kept, and two threads serve them.
+pub(crate) const NOORDER: &str = "persistent-map-noorder";
+/// A clean stop does not wait for the queue.
+pub(crate) const NODRAIN: &str = "persistent-map-nodrain";
 
-/// When a save is acknowledged.
+/// Which of the systems it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ack {
-    /// Once it waits in the queue.
-    Enqueued,
+pub(crate) enum Variant {
+    /// A save is acknowledged once it waits in the queue.
+    Queued,
     /// Once all of its files are replaced.
     Written,
+    /// As `Queued`, without "only the newest".
+    Unordered,
+    /// As `Queued`, without a last flush.
+    Undrained,
 }
 
 pub(crate) fn info() -> StrategyInfo {
-    let lost = |loader, fault| shows(loader, fault, &[Verdict::LostAck], &[Verdict::BrokenInvariant]);
     StrategyInfo {
         name: NAME.into(),
         summary: "three maps in three files, written by a thread in the background; acknowledged when enqueued".into(),
-        recipe: "enqueue · ack; in the background: create(f.tmp) · write · close · rename(f.tmp, f)".into(),
-        documented: documented(lost),
+        recipe: "enqueue · create(f.tmp) · write · close · rename(f.tmp, f)".into(),
+        documented: documented([&[], &[]], [&[Verdict::LostAck], &[Verdict::BrokenInvariant]]),
         ..info_sync()
     }
 }
 
 pub(crate) fn info_sync() -> StrategyInfo {
-    let torn_apart = |loader, fault| shows(loader, fault, &[], &[Verdict::BrokenInvariant]);
     StrategyInfo {
         name: SYNC.into(),
         summary: "three maps in three files, each replaced by rename before the ack; a fill touches two of them".into(),
         shape: Shape::System,
-        recipe: "create(f.tmp) · write · close · rename(f.tmp, f), for each map that is touched".into(),
+        recipe: "create(f.tmp) · write · close · rename(f.tmp, f)".into(),
         origin: "the crash recovery of a trading bot: positions, orders and symbol controls in three pickle files"
             .into(),
-        documented: documented(torn_apart),
+        documented: documented([&[], &[]], [&[], &[Verdict::BrokenInvariant]]),
         planted: false,
     }
 }
 
-fn documented(under_kills: impl Fn(Loader, Fault) -> Documented) -> Vec<Documented> {
-    let kills =
-        [Fault::Kill, Fault::Sweep].into_iter().flat_map(|fault| Loader::ALL.map(|loader| under_kills(loader, fault)));
-    intact_under(Fault::None).into_iter().chain(kills).collect()
+pub(crate) fn info_noorder() -> StrategyInfo {
+    StrategyInfo {
+        name: NOORDER.into(),
+        summary:
+            "persistent-map whose queue keeps every request, with two threads: an older save can overtake a newer one"
+                .into(),
+        documented: documented([&[], &[Verdict::LostAck]], [&[Verdict::LostAck], &[Verdict::BrokenInvariant]]),
+        ..info()
+    }
+}
+
+pub(crate) fn info_nodrain() -> StrategyInfo {
+    StrategyInfo {
+        name: NODRAIN.into(),
+        summary: "persistent-map that does not write what waits in its queue when it is stopped".into(),
+        documented: documented([&[Verdict::LostAck], &[]], [&[Verdict::LostAck], &[Verdict::BrokenInvariant]]),
+        ..info()
+    }
+}
+
+/// The ground truth: what must and may show where it is stopped cleanly, in the control and by SIGTERM, and where it is killed. After a
+/// clean stop every save that was begun was acked too: where maps of different saves come back, an ack is lost.
+fn documented(stopped: [&[Verdict]; 2], killed: [&[Verdict]; 2]) -> Vec<Documented> {
+    let ended = |loader, signal, [must, may]: [&[Verdict]; 2]| Documented {
+        lives: Lives { signal, ..Lives::default() },
+        ..shows(loader, Fault::Kill, must, may)
+    };
+    let rows = |loader| {
+        [
+            shows(loader, Fault::None, stopped[0], stopped[1]),
+            ended(loader, Signal::Kill, killed),
+            ended(loader, Signal::Abort, killed),
+            ended(loader, Signal::Term, stopped),
+            shows(loader, Fault::Sweep, killed[0], killed[1]),
+        ]
+    };
+    Loader::ALL.into_iter().flat_map(rows).collect()
 }
 
 /// The file of part `n`, below the state directory.
@@ -83,7 +123,7 @@ fn files(book: &Book) -> io::Result<[Vec<u8>; 3]> {
 
 /// The target.
 pub(crate) struct PersistentMap {
-    ack: Ack,
+    variant: Variant,
     loader: Loader,
     stream: Seed,
     bound: Bytes,
@@ -93,9 +133,9 @@ pub(crate) struct PersistentMap {
 }
 
 impl PersistentMap {
-    pub(crate) fn new(ack: Ack, spec: &TargetSpec, stream: Seed, place: Place) -> PersistentMap {
+    pub(crate) fn new(variant: Variant, spec: &TargetSpec, stream: Seed, place: Place) -> PersistentMap {
         let TargetSpec { loader, state_size, .. } = spec;
-        PersistentMap { ack, loader: *loader, stream, bound: *state_size, place, book: None, background: None }
+        PersistentMap { variant, loader: *loader, stream, bound: *state_size, place, book: None, background: None }
     }
 
     fn load(&self) -> Result<Book, Refused> {
@@ -107,7 +147,11 @@ impl PersistentMap {
 
     fn part<M: DeserializeOwned>(&self, n: usize) -> Result<(Generation, M), Refused> {
         let path = self.place.dir.join(file_name(n));
-        remove_if_there(&self.place, &temporary(&path))?;
+        let temp = temporary(&path);
+        remove_if_there(&self.place, &temp)?;
+        if self.variant == Variant::Unordered {
+            remove_if_there(&self.place, &with_suffix(&temp, "2"))?;
+        }
         let bytes = self.place.fs.read(&path)?;
         postcard::from_bytes(&bytes).map_err(|error| Refused { why: format!("{}: {error}", file_name(n)) })
     }
@@ -118,7 +162,7 @@ impl Target for PersistentMap {
         let book = Trading::initial(self.stream, self.bound);
         for (n, bytes) in files(&book)?.iter().enumerate() {
             if !self.place.dir.join(file_name(n)).exists() {
-                replace(&self.place, n, bytes)?;
+                replace(&self.place, n, "", bytes)?;
             }
         }
         Ok(())
@@ -145,101 +189,36 @@ impl Target for PersistentMap {
         let touched = book.parts().into_iter().zip(before).map(|(now, before)| now != before);
         let touched = touched.zip(files(book)?).enumerate().filter(|(_, (touched, _))| *touched);
         let files: Vec<(usize, Vec<u8>)> = touched.map(|(n, (_, bytes))| (n, bytes)).collect();
-        match self.ack {
-            Ack::Written => files.iter().try_for_each(|(n, bytes)| replace(&self.place, *n, bytes)),
-            Ack::Enqueued => {
-                let background = match self.background.take() {
-                    Some(background) => background,
-                    None => Background::start(self.place.clone())?,
-                };
-                self.background.insert(background).enqueue(files)
-            }
-        }
+        let keep = match self.variant {
+            Variant::Written => return files.iter().try_for_each(|(n, bytes)| replace(&self.place, *n, "", bytes)),
+            Variant::Queued | Variant::Undrained => Keep::Newest,
+            Variant::Unordered => Keep::Every,
+        };
+        let background = match self.background.take() {
+            Some(background) => background,
+            None => Background::start(&self.place, keep)?,
+        };
+        self.background.insert(background).enqueue(files)
     }
 
     fn close(&mut self) -> io::Result<()> {
-        self.background.take().map_or(Ok(()), Background::finish)
+        match self.background.take() {
+            // Its thread ends with the process, wherever it is.
+            Some(_) if self.variant == Variant::Undrained => Ok(()),
+            Some(background) => background.finish(),
+            None => Ok(()),
+        }
     }
 }
 
-/// create(f.tmp) · write · close · rename(f.tmp, f).
-fn replace(place: &Place, n: usize, bytes: &[u8]) -> io::Result<()> {
+/// create(f.tmp) · write · close · rename(f.tmp, f), the temporary's name with the suffix of whoever writes.
+fn replace(place: &Place, n: usize, suffix: &str, bytes: &[u8]) -> io::Result<()> {
     let path = place.dir.join(file_name(n));
-    let temp: PathBuf = temporary(&path);
+    let temp = with_suffix(&temporary(&path), suffix);
     let mut file = place.fs.create(&temp)?;
     file.write_all(bytes)?;
     file.close()?;
     place.fs.rename(&temp, &path)
-}
-
-/// What waits to be written: of each file the newest content, in the order in which the files were first asked for.
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<(usize, Vec<u8>)>,
-    closed: bool,
-    failed: Option<io::Error>,
-}
-
-/// The thread that writes.
-struct Background {
-    queue: Arc<(Mutex<Queue>, Condvar)>,
-    thread: JoinHandle<()>,
-}
-
-impl Background {
-    fn start(place: Place) -> io::Result<Background> {
-        let queue = Arc::new((Mutex::new(Queue::default()), Condvar::new()));
-        let its = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || serve(&place, &its))?;
-        Ok(Background { queue, thread })
-    }
-
-    fn enqueue(&self, files: Vec<(usize, Vec<u8>)>) -> io::Result<()> {
-        let (queue, changed) = &*self.queue;
-        let mut queue = locked(queue);
-        if let Some(error) = queue.failed.take() {
-            return Err(error);
-        }
-        for (n, bytes) in files {
-            match queue.waiting.iter_mut().find(|(waiting, _)| *waiting == n) {
-                Some((_, outdated)) => *outdated = bytes,
-                None => queue.waiting.push((n, bytes)),
-            }
-        }
-        changed.notify_one();
-        Ok(())
-    }
-
-    /// Writes what waits, and ends.
-    fn finish(self) -> io::Result<()> {
-        let (queue, changed) = &*self.queue;
-        locked(queue).closed = true;
-        changed.notify_one();
-        self.thread.join().map_err(|_| io::Error::other("the writer panicked"))?;
-        locked(queue).failed.take().map_or(Ok(()), Err)
-    }
-}
-
-fn locked(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn serve(place: &Place, shared: &(Mutex<Queue>, Condvar)) {
-    let (queue, changed) = shared;
-    loop {
-        let mut state = locked(queue);
-        while state.waiting.is_empty() && !state.closed {
-            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.waiting.is_empty() {
-            return;
-        }
-        let (n, bytes) = state.waiting.remove(0);
-        drop(state);
-        if let Err(error) = replace(place, n, &bytes) {
-            locked(queue).failed = Some(error);
-        }
-    }
 }
 
 /// The oracle's side: the fold of the operations, and its parts.
@@ -307,5 +286,69 @@ impl Generations for Maps {
 
     fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences {
         self.folded.consequences(promised, found, missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use crashtest_kit::fs::Fs;
+    use crashtest_kit::{BOARD_WORDS, Board};
+
+    use super::*;
+
+    /// How often a file went back to an older save while a thousand were made, seen by somebody who reads all the while.
+    fn overtaken(variant: Variant) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let fs = Fs::new(Board::over(words.leak()), dir.path().to_owned());
+        let place = Place { fs, dir: dir.path().to_owned(), names: Seed(1) };
+        let spec = TargetSpec {
+            strategy: NAME.into(),
+            workload: Trading::NAME.into(),
+            loader: Loader::Strict,
+            state_size: Bytes::kib(4),
+            idle_us: 0,
+            writers: 1,
+            readers: 0,
+        };
+        let mut map = PersistentMap::new(variant, &spec, Seed(1), place);
+        map.init().unwrap();
+        map.open().unwrap();
+        let saving = std::thread::spawn(move || {
+            (1..=1_000).for_each(|generation| map.save(Generation(generation)).unwrap());
+            map.close().unwrap();
+        });
+        let saved_by = |n: usize| {
+            let bytes = std::fs::read(dir.path().join(file_name(n))).unwrap();
+            postcard::take_from_bytes::<Generation>(&bytes).unwrap().0
+        };
+        let mut newest = [Generation::ZERO; 3];
+        let mut older = 0;
+        loop {
+            let last = saving.is_finished();
+            for (n, newest) in newest.iter_mut().enumerate() {
+                let found = saved_by(n);
+                older += usize::from(found < *newest);
+                *newest = found;
+            }
+            if last {
+                saving.join().unwrap();
+                return older;
+            }
+        }
+    }
+
+    #[test]
+    fn an_older_save_never_overtakes_a_newer_one() {
+        assert_eq!(overtaken(Variant::Queued), 0);
+        assert_eq!(overtaken(Variant::Written), 0);
+    }
+
+    #[test]
+    fn without_the_order_an_older_save_overtakes_a_newer_one() {
+        let mut tries = (0..20).map(|_| overtaken(Variant::Unordered));
+        assert!(tries.any(|older| older > 0));
     }
 }

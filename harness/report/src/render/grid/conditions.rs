@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crashtest_model::{Fault, MOST_SAVES, Plan};
+use crashtest_model::{Fault, MOST_SAVES, Plan, Signal};
 
 use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, Mark, mark};
@@ -74,7 +74,7 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
         duty(grid),
         format!("File system {system}. {}; {machine}.", environment.kernel),
         "Saves per second are those of the killed lives: all saves that returned, over the time that they took. These are \
-         many more than the control's, and so vary less."
+         many more than the control's, and so vary less. An ack's latency is the time from the begin of a save to its ack."
             .to_owned(),
     ]);
     conditions.extend(late);
@@ -85,6 +85,13 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
 pub(super) fn kills(grid: &RecordedGrid) -> bool {
     let cells = &grid.grid.cells;
     cells.iter().any(|cell| cell.plan.kills()) || !cells.iter().any(|cell| cell.plan.is_exhaustive())
+}
+
+/// The signals that end lives at random: "SIGKILL", "SIGKILL and SIGTERM".
+pub(super) fn signals(cells: &[Contender<'_>]) -> String {
+    let plans = cells.iter().map(|cell| &cell.planned.plan).filter(|plan| plan.kills());
+    let names = distinct(plans.map(|plan| plan.signal.system_name().to_owned()));
+    if names.is_empty() { Signal::Kill.system_name().to_owned() } else { names.join(" and ") }
 }
 
 /// Where writers outran the clock: their kills fell at rest, and say less than their number.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{CellSummary, Fault, Finding, Plan, PlannedCell, ResultRow, Start};
+use crashtest_model::{AckLatency, CellSummary, Fault, Finding, Plan, PlannedCell, ResultRow, Start};
 
 use crate::{RecordedCell, RecordedGrid};
 
@@ -58,6 +58,9 @@ fn others(grid: &RecordedGrid, plan: &Plan) -> Vec<String> {
     }
     if differ(grid, |plan| plan.target.idle_us) {
         words.push(format!("idle {} µs", target.idle_us));
+    }
+    if differ(grid, |plan| plan.signal) {
+        words.push(plan.signal.system_name().to_owned());
     }
     if differ(grid, |plan| plan.seed) {
         words.push(format!("seed {}", plan.seed.0));
@@ -129,7 +132,12 @@ impl<'g> Contender<'g> {
         self.kills().or_else(|| self.row(Fault::None, None))?.saves_per_second
     }
 
-    /// The same as a share of the fastest of `all` with an equal workload.
+    /// How long its saves take until they are acked.
+    pub(super) fn ack_latency(&self) -> Option<AckLatency> {
+        self.kills().or_else(|| self.row(Fault::None, None))?.ack_latency_ns
+    }
+
+    /// Its saves per second as a share of the fastest of `all` with an equal workload.
     pub(super) fn share_of_fastest(&self, all: &[Contender<'_>]) -> Option<f64> {
         let same = |other: &&Contender<'_>| {
             let (a, b) = (&self.planned.plan.target, &other.planned.plan.target);

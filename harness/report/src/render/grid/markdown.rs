@@ -9,7 +9,7 @@ use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, bound, mark};
 use super::{agreement, conditions, faults, metadata};
 use crate::RecordedGrid;
-use crate::number::thousands;
+use crate::number::{duration, thousands};
 use crate::render::markdown::{code, plain};
 use crate::render::{findings, histogram, row, swept};
 
@@ -101,13 +101,13 @@ fn by_fault(text: &mut String, cells: &[Contender<'_>]) {
 
 fn table(text: &mut String, cells: &[Contender<'_>]) {
     let columns = Guarantee::columns(cells.iter().filter_map(Contender::kills));
-    text.push_str("### What a restart found after SIGKILL\n\n| strategy |");
+    let _ = write!(text, "### What a restart found after {}\n\n| strategy |", conditions::signals(cells));
     for column in &columns {
         let _ = write!(text, " {} |", column.name());
     }
-    text.push_str(" kept means | kills landed | saves per second | of the fastest |\n|---|");
+    text.push_str(" kept means | kills landed | saves per second | ack p50 | ack p99 | of the fastest |\n|---|");
     text.push_str(&"---|".repeat(columns.len()));
-    text.push_str("--:|--:|--:|--:|\n");
+    text.push_str("--:|--:|--:|--:|--:|--:|\n");
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for cell in cells.iter().take(MOST_ROWS) {
         let _ = write!(text, "| {} |", plain(&cell.label()));
@@ -119,10 +119,12 @@ fn table(text: &mut String, cells: &[Contender<'_>]) {
         let share = cell.share_of_fastest(cells).map(|share| format!("{:.0} %", (share * 100.0).max(1.0)));
         let _ = writeln!(
             text,
-            " {} | {} | {} | {} |",
+            " {} | {} | {} | {} | {} | {} |",
             or_dash(cell.kills().and_then(bound).map(|bound| format!("≤ {bound} %"))),
             or_dash(cell.kills().and_then(|row| row.kills_landed).map(thousands)),
             or_dash(cell.saves_per_second().map(|saves| thousands(saves as u64))),
+            or_dash(cell.ack_latency().map(|latency| duration(latency.p50))),
+            or_dash(cell.ack_latency().map(|latency| duration(latency.p99))),
             or_dash(share),
         );
     }
@@ -155,6 +157,9 @@ fn example(cell: &Contender<'_>, finding: &Finding) -> String {
     let _ = writeln!(text, "### {}: how it fails\n\n`{}`\n", plain(&cell.label()), code(recipe));
     if let Some(kills) = cell.kills() {
         let _ = writeln!(text, "- {}", row::failures_words(kills));
+        if let Some(words) = row::lost_words(kills) {
+            let _ = writeln!(text, "- lost acks: {words}");
+        }
         let files = histogram::sorted(&kills.raw);
         let files: Vec<String> = files.iter().map(|(state, n)| format!("{} {state}", thousands(*n))).collect();
         let _ = writeln!(text, "- files before recovery: {}", plain(&files.join(", ")));

@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, Color as Ink, ContentArrangement, Table};
 
 use super::contender::Contender;
 use super::guarantee::{Detected, Guarantee, Mark, bound, mark};
-use crate::number::thousands;
+use crate::number::{duration, thousands};
 use crate::render::page::Color;
 
 /// A longer strategy's name is broken after a hyphen in a narrow table.
@@ -136,6 +136,8 @@ fn evidence_columns(cells: &[Contender<'_>]) -> Vec<Column> {
         column("kept means", &|cell| cell.kills().and_then(bound).map(|bound| format!("≤ {bound} %"))),
         column("kills landed", &|cell| cell.kills()?.kills_landed.map(thousands)),
         column("saves per second", &|cell| cell.saves_per_second().map(|saves| thousands(saves as u64))),
+        column("ack p50", &|cell| cell.ack_latency().map(|latency| duration(latency.p50))),
+        column("ack p99", &|cell| cell.ack_latency().map(|latency| duration(latency.p99))),
         column("of the fastest", &|cell| {
             cell.share_of_fastest(cells).map(|share| format!("{:.0} %", (share * 100.0).max(1.0)))
         }),

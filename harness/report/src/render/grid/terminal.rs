@@ -66,7 +66,7 @@ fn guarantees(page: &mut Page, cells: &[Contender<'_>]) {
     let tables = table::tables(cells, &columns, page.width, page.color);
     for (n, lines) in tables.iter().enumerate() {
         match (n, tables.len()) {
-            (0, _) => page.heading("What a restart found after SIGKILL", ""),
+            (0, _) => page.heading(&format!("What a restart found after {}", conditions::signals(cells)), ""),
             (n, all) if n + 1 == all => page.heading("What that rests on, and what it costs", ""),
             _ => page.blank(),
         }
@@ -87,6 +87,9 @@ fn failures(page: &mut Page, cell: &Contender<'_>) {
     page.wrapped("  calls   ", recipe);
     if let Some(kills) = cell.kills() {
         page.wrapped("  kills   ", &row::failures_words(kills));
+        if let Some(words) = row::lost_words(kills) {
+            page.wrapped("  lost    ", &words);
+        }
         if !kills.raw.is_empty() {
             let files: Vec<String> =
                 histogram::sorted(&kills.raw).iter().map(|(state, n)| format!("{} {state}", thousands(*n))).collect();

@@ -1,0 +1,52 @@
+//! What a child does when it is sent a signal: notice that it is to stop, or die of it without a core file.
+//!
+//! A handler may interrupt anything, a lock that is held as well: it sets a word and does nothing else.
+
+use std::ffi::c_int;
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+/// What the handler sets. A process has one; the children that it forks before it is set have their own.
+static ASKED: OnceLock<&'static AtomicU64> = OnceLock::new();
+
+extern "C" fn note(_signal: c_int) {
+    if let Some(asked) = ASKED.get() {
+        asked.store(1, Ordering::Release);
+    }
+}
+
+/// From now on SIGTERM makes `asked` non-zero, and nothing else: calls that it interrupts are made again (SA_RESTART). The first word
+/// that a process gives is the one that counts.
+///
+/// # Errors
+/// What sigaction(2) says.
+pub fn note_sigterm(asked: &'static AtomicU64) -> io::Result<()> {
+    ASKED.get_or_init(|| asked);
+    set(Signal::SIGTERM, SigHandler::Handler(note))
+}
+
+/// From now on SIGABRT ends this process at once, whatever it was started with, and leaves no core: no file (setrlimit(2)), and nothing
+/// for a program that takes cores from a pipe, which does not mind the limit (core(5), prctl(2), PR_SET_DUMPABLE).
+///
+/// # Errors
+/// What these calls say.
+pub fn die_of_sigabrt() -> io::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    prctl::set_dumpable(false)?;
+    set(Signal::SIGABRT, SigHandler::SigDfl)
+}
+
+/// Sets what `signal` does, and lets it through: both are inherited from whoever started us.
+fn set(signal: Signal, handler: SigHandler) -> io::Result<()> {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler, where there is one, reads a cell that is set before and stores to an atomic word: both may interrupt anything.
+    unsafe { sigaction(signal, &action)? };
+    let mut set = SigSet::empty();
+    set.add(signal);
+    Ok(set.thread_unblock()?)
+}
