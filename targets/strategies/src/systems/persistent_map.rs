@@ -303,7 +303,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
         let fs = Fs::new(Board::over(words.leak()), dir.path().to_owned());
-        let place = Place { fs, dir: dir.path().to_owned(), names: Seed(1) };
+        let place = Place { fs, dir: dir.path().to_owned(), names: Seed(1), writer: 0 };
         let spec = TargetSpec {
             strategy: NAME.into(),
             workload: Trading::NAME.into(),
