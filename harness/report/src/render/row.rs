@@ -157,7 +157,7 @@ pub(super) fn lost_words(row: &ResultRow) -> Option<String> {
         let [median, p90, max] = [age.median, age.p90, age.max].map(duration);
         words += &format!("; age of the oldest: median {median}, P90 {p90}, longest {max}");
         if age.older > 0 {
-            words += &format!(" ({} of them are older than is known)", thousands(age.older));
+            words += &format!(" (lower bounds: {})", thousands(age.older));
         }
     }
     Some(words)
