@@ -27,6 +27,8 @@ use crate::message::Part;
 use crate::snapshot;
 use run::Process;
 
+pub(crate) use judge::restart_on;
+
 /// Directed clean stops in the control, at most.
 const DIRECTED_IN_CONTROL: usize = 200;
 

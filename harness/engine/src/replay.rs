@@ -13,6 +13,7 @@ use crashtest_states::Snapshot;
 
 use crate::bench::{Bench, Recovery};
 use crate::chain::{Chain, Trial};
+use crate::crew::{self, Course, Crew};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Report;
@@ -50,6 +51,9 @@ pub fn restart_on(
     let mut ignore = |_| Ok(());
     let dir = sandbox.worker(0)?;
     let mut bench = Bench::new(registry, plan, &dir, None, &mut ignore)?;
+    if plan.target.is_shared() {
+        return crew::restart_on(&mut bench, record, crash_state);
+    }
     let mut generations = bench.generations(record.stream)?;
     snapshot::restore(crash_state, &bench.dir)
         .map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
@@ -92,6 +96,18 @@ pub fn run_again(
         Ok(())
     };
     let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
+    if plan.target.is_shared() {
+        for _ in 0..tries {
+            let course = Course { number: record.trial, seed: record.seed, aim: record.aim };
+            Crew::start(&mut bench, record.fault, record.series)?.run(course)?;
+            if let Some(record) = last.take()
+                && !each(&record)
+            {
+                break;
+            }
+        }
+        return Ok(());
+    }
     if !record.fault.is_exhaustive() {
         for _ in 0..CALIBRATION_LIVES {
             bench.install(record.stream, record.seed)?;

@@ -150,7 +150,7 @@ impl Plan {
         Lives { company, signal }
     }
 
-    /// Who lives together and how they are ended, where that is not one writer and SIGKILL: "2 writers", "1 reader", "SIGTERM".
+    /// Who lives together, where that is not one writer alone: "2 writers", "1 reader".
     #[must_use]
     pub fn company(&self) -> Vec<String> {
         let several = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
@@ -158,7 +158,6 @@ impl Plan {
         let mut words = Vec::new();
         words.extend((writers > 1).then(|| several(writers, "writer")));
         words.extend((readers > 0).then(|| several(readers, "reader")));
-        words.extend((self.signal != Signal::Kill).then(|| format!("SIG{}", self.signal.name().to_uppercase())));
         words
     }
 

@@ -51,8 +51,8 @@ pub fn cell_folders<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<String
     let mut taken = BTreeSet::new();
     let folder = |plan: &Plan| {
         let target = &plan.target;
-        let company: String = plan.company().iter().map(|words| format!("-{}", words.replace(' ', "-"))).collect();
-        let name = layout::file_name(&format!("{}-{}-{}{company}", target.strategy, target.workload, target.loader));
+        let lives = layout::lives(plan);
+        let name = layout::file_name(&format!("{}-{}-{}{lives}", target.strategy, target.workload, target.loader));
         let numbered = (2u64..).map(|n| format!("{name}-{n}"));
         let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
         format!("{}/{}", layout::CELLS, free.unwrap_or(name))

@@ -10,9 +10,11 @@ use crashtest_states::Snapshot;
 use super::history::{self, Broken, Load, Save};
 use super::run::Ran;
 use super::{Course, Crew, story};
-use crate::bench::Recovery;
+use crate::bench::{Bench, Recovery};
 use crate::error::EngineError;
 use crate::life::Script;
+use crate::replay::Replayed;
+use crate::snapshot;
 
 /// What a process loaded.
 struct Loaded {
@@ -295,6 +297,44 @@ impl Crew<'_, '_> {
             }
         }
     }
+}
+
+/// Starts on the stored crash state of `record` once more. What others were acknowledged meanwhile is not in the files: where the same
+/// content comes back, so does the verdict on it.
+pub(crate) fn restart_on(
+    bench: &mut Bench<'_>,
+    record: &TrialRecord,
+    crash_state: &Snapshot,
+) -> Result<Replayed, EngineError> {
+    let verdict = record.verdict().unwrap_or(Verdict::Inconclusive);
+    let course = Course { number: record.trial, seed: record.seed, aim: record.aim };
+    let mut crew = Crew::start(bench, record.fault, record.series)?;
+    snapshot::restore(crash_state, &crew.bench.dir)
+        .map_err(EngineError::sandbox("restore the crash state in", &crew.bench.dir))?;
+    crew.tickets.clear();
+    let mut opened = Vec::new();
+    for document in 0..crew.documents {
+        opened.push(crew.open(course, document)?);
+    }
+    let observed = opened.into_iter().max_by_key(|observed| refused(observed).is_some()).unwrap_or(Observed::Fresh);
+    let name = crew.state_file(course, 0)?;
+    let raw = raw_of(crash_state, &name, refused(&observed));
+    let digest = |observed: &Observed| match observed {
+        Observed::State { digest, .. } => Some(*digest),
+        _ => None,
+    };
+    let (verdict, why) = match &observed {
+        Observed::Refused { why } => (refusal(why), format!("a restart refused: {why}")),
+        Observed::Fresh => (Verdict::SilentReset, "started fresh and empty without an error".to_owned()),
+        Observed::State { .. } if record.observed.as_ref().and_then(digest) == digest(&observed) => {
+            (verdict, "the same content came back".to_owned())
+        }
+        Observed::State { .. } => (Verdict::Inconclusive, "another content came back".to_owned()),
+        Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
+        Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".to_owned()),
+        Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
+    };
+    Ok(Replayed { raw, observed, verdict, why })
 }
 
 fn refused(observed: &Observed) -> Option<&str> {

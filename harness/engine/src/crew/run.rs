@@ -58,7 +58,7 @@ pub(super) struct Ran {
 }
 
 impl Crew<'_, '_> {
-    pub(super) fn run(&mut self, course: Course) -> Result<(), EngineError> {
+    pub(crate) fn run(&mut self, course: Course) -> Result<(), EngineError> {
         self.tickets.clear();
         for board in &self.boards {
             board.reset(Default::default(), Default::default());

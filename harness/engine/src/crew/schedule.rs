@@ -14,6 +14,8 @@ use crate::life::Script;
 const OPERATIONS: usize = 3;
 /// Saves from which it is learnt how many calls one makes.
 const MEASURED: u64 = 6;
+/// Calls that another save may make more than any of these.
+const MORE: u64 = 2;
 
 impl Crew<'_, '_> {
     /// Learns the most calls that a save makes, from a writer on its own.
@@ -35,7 +37,7 @@ impl Crew<'_, '_> {
 
     /// Every pair of positions with each of `endings`.
     pub(super) fn schedules(&self, endings: &[Ending]) -> Vec<Aim> {
-        let positions = 0..=u32::try_from(self.calls).unwrap_or(u32::MAX);
+        let positions = 0..=u32::try_from(self.calls + MORE).unwrap_or(u32::MAX);
         let then = if self.writers() > 1 { positions.clone() } else { 0..=0 };
         let pairs = positions.flat_map(|first| then.clone().map(move |then| (first, then)));
         let alone = |ending: &&Ending| self.writers() > 1 || matches!(ending, Ending::Finish | Ending::KillAll);

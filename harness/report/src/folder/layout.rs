@@ -1,6 +1,6 @@
 //! The names in a results folder: the writer and the readers agree on them here.
 
-use crashtest_model::RunRecord;
+use crashtest_model::{Plan, RunRecord, Signal};
 
 /// The record of the run, written first.
 pub(crate) const RUN: &str = "run.json";
@@ -38,8 +38,15 @@ pub(crate) const TRIAL_PREFIX: &str = "trial-";
 /// The name of a signature's folder under `failures/`, and of the finding: `direct-fills-strict.kill.empty.save-after-create`.
 pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
     let target = &run.plan.target;
-    let company: String = run.plan.company().iter().map(|words| format!("-{}", words.replace(' ', "-"))).collect();
-    file_name(&format!("{}-{}-{}{company}.{signature}", target.strategy, target.workload, target.loader))
+    let lives = lives(&run.plan);
+    file_name(&format!("{}-{}-{}{lives}.{signature}", target.strategy, target.workload, target.loader))
+}
+
+/// What tells lives from those of one writer that SIGKILL ends, in names of files: `-2-writers`, `-SIGTERM`.
+pub(crate) fn lives(plan: &Plan) -> String {
+    let company = plan.company().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
+    let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));
+    company.chain(signal).collect()
 }
 
 /// `name` as one file name: what a shell or a file system could mistake becomes `_`.

@@ -78,10 +78,13 @@ pub(crate) fn info_noorder() -> StrategyInfo {
 }
 
 pub(crate) fn info_nodrain() -> StrategyInfo {
+    let mut documented = documented([&[Verdict::LostAck], &[]], [&[Verdict::LostAck], &[Verdict::BrokenInvariant]]);
+    // The life that a sweep records stops cleanly: of what waits it writes nothing, and there are hardly any calls to crash at.
+    documented.retain(|entry| entry.fault != Fault::Sweep);
     StrategyInfo {
         name: NODRAIN.into(),
         summary: "persistent-map that does not write what waits in its queue when it is stopped".into(),
-        documented: documented([&[Verdict::LostAck], &[]], [&[Verdict::LostAck], &[Verdict::BrokenInvariant]]),
+        documented,
         ..info()
     }
 }
