@@ -5,6 +5,7 @@
 
 mod acks;
 mod board;
+mod calls;
 pub mod fs;
 mod log;
 mod opened;
@@ -17,7 +18,8 @@ mod tickets;
 mod workload;
 
 pub use acks::Acks;
-pub use board::{BOARD_WORDS, Board, CallLog, Failure, Hold, Overwritten};
+pub use board::{BOARD_WORDS, Board, Failure, Hold, Overwritten};
+pub use calls::CallLog;
 pub use log::{LogWorkload, Logged, chained, empty_log};
 pub use opened::{Opened, OpenedAs};
 pub use raw::classify;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use crashtest_kit::Registry;
-use crashtest_model::{Fault, Loader, Start, StrategyInfo, Verdict};
+use crashtest_model::{Company, Documented, Expectation, Fault, Lives, Loader, Signal, Start, StrategyInfo, Verdict};
 use crashtest_strategies::Builtin;
 
 use crate::console;
@@ -80,24 +80,42 @@ fn section(kind: Kind, planted: bool, width: u16) -> String {
 
 /// What it is, its calls, where it is found, and what it is documented to show.
 fn strategy(info: &StrategyInfo) -> String {
-    let shows = |fault, loader| match info.expectation(loader, fault, Start::Again) {
-        None => "not documented".to_owned(),
-        Some(expectation) if expectation.must.is_empty() && expectation.one_of.is_empty() => "intact".to_owned(),
-        Some(expectation) => {
-            let names = |verdicts: &[Verdict], joint| verdicts.iter().map(|v| v.name()).collect::<Vec<_>>().join(joint);
-            let parts = [names(&expectation.must, ", "), names(&expectation.one_of, " or ")];
-            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    let shows = |entry: &Documented| {
+        let Expectation { must, one_of, .. } = &entry.expectation;
+        let names = |verdicts: &[Verdict], joint| verdicts.iter().map(|v| v.name()).collect::<Vec<_>>().join(joint);
+        let parts = [names(must, ", "), names(one_of, " or ")];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() { "intact".to_owned() } else { parts.join("; ") }
+    };
+    let under = |fault, lives| {
+        let of = |loader| {
+            let entry = |entry: &&Documented| {
+                (entry.loader, entry.fault, entry.start, entry.lives) == (loader, fault, Start::Again, lives)
+            };
+            info.documented.iter().find(entry).map(shows)
+        };
+        match (of(Loader::Strict), of(Loader::Lenient)) {
+            (None, None) => None,
+            (Some(strict), Some(lenient)) if strict == lenient => Some(strict),
+            (strict, lenient) => {
+                let words = |shown: Option<String>| shown.unwrap_or_else(|| "not documented".to_owned());
+                Some(format!("{}; with a lenient loader {}", words(strict), words(lenient)))
+            }
         }
     };
-    let under = |fault| match (shows(fault, Loader::Strict), shows(fault, Loader::Lenient)) {
-        (strict, lenient) if strict == lenient => strict,
-        (strict, lenient) => format!("{strict}; with a lenient loader {lenient}"),
-    };
-    let mut text = format!("{}\ncalls:  {}\nfound:  {}\n", info.summary, info.recipe, info.origin);
-    text += &format!("killed: {}", under(Fault::Kill));
-    for (fault, label) in [(Fault::Sweep, "swept: "), (Fault::Io, "io:    ")] {
-        if info.documented.iter().any(|entry| entry.fault == fault) {
-            text += &format!("\n{label} {}", under(fault));
+    let alone = Lives::default();
+    let lines = [
+        ("killed: ", Fault::Kill, alone),
+        ("swept:  ", Fault::Sweep, alone),
+        ("io:     ", Fault::Io, alone),
+        ("SIGTERM:", Fault::Kill, Lives { signal: Signal::Term, ..alone }),
+        ("readers:", Fault::Kill, Lives { company: Company::Readers, ..alone }),
+        ("writers:", Fault::Kill, Lives { company: Company::Writers, ..alone }),
+    ];
+    let mut text = format!("{}\ncalls:   {}\nfound:   {}", info.summary, info.recipe, info.origin);
+    for (label, fault, lives) in lines {
+        if let Some(shown) = under(fault, lives) {
+            text += &format!("\n{label} {shown}");
         }
     }
     text
