@@ -45,13 +45,12 @@ pub(crate) struct StateOptions {
 #[derive(Debug, Args)]
 pub(crate) struct FaultOptions {
     /// What breaks, one or several: `kill` finds what is likely, `sweep` all that a kill can leave. The control, `none`, runs before
-    /// any other
+    /// any other [default: kill]
     #[arg(
         long,
         value_name = "FAULT",
         value_parser = values::fault(),
         value_delimiter = ',',
-        default_value = "kill",
         help_heading = "Fault"
     )]
     pub fault: Vec<Fault>,
@@ -72,10 +71,16 @@ pub(crate) struct FaultOptions {
 }
 
 impl FaultOptions {
+    /// What was asked for, each once, in the order in which they are run.
+    fn faults(&self) -> Vec<Fault> {
+        let asked: BTreeSet<Fault> = self.fault.iter().copied().collect();
+        if asked.is_empty() { vec![Fault::Kill] } else { asked.into_iter().collect() }
+    }
+
     /// Refuses a signal that nothing would be sent.
     pub(crate) fn check(&self) -> Result<(), Problem> {
         match self.signal {
-            Some(signal) if !self.fault.contains(&Fault::Kill) => {
+            Some(signal) if !self.faults().contains(&Fault::Kill) => {
                 let why = format!("--signal {} needs the fault `kill`: no other ends lives by a signal", signal.name());
                 let faults: Vec<&str> = [Fault::Kill].iter().chain(&self.fault).map(|fault| fault.name()).collect();
                 Err(Problem::usage(why).hint(Some(format!("add it: --fault {}", faults.join(",")))))
@@ -177,8 +182,7 @@ pub(crate) fn plan(
             writers: state.writers.unwrap_or(0),
             readers: state.readers,
         }),
-        // Each once, in the order in which they are run.
-        faults: fault.fault.iter().copied().collect::<BTreeSet<Fault>>().into_iter().collect(),
+        faults: fault.faults(),
         kill_at: KillAt::Any,
         signal: fault.signal.unwrap_or_default(),
         tears: fault.tears,

@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use crashtest_kit::Registry as _;
-use crashtest_model::{Shape, StrategyInfo, Trace};
+use crashtest_model::{Fault, Loader, Shape, Start, StrategyInfo, Trace};
 use crashtest_strategies::{Builtin, recipe_words};
 use serde_json::Value;
 use support::{Place, count};
@@ -27,7 +27,9 @@ fn rows(summary: &Value) -> impl Iterator<Item = &Value> {
 
 /// Sweeps half of the strategies; each crash point derived, and reached by a real kill.
 fn derived_is_real(half: usize) {
-    for info in strategies().skip(half).step_by(2) {
+    // What is about several writers has no life of its own to record.
+    let alone = |info: &StrategyInfo| info.expectation(Loader::Strict, Fault::Sweep, Start::Again).is_some();
+    for info in strategies().filter(alone).skip(half).step_by(2) {
         let options = format!("--fault sweep --confirm all --state-size 16KiB {}", fast());
         let (_, summary) = Place::new().campaign(&info.name, &options);
         for row in rows(&summary) {
@@ -71,7 +73,8 @@ fn words_by_save(trace: &Trace) -> BTreeMap<u64, Vec<&str>> {
 
 #[test]
 fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
-    for info in strategies() {
+    // One waits for itself as soon as a trade is closed.
+    for info in strategies().filter(|info| info.name != "locked-store-relock") {
         // A log: few saves, before it is compacted. A system: before something else than a save comes along.
         let saves = if info.shape == Shape::Document { 5 } else { 3 };
         let ran =

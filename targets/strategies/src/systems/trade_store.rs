@@ -41,7 +41,7 @@ pub(crate) fn info() -> StrategyInfo {
         name: LOCKED.into(),
         summary: "a trade log of several writers: read, risk rules and save under one lock, temporary and rename".into(),
         shape: Shape::System,
-        recipe: "open(lock) · flock · open(f) · read · create(f.tmp) · write × n · close · rename(f.tmp, f) · open(f) · read · close"
+        recipe: "open(lock) · flock · read(f) · create(f.tmp) · write × n · close · rename(f.tmp, f) · read(f) · close"
             .into(),
         origin: "the trade store of autonomous agents: fcntl.flock() around every change, after duplicate trades from two processes"
             .into(),
@@ -59,7 +59,7 @@ pub(crate) fn info_nolock() -> StrategyInfo {
     StrategyInfo {
         name: NOLOCK.into(),
         summary: "as locked-store, without the lock".into(),
-        recipe: "open(f) · read · create(f.tmp) · write × n · close · rename(f.tmp, f) · open(f) · read".into(),
+        recipe: "read(f) · create(f.tmp) · write × n · close · rename(f.tmp, f) · read(f)".into(),
         documented: together(&shown(&[Verdict::Torn, Verdict::Empty]), &shown(&[Verdict::SilentReset])),
         ..info()
     }
@@ -71,7 +71,7 @@ pub(crate) fn info_toctou() -> StrategyInfo {
         name: TOCTOU.into(),
         summary: "as locked-store, with the risk rules asked before the lock is taken: time of check, time of use"
             .into(),
-        recipe: format!("open(f) · read · {}", info().recipe),
+        recipe: format!("read(f) · {}", info().recipe),
         documented: together(&broken, &broken),
         ..info()
     }
