@@ -65,6 +65,6 @@ impl Strategy for Pair {
     }
 
     fn document_of(&self, writer: u32, path: PathBuf) -> PathBuf {
-        if writer % TARGETS == 0 { path } else { path.with_extension("yaml") }
+        if writer.is_multiple_of(TARGETS) { path } else { path.with_extension("yaml") }
     }
 }
