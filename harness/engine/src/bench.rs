@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
@@ -46,6 +46,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) gauge: Gauge,
     pub(crate) spool: Spool,
     pub(crate) outlet: Outlet<'a>,
+    /// The memory that several processes on one state share, once it was needed: it stays mapped as long as this process.
+    pub(crate) company: Option<&'static [AtomicU64]>,
     /// Set by somebody who wants a traced life to end.
     pub(crate) stop: Option<&'a AtomicBool>,
 }
@@ -118,6 +120,7 @@ impl<'a> Bench<'a> {
             gauge: Gauge::default(),
             spool: Spool::new(spool),
             outlet,
+            company: None,
             stop: None,
         })
     }
@@ -169,14 +172,6 @@ impl<'a> Bench<'a> {
                 Exit::Signal(signal) => Landed::Signal { signal },
             },
         })
-    }
-
-    /// [`strike_unlearnt`](Bench::strike_unlearnt), learning from the life on `board`.
-    pub(crate) fn strike_of(&mut self, board: Board, victim: Victim) -> Result<Landed, EngineError> {
-        let begun_ns = victim.begun_ns;
-        let landed = self.strike_unlearnt(victim)?;
-        self.gauge.learn(board, begun_ns);
-        Ok(landed)
     }
 
     /// Whether a victim that refused its state has let go of everything and can begin again; waits until it has.
@@ -310,7 +305,15 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// The file system is full, broken or read-only.
     pub(crate) fn blame_the_machine_first(&self) -> Result<(), EngineError> {
-        match self.board.failure() {
+        self.blame_the_machine_for(self.board)
+    }
+
+    /// [`blame_the_machine_first`](Bench::blame_the_machine_first), for the failure on `board`.
+    ///
+    /// # Errors
+    /// The file system is full, broken or read-only.
+    pub(crate) fn blame_the_machine_for(&self, board: Board) -> Result<(), EngineError> {
+        match board.failure() {
             Some(failure) if is_environmental(failure.errno) => {
                 Err(EngineError::Environment { path: self.dir.clone(), why: failure.why })
             }

@@ -299,7 +299,9 @@ impl Campaign<'_> {
         if lost < trials.end || trials.is_empty() {
             self.count(&lost_trial(self.plan, &order, lost, &how), None);
         }
-        if lost + 1 < trials.end {
+        // Of the control nothing may be left to do: its end is still what everybody waits for.
+        if lost + 1 < trials.end || matches!(order, Order::Control(_)) {
+            let lost = lost.min(trials.end - 1);
             self.waiting.push_front(order.with(lost + 1..trials.end));
         }
         self.start_worker(worker)

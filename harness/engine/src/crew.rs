@@ -16,6 +16,7 @@ mod story;
 use std::num::NonZeroUsize;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Shared, Tickets};
+use crashtest_linux::process::Exit;
 use crashtest_linux::shared;
 use crashtest_model::{Aim, Digest, Ending, Fault, Generation, Seed, TargetSpec};
 use crashtest_states::Snapshot;
@@ -29,8 +30,13 @@ use run::Process;
 
 pub(crate) use judge::restart_on;
 
+/// Told apart from the numbers of trials.
+const DIRECTED: u64 = u64::MAX;
 /// Directed clean stops in the control, at most.
 const DIRECTED_IN_CONTROL: usize = 200;
+
+/// Clean lives from which a worker learns how long everything takes.
+const CALIBRATION_LIVES: u64 = 6;
 
 /// The processes that share a state, life after life.
 pub(crate) struct Crew<'c, 'a> {
@@ -68,8 +74,14 @@ impl<'c, 'a> Crew<'c, 'a> {
         let spec = &bench.plan.target;
         let (registry, processes) = (bench.registry, (spec.writers + spec.readers) as usize);
         let words = Tickets::words(processes) + processes * BOARD_WORDS;
-        let words = shared::map(NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN));
-        let words = words.map_err(|error| EngineError::Worker(format!("no memory to share: {error}")))?;
+        let words = match bench.company {
+            Some(words) => words,
+            None => {
+                let mapped = shared::map(NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN));
+                mapped.map_err(|error| EngineError::Worker(format!("no memory to share: {error}")))?
+            }
+        };
+        bench.company = Some(words);
         let (ring, boards) = words.split_at(Tickets::words(processes));
         let tickets = Tickets::over(ring);
         let boards =
@@ -91,7 +103,11 @@ impl<'c, 'a> Crew<'c, 'a> {
             bench,
         };
         crew.install()?;
-        crew.measure()?;
+        match fault {
+            Fault::Kill if crew.bench.gauge.period.ns() == 0.0 => crew.calibrate(CALIBRATION_LIVES)?,
+            Fault::Kill => {}
+            _ => crew.measure()?,
+        }
         Ok(crew)
     }
 
@@ -111,7 +127,11 @@ impl<'c, 'a> Crew<'c, 'a> {
             let life = self.life(self.bench.board, self.stream, names, Some(self.member(document, Generation::ZERO)));
             self.bench.board.reset(Generation::ZERO, Generation::ZERO);
             let mut victim = self.bench.fork_life(life, Script::Install)?;
-            self.bench.await_exit(&mut victim)?;
+            let exit = self.bench.await_exit(&mut victim)?;
+            if exit != Some(Exit::Status(0)) {
+                let why = exit.map_or("init did not come back".to_owned(), |exit| self.bench.describe(exit));
+                return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
+            }
             self.bench.strike(victim)?;
         }
         self.installed = self.bench.crash_state()?;
@@ -162,9 +182,16 @@ impl<'c, 'a> Crew<'c, 'a> {
         let step = all.len().div_ceil(DIRECTED_IN_CONTROL).max(1);
         for (n, aim) in all.into_iter().enumerate().filter(|(n, _)| n % step == 0) {
             let number = trials.end + n as u64;
-            self.run(Course { number, seed: plan.seed.derive("control", number), aim })?;
+            self.run(Course { number, seed: self.operations("control", number), aim })?;
         }
         Ok(())
+    }
+
+    /// The seed of schedule `number`. All schedules of documents are those of the same saves, so that their positions are all there are;
+    /// what becomes of a state that is changed between writers depends on what they do to it, which is another thing each time.
+    fn operations(&self, what: &str, number: u64) -> Seed {
+        let seed = self.bench.plan.seed.derive(what, DIRECTED);
+        if self.shared.is_some() { seed.derive("operations", number) } else { seed }
     }
 
     /// Runs the trials of a series: kills by the clock.
@@ -188,7 +215,7 @@ impl<'c, 'a> Crew<'c, 'a> {
         let plan = self.bench.plan;
         let all = plan.spread(self.schedules(&[Ending::KillAll, Ending::KillFirst, Ending::KillSecond]), 1);
         for (number, aim) in (0u64..).zip(all).filter(|(number, _)| number % part.of == part.number) {
-            self.run(Course { number, seed: plan.seed.derive("schedule", number), aim })?;
+            self.run(Course { number, seed: self.operations("schedule", number), aim })?;
         }
         Ok(())
     }

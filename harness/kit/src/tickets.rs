@@ -13,8 +13,14 @@ use crate::{Recovered, Refused};
 const EVENTS: usize = 256;
 /// What, from, to, and which.
 const EVENT_WORDS: usize = 4;
-/// The words of one process: how many entries it wrote, and the ring.
-const PROCESS_WORDS: usize = 1 + EVENTS * EVENT_WORDS;
+/// Of each process: how many entries it wrote, how often it refused what it loaded, how often that was fresh, and the ticket taken when it
+/// was dead.
+const HEAD: usize = 4;
+const REFUSALS: usize = 1;
+const FRESH_LOADS: usize = 2;
+const DEAD: usize = 3;
+/// The words of one process: its head and its ring.
+const PROCESS_WORDS: usize = HEAD + EVENTS * EVENT_WORDS;
 
 const SAVE: u64 = 1;
 const FRESH: u64 = 2;
@@ -79,7 +85,7 @@ impl Tickets {
     /// Forgets what every process did.
     pub fn clear(self) {
         for process in self.words[1..].chunks(PROCESS_WORDS) {
-            process[0].store(0, Ordering::Release);
+            process[..HEAD].iter().for_each(|word| word.store(0, Ordering::Release));
         }
     }
 
@@ -90,7 +96,7 @@ impl Tickets {
     fn write(self, process: usize, event: [u64; EVENT_WORDS]) {
         let words = self.of(process);
         let n = words[0].load(Ordering::Relaxed);
-        let at = 1 + (n as usize % EVENTS) * EVENT_WORDS;
+        let at = HEAD + (n as usize % EVENTS) * EVENT_WORDS;
         for (word, value) in words[at..at + EVENT_WORDS].iter().zip(event) {
             word.store(value, Ordering::Relaxed);
         }
@@ -107,7 +113,7 @@ impl Tickets {
     pub fn ack(self, process: usize) {
         let words = self.of(process);
         let Some(last) = (words[0].load(Ordering::Relaxed) as usize).checked_sub(1) else { return };
-        words[1 + (last % EVENTS) * EVENT_WORDS + 2].store(self.take(), Ordering::Release);
+        words[HEAD + (last % EVENTS) * EVENT_WORDS + 2].store(self.take(), Ordering::Release);
     }
 
     /// `process` has loaded the state, from ticket `from` on, with this result.
@@ -119,6 +125,35 @@ impl Tickets {
         };
         let to = self.take();
         self.write(process, [what, from, to, which]);
+        // The ring may forget it.
+        match what {
+            FRESH => self.of(process)[FRESH_LOADS].fetch_add(1, Ordering::Relaxed),
+            REFUSED => self.of(process)[REFUSALS].fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+
+    /// `process` was killed, and the kernel has taken it apart.
+    pub fn died(self, process: usize) {
+        self.of(process)[DEAD].store(self.take(), Ordering::Release);
+    }
+
+    /// The ticket that was taken when `process` was dead, if it was killed.
+    #[must_use]
+    pub fn dead(self, process: usize) -> Option<u64> {
+        Some(self.of(process)[DEAD].load(Ordering::Acquire)).filter(|ticket| *ticket > 0)
+    }
+
+    /// How often `process` refused what it loaded.
+    #[must_use]
+    pub fn refusals(self, process: usize) -> u64 {
+        self.of(process)[REFUSALS].load(Ordering::Acquire)
+    }
+
+    /// How often `process` loaded a fresh, empty state.
+    #[must_use]
+    pub fn fresh_loads(self, process: usize) -> u64 {
+        self.of(process)[FRESH_LOADS].load(Ordering::Acquire)
     }
 
     /// What `process` did, oldest first, as far as its ring still has it.
@@ -127,7 +162,7 @@ impl Tickets {
         let words = self.of(process);
         let end = words[0].load(Ordering::Acquire) as usize;
         let event = |n: usize| {
-            let at = 1 + (n % EVENTS) * EVENT_WORDS;
+            let at = HEAD + (n % EVENTS) * EVENT_WORDS;
             let [what, from, to, which] = [0, 1, 2, 3].map(|word| words[at + word].load(Ordering::Acquire));
             let what = match what {
                 SAVE => Deed::Saved(Generation(which)),
@@ -175,5 +210,9 @@ mod tests {
         }
         let events = tickets.events(0);
         assert_eq!((events.len(), &events[0].what), (EVENTS, &Deed::Saved(Generation(5))));
+        tickets.clear();
+        tickets.loaded(0, 1, &Ok(Recovered::Fresh));
+        (0..EVENTS as u64).for_each(|n| tickets.begin(0, Generation(n)));
+        assert_eq!((tickets.fresh_loads(0), tickets.refusals(0)), (1, 0), "what a loader got wrong is never forgotten");
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Save {
     pub(super) from: u64,
     /// The ticket taken when it was acked; `None`: it was not, and may have taken effect or not.
     pub(super) to: Option<u64>,
+    /// The ticket taken when its writer was dead, if it was killed: what has not taken effect by then never does.
+    pub(super) dead: Option<u64>,
 }
 
 /// A load, with the tickets taken before and after it.
@@ -66,7 +68,8 @@ pub(super) fn check(saves: &[Save], loads: &[Load]) -> Result<(), Broken> {
             return Err(Broken::NotYet(n));
         }
         let zone = &mut zones[save];
-        zone.ended = zone.ended.min(load.to);
+        // It has taken effect, so before its writer was dead.
+        zone.ended = zone.ended.min(load.to).min(saves[save].dead.unwrap_or(u64::MAX));
         zone.began = zone.began.max(load.from);
     }
     for forward in zones.iter().filter(|zone| zone.is_forward()) {
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     fn save(n: u64, from: u64, to: Option<u64>) -> Save {
-        Save { writer: Some(0), generation: Generation(n), digest: Digest(n), from, to }
+        Save { writer: Some(0), generation: Generation(n), digest: Digest(n), from, to, dead: None }
     }
 
     fn before() -> Save {
@@ -117,6 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_writer_had_in_flight_does_not_come_back_over_a_later_save() {
+        let in_flight = Save { dead: Some(3), ..save(1, 1, None) };
+        let saves = [before(), in_flight.clone(), save(2, 4, Some(5))];
+        assert_eq!(check(&saves, &[load(1, 6, 7)]), Err(Broken::Between(1, 2)));
+        assert_eq!(check(&saves, &[load(2, 6, 7)]), Ok(()));
+        assert_eq!(check(&[before(), in_flight, save(2, 2, Some(5))], &[load(1, 6, 7)]), Ok(()), "they overlapped");
+    }
+
+    #[test]
     fn a_reader_never_sees_the_old_after_the_new() {
         let saves = [before(), save(1, 1, Some(10))];
         assert_eq!(check(&saves, &[load(0, 2, 3), load(1, 4, 5)]), Ok(()));
@@ -133,7 +145,11 @@ mod tests {
         }
         fn span(operation: Operation, saves: &[Save], loads: &[Load]) -> (u64, u64) {
             match operation {
-                Operation::Save(n) => (saves[n].from, saves[n].to.unwrap_or(u64::MAX)),
+                Operation::Save(n) => {
+                    let Save { from, to, dead, digest, .. } = &saves[n];
+                    let seen = loads.iter().any(|load| load.digest == *digest);
+                    (*from, to.or(dead.filter(|_| seen)).unwrap_or(u64::MAX))
+                }
                 Operation::Load(n) => (loads[n].from, loads[n].to),
             }
         }
@@ -161,14 +177,17 @@ mod tests {
     proptest! {
         #[test]
         fn it_says_what_trying_every_order_says(
-            spans in proptest::collection::vec((1u64..12, 0u64..6, any::<bool>()), 0..4),
+            spans in proptest::collection::vec((1u64..12, 0u64..6, 0u8..3), 0..4),
             reads in proptest::collection::vec((0u64..5, 1u64..14, 0u64..5), 0..4),
         ) {
             // Tickets are all different: each operation's begin and end get a fraction of their own.
             let mut saves = vec![before()];
-            for (n, (from, length, acked)) in spans.iter().enumerate() {
+            for (n, (from, length, ending)) in spans.iter().enumerate() {
                 let n = n as u64 + 1;
-                saves.push(save(n, from * 32 + n, acked.then_some((from + length) * 32 + 8 + n)));
+                let end = (from + length) * 32 + 8 + n;
+                // Acked, killed, or still in flight.
+                let made = save(n, from * 32 + n, (*ending == 0).then_some(end));
+                saves.push(Save { dead: (*ending == 1).then_some(end), ..made });
             }
             let loads: Vec<Load> = reads
                 .iter()

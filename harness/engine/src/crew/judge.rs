@@ -39,9 +39,16 @@ impl Crew<'_, '_> {
     /// Starts on what a trial has left, judges everything, and reports it.
     pub(super) fn judge(&mut self, course: Course, ran: Ran) -> Result<(), EngineError> {
         let state = self.bench.crash_state()?;
-        let writers: Vec<Promise> = (0..self.writers()).map(|writer| self.promise(writer)).collect();
+        let promised: Vec<Option<Promise>> = (0..self.writers()).map(|writer| self.promise(writer)).collect();
+        let overwritten = promised.iter().any(Option::is_none);
+        let writers: Vec<Promise> = promised.into_iter().map(Option::unwrap_or_default).collect();
         let mut found = self.restart(course, &state, &writers)?;
         found.wrong.extend(ran.wrong);
+        if overwritten {
+            // Whatever else was seen was seen by promises that nobody can believe.
+            let why = "the board shows saves that the victim cannot have made".to_owned();
+            found.wrong = vec![(Verdict::Inconclusive, why)];
+        }
         let board = self.boards[ran.of];
         let phase = board.phase();
         let total = |of: fn(&Promise) -> Generation| Generation(writers.iter().map(|promise| of(promise).0).sum());
@@ -85,11 +92,17 @@ impl Crew<'_, '_> {
         self.anew()
     }
 
-    /// What writer `writer` was promised.
-    fn promise(&self, writer: usize) -> Promise {
-        let board = self.boards[writer];
-        let base = self.applied[writer];
-        Promise { acked: board.acked().unwrap_or(base), begun: board.begun().unwrap_or(base), installed: true }
+    /// What writer `writer` was promised; `None` where its board shows what it cannot have written.
+    fn promise(&self, writer: usize) -> Option<Promise> {
+        let (acked, begun) = (self.boards[writer].acked().ok()?, self.boards[writer].begun().ok()?);
+        let base = if self.shared.is_some() { self.applied[writer] } else { Generation::ZERO };
+        // A board that was never used is as it was reset, before its writer's base was known.
+        let (acked, begun) = (acked.max(base), begun.max(base));
+        (acked <= begun && begun.0 <= base.0 + self.boards[writer].saves() + 1).then_some(Promise {
+            acked,
+            begun,
+            installed: true,
+        })
     }
 
     /// Starts a process on each document.
@@ -187,14 +200,13 @@ impl Crew<'_, '_> {
         }
         // What processes refused while others were saving.
         for process in 0..self.boards.len() {
-            let events = self.tickets.events(process);
             let own = if process < self.writers() { process } else { process - self.writers() };
-            if own % self.documents == document && events.iter().any(|event| event.what == Deed::LoadedFresh) {
+            if own % self.documents == document && self.tickets.fresh_loads(process) > 0 {
                 let who = self.name(process);
                 let why = format!("{who}, while others saved, loaded a fresh, empty state without an error");
                 found.wrong.push((Verdict::SilentReset, why));
             }
-            if own % self.documents == document && events.iter().any(|event| event.what == Deed::Refused) {
+            if own % self.documents == document && self.tickets.refusals(process) > 0 {
                 let why = match self.boards[process].recovery().map(|opened| opened.as_what) {
                     Some(OpenedAs::Refused { why }) => why,
                     _ => "and went on to something it could load".to_owned(),
@@ -238,15 +250,22 @@ impl Crew<'_, '_> {
 
     /// The saves of one document, what was there before them first.
     fn saves(&self, course: Course, document: usize, members: &[usize]) -> Result<Vec<Save>, EngineError> {
-        let before =
-            Save { writer: None, generation: Generation::ZERO, digest: self.holds[document], from: 0, to: Some(0) };
+        let before = Save {
+            writer: None,
+            generation: Generation::ZERO,
+            digest: self.holds[document],
+            from: 0,
+            to: Some(0),
+            dead: None,
+        };
         let mut saves = vec![before];
         for writer in members {
             let mut generations = self.generations_of(course.seed, *writer)?;
             for Event { from, to, what } in self.tickets.events(*writer) {
                 if let Deed::Saved(generation) = what {
                     let digest = generations.digest(generation);
-                    saves.push(Save { writer: Some(*writer), generation, digest, from, to });
+                    let dead = self.tickets.dead(*writer);
+                    saves.push(Save { writer: Some(*writer), generation, digest, from, to, dead });
                 }
             }
         }
@@ -326,9 +345,12 @@ pub(crate) fn restart_on(
     let (verdict, why) = match &observed {
         Observed::Refused { why } => (refusal(why), format!("a restart refused: {why}")),
         Observed::Fresh => (Verdict::SilentReset, "started fresh and empty without an error".to_owned()),
-        Observed::State { .. } if record.observed.as_ref().and_then(digest) == digest(&observed) => {
-            (verdict, "the same content came back".to_owned())
-        }
+        Observed::State { .. } if record.observed.as_ref().and_then(digest) == digest(&observed) => match verdict {
+            Verdict::LostAck | Verdict::AcceptedGarbage | Verdict::BrokenInvariant => {
+                (verdict, "the same content came back".to_owned())
+            }
+            _ => (Verdict::Intact, "the same content came back: what went wrong is not in the files".to_owned()),
+        },
         Observed::State { .. } => (Verdict::Inconclusive, "another content came back".to_owned()),
         Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
         Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".to_owned()),

@@ -28,7 +28,7 @@ pub(crate) const MOST_LOSSES: u32 = 3;
 /// What a closed trade takes in JSON at most, with the comma.
 const CLOSED_BYTES: u64 = 96;
 /// What everything else takes at most.
-const HEADER_BYTES: u64 = 1400;
+const HEADER_BYTES: u64 = 1600;
 
 /// What a writer proposes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,20 @@ pub(crate) struct Desk {
     open: Vec<Open>,
     losses: BTreeMap<Symbol, u32>,
     closed: Vec<Closed>,
+    /// What was against the rules when it was done, and may not show any more.
+    #[serde(default)]
+    seen: Seen,
+}
+
+/// What went wrong at some time: trades are closed, and the next operation of a writer takes the place of the one that was undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Operations that came without the one before them.
+    gaps: u64,
+    /// Trades that were opened on a symbol that was open.
+    twice: u64,
+    /// Trades that were opened above the cap.
+    above: u64,
 }
 
 impl Desk {
@@ -130,8 +144,12 @@ impl Desk {
 
     /// Makes operation `number` of `writer`: what it proposes if `allowed`, nothing else.
     pub(crate) fn apply(&mut self, writer: u32, number: Generation, proposal: &Proposal, allowed: bool, bound: Bytes) {
+        let last = self.applied.get(&writer).copied().unwrap_or(Generation::ZERO);
+        self.seen.gaps += u64::from(number != last.next());
         match proposal {
             Proposal::Open { symbol, side, risk } if allowed => {
+                self.seen.twice += u64::from(self.open.iter().any(|open| open.symbol == *symbol));
+                self.seen.above += u64::from(self.open.len() >= MOST_OPEN);
                 let losses = self.losses_of(*symbol);
                 self.open.push(Open { by: writer, number, symbol: *symbol, side: *side, risk: *risk, losses });
             }
@@ -217,6 +235,14 @@ impl Shared for Rules {
             breaks("lost-updates", u64::from(applied > promise.begun), why);
             judged.applied.push(applied);
         }
+        let Seen { gaps, twice: before, above } = desk.seen;
+        breaks(
+            "lost-updates",
+            gaps,
+            format!("{gaps} operations came without the one before: another save had undone it"),
+        );
+        breaks("duplicates", before, format!("{before} trades were opened on a symbol that was open"));
+        breaks("over-cap", above, format!("{above} trades were opened above the cap of {MOST_OPEN}"));
         let twice =
             Symbol::ALL.into_iter().filter(|symbol| desk.open.iter().filter(|o| o.symbol == *symbol).count() > 1);
         let twice: Vec<String> = twice.map(|symbol| format!("{symbol:?}").to_uppercase()).collect();
@@ -275,8 +301,26 @@ mod tests {
         let Judged { broken, applied, consequences } = judged(&desk, &[promise(2, 2), promise(0, 0)]);
         assert_eq!(applied, [Generation(1), Generation(1)]);
         for key in ["duplicates", "over-cap", "over-risk", "after-losses"] {
-            assert_eq!(consequences.0[key], 1, "{key}: {broken:?}");
+            assert!(consequences.0[key] >= 1, "{key}: {broken:?}");
         }
+        assert_eq!(broken.len(), 8, "each, and what was seen of two of them when they were made: {broken:?}");
         assert_eq!(consequences.0["lost-updates"], 2, "one that was acked, and one that nobody had begun: {broken:?}");
+    }
+
+    #[test]
+    fn what_was_undone_or_closed_again_is_not_forgotten() {
+        let (stream, bound) = (Seed(5), Bytes::kib(8));
+        let mut desk = Desk::initial(stream, bound);
+        let nothing = Proposal::Open { symbol: Symbol::Aapl, side: Side::Buy, risk: 10 };
+        desk.apply(0, Generation(1), &nothing, false, bound);
+        // Operation 2 was saved, and undone by somebody else's save.
+        desk.apply(0, Generation(3), &nothing, false, bound);
+        let Judged { broken, consequences, .. } = judged(&desk, &[promise(3, 3)]);
+        assert_eq!((broken.len(), consequences.0["lost-updates"]), (1, 1), "{broken:?}");
+        let mut desk = Desk::initial(stream, bound);
+        desk.apply(0, Generation(1), &nothing, true, bound);
+        desk.apply(0, Generation(2), &Proposal::Close { which: 0, won: true }, true, bound);
+        let Judged { consequences, .. } = judged(&desk, &[promise(2, 2)]);
+        assert_eq!(consequences.0["duplicates"], 1, "open twice for a moment");
     }
 }
