@@ -89,6 +89,7 @@ impl Life {
             state_size: Bytes::kib(64),
             idle_us: 0,
             writers: 1,
+            threads: false,
             readers: 0,
         };
         let sandbox = tempfile::Builder::new().prefix(".bench-").tempdir_in(".").expect("a writable directory");

@@ -150,6 +150,7 @@ fn target(dir: &str) -> Box<dyn Target> {
         state_size: Bytes::kib(4),
         idle_us: 0,
         writers: 1,
+        threads: false,
         readers: 0,
     };
     let place = Place { fs: Fs::new(Board::over(words), dir.clone()), dir, names: Seed(1), writer: 0 };

@@ -108,6 +108,15 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
         let why = format!("{name} is about what writers do to each other: it needs at least {fewest}");
         return Err(Problem::usage(why).hint(Some(format!("--writers {fewest}"))));
     }
+    if target.threads {
+        if registry.shared(target).is_some() {
+            let why = format!("{name} locks by process: threads of one process would all hold its lock");
+            return Err(Problem::usage(why).hint(Some("leave --threads away".into())));
+        }
+        if target.writers < 2 {
+            return Err(Problem::usage("one thread has nobody beside it").hint(Some("--writers 2 --threads".into())));
+        }
+    }
     if target.is_shared() {
         if strategy.shape != Shape::Document && registry.shared(target).is_none() {
             let why = format!("{name} has one writer and no readers beside it");

@@ -33,6 +33,9 @@ pub(crate) struct StateOptions {
     /// work [default: 1, but 2 where a strategy is about two]
     #[arg(long, value_name = "N", value_parser = values::writers, help_heading = "What")]
     pub writers: Option<u32>,
+    /// The writers are threads of one process: none dies without the others
+    #[arg(long, help_heading = "What")]
+    pub threads: bool,
     /// Processes that load the state all the while: what they see must be one whole save
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::readers, help_heading = "What")]
     pub readers: u32,
@@ -150,9 +153,10 @@ pub(crate) fn workload_of(strategy: &str, named: Option<&str>) -> String {
     named.or_else(|| Builtin.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
 }
 
-/// As many writers as `target` is about, where nobody has said how many (0).
+/// As many writers as `target` is about, where nobody has said how many (0); threads are two at least.
 pub(crate) fn with_company(target: TargetSpec) -> TargetSpec {
     let writers = match target.writers {
+        0 if target.threads => Builtin.fewest_writers(&target).max(2),
         0 => Builtin.fewest_writers(&target),
         writers => writers,
     };
@@ -180,6 +184,7 @@ pub(crate) fn plan(
             state_size: state.state_size,
             idle_us: values::micros(state.idle),
             writers: state.writers.unwrap_or(0),
+            threads: state.threads,
             readers: state.readers,
         }),
         faults: fault.faults(),

@@ -171,3 +171,28 @@ fn what_does_not_go_with_several_processes_is_a_usage_error() {
         assert!(ran.err.contains(said), "{arguments}: {}", ran.err);
     }
 }
+
+#[test]
+fn two_savers_in_one_process_meet_on_one_temporary_name_and_not_on_names_of_their_own() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("path-storage", "--threads --fault sweep");
+    assert_eq!(exit, Some(1), "{summary}");
+    for fault in ["none", "sweep"] {
+        let broken = broken(&summary, fault);
+        assert!(
+            broken.contains(&"failed-save".to_owned()) && broken.contains(&"torn".to_owned()),
+            "{fault}: {broken:?}"
+        );
+    }
+    let (exit, summary) = place.campaign("path-storage-unique", "--threads --fault kill,sweep --iterations 60");
+    assert_eq!(exit, Some(0), "{summary}");
+    assert!(count(row(&summary, "sweep"), "intact") > 50, "{summary}");
+    // They are killed together: nobody saves who is left over.
+    let trials = place.trials();
+    let killed: Vec<_> =
+        trials.iter().filter(|trial| trial["fault"] == "kill").map(|trial| &trial["landed"]["by"]).collect();
+    assert!(killed.len() >= 60 && killed.iter().all(|landed| **landed == "kill"), "{killed:?}");
+    let refused = place.crashtest("run --strategy locked-store --threads --iterations 5");
+    assert_eq!(refused.exit, Some(2));
+    assert!(refused.err.contains("locks by process"), "{}", refused.err);
+}

@@ -160,18 +160,19 @@ impl<'a> Bench<'a> {
         Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
     }
 
+    /// Forks a victim whose threads live `lives`, whose boards are reset; each waits until the gate of its board is open.
+    pub(crate) fn fork_lives(&self, lives: Vec<(Life<'_>, Script)>) -> Result<Victim, EngineError> {
+        let begun_ns = now_ns();
+        let running = fork_child(move || Life::live_together(lives))?;
+        Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
+    }
+
     /// Kills a victim from whose life nothing is learnt, and says how it really ended.
     pub(crate) fn strike_unlearnt(&self, mut victim: Victim) -> Result<Landed, EngineError> {
-        let ended = victim.running.try_wait().map_err(EngineError::Wait)?;
-        Ok(match ended {
-            Some(Exit::Status(status)) => Landed::Exit { status },
-            Some(Exit::Signal(signal)) => Landed::Signal { signal },
-            None => match victim.running.kill().map_err(EngineError::Wait)? {
-                exit if exit.by_sigkill() => Landed::Kill,
-                Exit::Status(status) => Landed::Exit { status },
-                Exit::Signal(signal) => Landed::Signal { signal },
-            },
-        })
+        match victim.running.try_wait().map_err(EngineError::Wait)? {
+            Some(exit) => Ok(landed(exit)),
+            None => kill(victim.running),
+        }
     }
 
     /// Whether a victim that refused its state has let go of everything and can begin again; waits until it has.
@@ -286,10 +287,9 @@ impl<'a> Bench<'a> {
                     }
                     Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Landed::Abort,
                     Some(exit) => landed(exit),
-                    None => match victim.running.kill().map_err(EngineError::Wait)? {
-                        exit if exit.by_sigkill() && minds => Landed::Forced,
-                        exit if exit.by_sigkill() => Landed::Kill,
-                        exit => landed(exit),
+                    None => match kill(victim.running)? {
+                        Landed::Kill if minds => Landed::Forced,
+                        landed => landed,
                     },
                 }
             }
@@ -333,15 +333,23 @@ impl<'a> Bench<'a> {
     /// Empties the state directory and lets the target install generation 0 there, in a victim that is left alone.
     pub(crate) fn install(&mut self, stream: Seed, names: Seed) -> Result<Snapshot, EngineError> {
         snapshot::empty(&self.dir).map_err(EngineError::sandbox("empty", &self.dir))?;
-        let mut victim = self.fork(Script::Install, stream, names, Promise::default())?;
+        let victim = self.fork(Script::Install, stream, names, Promise::default())?;
+        self.installs(victim)?;
+        sync_below(&self.dir).map_err(EngineError::sandbox("sync", &self.dir))?;
+        self.crash_state()
+    }
+
+    /// Waits until a victim has installed what it was to install.
+    ///
+    /// # Errors
+    /// It has not.
+    pub(crate) fn installs(&mut self, mut victim: Victim) -> Result<(), EngineError> {
         let exit = self.await_exit(&mut victim)?;
         if exit != Some(Exit::Status(0)) {
             let why = exit.map_or("init did not come back".to_owned(), |exit| self.describe(exit));
             return Err(EngineError::Environment { path: self.dir.clone(), why });
         }
-        self.strike(victim)?;
-        sync_below(&self.dir).map_err(EngineError::sandbox("sync", &self.dir))?;
-        self.crash_state()
+        self.strike(victim).map(drop)
     }
 
     /// The files as they are now.
@@ -392,6 +400,12 @@ fn send(victim: &Running, signal: Signal) -> io::Result<()> {
         Signal::Term => victim.send_sigterm(),
         Signal::Abort => victim.send_sigabrt(),
     }
+}
+
+/// Kills whoever still runs, and says how it really ended.
+fn kill(running: Running) -> Result<Landed, EngineError> {
+    let exit = running.kill().map_err(EngineError::Wait)?;
+    Ok(if exit.by_sigkill() { Landed::Kill } else { landed(exit) })
 }
 
 /// An end that nobody brought about who should have.

@@ -1,4 +1,4 @@
-//! Several processes on one state at the same time: writers, and readers beside them.
+//! Several processes on one state at the same time: writers, and readers beside them. The writers may be threads of one process.
 //!
 //! A trial lets them run together, by the clock or call by call as a schedule says, kills all or one of them, lets the others finish, and
 //! starts a process of its own on what is left. What that one loads, and what everybody loaded meanwhile, is held against what was
@@ -14,19 +14,20 @@ mod schedule;
 mod story;
 
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Shared, Tickets};
-use crashtest_linux::process::Exit;
 use crashtest_linux::shared;
 use crashtest_model::{Aim, Digest, Ending, Fault, Generation, Seed, TargetSpec};
 use crashtest_states::Snapshot;
 
 use crate::bench::Bench;
+use crate::chain::Trial;
 use crate::error::EngineError;
 use crate::life::{Life, Member, Script};
 use crate::message::Part;
 use crate::snapshot;
-use run::Process;
+use run::{Body, Process};
 
 pub(crate) use judge::restart_on;
 
@@ -34,6 +35,11 @@ pub(crate) use judge::restart_on;
 const DIRECTED: u64 = u64::MAX;
 /// Directed clean stops in the control, at most.
 const DIRECTED_IN_CONTROL: usize = 200;
+
+/// How processes end that were held in their saves.
+const PROCESSES_END: [Ending; 3] = [Ending::KillAll, Ending::KillFirst, Ending::KillSecond];
+/// How threads do.
+const THREADS_END: [Ending; 3] = [Ending::KillAll, Ending::FirstThenKill, Ending::SecondThenKill];
 
 /// Clean lives from which a worker learns how long everything takes.
 const CALIBRATION_LIVES: u64 = 6;
@@ -52,20 +58,14 @@ pub(crate) struct Crew<'c, 'a> {
     /// The rules of a state that they change between them.
     shared: Option<Box<dyn Shared>>,
     installed: Snapshot,
+    /// What each document holds as it was installed.
+    first: Vec<Digest>,
     /// What each document holds.
     holds: Vec<Digest>,
     /// The last operation of each writer that is in the state, where they share one.
     applied: Vec<Generation>,
     /// The most calls that a save was seen to make.
     calls: u64,
-}
-
-/// One planned trial.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Course {
-    pub(crate) number: u64,
-    pub(crate) seed: Seed,
-    pub(crate) aim: Aim,
 }
 
 impl<'c, 'a> Crew<'c, 'a> {
@@ -97,6 +97,7 @@ impl<'c, 'a> Crew<'c, 'a> {
             documents,
             shared: registry.shared(spec),
             installed: Snapshot::default(),
+            first: Vec::new(),
             holds: Vec::new(),
             applied: Vec::new(),
             calls: 0,
@@ -126,26 +127,32 @@ impl<'c, 'a> Crew<'c, 'a> {
         for document in 1..self.documents {
             let life = self.life(self.bench.board, self.stream, names, Some(self.member(document, Generation::ZERO)));
             self.bench.board.reset(Generation::ZERO, Generation::ZERO);
-            let mut victim = self.bench.fork_life(life, Script::Install)?;
-            let exit = self.bench.await_exit(&mut victim)?;
-            if exit != Some(Exit::Status(0)) {
-                let why = exit.map_or("init did not come back".to_owned(), |exit| self.bench.describe(exit));
-                return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
-            }
-            self.bench.strike(victim)?;
+            let victim = self.bench.fork_life(life, Script::Install)?;
+            self.bench.installs(victim)?;
         }
         self.installed = self.bench.crash_state()?;
+        if self.shared.is_none() {
+            self.first = vec![self.bench.generations(self.stream)?.digest(Generation::ZERO); self.documents];
+        }
         self.anew()
     }
 
     /// The files as they were installed.
     fn anew(&mut self) -> Result<(), EngineError> {
         snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
-        if self.shared.is_none() {
-            self.holds = vec![self.bench.generations(self.stream)?.digest(Generation::ZERO); self.documents];
-        }
+        self.holds.clone_from(&self.first);
         self.applied = vec![Generation::ZERO; self.writers()];
         Ok(())
+    }
+
+    /// Whether the writers are threads of one process: none is killed without the others.
+    fn threads(&self) -> bool {
+        self.spec().threads && self.writers() > 1
+    }
+
+    /// The document that `process` saves to, or loads.
+    fn serves(&self, process: usize) -> usize {
+        process.checked_sub(self.writers()).unwrap_or(process) % self.documents
     }
 
     /// The member of the crew that is writer `writer`, or process `writer` among all.
@@ -168,12 +175,26 @@ impl<'c, 'a> Crew<'c, 'a> {
         self.bench.generations(self.stream_of(seed, writer))
     }
 
+    /// The generation that `process` goes on from.
+    fn base(&self, process: usize) -> Generation {
+        let goes_on = self.shared.is_some() && process < self.writers();
+        if goes_on { self.applied[process] } else { Generation::ZERO }
+    }
+
+    /// Forgets what everybody did, before all begin again on what there is.
+    fn forget(&self) {
+        self.tickets.clear();
+        for (process, board) in self.boards.iter().enumerate() {
+            board.reset(self.base(process), self.base(process));
+        }
+    }
+
     /// Runs control trials: clean stops by the clock, and call by call.
     pub(crate) fn control(&mut self, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
         let plan = self.bench.plan;
         for number in trials.clone() {
             let seed = plan.seed.derive("control", number);
-            self.run(Course { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) })?;
+            self.run(Trial { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) })?;
         }
         if trials.start > 0 {
             return Ok(());
@@ -182,7 +203,7 @@ impl<'c, 'a> Crew<'c, 'a> {
         let step = all.len().div_ceil(DIRECTED_IN_CONTROL).max(1);
         for (n, aim) in all.into_iter().enumerate().filter(|(n, _)| n % step == 0) {
             let number = trials.end + n as u64;
-            self.run(Course { number, seed: self.operations("control", number), aim })?;
+            self.run(Trial { number, seed: self.operations("control", number), aim })?;
         }
         Ok(())
     }
@@ -205,7 +226,7 @@ impl<'c, 'a> Crew<'c, 'a> {
                 }
                 aim => aim,
             };
-            self.run(Course { number, seed: plan.trial_seed(number), aim })?;
+            self.run(Trial { number, seed: plan.trial_seed(number), aim })?;
         }
         Ok(())
     }
@@ -213,25 +234,38 @@ impl<'c, 'a> Crew<'c, 'a> {
     /// Runs a share of the schedules.
     pub(crate) fn sweep(&mut self, part: Part) -> Result<(), EngineError> {
         let plan = self.bench.plan;
-        let all = plan.spread(self.schedules(&[Ending::KillAll, Ending::KillFirst, Ending::KillSecond]), 1);
+        let all = plan.spread(self.schedules(if self.threads() { &THREADS_END } else { &PROCESSES_END }), 1);
         for (number, aim) in (0u64..).zip(all).filter(|(number, _)| number % part.of == part.number) {
-            self.run(Course { number, seed: self.operations("schedule", number), aim })?;
+            self.run(Trial { number, seed: self.operations("schedule", number), aim })?;
         }
         Ok(())
     }
 
-    fn forked(&mut self, process: usize, seed: Seed, script: Script) -> Result<Process, EngineError> {
+    /// Process `process`, forked.
+    fn forked(&self, process: usize, seed: Seed, script: Script) -> Result<Process, EngineError> {
+        let life = self.life_of(process, seed);
+        let body = Body::of(self.bench.fork_life(life, script)?);
+        Ok(Process { number: process, board: self.boards[process], body: Rc::new(body) })
+    }
+
+    /// The writers as threads of one forked process, each with its script; each waits until it is [begun](Process::begin).
+    fn threaded(&self, seed: Seed, scripts: &[Script]) -> Result<Vec<Process>, EngineError> {
+        let lives = scripts.iter().enumerate().map(|(writer, script)| (self.life_of(writer, seed), *script)).collect();
+        let body = Rc::new(Body::of(self.bench.fork_lives(lives)?));
+        let process = |number| Process { number, board: self.boards[number], body: Rc::clone(&body) };
+        Ok((0..scripts.len()).map(process).collect())
+    }
+
+    /// The life of process `process`, on its board.
+    fn life_of(&self, process: usize, seed: Seed) -> Life<'a> {
         let board = self.boards[process];
         let is_writer = process < self.writers();
-        let base = if is_writer && self.shared.is_some() { self.applied[process] } else { Generation::ZERO };
         let stream = if is_writer { self.stream_of(seed, process) } else { self.stream };
         let names = seed.derive("names", process as u64);
-        let mut member = self.member(process, base);
+        let mut member = self.member(process, self.base(process));
         if !is_writer {
-            member.writer = ((process - self.writers()) % self.documents) as u32;
+            member.writer = self.serves(process) as u32;
         }
-        board.reset(base, base);
-        let life = self.life(board, stream, names, Some(member));
-        Ok(Process { number: process, board, victim: self.bench.fork_life(life, script)? })
+        self.life(board, stream, names, Some(member))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Runs in a forked child. It reports to the board and nowhere else, and looks at nothing that its parent knows.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -65,11 +66,31 @@ pub(crate) struct Life<'a> {
     pub(crate) member: Option<Member>,
 }
 
+thread_local! {
+    /// The board of the life that this thread lives.
+    static BOARD: Cell<Option<Board>> = const { Cell::new(None) };
+}
+
 impl Life<'_> {
+    /// Lives several at the same time, each in a thread of its own from the moment that its board's gate is open; the result is the exit
+    /// status. How each came out is on its board.
+    pub(crate) fn live_together(lives: Vec<(Life<'_>, Script)>) -> i32 {
+        std::thread::scope(|scope| {
+            for (life, script) in lives {
+                scope.spawn(move || {
+                    shared::wait_at(life.board.gate());
+                    shared::close(life.board.gate());
+                    life.live(script)
+                });
+            }
+        });
+        0
+    }
+
     /// Lives it; the result is the exit status.
     pub(crate) fn live(self, script: Script) -> i32 {
         let board = self.board;
-        std::panic::set_hook(Box::new(move |panic| board.failed(&format!("panicked: {}", message(panic)), 0)));
+        note_panics_on(board);
         if let Script::Save(_, signal) = script {
             let prepared = match signal {
                 Signal::Kill => Ok(()),
@@ -240,6 +261,16 @@ fn die() -> i32 {
     // It does not come back; if it did, the status would say so.
     let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
     FAILED
+}
+
+/// From now on what this thread panics with stands on `board`.
+fn note_panics_on(board: Board) {
+    BOARD.set(Some(board));
+    std::panic::set_hook(Box::new(|panic| {
+        if let Some(board) = BOARD.get() {
+            board.failed(&format!("panicked: {}", message(panic)), 0);
+        }
+    }));
 }
 
 fn wait_for_the_kill() -> ! {

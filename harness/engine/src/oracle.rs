@@ -99,9 +99,20 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
             };
             (verdict, format!("refused: {why}"))
         }
+        Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => unopened(observed),
+    }
+}
+
+/// The verdict on a recovery that gave neither a state nor a refusal.
+///
+/// # Panics
+/// If it did: a mistake in the harness.
+pub(crate) fn unopened(observed: &Observed) -> (Verdict, String) {
+    match observed {
         Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
         Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".into()),
         Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
+        Observed::State { .. } | Observed::Fresh | Observed::Refused { .. } => unreachable!("it opened: {observed:?}"),
     }
 }
 

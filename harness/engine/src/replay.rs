@@ -13,7 +13,7 @@ use crashtest_states::Snapshot;
 
 use crate::bench::{Bench, Recovery};
 use crate::chain::{Chain, Trial};
-use crate::crew::{self, Course, Crew};
+use crate::crew::{self, Crew};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Report;
@@ -98,8 +98,8 @@ pub fn run_again(
     let mut bench = Bench::new(registry, plan, &dir, None, &mut keep)?;
     if plan.target.is_shared() {
         for _ in 0..tries {
-            let course = Course { number: record.trial, seed: record.seed, aim: record.aim };
-            Crew::start(&mut bench, record.fault, record.series)?.run(course)?;
+            let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
+            Crew::start(&mut bench, record.fault, record.series)?.run(trial)?;
             if let Some(record) = last.take()
                 && !each(&record)
             {

@@ -84,6 +84,10 @@ pub enum Ending {
     KillFirst,
     /// The second is killed, the first finishes.
     KillSecond,
+    /// The first goes on to the end of its save, then the process that both are threads of is killed.
+    FirstThenKill,
+    /// The second goes on to the end of its save, then the process that both are threads of is killed.
+    SecondThenKill,
 }
 
 impl Ending {
@@ -95,6 +99,8 @@ impl Ending {
             Ending::KillAll => "both are killed",
             Ending::KillSecond => "the second is killed, the first goes on",
             Ending::KillFirst => "the first is killed, the second goes on",
+            Ending::FirstThenKill => "the first goes on, then both are killed",
+            Ending::SecondThenKill => "the second goes on, then both are killed",
         }
     }
 }

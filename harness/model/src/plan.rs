@@ -35,9 +35,12 @@ pub struct TargetSpec {
     pub state_size: Bytes,
     /// How long the writer idles between two saves.
     pub idle_us: u64,
-    /// Writer processes that share the state.
+    /// Writers that share the state.
     #[serde(default = "one")]
     pub writers: u32,
+    /// Whether the writers are threads of one process, and not processes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub threads: bool,
     /// Processes that load the state all the while.
     #[serde(default)]
     pub readers: u32,
@@ -143,6 +146,7 @@ impl Plan {
     pub fn lives(&self, fault: Fault) -> Lives {
         let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
         let company = match self.target {
+            TargetSpec { writers: 2.., threads: true, .. } => Company::Threads,
             TargetSpec { writers: 2.., .. } => Company::Writers,
             TargetSpec { readers: 1.., .. } => Company::Readers,
             _ => Company::None,
@@ -150,13 +154,13 @@ impl Plan {
         Lives { company, signal }
     }
 
-    /// Who lives together, where that is not one writer alone: "2 writers", "1 reader".
+    /// Who lives together, where that is not one writer alone: "2 writers", "2 threads", "1 reader".
     #[must_use]
     pub fn company(&self) -> Vec<String> {
         let several = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let TargetSpec { writers, readers, .. } = self.target;
+        let TargetSpec { writers, threads, readers, .. } = self.target;
         let mut words = Vec::new();
-        words.extend((writers > 1).then(|| several(writers, "writer")));
+        words.extend((writers > 1).then(|| several(writers, if threads { "thread" } else { "writer" })));
         words.extend((readers > 0).then(|| several(readers, "reader")));
         words
     }
@@ -262,6 +266,7 @@ mod tests {
                 state_size: Bytes::kib(64),
                 idle_us,
                 writers: 1,
+                threads: false,
                 readers: 0,
             },
             faults: vec![Fault::Kill],

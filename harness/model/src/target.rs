@@ -67,8 +67,10 @@ pub enum Company {
     None,
     /// One writer, and readers beside it.
     Readers,
-    /// Several writers.
+    /// Several writers, each a process.
     Writers,
+    /// Several writers, threads of one process.
+    Threads,
 }
 
 /// How the lives of a campaign are lived and ended.

@@ -38,7 +38,7 @@ pub struct Builtin;
 /// A document strategy's name, what is said of it, and how it is made.
 pub(crate) type Entry = (&'static str, fn() -> StrategyInfo, fn() -> Box<dyn Strategy>);
 
-const STRATEGIES: [Entry; 15] = [
+const STRATEGIES: [Entry; 16] = [
     (direct::NAME, direct::info, || Box::new(direct::Direct)),
     (delete_then_write::NAME, delete_then_write::info, || Box::new(delete_then_write::DeleteThenWrite)),
     (in_place::NAME, in_place::info, || Box::new(in_place::InPlace)),
@@ -53,7 +53,8 @@ const STRATEGIES: [Entry; 15] = [
     (backup::NAME, backup::info, || Box::new(Backup(BackupLoader::FallsBack))),
     (backup::RESTORE, backup::info_restore, || Box::new(Backup(BackupLoader::Restores))),
     (backup::IGNORED, backup::info_ignored, || Box::new(Backup(BackupLoader::Ignores))),
-    (path_storage::NAME, path_storage::info, || Box::new(path_storage::Stored)),
+    (path_storage::NAME, path_storage::info, || Box::new(path_storage::Stored::default())),
+    (path_storage::UNIQUE, path_storage::info_unique, || Box::new(path_storage::Stored::unique())),
 ];
 
 /// A log strategy's name, what is said of it, and how its log is kept.

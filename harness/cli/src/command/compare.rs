@@ -189,6 +189,10 @@ fn live(plan: &mut Plan, lives: Lives) {
         Company::None => {}
         Company::Readers => plan.target.readers = plan.target.readers.max(1),
         Company::Writers => plan.target.writers = plan.target.writers.max(2),
+        Company::Threads => {
+            plan.target.threads = true;
+            plan.target.writers = plan.target.writers.max(2);
+        }
     }
     if lives.signal != Signal::Kill {
         // The others know SIGKILL only.

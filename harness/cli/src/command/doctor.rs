@@ -88,6 +88,7 @@ impl Canary {
                 state_size: Bytes::kib(32),
                 idle_us: 0,
                 writers: 1,
+                threads: false,
                 readers: 0,
             },
             faults: vec![self.fault],

@@ -111,6 +111,7 @@ fn strategy(info: &StrategyInfo) -> String {
         ("SIGTERM:", Fault::Kill, Lives { signal: Signal::Term, ..alone }),
         ("readers:", Fault::Kill, Lives { company: Company::Readers, ..alone }),
         ("writers:", Fault::Kill, Lives { company: Company::Writers, ..alone }),
+        ("threads:", Fault::Kill, Lives { company: Company::Threads, ..alone }),
     ];
     let mut text = format!("{}\ncalls:   {}\nfound:   {}", info.summary, info.recipe, info.origin);
     for (label, fault, lives) in lines {

@@ -87,6 +87,7 @@ fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result
             state_size: args.state_size,
             idle_us: 0,
             writers: 1,
+            threads: false,
             readers: 0,
         },
         faults: Vec::new(),

@@ -69,6 +69,7 @@ struct Settings {
     state_size: Bytes,
     idle: Duration,
     writers: u32,
+    threads: bool,
     readers: u32,
     kill_at: KillAt,
     signal: Signal,
@@ -98,10 +99,12 @@ impl Settings {
         let iterations = count(&keys::ITERATIONS)?;
         let (kill_at, fresh) = kill_at(campaign)?;
         let tears = campaign.get(&keys::TEARS).map(|value| value.one_of("tears", &tears())).transpose()?;
+        let threads = campaign.get(&keys::THREADS).map(|value| value.flag()).transpose()?.unwrap_or(false);
         Ok(Settings {
             state_size: size.unwrap_or(Bytes::kib(64)),
             idle: time(&keys::IDLE, values::duration)?.unwrap_or(Duration::ZERO),
             writers: processes(&keys::WRITERS, values::writers)?.unwrap_or(0),
+            threads,
             readers: processes(&keys::READERS, values::readers)?.unwrap_or(0),
             kill_at,
             signal: signal.unwrap_or_default(),
@@ -124,6 +127,7 @@ impl Settings {
                 state_size: self.state_size,
                 idle_us: values::micros(self.idle),
                 writers: self.writers,
+                threads: self.threads,
                 readers: self.readers,
             }),
             faults: vec![fault],

@@ -60,6 +60,7 @@ pub(crate) const IDLE: Key = key("idle", TIME, "idle = \"10ms\"");
 pub(crate) const KILL_AT: Key = key("kill_at", "a name in quotes", "kill_at = \"save\"");
 pub(crate) const SIGNAL: Key = key("signal", "a name in quotes", "signal = \"term\"");
 pub(crate) const WRITERS: Key = key("writers", COUNT, "writers = 2");
+pub(crate) const THREADS: Key = key("threads", "true or false", "threads = true");
 pub(crate) const READERS: Key = key("readers", COUNT, "readers = 1");
 pub(crate) const TEARS: Key = key("tears", "a name in quotes", "tears = \"posix\"");
 pub(crate) const MAX_STATES: Key = key("max_states", COUNT, "max_states = 5000");
@@ -93,6 +94,7 @@ pub(crate) static IN_CAMPAIGN: Kind = Kind {
         STATE_SIZE,
         IDLE,
         WRITERS,
+        THREADS,
         READERS,
         KILL_AT,
         SIGNAL,

@@ -9,10 +9,12 @@ use crashtest_states::Snapshot;
 
 use super::history::{self, Broken, Load, Save};
 use super::run::Ran;
-use super::{Course, Crew, story};
+use super::{Crew, story};
 use crate::bench::{Bench, Recovery};
+use crate::chain::Trial;
 use crate::error::EngineError;
-use crate::life::Script;
+use crate::life::{Member, Script};
+use crate::oracle;
 use crate::replay::Replayed;
 use crate::snapshot;
 
@@ -37,12 +39,12 @@ struct Findings {
 
 impl Crew<'_, '_> {
     /// Starts on what a trial has left, judges everything, and reports it.
-    pub(super) fn judge(&mut self, course: Course, ran: Ran) -> Result<(), EngineError> {
+    pub(super) fn judge(&mut self, trial: Trial, ran: Ran) -> Result<(), EngineError> {
         let state = self.bench.crash_state()?;
         let promised: Vec<Option<Promise>> = (0..self.writers()).map(|writer| self.promise(writer)).collect();
         let overwritten = promised.iter().any(Option::is_none);
         let writers: Vec<Promise> = promised.into_iter().map(Option::unwrap_or_default).collect();
-        let mut found = self.restart(course, &state, &writers)?;
+        let mut found = self.restart(trial, &state, &writers)?;
         found.wrong.extend(ran.wrong);
         if overwritten {
             // Whatever else was seen was seen by promises that nobody can believe.
@@ -73,7 +75,7 @@ impl Crew<'_, '_> {
             outcome: Outcome::Judged(Verdict::Intact),
             consequences: found.consequences,
             writers,
-            ..TrialRecord::planned(course.number, self.fault, Start::Again, course.seed, course.aim)
+            ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         };
         if self.fault == Fault::Kill {
             record.gap = phase.and_then(crashtest_model::Phase::gap);
@@ -95,9 +97,7 @@ impl Crew<'_, '_> {
     /// What writer `writer` was promised; `None` where its board shows what it cannot have written.
     fn promise(&self, writer: usize) -> Option<Promise> {
         let (acked, begun) = (self.boards[writer].acked().ok()?, self.boards[writer].begun().ok()?);
-        let base = if self.shared.is_some() { self.applied[writer] } else { Generation::ZERO };
-        // A board that was never used is as it was reset, before its writer's base was known.
-        let (acked, begun) = (acked.max(base), begun.max(base));
+        let base = self.base(writer);
         (acked <= begun && begun.0 <= base.0 + self.boards[writer].saves() + 1).then_some(Promise {
             acked,
             begun,
@@ -106,7 +106,7 @@ impl Crew<'_, '_> {
     }
 
     /// Starts a process on each document.
-    fn restart(&mut self, course: Course, state: &Snapshot, writers: &[Promise]) -> Result<Findings, EngineError> {
+    fn restart(&mut self, trial: Trial, state: &Snapshot, writers: &[Promise]) -> Result<Findings, EngineError> {
         let mut found = Findings {
             wrong: Vec::new(),
             observed: Observed::Fresh,
@@ -117,8 +117,8 @@ impl Crew<'_, '_> {
             after: Snapshot::default(),
         };
         for document in 0..self.documents {
-            let opened = self.open(course, document)?;
-            self.judge_opened(course, document, opened, state, &mut found)?;
+            let opened = self.open(trial, document)?;
+            self.judge_opened(trial, document, opened, state, &mut found)?;
         }
         found.after = self.bench.crash_state()?;
         if let Some(shared) = &self.shared
@@ -143,12 +143,12 @@ impl Crew<'_, '_> {
     }
 
     /// What a start on `document` gives.
-    fn open(&mut self, course: Course, document: usize) -> Result<Observed, EngineError> {
-        let member = crate::life::Member { writer: document as u32, ..self.member(0, Generation::ZERO) };
+    fn open(&mut self, trial: Trial, document: usize) -> Result<Observed, EngineError> {
+        let member = Member { writer: document as u32, ..self.member(0, Generation::ZERO) };
         let board = self.bench.board;
         board.reset(Generation::ZERO, Generation::ZERO);
         // It has no ring of its own: its load comes after everything else.
-        let names = course.seed.derive("check", document as u64);
+        let names = trial.seed.derive("check", document as u64);
         let life = self.life(board, self.stream, names, (document > 0).then_some(member));
         let mut victim = self.bench.fork_life(life, Script::SaveThenStop(0))?;
         let recovery = self.bench.await_recovery(&mut victim, false)?;
@@ -167,14 +167,12 @@ impl Crew<'_, '_> {
 
     fn judge_opened(
         &mut self,
-        course: Course,
+        trial: Trial,
         document: usize,
         opened: Observed,
         state: &Snapshot,
         found: &mut Findings,
     ) -> Result<(), EngineError> {
-        let of_document = |writer: &usize| writer % self.documents == document;
-        let members: Vec<usize> = (0..self.writers()).filter(of_document).collect();
         let mut loads = self.loads(document);
         let mut digest = None;
         match &opened {
@@ -190,23 +188,18 @@ impl Crew<'_, '_> {
                 "started fresh and empty without an error, though init had returned".to_owned(),
             )),
             Observed::Refused { why } => found.wrong.push((refusal(why), format!("a restart refused: {why}"))),
-            Observed::Crashed { how } => found.wrong.push((Verdict::WontOpen, format!("recovery {how}"))),
-            Observed::Shot => found
-                .wrong
-                .push((Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".to_owned())),
-            Observed::Hung { limit_ms } => {
-                found.wrong.push((Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")));
+            Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => {
+                found.wrong.push(oracle::unopened(&opened));
             }
         }
         // What processes refused while others were saving.
-        for process in 0..self.boards.len() {
-            let own = if process < self.writers() { process } else { process - self.writers() };
-            if own % self.documents == document && self.tickets.fresh_loads(process) > 0 {
+        for process in (0..self.boards.len()).filter(|process| self.serves(*process) == document) {
+            if self.tickets.fresh_loads(process) > 0 {
                 let who = self.name(process);
                 let why = format!("{who}, while others saved, loaded a fresh, empty state without an error");
                 found.wrong.push((Verdict::SilentReset, why));
             }
-            if own % self.documents == document && self.tickets.refusals(process) > 0 {
+            if self.tickets.refusals(process) > 0 {
                 let why = match self.boards[process].recovery().map(|opened| opened.as_what) {
                     Some(OpenedAs::Refused { why }) => why,
                     _ => "and went on to something it could load".to_owned(),
@@ -216,7 +209,7 @@ impl Crew<'_, '_> {
             }
         }
         if self.shared.is_none() {
-            let saves = self.saves(course, document, &members)?;
+            let saves = self.saves(trial, document)?;
             let all: Vec<Load> = loads.iter().map(|loaded| loaded.load.clone()).collect();
             if let Err(broken) = history::check(&saves, &all) {
                 found.wrong.push(self.broken_words(&broken, &saves, &loads));
@@ -234,22 +227,22 @@ impl Crew<'_, '_> {
         } else {
             found.observed = opened;
         }
-        let name = self.state_file(course, document)?;
+        let name = self.state_file(trial, document)?;
         if found.raw.state == RawState::Whole {
             found.raw = raw_of(state, &name, refused(&found.observed));
         }
         Ok(())
     }
 
-    fn state_file(&self, course: Course, document: usize) -> Result<String, EngineError> {
+    fn state_file(&self, trial: Trial, document: usize) -> Result<String, EngineError> {
         Ok(match &self.shared {
             Some(shared) => shared.state_file(),
-            None => self.generations_of(course.seed, document)?.state_file(),
+            None => self.generations_of(trial.seed, document)?.state_file(),
         })
     }
 
     /// The saves of one document, what was there before them first.
-    fn saves(&self, course: Course, document: usize, members: &[usize]) -> Result<Vec<Save>, EngineError> {
+    fn saves(&self, trial: Trial, document: usize) -> Result<Vec<Save>, EngineError> {
         let before = Save {
             writer: None,
             generation: Generation::ZERO,
@@ -259,13 +252,13 @@ impl Crew<'_, '_> {
             dead: None,
         };
         let mut saves = vec![before];
-        for writer in members {
-            let mut generations = self.generations_of(course.seed, *writer)?;
-            for Event { from, to, what } in self.tickets.events(*writer) {
+        for writer in (0..self.writers()).filter(|writer| self.serves(*writer) == document) {
+            let mut generations = self.generations_of(trial.seed, writer)?;
+            for Event { from, to, what } in self.tickets.events(writer) {
                 if let Deed::Saved(generation) = what {
                     let digest = generations.digest(generation);
-                    let dead = self.tickets.dead(*writer);
-                    saves.push(Save { writer: Some(*writer), generation, digest, from, to, dead });
+                    let dead = self.tickets.dead(writer);
+                    saves.push(Save { writer: Some(writer), generation, digest, from, to, dead });
                 }
             }
         }
@@ -275,11 +268,7 @@ impl Crew<'_, '_> {
     /// What everybody loaded of a document while it was saved.
     fn loads(&self, document: usize) -> Vec<Loaded> {
         let mut loads = Vec::new();
-        for process in 0..self.boards.len() {
-            let own = if process < self.writers() { process } else { process - self.writers() };
-            if own % self.documents != document {
-                continue;
-            }
+        for process in (0..self.boards.len()).filter(|process| self.serves(*process) == document) {
             for Event { from, to, what } in self.tickets.events(process) {
                 if let (Deed::Loaded(digest), Some(to)) = (what, to) {
                     loads.push(Loaded { by: self.name(process), load: Load { digest, from, to } });
@@ -326,17 +315,17 @@ pub(crate) fn restart_on(
     crash_state: &Snapshot,
 ) -> Result<Replayed, EngineError> {
     let verdict = record.verdict().unwrap_or(Verdict::Inconclusive);
-    let course = Course { number: record.trial, seed: record.seed, aim: record.aim };
+    let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
     let mut crew = Crew::start(bench, record.fault, record.series)?;
     snapshot::restore(crash_state, &crew.bench.dir)
         .map_err(EngineError::sandbox("restore the crash state in", &crew.bench.dir))?;
     crew.tickets.clear();
     let mut opened = Vec::new();
     for document in 0..crew.documents {
-        opened.push(crew.open(course, document)?);
+        opened.push(crew.open(trial, document)?);
     }
     let observed = opened.into_iter().max_by_key(|observed| refused(observed).is_some()).unwrap_or(Observed::Fresh);
-    let name = crew.state_file(course, 0)?;
+    let name = crew.state_file(trial, 0)?;
     let raw = raw_of(crash_state, &name, refused(&observed));
     let digest = |observed: &Observed| match observed {
         Observed::State { digest, .. } => Some(*digest),
@@ -352,9 +341,7 @@ pub(crate) fn restart_on(
             _ => (Verdict::Intact, "the same content came back: what went wrong is not in the files".to_owned()),
         },
         Observed::State { .. } => (Verdict::Inconclusive, "another content came back".to_owned()),
-        Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
-        Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".to_owned()),
-        Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
+        Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => oracle::unopened(&observed),
     };
     Ok(Replayed { raw, observed, verdict, why })
 }

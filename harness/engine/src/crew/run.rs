@@ -1,16 +1,19 @@
 //! One trial of a crew: everybody runs, some are killed, the rest stop.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use crashtest_kit::Hold;
+use crashtest_kit::{Board, Hold};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
-use crashtest_linux::process::Exit;
+use crashtest_linux::shared;
 use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
-use super::{Course, Crew};
+use super::Crew;
 use crate::aim;
-use crate::bench::Victim;
+use crate::bench::{Bench, Victim};
+use crate::chain::Trial;
 use crate::error::EngineError;
 use crate::life::{FAILED, Script};
 
@@ -28,11 +31,22 @@ const TURN: Duration = Duration::from_micros(50);
 /// How long a deadlock must last to be one.
 const SECOND_LOOK: Duration = Duration::from_millis(2);
 
-/// A process of the crew that runs.
+/// A process of the crew that runs, or a thread of one.
 pub(super) struct Process {
     pub(super) number: usize,
-    pub(super) board: crashtest_kit::Board,
-    pub(super) victim: Victim,
+    pub(super) board: Board,
+    pub(super) body: Rc<Body>,
+}
+
+/// The process that a member of the crew is, or is a thread of.
+pub(super) struct Body {
+    end: RefCell<End>,
+}
+
+enum End {
+    Runs(Victim),
+    /// It was ended; how that came out.
+    Ended(Landed),
 }
 
 /// Why a process does not go on.
@@ -45,7 +59,7 @@ pub(super) enum Pause {
     /// It refused what it found.
     Refused,
     /// It has ended.
-    Ended(Exit),
+    Ended,
     /// It makes no progress.
     TimeUp,
 }
@@ -63,37 +77,36 @@ pub(super) struct Ran {
 }
 
 impl Crew<'_, '_> {
-    pub(crate) fn run(&mut self, course: Course) -> Result<(), EngineError> {
-        self.tickets.clear();
-        for board in &self.boards {
-            board.reset(Default::default(), Default::default());
+    pub(crate) fn run(&mut self, trial: Trial) -> Result<(), EngineError> {
+        if let Aim::Together { .. } = trial.aim {
+            // Each on a directory of its own, so that one can be run again by itself.
+            self.anew()?;
         }
-        let ran = match course.aim {
+        self.forget();
+        let ran = match trial.aim {
             Aim::Together { first, then, ending } => {
-                // Each on a directory of its own, so that one can be run again by itself.
-                self.anew()?;
-                match self.directed(course.seed, first.into(), then.into(), ending)? {
+                match self.directed(trial.seed, first.into(), then.into(), ending)? {
                     Some(ran) => ran,
                     None => return Ok(()),
                 }
             }
-            _ => self.free(course)?,
+            _ => self.free(trial)?,
         };
         for board in self.boards.iter().chain([&self.bench.board]) {
             self.bench.blame_the_machine_for(*board)?;
         }
-        self.judge(course, ran)
+        self.judge(trial, ran)
     }
 
     /// Lives clean lives to learn what a save takes where others save, too; nothing of it is recorded.
     pub(super) fn calibrate(&mut self, lives: u64) -> Result<(), EngineError> {
         for life in 0..lives {
-            self.tickets.clear();
+            self.forget();
             let seed = self.stream.derive("calibrate", life);
-            let mut processes = self.everybody(seed)?;
+            let processes = self.everybody(seed)?;
             let (begun_ns, mut ran) = (now_ns(), Ran::default());
             let limit_ns = self.bench.limit_from_now();
-            self.until_saved(&mut processes, SAVES_TO_LEARN_FROM, limit_ns, &mut ran)?;
+            self.until_saved(&processes, SAVES_TO_LEARN_FROM, limit_ns, &mut ran)?;
             if ran.wrong.is_empty() {
                 self.stop(processes, &mut ran)?;
             }
@@ -107,35 +120,43 @@ impl Crew<'_, '_> {
 
     fn everybody(&mut self, seed: Seed) -> Result<Vec<Process>, EngineError> {
         let writers = self.writers();
-        let script = |process| if process < writers { Script::Save(FREE, Signal::Kill) } else { Script::Load };
-        (0..self.boards.len()).map(|process| self.forked(process, seed, script(process))).collect()
+        let save = Script::Save(FREE, Signal::Kill);
+        let mut everybody = match self.threads() {
+            true => self.threaded(seed, &vec![save; writers])?,
+            false => (0..writers).map(|writer| self.forked(writer, seed, save)).collect::<Result<_, _>>()?,
+        };
+        everybody.iter().for_each(Process::begin);
+        for reader in writers..self.boards.len() {
+            everybody.push(self.forked(reader, seed, Script::Load)?);
+        }
+        Ok(everybody)
     }
 
     /// Everybody runs until the moment has come.
-    fn free(&mut self, course: Course) -> Result<Ran, EngineError> {
-        let mut processes = self.everybody(course.seed)?;
+    fn free(&mut self, trial: Trial) -> Result<Ran, EngineError> {
+        let mut processes = self.everybody(trial.seed)?;
         let idle_ns = self.spec().idle_us * 1000;
         let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
         if self.fault == Fault::None {
-            let Aim::Save(saves) = course.aim else { unreachable!("control lives are aimed at saves") };
+            let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
             let mut ran = Ran::default();
-            self.until_saved(&mut processes, saves as u64, limit_ns, &mut ran)?;
+            self.until_saved(&processes, saves as u64, limit_ns, &mut ran)?;
             self.stop(processes, &mut ran)?;
             ran.landed = Some(Landed::Exit { status: 0 });
             return Ok(ran);
         }
-        for process in &mut processes {
-            while process.board.recovery().is_none() && now_ns() < limit_ns && !process.has_ended()? {
+        for process in &processes {
+            while process.board.recovery().is_none() && now_ns() < limit_ns && !process.is_over()? {
                 sleep_until(now_ns() + LOOK_NS);
             }
         }
-        let of = (course.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
-        let moment = aim::wait(course.aim, &self.bench.gauge, self.boards[of], idle_ns, false, limit_ns);
+        let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
+        let moment = aim::wait(trial.aim, &self.bench.gauge, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
         if !self.note_deadlock(&processes, &mut ran)? && now_ns() >= limit_ns {
             self.note_pause(of, Pause::TimeUp, &mut ran);
         }
-        if course.seed.derive("alone", 0).0.is_multiple_of(3) {
+        if !self.threads() && trial.seed.derive("alone", 0).0.is_multiple_of(3) {
             let killed = processes.remove(of);
             self.kill(killed, &mut ran)?;
             self.stop(processes, &mut ran)?;
@@ -145,10 +166,9 @@ impl Crew<'_, '_> {
                 if process.number == of { self.kill(process, &mut ran)? } else { others.push(process) }
             }
             for process in others {
-                let number = process.number;
-                let landed = self.bench.strike_unlearnt(process.victim)?;
-                self.tickets.died(number);
-                self.note_end(number, &landed, &mut ran);
+                let landed = process.end(self.bench)?;
+                self.tickets.died(process.number);
+                self.note_end(process.number, &landed, &mut ran);
             }
         }
         Ok(ran)
@@ -159,8 +179,16 @@ impl Crew<'_, '_> {
         let after = self.saves_before();
         let at = |calls| Script::Save(Hold::Step { after, calls }, Signal::Kill);
         let mut ran = Ran::default();
-        let mut one = self.forked(0, seed, at(first))?;
-        match self.until_pause(&mut one)? {
+        let (one, beside) = match self.threads() {
+            false => (self.forked(0, seed, at(first))?, None),
+            true => {
+                let mut threads = self.threaded(seed, &[at(first), at(then)])?.into_iter();
+                let (Some(one), two) = (threads.next(), threads.next()) else { return Ok(None) };
+                one.begin();
+                (one, two)
+            }
+        };
+        match self.until_pause(&one)? {
             Pause::Held if one.board.saves() == after => {}
             Pause::Held => return Ok(None),
             pause => {
@@ -174,8 +202,14 @@ impl Crew<'_, '_> {
         if self.writers() < 2 {
             return self.read_beside(one, seed, ending).map(Some);
         }
-        let mut two = self.forked(1, seed, at(then))?;
-        match self.until_pause(&mut two)? {
+        let two = match beside {
+            None => self.forked(1, seed, at(then))?,
+            Some(thread) => {
+                thread.begin();
+                thread
+            }
+        };
+        match self.until_pause(&two)? {
             Pause::Held if two.board.saves() == 0 => {}
             // It waits inside its last call so far: what comes after that is the same for every later position.
             Pause::Blocked(_) if two.board.calls_of_save() == then => {}
@@ -189,8 +223,8 @@ impl Crew<'_, '_> {
         }
         match ending {
             Ending::Finish => {
-                self.finish(&mut one, &mut ran)?;
-                self.finish(&mut two, &mut ran)?;
+                self.finish(&one, &mut ran)?;
+                self.finish(&two, &mut ran)?;
                 self.stop(vec![one, two], &mut ran)?;
                 ran.landed = Some(Landed::Exit { status: 0 });
             }
@@ -198,14 +232,24 @@ impl Crew<'_, '_> {
                 self.kill(one, &mut ran)?;
                 self.kill(two, &mut ran)?;
             }
+            Ending::FirstThenKill => {
+                self.finish(&one, &mut ran)?;
+                self.kill(one, &mut ran)?;
+                self.kill(two, &mut ran)?;
+            }
+            Ending::SecondThenKill => {
+                self.finish(&two, &mut ran)?;
+                self.kill(one, &mut ran)?;
+                self.kill(two, &mut ran)?;
+            }
             Ending::KillFirst => {
                 self.kill(one, &mut ran)?;
-                self.finish(&mut two, &mut ran)?;
+                self.finish(&two, &mut ran)?;
                 self.stop(vec![two], &mut ran)?;
             }
             Ending::KillSecond => {
                 self.kill(two, &mut ran)?;
-                self.finish(&mut one, &mut ran)?;
+                self.finish(&one, &mut ran)?;
                 self.stop(vec![one], &mut ran)?;
             }
         }
@@ -219,16 +263,16 @@ impl Crew<'_, '_> {
     }
 
     /// Somebody loads what is there while the only writer is held in its save.
-    fn read_beside(&mut self, mut one: Process, seed: Seed, ending: Ending) -> Result<Ran, EngineError> {
+    fn read_beside(&mut self, one: Process, seed: Seed, ending: Ending) -> Result<Ran, EngineError> {
         let mut ran = Ran::default();
-        let mut reader = self.forked(1, seed, Script::Load)?;
+        let reader = self.forked(1, seed, Script::Load)?;
         let limit_ns = self.bench.limit_from_now();
-        while reader.board.recovery().is_none() && !reader.has_ended()? && now_ns() < limit_ns {
+        while reader.board.recovery().is_none() && !reader.is_over()? && now_ns() < limit_ns {
             sleep_until(now_ns() + LOOK_NS);
         }
         self.stop(vec![reader], &mut ran)?;
         if ending == Ending::Finish {
-            self.finish(&mut one, &mut ran)?;
+            self.finish(&one, &mut ran)?;
             self.stop(vec![one], &mut ran)?;
             ran.landed = Some(Landed::Exit { status: 0 });
         } else {
@@ -238,7 +282,7 @@ impl Crew<'_, '_> {
     }
 
     /// Lets a process go on to the end of its save.
-    fn finish(&self, process: &mut Process, ran: &mut Ran) -> Result<(), EngineError> {
+    fn finish(&self, process: &Process, ran: &mut Ran) -> Result<(), EngineError> {
         let after = self.saves_before();
         let whole = Hold::Step { after, calls: u64::MAX };
         let limit_ns = self.bench.limit_from_now();
@@ -269,21 +313,21 @@ impl Crew<'_, '_> {
     }
 
     fn is_deadlocked(&self, process: &Process) -> Result<bool, EngineError> {
-        let pid = process.victim.running.pid();
-        Ok(self.deadlocks()?.iter().any(|wait| wait.waiter == pid))
+        let pid = process.pid();
+        Ok(self.deadlocks()?.iter().any(|wait| Some(wait.waiter) == pid))
     }
 
     /// Waits until a process does not go on.
-    pub(super) fn until_pause(&self, process: &mut Process) -> Result<Pause, EngineError> {
-        process.victim.limit_ns = self.bench.limit_from_now();
-        let pid = process.victim.running.pid();
+    pub(super) fn until_pause(&self, process: &Process) -> Result<Pause, EngineError> {
+        let limit_ns = self.bench.limit_from_now();
+        let pid = process.pid();
         for look in 0u32.. {
             let board = process.board;
             if board.is_held() {
                 return Ok(Pause::Held);
             }
-            if let Some(exit) = process.victim.running.try_wait().map_err(EngineError::Wait)? {
-                return Ok(Pause::Ended(exit));
+            if process.is_over()? {
+                return Ok(Pause::Ended);
             }
             if board.stands_by() {
                 return Ok(Pause::Refused);
@@ -292,12 +336,12 @@ impl Crew<'_, '_> {
                 matches!(board.phase().map(|phase| phase.moment), Some(Moment::In(crashtest_model::Call::Lock)));
             if in_lock && look >= LOOKS_BEFORE_LOCKS {
                 let waits = locks::waits().map_err(EngineError::Wait)?;
-                if let Some(wait) = waits.into_iter().find(|wait| wait.waiter == pid) {
+                if let Some(wait) = waits.into_iter().find(|wait| Some(wait.waiter) == pid) {
                     return Ok(Pause::Blocked(wait));
                 }
             }
             let now = now_ns();
-            if now >= process.victim.limit_ns {
+            if now >= limit_ns {
                 return Ok(Pause::TimeUp);
             }
             sleep_until(now + LOOK_NS);
@@ -306,17 +350,11 @@ impl Crew<'_, '_> {
     }
 
     /// Waits until the first writer has saved so often, or somebody does not go on.
-    fn until_saved(
-        &self,
-        processes: &mut [Process],
-        saves: u64,
-        limit_ns: u64,
-        ran: &mut Ran,
-    ) -> Result<(), EngineError> {
+    fn until_saved(&self, processes: &[Process], saves: u64, limit_ns: u64, ran: &mut Ran) -> Result<(), EngineError> {
         for look in 1u32.. {
             let mut ended = false;
-            for process in processes.iter_mut() {
-                ended |= process.has_ended()? || process.board.stands_by();
+            for process in processes {
+                ended |= process.is_over()? || process.board.stands_by();
             }
             if ended || processes[0].board.saves() >= saves {
                 return Ok(());
@@ -353,7 +391,7 @@ impl Crew<'_, '_> {
             return Ok(false);
         }
         let waits = self.deadlocks()?;
-        let of_us = |wait: &Wait| processes.iter().find(|process| process.victim.running.pid() == wait.waiter);
+        let of_us = |wait: &Wait| processes.iter().find(|process| process.pid() == Some(wait.waiter));
         let found = waits.iter().find_map(|wait| of_us(wait).map(|process| (process.number, *wait)));
         if let Some((number, wait)) = found {
             self.note_pause(number, Pause::Blocked(wait), ran);
@@ -369,10 +407,10 @@ impl Crew<'_, '_> {
         let limit_ns = self.bench.limit_from_now();
         while !processes.is_empty() {
             let mut left = Vec::new();
-            for mut process in processes {
+            for process in processes {
                 // Who has refused what it found waits for nobody.
                 if process.has_ended()? || process.board.stands_by() {
-                    let landed = self.bench.strike_unlearnt(process.victim)?;
+                    let landed = process.end(self.bench)?;
                     self.note_end(process.number, &landed, ran);
                 } else {
                     left.push(process);
@@ -391,13 +429,12 @@ impl Crew<'_, '_> {
                 self.note_pause(process.number, Pause::TimeUp, ran);
             }
         }
-        processes.into_iter().try_for_each(|process| self.bench.strike_unlearnt(process.victim).map(|_| ()))
+        processes.into_iter().try_for_each(|process| process.end(self.bench).map(drop))
     }
 
     /// Kills a writer; the trial is named after it.
     fn kill(&mut self, process: Process, ran: &mut Ran) -> Result<(), EngineError> {
-        let Process { number, victim, .. } = process;
-        let landed = self.bench.strike_unlearnt(victim)?;
+        let (number, landed) = (process.number, process.end(self.bench)?);
         self.tickets.died(number);
         self.note_end(number, &landed, ran);
         ran.of = if ran.landed.is_none() { number } else { ran.of };
@@ -410,10 +447,10 @@ impl Crew<'_, '_> {
         let who = self.name(number);
         let failure = self.boards[number].failure();
         match (landed, failure) {
-            (Landed::Kill | Landed::Exit { status: 0 }, _) => {}
-            (Landed::Exit { status: FAILED }, Some(failure)) => {
+            (Landed::Kill | Landed::Exit { status: 0 | FAILED }, Some(failure)) => {
                 ran.wrong.push((Verdict::FailedSave, format!("{who}: {}", failure.why)));
             }
+            (Landed::Kill | Landed::Exit { status: 0 }, None) => {}
             (Landed::Exit { status }, failure) => {
                 let why = failure.map_or_else(|| format!("exited with status {status}"), |failure| failure.why);
                 ran.wrong.push((Verdict::FailedSave, format!("{who} {why}")));
@@ -440,7 +477,7 @@ impl Crew<'_, '_> {
             // What it refused is on its board, and judged with all that was loaded.
             Pause::Refused => return,
             // How it ended is noted when it is taken away.
-            Pause::Ended(_) => return,
+            Pause::Ended => return,
             Pause::TimeUp => {
                 let phase = self.boards[number].phase().map_or_else(|| "unknown".to_owned(), String::from);
                 (Verdict::Stuck, format!("{who} makes no progress for {} ms, {phase}", self.bench.plan.limit_ms))
@@ -466,7 +503,53 @@ impl Crew<'_, '_> {
 }
 
 impl Process {
-    fn has_ended(&mut self) -> Result<bool, EngineError> {
-        Ok(self.victim.running.try_wait().map_err(EngineError::Wait)?.is_some())
+    /// Lets a thread begin.
+    pub(super) fn begin(&self) {
+        shared::open(self.board.gate());
+    }
+
+    fn has_ended(&self) -> Result<bool, EngineError> {
+        self.body.has_ended()
+    }
+
+    /// Whether it does nothing any more: also a thread whose process goes on.
+    fn is_over(&self) -> Result<bool, EngineError> {
+        Ok(self.board.failure().is_some() || self.has_ended()?)
+    }
+
+    /// Its number, until it was ended.
+    fn pid(&self) -> Option<i32> {
+        match &*self.body.end.borrow() {
+            End::Runs(victim) => Some(victim.running.pid()),
+            End::Ended(_) => None,
+        }
+    }
+
+    /// Ends it, if it still runs, and says how it really ended; of threads the process they are.
+    pub(super) fn end(&self, bench: &Bench<'_>) -> Result<Landed, EngineError> {
+        self.body.end(bench)
+    }
+}
+
+impl Body {
+    pub(super) fn of(victim: Victim) -> Body {
+        Body { end: RefCell::new(End::Runs(victim)) }
+    }
+
+    fn has_ended(&self) -> Result<bool, EngineError> {
+        match &mut *self.end.borrow_mut() {
+            End::Runs(victim) => Ok(victim.running.try_wait().map_err(EngineError::Wait)?.is_some()),
+            End::Ended(_) => Ok(true),
+        }
+    }
+
+    fn end(&self, bench: &Bench<'_>) -> Result<Landed, EngineError> {
+        // What is put there for the moment stays only where the kernel does not say how it ended.
+        let landed = match self.end.replace(End::Ended(Landed::Nothing)) {
+            End::Runs(victim) => bench.strike_unlearnt(victim)?,
+            End::Ended(landed) => landed,
+        };
+        self.end.replace(End::Ended(landed.clone()));
+        Ok(landed)
     }
 }

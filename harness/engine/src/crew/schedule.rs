@@ -20,18 +20,18 @@ const MORE: u64 = 2;
 impl Crew<'_, '_> {
     /// Learns the most calls that a save makes, from a writer on its own.
     pub(super) fn measure(&mut self) -> Result<(), EngineError> {
-        self.tickets.clear();
+        self.forget();
         let seed = self.stream.derive("measure", 0);
-        let mut writer = self.forked(0, seed, Script::Save(Hold::Step { after: 0, calls: u64::MAX }, Signal::Kill))?;
+        let writer = self.forked(0, seed, Script::Save(Hold::Step { after: 0, calls: u64::MAX }, Signal::Kill))?;
         for n in 1..=MEASURED {
-            let pause = self.until_pause(&mut writer)?;
+            let pause = self.until_pause(&writer)?;
             self.calls = self.calls.max(writer.board.calls_of_save());
             if pause != Pause::Held {
                 break;
             }
             writer.board.let_go(Hold::Step { after: n, calls: u64::MAX });
         }
-        self.bench.strike_unlearnt(writer.victim)?;
+        writer.end(self.bench)?;
         self.anew()
     }
 

@@ -15,7 +15,7 @@ pub(super) fn repeats(plan: &Plan) -> String {
     }
     if plan.is_exhaustive() && plan.target.is_shared() {
         sentences.push(
-            "Crash points of several processes are schedules: each of them held after so many calls of a save, every pair of positions.",
+            "Crash points of several writers and readers are schedules: each of them held after so many calls of a save, every pair of positions.",
         );
     } else if plan.is_exhaustive() {
         sentences.push(

@@ -23,6 +23,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                 state_size: Bytes::kib(64),
                 idle_us: 0,
                 writers: 1,
+                threads: false,
                 readers: 0,
             },
             faults: vec![crashtest_model::Fault::Kill],

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::{Fault, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Documented, Fault, Shape, StrategyInfo, Verdict};
 
 use super::{always_intact, stream, with_suffix};
 use crate::document::{Content, Strategy};
@@ -21,7 +21,8 @@ pub(crate) struct AtomicFsyncNodir {
 /// Its name on the command line.
 pub(crate) const NAME: &str = "atomic-fsync-nodir";
 
-pub(crate) fn info() -> StrategyInfo {
+/// The ground truth of whole saves whose temporaries nobody ever sweeps.
+pub(crate) fn unswept() -> Vec<Documented> {
     let mut documented = always_intact();
     for row in &mut documented {
         match row.fault {
@@ -32,6 +33,10 @@ pub(crate) fn info() -> StrategyInfo {
             Fault::Io => row.expectation.may.push(Verdict::Residue),
         }
     }
+    documented
+}
+
+pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
         name: NAME.into(),
         summary: "write a unique temporary, fsync it, rename it over the file; no fsync of the directory, no sweep"
@@ -39,7 +44,7 @@ pub(crate) fn info() -> StrategyInfo {
         shape: Shape::Document,
         recipe: "create(f.X.tmp, O_EXCL) · write × n · fsync · close · rename(f.X.tmp, f)".into(),
         origin: "NamedTemporaryFile(delete=False), fsync and os.replace(): most atomic-write libraries".into(),
-        documented,
+        documented: unswept(),
         planted: false,
     }
 }

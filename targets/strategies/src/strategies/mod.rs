@@ -127,9 +127,10 @@ pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
     Loader::ALL.map(|loader| shows(loader, fault, &[], &[]))
 }
 
-/// The ground truth of several writers: what shows with a strict and with a lenient loader, without a fault and under kills.
+/// The ground truth of several writers, processes or threads: what shows with a strict and with a lenient loader, without a fault and under kills.
 pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    in_company(Company::Writers, strict, lenient)
+    let each = [Company::Writers, Company::Threads].map(|company| in_company(company, strict, lenient));
+    each.concat()
 }
 
 fn in_company(company: Company, strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
@@ -162,14 +163,15 @@ pub(crate) fn one_temporary() -> Vec<Documented> {
     together(&failing(&[Verdict::Torn, Verdict::Empty]), &failing(&[Verdict::SilentReset]))
 }
 
-/// The ground truth of a file that is changed where it lies, for who loads it meanwhile: `must` with a strict loader, and perhaps `may`.
+/// The ground truth of a file that is changed where it lies, for who loads it meanwhile: `must` with a strict loader, and perhaps `may`
+/// with either.
 pub(crate) fn parts_to_readers(must: &[Verdict], may: &[Verdict]) -> Vec<Documented> {
     let shown = |must: &[Verdict], may: &[Verdict]| Expectation {
         must: must.to_vec(),
         may: may.to_vec(),
         ..Expectation::default()
     };
-    in_company(Company::Readers, &shown(must, may), &shown(&[Verdict::SilentReset], &[]))
+    in_company(Company::Readers, &shown(must, may), &shown(&[Verdict::SilentReset], may))
 }
 
 /// The ground truth of several writers that do not come into each other's way.

@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::document::{Content, Strategy};
-use crate::strategies::{always_intact, one_temporary, remove_if_there, stream, temporary, whole_to_readers};
+use crate::strategies::atomic_fsync_nodir::{AtomicFsyncNodir, unswept};
+use crate::strategies::{
+    always_intact, intact_together, one_temporary, remove_if_there, stream, temporary, whole_to_readers,
+};
 
 /// The longest name of a file or directory, in bytes, with room for the temporary's suffix.
 const LONGEST_NAME: usize = 255 - ".tmp".len();
@@ -153,10 +156,15 @@ fn check(name: &Path) -> Result<(), Refusal> {
 
 /// The storage as a strategy: the workload's document is one of its files.
 #[derive(Default)]
-pub(crate) struct Stored;
+pub(crate) struct Stored {
+    /// What gives each save a temporary of its own; `None`: they all have the same.
+    unique: Option<AtomicFsyncNodir>,
+}
 
 /// Its name on the command line.
 pub(crate) const NAME: &str = "path-storage";
+/// With a temporary of its own for each save.
+pub(crate) const UNIQUE: &str = "path-storage-unique";
 
 pub(crate) fn info() -> StrategyInfo {
     StrategyInfo {
@@ -170,7 +178,22 @@ pub(crate) fn info() -> StrategyInfo {
     }
 }
 
+pub(crate) fn info_unique() -> StrategyInfo {
+    StrategyInfo {
+        name: UNIQUE.into(),
+        summary: "as path-storage, with a temporary of its own for each save, so that two savers do not meet; a crash leaves it behind".into(),
+        recipe: "create(f.X.tmp, O_EXCL) · write × n · fsync · close · rename(f.X.tmp, f)".into(),
+        documented: [unswept(), whole_to_readers(), intact_together()].concat(),
+        ..info()
+    }
+}
+
 impl Stored {
+    /// With a temporary of its own for each save.
+    pub(crate) fn unique() -> Stored {
+        Stored { unique: Some(AtomicFsyncNodir::default()) }
+    }
+
     /// Where a document lies, by its name below the directory of the target.
     fn resolve(place: &Place, path: &Path) -> io::Result<PathBuf> {
         let name = path.strip_prefix(&place.dir).map_err(io::Error::other)?;
@@ -184,6 +207,9 @@ impl Strategy for Stored {
         if let Some(parent) = path.parent() {
             place.fs.create_dir_all(parent)?;
         }
+        if let Some(unique) = &mut self.unique {
+            return unique.persist(place, &path, content);
+        }
         let temp = temporary(&path);
         let file = stream(place.fs.create(&temp)?, content)?;
         file.sync_all()?;
@@ -192,7 +218,12 @@ impl Strategy for Stored {
     }
 
     fn before_load(&mut self, place: &Place, path: &Path) -> io::Result<()> {
-        remove_if_there(place, &temporary(&Stored::resolve(place, path)?))
+        let path = Stored::resolve(place, path)?;
+        match self.unique {
+            None => remove_if_there(place, &temporary(&path)),
+            // Somebody may be writing it.
+            Some(_) => Ok(()),
+        }
     }
 }
 

@@ -314,6 +314,7 @@ mod tests {
             state_size: Bytes::kib(4),
             idle_us: 0,
             writers: 1,
+            threads: false,
             readers: 0,
         };
         let mut map = PersistentMap::new(variant, &spec, Seed(1), place);

@@ -237,6 +237,7 @@ mod tests {
             state_size: BOUND,
             idle_us: 0,
             writers: 1,
+            threads: false,
             readers: 0,
         };
         Reconciler::new(guard, &spec, STREAM, place)
