@@ -186,8 +186,8 @@ impl Tally {
         if let Some(digest) = record.crash_state {
             self.crash_states.insert(digest.0);
         }
-        if let (Some(Observed::State { generation: Some(generation), .. }), Outcome::Judged(Verdict::Intact)) =
-            (&record.observed, record.outcome)
+        if let Some(Observed::State { generation: Some(generation), .. }) = &record.observed
+            && recovered_as_it_should(record)
         {
             self.recovered.insert(generation.0);
         }
@@ -244,6 +244,17 @@ impl Rows {
     #[must_use]
     pub fn violations(&self) -> u64 {
         self.0.values().map(Tally::violations).sum()
+    }
+}
+
+/// Whether recovery gave what it should. Of several processes it may have, though a reader beside it saw what it should not.
+fn recovered_as_it_should(record: &TrialRecord) -> bool {
+    match record.outcome {
+        Outcome::Judged(Verdict::Intact) => true,
+        Outcome::Judged(Verdict::Torn | Verdict::Empty | Verdict::Missing | Verdict::SilentReset) => {
+            !record.writers.is_empty()
+        }
+        _ => false,
     }
 }
 
