@@ -21,6 +21,7 @@ use crate::console;
 use crate::exit::Exit;
 use crate::nearest;
 use crate::problem::Problem;
+use crate::program;
 use crate::progress::Progress;
 
 /// What came of a campaign.
@@ -99,8 +100,19 @@ pub(crate) fn look_up(
     Ok((found.clone(), work.clone()))
 }
 
+/// What is said of what a plan tests.
+pub(crate) fn subject(registry: &dyn Registry, plan: &Plan) -> Result<(StrategyInfo, WorkloadInfo), Problem> {
+    match &plan.program {
+        Some(program) => Ok(program::described(program)),
+        None => look_up(registry, &plan.target.strategy, &plan.target.workload),
+    }
+}
+
 /// Whether `plan` can be carried out as it stands.
 pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> {
+    if plan.program.is_some() {
+        return program::check(plan);
+    }
     let target = &plan.target;
     let (strategy, _) = look_up(registry, &target.strategy, &target.workload)?;
     let (name, fewest) = (&strategy.name, registry.fewest_writers(target));
@@ -138,7 +150,7 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
 
 /// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
 pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
-    let (mut strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
+    let (mut strategy, workload) = subject(registry, plan)?;
     if let Some(cell) = &manner.cell {
         expect(&mut strategy, plan, cell.expect);
     }

@@ -13,6 +13,7 @@ mod grid;
 mod nearest;
 mod options;
 mod problem;
+mod program;
 mod progress;
 mod scenario;
 mod values;

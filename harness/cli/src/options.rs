@@ -204,6 +204,7 @@ pub(crate) fn plan(
         limit_ms: values::millis(limit.limit).max(1),
         sandbox_parent: state.dir.clone().unwrap_or_default(),
         planted: None,
+        program: None,
     }
 }
 

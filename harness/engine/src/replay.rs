@@ -17,8 +17,10 @@ use crate::crew::{self, Crew};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Report;
+use crate::record::Orders;
+use crate::recording;
 use crate::sandbox::Sandbox;
-use crate::{first_start, io, oracle, raw, snapshot, sweep};
+use crate::{first_start, io, oracle, program, raw, snapshot, sweep};
 
 /// Clean lives before a replay, from which it learns how long everything takes here.
 const CALIBRATION_LIVES: u64 = 4;
@@ -55,6 +57,14 @@ pub fn restart_on(
         return crew::restart_on(&mut bench, record, crash_state);
     }
     let mut generations = bench.generations(record.stream)?;
+    learn(&mut bench, record)?;
+    if let Some(runtime) = bench.program() {
+        let raw =
+            record.raw.clone().unwrap_or_else(|| raw::of_crash_state(crash_state, &mut *generations, record.promise));
+        let observed = runtime.restart(crash_state, record.promise)?;
+        let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
+        return Ok(Replayed { raw, observed, verdict, why });
+    }
     snapshot::restore(crash_state, &bench.dir)
         .map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
     let raw = raw::of_crash_state(crash_state, &mut *generations, record.promise);
@@ -71,6 +81,15 @@ pub fn restart_on(
     bench.strike(victim)?;
     let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
     Ok(Replayed { raw, observed, verdict, why })
+}
+
+/// Learns what the files of a program are like when they are whole: from the recorded run, as its campaign did.
+fn learn(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
+    if bench.program.is_some() && record.fault.is_exhaustive() {
+        let from = recording::Start::installed(bench, record.stream, Script::Install)?;
+        recording::record(bench, &from, Orders::Record)?;
+    }
+    Ok(())
 }
 
 /// Runs the trial of `record` again `tries` times, each on a new directory that holds the generation from which it started, under
@@ -108,16 +127,18 @@ pub fn run_again(
         }
         return Ok(());
     }
-    if !record.fault.is_exhaustive() {
+    if !record.fault.is_exhaustive() && bench.program.is_none() {
         for _ in 0..CALIBRATION_LIVES {
             bench.install(record.stream, record.seed)?;
         }
         Chain::start(&mut bench, Fault::Kill, record.series)?.calibrate(CALIBRATION_LIVES)?;
     }
+    learn(&mut bench, record)?;
     for _ in 0..tries {
         match (record.fault, record.start) {
             (Fault::Sweep, _) => sweep::once(&mut bench, record)?,
             (Fault::Io, _) => io::once(&mut bench, record)?,
+            (Fault::None | Fault::Kill, _) if bench.program.is_some() => program::once(&mut bench, record)?,
             (Fault::None | Fault::Kill, Start::First) => first_start::run(&mut bench, record.trial)?,
             (Fault::None | Fault::Kill, Start::Again) => {
                 let mut chain = Chain::start(&mut bench, record.fault, record.series)?;

@@ -103,6 +103,7 @@ impl Canary {
             limit_ms: 200,
             sandbox_parent: dir.to_owned(),
             planted: self.bug,
+            program: None,
         }
     }
 

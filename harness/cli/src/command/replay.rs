@@ -106,7 +106,7 @@ impl ReplayArgs {
 /// Runs the command.
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
     let Wanted { run, record, crash_state } = args.wanted()?;
-    conduct::look_up(&Builtin, &run.plan.target.strategy, &run.plan.target.workload)?;
+    conduct::subject(&Builtin, &run.plan)?;
     let parent = match &args.dir {
         Some(dir) => dir.clone(),
         None if run.plan.sandbox_parent.is_dir() => run.plan.sandbox_parent.clone(),

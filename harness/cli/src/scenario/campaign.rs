@@ -147,6 +147,7 @@ impl Settings {
             limit_ms: values::millis(self.limit).max(1),
             sandbox_parent: Default::default(),
             planted: None,
+            program: None,
         }
     }
 }

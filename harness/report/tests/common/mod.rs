@@ -38,6 +38,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             limit_ms: 2000,
             sandbox_parent: "results".into(),
             planted: None,
+            program: None,
         },
         strategy: StrategyInfo {
             name: strategy.into(),
