@@ -19,6 +19,7 @@ const NODE: Language = ("node", "node", "mjs");
 const SHELL: Language = ("shell", "sh", "sh");
 
 /// Whether the language's interpreter is here; says so where it is not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn is_here((name, interpreter, _): Language) -> bool {
     let here = Command::new(interpreter).arg("-c").arg("").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !here {
