@@ -14,6 +14,7 @@ mod nearest;
 mod options;
 mod problem;
 mod progress;
+mod registry;
 mod scenario;
 mod values;
 
