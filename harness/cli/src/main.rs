@@ -15,6 +15,7 @@ mod options;
 mod problem;
 mod program;
 mod progress;
+mod registry;
 mod scenario;
 mod values;
 

@@ -16,7 +16,7 @@ use crate::crew::Crew;
 use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
-use crate::{io, metadata, program, sweep};
+use crate::{io, metadata, program, replay, sweep};
 use voice::Voice;
 
 /// Clean lives from which a worker learns how long everything takes.
@@ -98,6 +98,7 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
         }
         Order::Sweep(part) => sweep::run(bench, *part),
         Order::Io(part) => io::run(bench, *part),
+        Order::Replay(again) => replay::carry_out(bench, again),
         Order::FirstStart(trials) => {
             for number in trials.clone() {
                 first_start::run(bench, number)?;
@@ -123,6 +124,7 @@ fn carry_out_together(bench: &mut Bench<'_>, order: &Order) -> Result<(), Engine
         Order::Control(trials) => Crew::start(bench, Fault::None, 0)?.control(trials.clone()),
         Order::Series(trials) => Crew::start(bench, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone()),
         Order::Sweep(part) => Crew::start(bench, Fault::Sweep, 0)?.sweep(*part),
+        Order::Replay(again) => replay::carry_out(bench, again),
         // Not planned: a first start is one process alone, and which of several meets a failing call is not told apart.
         Order::FirstStart(_) | Order::Io(_) => Ok(()),
     }
@@ -135,6 +137,7 @@ fn carry_out_with_a_program(bench: &mut Bench<'_>, order: &Order) -> Result<(), 
         Order::Series(trials) => program::kills(bench, trials.clone()),
         Order::Sweep(part) => sweep::run(bench, *part),
         Order::Io(part) => io::run(bench, *part),
+        Order::Replay(again) => replay::carry_out(bench, again),
         // A control is run as a whole; what there is before the first start is what the set-up makes.
         Order::Control(_) | Order::FirstStart(_) => Ok(()),
     }

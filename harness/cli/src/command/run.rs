@@ -1,9 +1,9 @@
 //! `crashtest run`: kill a strategy's writer again and again, and judge every restart.
 
 use clap::{Args, ValueEnum};
+use crashtest_kit::Registry;
 use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program};
 use crashtest_report::render;
-use crashtest_strategies::Builtin;
 
 use crate::conduct::{self, Manner};
 use crate::console;
@@ -12,6 +12,7 @@ use crate::github;
 use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, LoaderArg, ResultsOptions, StateOptions};
 use crate::problem::Problem;
 use crate::program::{self, ProgramOptions};
+use crate::registry::TargetsOption;
 use crate::values;
 
 /// Kill a strategy's writer, or a program of your own, again and again, and judge every restart
@@ -37,6 +38,9 @@ pub(crate) struct RunArgs {
     /// What the loader does with a damaged file: `lenient` is `except: return []`
     #[arg(long, value_enum, default_value = "strict", help_heading = "What")]
     pub loader: LoaderArg,
+    /// What else there is
+    #[command(flatten)]
+    pub targets: TargetsOption,
     /// What is persisted, and where
     #[command(flatten)]
     pub state: StateOptions,
@@ -110,7 +114,7 @@ pub(crate) enum PlantArg {
 
 impl RunArgs {
     /// What was typed, as a plan.
-    pub(crate) fn plan(&self) -> Result<Plan, Problem> {
+    pub(crate) fn plan(&self, registry: &dyn Registry) -> Result<Plan, Problem> {
         self.fault.check()?;
         if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
             return Err(Problem::usage(
@@ -119,7 +123,8 @@ impl RunArgs {
         }
         let program = self.program.program()?;
         let name = program.as_ref().map_or_else(|| self.strategy.clone().unwrap_or_default(), Program::name);
-        let mut plan = options::plan(&name, self.loader.loader(), &self.state, &self.fault, &self.limit, &self.budget);
+        let loader = self.loader.loader();
+        let mut plan = options::plan(registry, &name, loader, &self.state, &self.fault, &self.limit, &self.budget);
         plan.kill_at = match self.kill_at {
             KillAtArg::Any => KillAt::Any,
             KillAtArg::Save => KillAt::Save,
@@ -146,11 +151,12 @@ impl RunArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
-    let plan = args.plan()?;
-    conduct::fits(&Builtin, &plan)?;
+    let known = args.targets.known()?;
+    let plan = args.plan(&known)?;
+    conduct::fits(&known, &plan)?;
     let stop = conduct::stop_on_signals()?;
     let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
-    let conducted = conduct::conduct(&Builtin, &plan, &manner)?;
+    let conducted = conduct::conduct(&known, &plan, &manner)?;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
     let nothing = conducted.problem.is_some() && conducted.recorded.rows.iter().next().is_none();
     match args.output_format {

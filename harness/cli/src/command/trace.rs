@@ -77,7 +77,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
 }
 
 fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result<TracedProgram, Problem> {
-    let workload = options::workload_of(strategy, args.workload.as_deref());
+    let workload = options::workload_of(&Builtin, strategy, args.workload.as_deref());
     conduct::look_up(&Builtin, strategy, &workload)?;
     let plan = Plan {
         target: TargetSpec {
