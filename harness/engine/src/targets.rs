@@ -274,7 +274,82 @@ fn understood(said: &[u8]) -> Result<Description, TargetsError> {
 mod tests {
     use std::time::Instant;
 
+    use crashtest_model::Shape;
+
     use super::*;
+
+    /// A registry with a strategy of two documents, one whose writers share a state, and one with a workload of its own.
+    struct Three;
+
+    impl Registry for Three {
+        fn strategies(&self) -> Vec<StrategyInfo> {
+            let strategy = |name: &str, shape| StrategyInfo {
+                name: name.into(),
+                summary: String::new(),
+                shape,
+                recipe: String::new(),
+                origin: String::new(),
+                documented: Vec::new(),
+                planted: false,
+            };
+            vec![strategy("pair", Shape::Document), strategy("desk", Shape::System), strategy("own", Shape::System)]
+        }
+
+        fn workloads(&self) -> Vec<WorkloadInfo> {
+            let workload = |name: &str, shape| WorkloadInfo {
+                name: name.into(),
+                summary: String::new(),
+                shapes: vec![shape],
+                phrases: Vec::new(),
+            };
+            vec![
+                workload("one", Shape::Document),
+                workload("two", Shape::Document),
+                workload("books", Shape::System),
+                workload("log", Shape::System),
+            ]
+        }
+
+        fn own_workload(&self, strategy: &str) -> Option<&str> {
+            (strategy == "own").then_some("log")
+        }
+
+        fn documents(&self, spec: &TargetSpec) -> u32 {
+            if spec.strategy == "pair" { 2 } else { 1 }
+        }
+
+        fn shares_state(&self, spec: &TargetSpec) -> bool {
+            spec.strategy == "desk"
+        }
+
+        fn target(&self, _: &TargetSpec, _: Seed, _: Place) -> Option<Box<dyn Target>> {
+            None
+        }
+
+        fn generations(&self, _: &TargetSpec, _: Seed) -> Option<Box<dyn Generations>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_description_says_what_its_registry_says() {
+        let said = serde_json::to_vec(&Description::of(&Three)).unwrap();
+        let described = understood(&said).unwrap();
+        assert_eq!((described.strategies(), described.workloads()), (Three.strategies(), Three.workloads()));
+        for strategy in Three.strategies() {
+            assert_eq!(described.own_workload(&strategy.name), Three.own_workload(&strategy.name));
+            for workload in Three.workloads() {
+                let fits = Three.goes_with(&strategy, &workload);
+                assert_eq!(described.goes_with(&strategy, &workload), fits, "{} {}", strategy.name, workload.name);
+                let spec = usual(&strategy.name, &workload.name);
+                if fits {
+                    assert_eq!(described.documents(&spec), Three.documents(&spec));
+                    assert_eq!(described.fewest_writers(&spec), Three.fewest_writers(&spec));
+                    assert_eq!(described.shares_state(&spec), Three.shares_state(&spec));
+                }
+            }
+        }
+    }
 
     /// A script that stands for a targets binary.
     fn script(dir: &Path, text: &str) -> std::path::PathBuf {
