@@ -47,7 +47,7 @@ pub(crate) struct StateOptions {
 #[derive(Debug, Args)]
 pub(crate) struct FaultOptions {
     /// What breaks, one or several: `kill` finds what is likely, `sweep` all that a kill can leave. The control, `none`, runs before
-    /// any other [default: kill]
+    /// any other [default: kill; of a program of your own, sweep]
     #[arg(
         long,
         value_name = "FAULT",
@@ -67,7 +67,8 @@ pub(crate) struct FaultOptions {
     #[arg(long, value_parser = values::confirm(), default_value = "sample", help_heading = "Fault")]
     pub confirm: Confirm,
     /// Under `sweep` and `io`: at most so many crash points or failing calls, spread evenly, and under `sweep` about as many again in
-    /// the lives after them; the report says how many were left out [default: all there are]
+    /// the lives after them; the report says how many were left out [default: all there are; of a program of your own, of those lives a
+    /// sample, which is larger with --check-batch]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
     pub max_states: Option<u64>,
 }

@@ -25,7 +25,7 @@ pub(crate) struct ProgramOptions {
     #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
     pub setup: Option<String>,
     /// What says whether a crash state is any good: exit status 0, it opened; or it prints one of `crashtest: state N`, `fresh`,
-    /// `garbage WHY`, `has N`, `refused WHY`. Started for each crash state [default: every file must be as some run has left it]
+    /// `garbage WHY`, `has N`, `refused WHY`, `ok`. Started for each crash state [default: every file must be as some run has left it]
     #[arg(
         long,
         value_name = "CMD",
@@ -34,7 +34,7 @@ pub(crate) struct ProgramOptions {
         help_heading = "A program of your own"
     )]
     pub check: Option<String>,
-    /// The same, started once: it reads the name of a directory per line and answers each with one such line, or `crashtest: ok`
+    /// The same, started once: it reads the name of a directory per line and answers each with one such line
     #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
     pub check_batch: Option<String>,
     /// Under `kill`: each life goes on with what the one before has left, and not with what --setup made
@@ -69,11 +69,18 @@ impl ProgramOptions {
     }
 }
 
+/// Words that only a shell understands.
+const OF_A_SHELL: [&str; 8] = [">", ">>", "<", "|", "||", "&&", "&", ";"];
+
 /// The words of a command as a shell would take them apart.
 fn words(option: &str, text: &str) -> Result<Words, Problem> {
     let words = shell_words::split(text).map_err(|error| {
         Problem::usage(format!("{option} `{text}`: {error}")).hint(Some("quote it as for a shell".into()))
     })?;
+    if let Some(word) = words.iter().find(|word| OF_A_SHELL.contains(&word.as_str())) {
+        let why = format!("{option} `{text}`: no shell runs it, and `{word}` means something to shells alone");
+        return Err(Problem::usage(why).hint(Some("write sh -c '…' around it".into())));
+    }
     if words.is_empty() {
         return Err(Problem::usage(format!("{option} is empty")));
     }

@@ -17,6 +17,8 @@ pub(crate) struct Printed {
     progress: Progress,
     /// What is promised from when it is ready.
     ready: Promise,
+    /// The first line that begins as one for us and is none, and what is wrong with it.
+    nonsense: Option<String>,
     /// By process: the line that it has begun.
     partial: HashMap<i32, Vec<u8>>,
 }
@@ -25,12 +27,17 @@ impl Printed {
     /// What is promised before a program prints anything, and from when it is ready.
     pub(crate) fn after(before: Promise, ready: Promise) -> Printed {
         let progress = Progress { promise: before, ..Progress::default() };
-        Printed { progress, ready, partial: HashMap::new() }
+        Printed { progress, ready, ..Printed::default() }
     }
 
     /// How far the program is.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// What is wrong with what it has printed, if something is.
+    pub(crate) fn nonsense(&self) -> Option<&str> {
+        self.nonsense.as_deref()
     }
 
     /// Takes what `process` has printed.
@@ -61,12 +68,18 @@ impl Printed {
                 promise.begun = promise.begun.max(n);
             }
             Some(("ack", n)) if let Some(n) = number(n) => {
+                if promise.begun < n {
+                    self.nonsense
+                        .get_or_insert_with(|| format!("“{line}” comes without “crashtest: begin {n}” before it"));
+                }
                 *activity = Some(Activity::Idle);
                 promise.acked = promise.acked.max(n);
                 promise.begun = promise.begun.max(n);
             }
-            // Meant for somebody else, or for a later version.
-            _ => {}
+            _ => {
+                let why = || format!("“{line}” is none of: crashtest: ready, crashtest: begin N, crashtest: ack N");
+                self.nonsense.get_or_insert_with(why);
+            }
         }
     }
 }

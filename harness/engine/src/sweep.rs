@@ -107,6 +107,7 @@ impl Sweep<'_, '_> {
     fn run(&mut self, stream: Seed) -> Result<(), EngineError> {
         let from = self.first(stream)?;
         let recorded = self.record_twice(&from)?;
+        says_it_in_time(self.bench, &recorded.trace)?;
         let life = self.states_of(from, recorded.trace, 1);
         let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
         self.swept = Some(Swept { calls, left_out, differs, ..life.beyond_the_model() });
@@ -300,6 +301,19 @@ impl Sweep<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether a program prints its promises when it makes them: what it keeps in a buffer until its end promises nothing.
+fn says_it_in_time(bench: &Bench<'_>, trace: &Trace) -> Result<(), EngineError> {
+    let saves = trace.end.promise.begun;
+    let never = trace.operations.iter().all(|operation| operation.after.promise.begun == Generation::ZERO);
+    if bench.program.is_some() && saves > Generation::ZERO && !trace.operations.is_empty() && never {
+        return Err(EngineError::Program(
+            "all that the program printed of its saves came after its last file-changing call: let it flush each line"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// The planted bug [`HarnessBug::Misderives`]: files that hold one byte more than a kill leaves in them.

@@ -39,6 +39,12 @@ impl Files {
         let mut tree = Tree::new(initial, &trace.files);
         let mut written: HashSet<FileId> = HashSet::new();
         for operation in trace.operations.iter().filter(|operation| operation.errno.is_none()) {
+            if let Action::Open { file, path, truncated: true, .. } = &operation.action
+                && written.remove(file)
+            {
+                // Nobody has seen its last descriptor go: it was as it was to be by now.
+                known.note(&tree.snapshot(), Some(path));
+            }
             tree.apply(operation);
             match &operation.action {
                 // Emptied is not written: a shell empties a file and closes a copy of its descriptor first.

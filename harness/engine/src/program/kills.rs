@@ -22,6 +22,9 @@ use crate::{oracle, raw};
 
 /// Runs of the control.
 const CONTROL_RUNS: u64 = 3;
+/// How often a run is killed that may have ended before, each time sooner by this factor.
+const TRIES: i32 = 8;
+const SOONER: f64 = 0.8;
 /// Runs from which it is learnt how long one takes.
 const RUNS_TO_LEARN_FROM: u64 = 3;
 /// How often what a program prints is looked at, in ns.
@@ -62,9 +65,27 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
             }
         };
         let aim = Aim::Run(1.0);
-        judge(bench, TrialRecord::planned(number, Fault::None, Start::Again, seed, aim), &ran, wrong)?;
+        let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
+        judge(bench, record, &ran, wrong)?;
     }
     Ok(())
+}
+
+/// Whether what the program and its checker say of its saves can be taken together.
+fn check_words(printed: &Printed, observed: &Observed) -> Result<(), EngineError> {
+    if let Some(nonsense) = printed.nonsense() {
+        return Err(EngineError::Program(format!("of what the program printed, {nonsense}")));
+    }
+    let promise = printed.progress().promise;
+    match observed {
+        Observed::State { generation: Some(found), .. } if promise.begun < *found => {
+            Err(EngineError::Program(format!(
+                "the checker found state {found}, and the program had printed no “crashtest: begin {found}”: it has to print \
+             “crashtest: begin N” before save N and “crashtest: ack N” after it"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Kills the program at a moment of its run, once for each of `trials`.
@@ -88,7 +109,15 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         let Some(runtime) = bench.program() else { return Ok(()) };
         crate::snapshot::restore(&installed, &runtime.place.dir)
             .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
-        let ran = run(runtime, promise, Some((aim, &usual)))?;
+        let mut ran = run(runtime, promise, Some((aim, &usual)))?;
+        for again in 1..TRIES {
+            // It was faster than the clock: nothing was killed.
+            let (Landed::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
+            let Some(runtime) = bench.program() else { break };
+            crate::snapshot::restore(&installed, &runtime.place.dir)
+                .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+            ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
+        }
         let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
         let (state, observed) = judge(bench, record, &ran, None)?;
         if bench.program().is_some_and(|runtime| runtime.program.continues) {
@@ -189,6 +218,9 @@ fn judge(
     }
     let raw = raw::of_crash_state(&state, &mut runtime.files.clone(), promise);
     let observed = runtime.restart(&state, promise)?;
+    if record.fault == Fault::None {
+        check_words(&ran.printed, &observed)?;
+    }
     let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);
     if let (Observed::Hung { .. }, Some(words)) = (&observed, runtime.silent()) {
         why = words;
@@ -205,6 +237,8 @@ fn judge(
         (false, false, Generation::ZERO) => "run",
         (false, false, _) => "between-saves",
     };
+    // Nothing was killed, so nothing is known of kills.
+    let escaped = record.fault == Fault::Kill && ran.landed == Landed::Exit { status: 0 };
     let aim = record.aim;
     let record = TrialRecord {
         stream: Seed(0),
@@ -217,7 +251,7 @@ fn judge(
         raw,
         crash_state: Some(state.digest()),
         observed: Some(observed.clone()),
-        outcome: Outcome::Judged(verdict),
+        outcome: if escaped { Outcome::Unreached } else { Outcome::Judged(verdict) },
         detail: (verdict != Verdict::Intact).then(|| FailureDetail { why, ..FailureDetail::default() }),
         aim,
         ..record
