@@ -15,6 +15,7 @@ mod options;
 mod problem;
 mod progress;
 mod scenario;
+mod selection;
 mod values;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => command::run::run(&args),
         Command::Compare(args) => command::compare::compare(&args),
+        Command::Audit(args) => command::audit::audit(&args),
         Command::Trace(args) => command::trace::trace(&args),
         Command::Replay(args) => command::replay::replay(&args),
         Command::Report(args) => command::report::report(&args),

@@ -31,6 +31,14 @@ pub enum EngineError {
         /// Bytes needed.
         needed: u64,
     },
+    /// A state directory holds more than is kept in memory.
+    #[error("use `{}` as state directory: it holds more than {most} bytes", path.display())]
+    Big {
+        /// Where.
+        path: PathBuf,
+        /// Bytes that it may hold.
+        most: u64,
+    },
     /// The machine failed while victims were running: not the target's doing.
     #[error("go on in `{}`: {why}", path.display())]
     Environment {
@@ -91,6 +99,9 @@ impl EngineError {
             EngineError::Small { .. } => {
                 Some("name another directory with --dir, or lower --state-size or --jobs".into())
             }
+            EngineError::Big { .. } => {
+                Some("name the directory that holds the state files, and little else, with --dir".into())
+            }
             EngineError::Environment { .. } => {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
@@ -108,6 +119,7 @@ impl EngineError {
         match self {
             EngineError::Sandbox { .. }
             | EngineError::Small { .. }
+            | EngineError::Big { .. }
             | EngineError::Environment { .. }
             | EngineError::Program(_) => Blame::Input,
             EngineError::Trace(TraceError::Forbidden(_)) => Blame::Machine,

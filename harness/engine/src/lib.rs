@@ -4,6 +4,7 @@
 //! them. It knows targets only through the registry that it is handed, and nothing of how results are shown.
 
 mod aim;
+mod audit;
 mod bench;
 mod campaign;
 mod chain;
@@ -27,10 +28,12 @@ mod recording;
 mod replay;
 mod restarts;
 mod sandbox;
+mod setup;
 pub mod snapshot;
 mod sweep;
 mod worker;
 
+pub use audit::{AuditedProgram, audit_program};
 pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
 pub use error::{Blame, EngineError};
 pub use event::Event;
@@ -38,4 +41,5 @@ pub use oracle::judge;
 pub use program::{TracedProgram, trace_program, trace_target};
 pub use replay::{Replayed, restart_on, run_again};
 pub use sandbox::Sandbox;
+pub use setup::set_up;
 pub use worker::serve;
