@@ -10,8 +10,7 @@ use globset::{Glob, GlobBuilder, GlobMatcher};
 use crate::problem::Problem;
 
 /// Files that nobody misses, whatever a crash leaves of them.
-pub(crate) const SCRATCH: [&str; 5] =
-    ["**/.git/COMMIT_EDITMSG", "*.log", "*.pid", "*.lock", "**/__pycache__/**"];
+pub(crate) const SCRATCH: [&str; 5] = ["**/.git/COMMIT_EDITMSG", "*.log", "*.pid", "*.lock", "**/__pycache__/**"];
 
 /// What is judged.
 #[derive(Debug)]
@@ -45,7 +44,8 @@ impl Selection {
 
 fn matcher(option: &str, pattern: &str) -> Result<GlobMatcher, Problem> {
     let anywhere = if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") };
-    let glob: Result<Glob, _> = GlobBuilder::new(anywhere.strip_prefix("./").unwrap_or(&anywhere)).literal_separator(true).build();
+    let glob: Result<Glob, _> =
+        GlobBuilder::new(anywhere.strip_prefix("./").unwrap_or(&anywhere)).literal_separator(true).build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
         Problem::usage(format!("{option} does not take `{pattern}`: {}", error.kind()))
             .hint("globs are relative to the state directory: `*.bak`, `cache/**`, `orders/[0-9]*.json`".to_owned())

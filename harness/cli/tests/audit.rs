@@ -52,9 +52,7 @@ fn file<'a>(audit: &'a Value, path: &str) -> &'a Value {
 
 /// The ways in which a file was written: "truncate-and-write/nothing".
 fn ways(file: &Value) -> Vec<String> {
-    let way = |written: &Value| {
-        format!("{}/{}", written["way"].as_str().unwrap(), written["synced"].as_str().unwrap())
-    };
+    let way = |written: &Value| format!("{}/{}", written["way"].as_str().unwrap(), written["synced"].as_str().unwrap());
     file["written"].as_array().unwrap().iter().map(way).collect()
 }
 
@@ -175,9 +173,12 @@ fn a_database_needs_a_checker_and_a_new_one_as_well() {
         return;
     }
     let place = place();
-    let made = Command::new("sqlite3").args(["a.db", "create table t(n)"]).current_dir(place.path().join("state")).status();
+    let made =
+        Command::new("sqlite3").args(["a.db", "create table t(n)"]).current_dir(place.path().join("state")).status();
     assert!(made.unwrap().success());
-    for (name, statement) in [("a.db", "insert into t values(1)"), ("new.db", "create table t(n); insert into t values(1)")] {
+    for (name, statement) in
+        [("a.db", "insert into t values(1)"), ("new.db", "create table t(n); insert into t values(1)")]
+    {
         let (audit, exit) = audited(&place, "", &["sqlite3", name, statement]);
         let file = file(&audit, name);
         assert_eq!((exit, &file["under_kill"]), (Some(0), &json!("needs-check")), "{audit:#}");
@@ -198,13 +199,14 @@ fn a_shell_that_redirects_into_a_file_truncates_it_and_one_that_moves_replaces_i
     assert_eq!((exit, ways(file(&audit, "f"))), (Some(1), vec!["truncate-and-write/nothing".to_owned()]), "{audit:#}");
     // The program that writes is another one than that which opens, and does not close what it got.
     let (audit, exit) = audited(&place, "", &["sh", "-c", "ls -l / > f"]);
-    assert_eq!((exit, &file(&audit, "f")["damage"]["empty"]), (Some(1), &json!(2)), "{audit:#}");
+    assert!(exit == Some(1) && file(&audit, "f")["damage"]["empty"].as_u64() >= Some(2), "{audit:#}");
     let (audit, exit) = audited(&place, "", &["sh", "-c", "for n in 1 2; do echo $n > t; mv t f; done"]);
     assert_eq!((exit, ways(file(&audit, "f"))), (Some(0), vec!["rename/nothing".to_owned()]), "{audit:#}");
     let (audit, exit) = audited(&place, "", &["sh", "-c", "for n in 1 2; do echo $n >> f; done"]);
     assert_eq!((exit, &file(&audit, "f")["under_kill"]), (Some(0), &json!("whole")), "{audit:#}");
     let (audit, exit) = audited(&place, "", &["sh", "-c", "rm f; echo new > t; mv t f"]);
-    assert_eq!((exit, &file(&audit, "f")["damage"]), (Some(1), &json!({ "missing": 8 })), "{audit:#}");
+    assert_eq!((exit, ways(file(&audit, "f"))), (Some(1), vec!["delete-then-rename/nothing".to_owned()]), "{audit:#}");
+    assert!(file(&audit, "f")["damage"]["missing"].as_u64() >= Some(6), "{audit:#}");
 }
 
 #[test]
@@ -229,6 +231,14 @@ fn a_run_that_writes_no_state_file_proves_nothing() {
 }
 
 #[test]
+fn a_file_that_is_moved_in_from_outside_is_not_known_and_proves_nothing() {
+    let place = place();
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "echo x > ../t; mv ../t f"]);
+    assert_eq!((exit, &file(&audit, "f")["under_kill"]), (Some(3), &json!("unknown")), "{audit:#}");
+    assert_eq!(audit["unmodelled"], json!({ "rename into the state directory": 1 }));
+}
+
+#[test]
 fn what_cannot_be_run_is_a_usage_error_with_its_reason() {
     let place = place();
     for (options, program, reason) in [
@@ -249,7 +259,8 @@ fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_a
     let place = place();
     let temporary = place.path().join("temporary");
     fs::create_dir(&temporary).unwrap();
-    let script = "test \"$1\" = \"$CRASHTEST_DIR\" && cat {dir}/was > /dev/null && echo new > \"$1/was\" && echo x > elsewhere";
+    let script =
+        "test \"$1\" = \"$CRASHTEST_DIR\" && cat {dir}/was > /dev/null && echo new > \"$1/was\" && echo x > elsewhere";
     let mut command = place.command("audit --output-format json --setup");
     command.args(["echo old > {dir}/was", "--", "sh", "-c", script, "sh", "{dir}"]).env("TMPDIR", &temporary);
     let ran = Ran::of(command.output().unwrap());

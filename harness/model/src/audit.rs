@@ -202,10 +202,10 @@ pub struct Audit {
     pub calls: u64,
     /// Processes that made them.
     pub processes: u32,
-    /// Crash points: before and after each call, inside each write, and at the end.
+    /// Crash points that were looked at: before and after each call, inside each write, and at the end.
     pub crash_points: u64,
-    /// Tears of long writes that are not among them.
-    pub tears_left_out: u64,
+    /// Crash points that were not: tears inside long writes, and others where a run writes to very long files.
+    pub left_out: u64,
     /// Different states of the changed files that crashes at these points leave.
     pub distinct_states: u64,
     /// The state files, worst first.

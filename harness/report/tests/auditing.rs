@@ -12,7 +12,10 @@ use crashtest_report::render::audit::{json, terminal};
 fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
     AuditedFile {
         path: path.into(),
-        written: written.iter().map(|(way, synced, count)| Written { way: *way, synced: *synced, count: *count }).collect(),
+        written: written
+            .iter()
+            .map(|(way, synced, count)| Written { way: *way, synced: *synced, count: *count })
+            .collect(),
         under_kill,
         damage: damage.iter().copied().collect(),
         beside: Vec::new(),
@@ -50,12 +53,8 @@ fn mixed() -> AuditRecord {
         found: Some(8192),
         copy: Some("state/positions.json.bak".into()),
     });
-    let mut deleted = file(
-        "counter",
-        UnderKill::Broken,
-        &[(Way::DeleteThenWrite, Synced::File, 1)],
-        &[(Damage::Missing, 4)],
-    );
+    let mut deleted =
+        file("counter", UnderKill::Broken, &[(Way::DeleteThenWrite, Synced::File, 1)], &[(Damage::Missing, 4)]);
     let point = CrashPoint { call: CallIndex(90), at: At::After };
     deleted.example = Some(Example {
         damage: Damage::Missing,
@@ -67,7 +66,8 @@ fn mixed() -> AuditRecord {
         found: None,
         copy: None,
     });
-    let mut log = file("audit.jsonl", UnderKill::NeedsCheck, &[(Way::Append, Synced::Nothing, 12)], &[(Damage::Torn, 9)]);
+    let mut log =
+        file("audit.jsonl", UnderKill::NeedsCheck, &[(Way::Append, Synced::Nothing, 12)], &[(Damage::Torn, 9)]);
     log.beside = vec!["counter".into()];
     let mut record = record(vec![
         direct,
@@ -78,12 +78,17 @@ fn mixed() -> AuditRecord {
         file("config.toml", UnderKill::WrittenOnce, &[(Way::Create, Synced::Nothing, 1)], &[(Damage::Empty, 2)]),
         file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 2)], &[]),
         file("b", UnderKill::Whole, &[(Way::Rename, Synced::File, 2)], &[]),
-        file("objects/1c/f0e704988cde8a80be966e295ce769a4014be1", UnderKill::Whole, &[(Way::Link, Synced::Nothing, 1)], &[]),
+        file(
+            "objects/1c/f0e704988cde8a80be966e295ce769a4014be1",
+            UnderKill::Whole,
+            &[(Way::Link, Synced::Nothing, 1)],
+            &[],
+        ),
         file("old.json", UnderKill::Whole, &[(Way::Remove, Synced::Nothing, 1)], &[]),
     ]);
     let audit = &mut record.audit;
     audit.processes = 3;
-    audit.tears_left_out = 1200;
+    audit.left_out = 1200;
     audit.temporaries = vec!["a.tmp".into()];
     audit.excluded = vec![ExcludedFile { path: "bot.log".into(), pattern: "*.log".into() }];
     audit.outside = vec!["/var/lib/bot/cache".into()];
@@ -122,7 +127,7 @@ fn an_audit_is_never_called_safe_and_says_on_what_it_rests() {
 #[test]
 fn the_sentence_counts_what_is_worst() {
     let first = |files| terminal(&record(files), 200, Color::Never).lines().next().unwrap().to_owned();
-    let of = |under_kill| file("a", under_kill, &[(Way::Append, Synced::Nothing, 1)], &[]);
+    let of = |under_kill| file("a", under_kill, &[(Way::Append, Synced::Nothing, 1)], &[(Damage::Empty, 1)]);
     let (broken, unknown, check) = (of(UnderKill::Broken), of(UnderKill::Unknown), of(UnderKill::NeedsCheck));
     let (once, whole) = (of(UnderKill::WrittenOnce), of(UnderKill::Whole));
     let said = [
@@ -152,7 +157,8 @@ fn an_audit_as_json_reads_back_and_says_what_to_do() {
 
 #[test]
 fn no_name_steers_the_terminal() {
-    let mut record = record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);
+    let mut record =
+        record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);
     record.command = vec!["a\u{1b}[31mb".into()];
     assert!(!terminal(&record, 80, Color::Never).contains('\u{1b}'));
 }

@@ -33,6 +33,8 @@ use crate::{Entry, Snapshot, Tree, crash_points, crash_states};
 
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
+/// Bytes of changed files that are looked at, over all states. Beyond that, crash points are left out evenly.
+const MOST_BYTES: u64 = 16 << 30;
 /// Files beside one that are named.
 const MOST_BESIDE: usize = 2;
 
@@ -40,12 +42,8 @@ const MOST_BESIDE: usize = 2;
 ///
 /// `excluded` gives the pattern by which a file is not to be judged. The trace holds what was written, not only how much.
 #[must_use]
-pub fn audit(
-    trace: &Trace,
-    before: &Snapshot,
-    after: &Snapshot,
-    excluded: &dyn Fn(&Path) -> Option<String>,
-) -> Audit {
+pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn Fn(&Path) -> Option<String>) -> Audit {
+    let all_before = before;
     let before = concerned(trace, before);
     let start = Tree::new(&before, &trace.files);
     let saves = Saves::of(trace, start.clone());
@@ -68,7 +66,12 @@ pub fn audit(
             None => {
                 let written = ways.of(path);
                 let beside = beside(path, &companions);
-                judged.push(Judged { path, timeline, rules: Rules::of(&written, !beside.is_empty()), seen: Seen::default() });
+                judged.push(Judged {
+                    path,
+                    timeline,
+                    rules: Rules::of(&written, !beside.is_empty()),
+                    seen: Seen::default(),
+                });
                 let file = AuditedFile {
                     path: name,
                     written,
@@ -83,7 +86,8 @@ pub fn audit(
     }
 
     let points = crash_points(trace, Tears::Kernel, TEARS_PER_WRITE, Seed(0));
-    let (representatives, weights): (Vec<CrashPoint>, Vec<u64>) = representatives(trace, &points.points).into_iter().unzip();
+    let (chosen, left_out) = bounded(trace, &before, representatives(trace, &points.points), MOST_BYTES);
+    let (representatives, weights): (Vec<CrashPoint>, Vec<u64>) = chosen.into_iter().unzip();
     let mut distinct: BTreeSet<Digest> = BTreeSet::new();
     for ((point, state), weight) in crash_states(trace, &before, &representatives).zip(weights) {
         distinct.insert(state.digest());
@@ -98,6 +102,15 @@ pub fn audit(
         file.damage = judged.seen.damage;
         file.example = judged.seen.example.filter(|_| file.under_kill == UnderKill::Broken);
     }
+    let unseen = unseen(all_before, after, &timelines).into_iter().filter(|path| excluded(path).is_none());
+    found.files.extend(unseen.map(|path| AuditedFile {
+        path: path.to_string_lossy().into_owned(),
+        written: Vec::new(),
+        under_kill: UnderKill::Unknown,
+        damage: BTreeMap::new(),
+        beside: Vec::new(),
+        example: None,
+    }));
     found.files.sort_by(|a, b| {
         let key = |file: &AuditedFile| (file.under_kill, file.written.first().map(|written| written.way));
         key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
@@ -105,8 +118,8 @@ pub fn audit(
     Audit {
         calls: trace.operations.len() as u64,
         processes: trace.processes,
-        crash_points: points.points.len() as u64,
-        tears_left_out: points.left_out,
+        crash_points: points.points.len() as u64 - left_out,
+        left_out: points.left_out + left_out,
         distinct_states: distinct.len() as u64,
         outside: trace.outside.clone(),
         unmodelled: trace.unmodelled.clone(),
@@ -240,7 +253,8 @@ fn copy(
     timelines: &BTreeMap<PathBuf, Timeline>,
     versions: [Option<Version>; 2],
 ) -> Option<String> {
-    let wanted = |version: Version| version.length().is_some_and(|length| length > 0) && versions.contains(&Some(version));
+    let wanted =
+        |version: Version| version.length().is_some_and(|length| length > 0) && versions.contains(&Some(version));
     let mut others = timelines.keys().filter(|other| *other != path);
     others.find(|other| wanted(Version::of(state.entry(other)))).map(|other| other.to_string_lossy().into_owned())
 }
@@ -274,6 +288,37 @@ fn representatives(trace: &Trace, points: &[CrashPoint]) -> Vec<(CrashPoint, u64
         }
     }
     found
+}
+
+/// As many of `points`, evenly, as have no more than `most` bytes in the files that change there; and how many crash points that
+/// leaves out. The first one and the last are always among them.
+fn bounded(
+    trace: &Trace,
+    before: &Snapshot,
+    points: Vec<(CrashPoint, u64)>,
+    most: u64,
+) -> (Vec<(CrashPoint, u64)>, u64) {
+    let length = |name: &str| before.file(name).map_or(0, |content| content.len() as u64);
+    let mut lengths: BTreeMap<FileId, u64> = trace.files.iter().map(|(name, file)| (*file, length(name))).collect();
+    let mut bytes: u64 = 0;
+    for (point, _) in &points {
+        let Some(operation) = trace.operations.get(point.call.0 as usize) else { continue };
+        let Some(file) = saves::changed(operation) else { continue };
+        let length = lengths.entry(file).or_default();
+        match &operation.action {
+            Action::Write { offset, data, .. } => *length = (*length).max(offset + data.length()),
+            Action::Resize { length: cut, .. } => *length = *cut,
+            Action::Open { .. } => *length = 0,
+            _ => {}
+        }
+        bytes = bytes.saturating_add(*length);
+    }
+    let step = usize::try_from(bytes.div_ceil(most)).unwrap_or(usize::MAX).max(1);
+    let last = points.len().saturating_sub(1);
+    let is_chosen = |n: usize| n.is_multiple_of(step) || n == last;
+    let left_out = points.iter().enumerate().filter(|(n, _)| !is_chosen(*n)).map(|(_, (_, weight))| weight).sum();
+    let chosen = points.into_iter().enumerate().filter(|(n, _)| is_chosen(*n)).map(|(_, point)| point);
+    (chosen.collect(), left_out)
 }
 
 /// Of the files before the run, those that it has to do with: the others are the same in every state.
@@ -334,4 +379,16 @@ fn unexplained(
     };
     let is_mapped = |path: &Path| tree.file(path).is_some_and(|file| mapped.contains(&file));
     timelines.keys().filter(|path| differs(path) && !is_mapped(path)).cloned().collect()
+}
+
+/// The files that are others after the run than before it, without a call that was seen: renamed from outside the directory, stored
+/// through a mapping, or written by somebody else meanwhile.
+fn unseen<'s>(before: &'s Snapshot, after: &'s Snapshot, seen: &BTreeMap<PathBuf, Timeline>) -> BTreeSet<&'s Path> {
+    let state = |entry: Option<&'s Entry>| match entry {
+        Some(Entry::File { content, .. }) => Some((Some(content), None)),
+        Some(Entry::Link { target }) => Some((None, Some(target))),
+        Some(Entry::Directory { .. } | Entry::Special) | None => None,
+    };
+    let names = before.entries().chain(after.entries()).map(|(path, _)| path).filter(|path| !seen.contains_key(*path));
+    names.filter(|path| state(before.entry(path)) != state(after.entry(path))).collect()
 }

@@ -28,7 +28,8 @@ use crate::selection::Selection;
 /// under way will. What is appended or written in place beside other files (databases, logs) needs a checker: `--check` is said of it.
 /// A file that the run makes once, and writes over nothing, is accepted. Power cuts are not tested.
 ///
-/// The state directory is --dir; `{dir}` in the command and CRASHTEST_DIR in its environment name it. Scratch files (*.log, *.pid, *.lock,
+/// The state directory is --dir; `{dir}` in the command and CRASHTEST_DIR in its environment name it. What the program prints goes to
+/// standard error. Scratch files (*.log, *.pid, *.lock,
 /// .git/COMMIT_EDITMSG, __pycache__) are not judged, and listed where there are any.
 #[derive(Debug, Args)]
 #[command(
@@ -74,8 +75,9 @@ impl Place {
             None if names_it => {
                 let made = tempfile::Builder::new().prefix("crashtest-audit-").tempdir();
                 let problem = |error| Problem::usage(format!("failed to make a state directory: {error}"));
-                made.map(Place::Temporary)
-                    .map_err(|error| problem(error).hint("name one with --dir, or a place for temporary files with TMPDIR".to_owned()))
+                made.map(Place::Temporary).map_err(|error| {
+                    problem(error).hint("name one with --dir, or a place for temporary files with TMPDIR".to_owned())
+                })
             }
             None => Ok(Place::Given(PathBuf::from("."))),
         }

@@ -4,7 +4,9 @@ mod json;
 mod table;
 mod words;
 
-use crashtest_model::{Audit, AuditRecord, AuditedFile, Example, PlainName, UnderKill};
+use std::collections::BTreeSet;
+
+use crashtest_model::{Audit, AuditRecord, AuditedFile, Damage, Example, PlainName, UnderKill};
 
 pub use json::json;
 
@@ -12,6 +14,8 @@ use super::page::{Color, Page, Style};
 use super::swept::listed;
 use crate::number::thousands;
 
+/// How a program ends that has done its work.
+const CLEAN: &str = "exit status 0";
 /// Broken files that are shown with an example each.
 const MOST_EXAMPLES: usize = 10;
 
@@ -40,7 +44,7 @@ pub fn terminal(record: &AuditRecord, width: u16, color: Color) -> String {
     power(&mut page, record);
     proof(&mut page, record);
     if let Some(next) = next_step(record) {
-        page.heading("Next", "whether the program copes with what it finds, only a checker can say");
+        page.heading("Next", "only a checker can say whether the program copes");
         page.line(&format!("  {}", PlainName(&next)));
     }
     page.finish()
@@ -55,6 +59,7 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
     };
     let of = |n: usize| match audit.files.len() {
         1 => files.clone(),
+        all if all == n => format!("all {files}"),
         _ => format!("{} of {files}", thousands(n as u64)),
     };
     let points = thousands(audit.crash_points);
@@ -69,7 +74,12 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
             let dir = record.dir.as_deref().unwrap_or("{dir}");
             (Style::Warn, format!("the run wrote {what} below {}: nothing was tested", PlainName(dir)))
         }
-        () if broken > 0 => (Style::Bad, format!("a kill can leave {} torn, empty or missing", of(broken))),
+        () if broken > 0 => {
+            let files = audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
+            let damage: BTreeSet<Damage> = files.flat_map(|file| file.damage.keys().copied()).collect();
+            let words: Vec<String> = damage.iter().map(Damage::to_string).collect();
+            (Style::Bad, format!("a kill can leave {} {}", of(broken), words::any_of(&words)))
+        }
         () if unknown > 0 => {
             (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
         }
@@ -79,7 +89,10 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
         }
         () if once > 0 => {
             let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
-            let words = format!("nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made", of(once));
+            let words = format!(
+                "nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made",
+                of(once)
+            );
             (Style::Good, words)
         }
         () => {
@@ -151,6 +164,13 @@ fn power(page: &mut Page, record: &AuditRecord) {
 fn proof(page: &mut Page, record: &AuditRecord) {
     let audit = &record.audit;
     page.heading("What this rests on", &record.status);
+    if record.status != CLEAN {
+        page.wrapped_in(
+            "  ended       ",
+            "a run that fails, or is ended, may not do all that it does otherwise",
+            Some(Style::Warn),
+        );
+    }
     let processes = match audit.processes {
         0 | 1 => String::new(),
         n => format!(" of {} processes", thousands(n.into())),
@@ -161,18 +181,23 @@ fn proof(page: &mut Page, record: &AuditRecord) {
         thousands(audit.crash_points),
         thousands(audit.distinct_states)
     );
-    if audit.tears_left_out > 0 {
-        tested += &format!("; {} pages inside long writes were left out", thousands(audit.tears_left_out));
+    if audit.left_out > 0 {
+        tested += &format!(
+            "; {} more crash points were left out, most of them inside long writes",
+            thousands(audit.left_out)
+        );
     }
     page.wrapped("  tested      ", &tested);
-    page.wrapped("  not tested  ", "power cuts; other inputs; whether files fit together; what the program makes of what it finds");
+    page.wrapped(
+        "  not tested  ",
+        "power cuts; other inputs; whether files fit together; what the program makes of what it finds",
+    );
     let mut note = |label: &str, names: &[String], words: &str| {
         if !names.is_empty() {
             page.wrapped(label, &format!("{}{words}", listed(names)));
         }
     };
-    let excluded: Vec<String> =
-        audit.excluded.iter().map(|file| format!("{} ({})", file.path, file.pattern)).collect();
+    let excluded: Vec<String> = audit.excluded.iter().map(|file| format!("{} ({})", file.path, file.pattern)).collect();
     note("  excluded    ", &excluded, ": not judged; --include GLOB brings a file back");
     note("  temporary   ", &audit.temporaries, ": there only while the program ran, not judged");
     let unmodelled: Vec<String> =
@@ -180,7 +205,10 @@ fn proof(page: &mut Page, record: &AuditRecord) {
     note("  unmodelled  ", &unmodelled, ": calls that may change files, and that crashtest has no model of");
     note("  outside     ", &audit.outside, ": written outside the state directory, not judged");
     if audit.concurrent {
-        page.wrapped("  order       ", "threads or processes ran side by side: the order of calls may differ in another run");
+        page.wrapped(
+            "  order       ",
+            "threads or processes ran side by side: the order of calls may differ in another run",
+        );
     }
 }
 
@@ -188,5 +216,10 @@ fn proof(page: &mut Page, record: &AuditRecord) {
 fn next_step(record: &AuditRecord) -> Option<String> {
     let open = |file: &AuditedFile| !matches!(file.under_kill, UnderKill::Whole | UnderKill::WrittenOnce);
     let command: Vec<String> = record.command.iter().map(|word| words::quoted(word)).collect();
-    record.audit.files.iter().any(open).then(|| format!("crashtest run --check 'CHECK {{dir}}' -- {}", command.join(" ")))
+    record
+        .audit
+        .files
+        .iter()
+        .any(open)
+        .then(|| format!("crashtest run --check 'CHECK {{dir}}' -- {}", command.join(" ")))
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crashtest_model::{
-    Action, Audit, AuditedFile, CallIndex, Damage, Data, Durable, FileId, Operation, Progress, Synced, Trace, UnderKill,
-    Way,
+    Action, Audit, AuditedFile, CallIndex, Damage, Data, Durable, FileId, Operation, Progress, Synced, Trace,
+    UnderKill, Way,
 };
 use proptest::prelude::*;
 
@@ -224,7 +224,10 @@ fn a_rename_before_the_content_is_there_is_found_empty() {
     let new = run.create("t");
     run.rename("t", "f").write(new, 0, b"new").close(new);
     let file = run.file("f");
-    assert_eq!((first(&file).0, file.under_kill, damages(&file)), (Way::RenameEarly, UnderKill::Broken, vec![Damage::Empty]));
+    assert_eq!(
+        (first(&file).0, file.under_kill, damages(&file)),
+        (Way::RenameEarly, UnderKill::Broken, vec![Damage::Empty])
+    );
 }
 
 #[test]
@@ -276,7 +279,10 @@ fn a_document_that_is_rewritten_in_place_is_judged_where_nothing_is_beside_it() 
     let mut alone = Run::on(&[("f", &[b'o'; 7000])]);
     rewriting(&mut alone);
     let file = alone.file("f");
-    assert_eq!((first(&file).0, file.under_kill, damages(&file)), (Way::Rewrite, UnderKill::Broken, vec![Damage::Torn]));
+    assert_eq!(
+        (first(&file).0, file.under_kill, damages(&file)),
+        (Way::Rewrite, UnderKill::Broken, vec![Damage::Torn])
+    );
     let mut beside = Run::on(&[("f", &[b'o'; 7000])]);
     beside.save_by_rename("g", b"1");
     rewriting(&mut beside);
@@ -361,16 +367,25 @@ fn excluded_files_are_named_with_their_pattern_and_are_beside_nothing() {
 #[test]
 fn a_file_that_holds_something_else_than_its_calls_come_to_is_unknown_and_a_mapped_one_needs_a_checker() {
     let mut run = Run::on(&[("f", b"old"), ("m", b"old")]);
-    run.save_by_rename("f", b"new").does(Action::Map { path: "m".into(), file: FileId(1) }).open(1, false).write(
-        FileId(1),
-        3,
-        b"x",
-    );
+    run.save_by_rename("f", b"new").does(Action::Map { path: "m".into(), file: FileId(1) });
     let other = Entry::File { mode: 0o644, content: b"other".to_vec().into() };
     let after = ["f", "m"].map(|name| (name.into(), other.clone())).into_iter().collect();
     let audit = audit(&run.trace(), &run.before(), &after, &|_| None);
     let found: Vec<_> = audit.files.iter().map(|file| (file.path.as_str(), file.under_kill)).collect();
     assert_eq!(found, [("f", UnderKill::Unknown), ("m", UnderKill::NeedsCheck)]);
+}
+
+#[test]
+fn what_is_changed_without_a_call_that_was_seen_is_unknown() {
+    let mut run = Run::on(&[("f", b"old"), ("same", b"same"), ("gone", b"x"), ("b.log", b"1")]);
+    run.save_by_rename("f", b"new");
+    let entry = |content: &[u8]| Entry::File { mode: 0o644, content: content.to_vec().into() };
+    let left = [("f", &b"new"[..]), ("same", b"same"), ("came", b"from outside"), ("b.log", b"2")];
+    let after = left.into_iter().map(|(name, content)| (name.into(), entry(content))).collect();
+    let by = |path: &Path| path.extension().is_some().then(|| "*.log".to_owned());
+    let audit = audit(&run.trace(), &run.before(), &after, &by);
+    let found: Vec<_> = audit.files.iter().map(|file| (file.path.as_str(), file.under_kill)).collect();
+    assert_eq!(found, [("came", UnderKill::Unknown), ("gone", UnderKill::Unknown), ("f", UnderKill::Whole)]);
 }
 
 #[test]
@@ -470,4 +485,22 @@ proptest! {
         let of_chosen = crate::distinct(crate::crash_states(&trace, &run.before(), &chosen));
         prop_assert_eq!(crate::distinct(states).len(), of_chosen.len(), "no state is passed over");
     }
+}
+
+#[test]
+fn of_a_run_that_writes_to_very_long_files_points_are_left_out_evenly_and_it_is_said_how_many() {
+    let mut run = Run::on(&[("f", b"")]);
+    run.open(0, false);
+    for n in 0..100 {
+        run.write(FileId(0), n, b"x");
+    }
+    let trace = run.trace();
+    let points = crate::crash_points(&trace, crashtest_model::Tears::Kernel, 9, crashtest_model::Seed(0)).points;
+    let all = super::representatives(&trace, &points);
+    let bounded = |most| super::bounded(&trace, &run.before(), all.clone(), most);
+    // 1 + 2 + … + 100 bytes.
+    assert_eq!(bounded(5050), (all.clone(), 0));
+    let (some, left_out) = bounded(550);
+    assert_eq!((some.first(), some.last(), some.len()), (all.first(), all.last(), 11));
+    assert_eq!(some.iter().map(|(_, weight)| weight).sum::<u64>() + left_out, points.len() as u64);
 }

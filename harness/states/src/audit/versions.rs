@@ -120,7 +120,8 @@ pub(super) fn timelines(
         // Only then is it known what they stood for until now.
         for path in &paths {
             if !found.contains_key(path) {
-                found.insert(path.clone(), Timeline(vec![(0, Status::Settled(Version::of(tree.entry(path).as_ref())))]));
+                found
+                    .insert(path.clone(), Timeline(vec![(0, Status::Settled(Version::of(tree.entry(path).as_ref())))]));
             }
         }
         tree.apply(operation);
@@ -161,6 +162,8 @@ fn affected(operation: &Operation, tree: &Tree) -> Vec<PathBuf> {
         | Action::Rmdir { path }
         | Action::Symlink { path, .. }
         | Action::Link { to: path, .. } => tree.at_and_below(Path::new(path)),
+        // What is stored through it is not seen, but may be there.
+        Action::Map { file, .. } => tree.names_of(*file),
         _ => changed(operation).map_or_else(Vec::new, |file| tree.names_of(file)),
     }
 }
@@ -190,7 +193,8 @@ fn leave(found: &mut BTreeMap<PathBuf, Timeline>, judged: &dyn Fn(&Path) -> bool
         for n in 0..timeline.0.len() {
             let (from, Status::Gone) = timeline.0[n] else { continue };
             let left = timeline.0.get(n + 1).is_none_or(|(back, _)| {
-                let between = finished.partition_point(|(at, _)| *at <= from)..finished.partition_point(|(at, _)| at < back);
+                let between =
+                    finished.partition_point(|(at, _)| *at <= from)..finished.partition_point(|(at, _)| at < back);
                 finished[between].iter().any(|(_, other)| other != path)
             });
             if left {

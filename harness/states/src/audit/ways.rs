@@ -61,14 +61,19 @@ impl Syncs {
     }
 
     /// What was synced: `file` between the operations `written` and `named`, the directory of `path` between `from` and `until`.
-    fn synced(&self, file: FileId, (written, named): (usize, usize), path: &Path, (from, until): (usize, usize)) -> Synced {
+    fn synced(
+        &self,
+        file: FileId,
+        (written, named): (usize, usize),
+        path: &Path,
+        (from, until): (usize, usize),
+    ) -> Synced {
         let any = |list: Option<&Vec<usize>>, from: usize, until: usize| {
             list.is_some_and(|list| list.get(list.partition_point(|n| *n <= from)).is_some_and(|n| *n < until))
         };
         let everything = |from, until| any(Some(&self.everything), from, until);
-        let data = self.always.contains(&file)
-            || any(self.files.get(&file), written, named)
-            || everything(written, named);
+        let data =
+            self.always.contains(&file) || any(self.files.get(&file), written, named) || everything(written, named);
         let directory = path.parent().unwrap_or(Path::new(""));
         let name = any(self.directories.get(directory), from, until) || everything(from, until);
         match (data, name) {

@@ -22,7 +22,7 @@ struct Printed<'r> {
     calls: u64,
     processes: u32,
     crash_points: u64,
-    tears_left_out: u64,
+    left_out: u64,
     distinct_states: u64,
     files: Vec<File<'r>>,
     temporaries: &'r [String],
@@ -51,7 +51,8 @@ struct File<'r> {
 #[must_use]
 pub fn json(record: &AuditRecord) -> String {
     let AuditRecord { format, command, dir, status, audit } = record;
-    let file = |file| File { file, fix: words::fix(file), under_power: NOT_TESTED, missing_for_power: words::power(file) };
+    let file =
+        |file| File { file, fix: words::fix(file), under_power: NOT_TESTED, missing_for_power: words::power(file) };
     let printed = Printed {
         format: *format,
         conclusion: super::conclusion(record).1,
@@ -61,7 +62,7 @@ pub fn json(record: &AuditRecord) -> String {
         calls: audit.calls,
         processes: audit.processes,
         crash_points: audit.crash_points,
-        tears_left_out: audit.tears_left_out,
+        left_out: audit.left_out,
         distinct_states: audit.distinct_states,
         files: audit.files.iter().map(file).collect(),
         temporaries: &audit.temporaries,

@@ -33,7 +33,12 @@ pub(super) fn lines(audit: &Audit, width: usize, color: Color) -> Vec<String> {
         if let Some(more) = files.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
             names.push(format!("and {} more", thousands(more as u64)));
         }
-        table.add_row([Cell::new(names.join("\n")), Cell::new(written), Cell::new(under_kill).fg(ink), Cell::new("not tested")]);
+        table.add_row([
+            Cell::new(names.join("\n")),
+            Cell::new(written),
+            Cell::new(under_kill).fg(ink),
+            Cell::new("not tested"),
+        ]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

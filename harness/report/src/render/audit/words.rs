@@ -4,8 +4,11 @@ use crashtest_model::{AuditedFile, Damage, PlainName, Synced, UnderKill, Way, Wr
 
 use crate::number::thousands;
 
-/// How a file is written, the ways separated by semicolons: "temp + rename, no fsync × 3".
+/// How a file is written, the ways separated by semicolons: "3 × temp + rename, no fsync".
 pub(super) fn written(file: &AuditedFile) -> String {
+    if file.written.is_empty() {
+        return "by no call that was seen".to_owned();
+    }
     let ways: Vec<String> = file.written.iter().map(way).collect();
     ways.join("; ")
 }
@@ -25,8 +28,16 @@ fn way(written: &Written) -> String {
         (_, synced) if synced.file() => ", fsync",
         _ => ", no fsync",
     };
-    let count = if written.count > 1 { format!(" × {}", thousands(written.count)) } else { String::new() };
-    format!("{}{synced}{count}", written.way.words())
+    let count = if written.count > 1 { format!("{} × ", thousands(written.count)) } else { String::new() };
+    format!("{count}{}{synced}", written.way.words())
+}
+
+/// "torn, empty or missing".
+pub(super) fn any_of(words: &[String]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// What a kill can do to a file, of `points` crash points.
@@ -45,18 +56,10 @@ pub(super) fn under_kill(file: &AuditedFile, points: u64) -> String {
             between => format!("needs --check: between versions at {} of {points} crash points", thousands(between)),
         },
         UnderKill::WrittenOnce => {
-            let each: Vec<&str> = file.damage.keys().map(|damage| damage_word(*damage)).collect();
-            format!("written once, accepted: {} only while it is made", each.join(" or "))
+            let each: Vec<String> = file.damage.keys().map(Damage::to_string).collect();
+            format!("written once, accepted: {} only while it is made", any_of(&each))
         }
         UnderKill::Whole => format!("whole at all {points} crash points"),
-    }
-}
-
-fn damage_word(damage: Damage) -> &'static str {
-    match damage {
-        Damage::Torn => "torn",
-        Damage::Empty => "empty",
-        Damage::Missing => "missing",
     }
 }
 
@@ -65,11 +68,12 @@ pub(super) fn unclear(file: &AuditedFile) -> Option<String> {
     if file.under_kill != UnderKill::NeedsCheck {
         return None;
     }
-    let how = match file.written.iter().map(|written| written.way).find(|way| Way::Rewrite <= *way && *way <= Way::Append) {
-        Some(Way::Map) => "written through a shared mapping, which is not seen",
-        Some(Way::Append) => "appended",
-        _ => "written in place",
-    };
+    let how =
+        match file.written.iter().map(|written| written.way).find(|way| Way::Rewrite <= *way && *way <= Way::Append) {
+            Some(Way::Map) => "written through a shared mapping, which is not seen",
+            Some(Way::Append) => "appended",
+            _ => "written in place",
+        };
     let names: Vec<String> = file.beside.iter().map(|name| PlainName(name).to_string()).collect();
     let beside = match &names[..] {
         [] => String::new(),
@@ -105,7 +109,7 @@ pub(super) fn power(file: &AuditedFile) -> Option<String> {
     for Written { way, synced, .. } in &file.written {
         let words = match (way, synced.file(), synced.directory()) {
             (Way::Rename | Way::Link | Way::DeleteThenRename | Way::RenameEarly, false, false) => {
-                "fsync of the new file before it gets its name, and of the directory after that"
+                "fsync of the new file before it gets its name, and of the directory after it has it"
             }
             (Way::Rename | Way::Link | Way::DeleteThenRename | Way::RenameEarly, false, true) => {
                 "fsync of the new file before it gets its name"
@@ -113,9 +117,11 @@ pub(super) fn power(file: &AuditedFile) -> Option<String> {
             (Way::Create | Way::DeleteThenWrite, false, _) => {
                 "fsync of the file once it is written, and of the directory once it is made"
             }
-            (Way::Rename | Way::Link | Way::DeleteThenRename | Way::RenameEarly | Way::Create | Way::DeleteThenWrite, true, false) => {
-                "fsync of the directory after that"
-            }
+            (
+                Way::Rename | Way::Link | Way::DeleteThenRename | Way::RenameEarly | Way::Create | Way::DeleteThenWrite,
+                true,
+                false,
+            ) => "fsync of the directory once the name is made",
             (Way::Append, false, _) => "fsync (or fdatasync) after each record that must not be lost",
             (Way::TruncateAndWrite | Way::Rewrite | Way::InPlace, false, _) => "fsync after the last write",
             (Way::Move | Way::Remove, _, false) => "fsync of the directory, or the old name may come back",
