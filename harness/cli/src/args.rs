@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run the campaigns of a scenario file, and say whether each shows what is documented
     Matrix(MatrixArgs),
-    /// How a program writes its files, and what a kill could leave of each
+    // Its help is that of its arguments, with all of its paragraphs: a line here would hide them.
     Audit(AuditArgs),
     /// Show the file operations of a program, as crashtest sees them
     Trace(TraceArgs),

@@ -48,8 +48,8 @@ pub(crate) struct AuditArgs {
     /// Do not judge these files, relative to the state directory; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// What standard output gets: a table with examples and fixes, or all of it as JSON
-    #[arg(long, value_enum, default_value = "text")]
+    /// What standard output gets: `text`, a table with examples and fixes, or `json`, all of it
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub output_format: OutputFormat,
     /// The program and its arguments, after `--`
     #[arg(value_name = "CMD", required = true, last = true)]

@@ -147,7 +147,7 @@ impl<'t> Pass<'t> {
                     self.begin(*file, Kind::Create, n);
                 } else if *truncated {
                     self.empty(*file, n);
-                } else if !self.is_held(*file, process, n) && self.writing(*file).open.get(&process).is_none() {
+                } else if !self.is_held(*file, process, n) && !self.writing(*file).open.contains_key(&process) {
                     self.writing(*file).over = true;
                 }
                 *self.writing(*file).open.entry(process).or_default() += 1;
