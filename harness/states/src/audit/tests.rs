@@ -66,7 +66,10 @@ impl Run {
     }
 
     fn cut(&mut self, file: FileId, length: u64) -> &mut Run {
-        self.does(Action::Resize { path: String::new(), file, length })
+        self.does(Action::Resize { path: String::new(), file, length });
+        // By its descriptor, not by its name.
+        self.operations.last_mut().expect("it was just made").call = "ftruncate".into();
+        self
     }
 
     fn fsync(&mut self, file: FileId) -> &mut Run {
@@ -304,6 +307,13 @@ fn a_counter_that_is_kept_open_and_written_in_single_calls_is_whole() {
         run.cut(FileId(0), 0).write(FileId(0), 0, text);
     }
     assert_eq!(damages(&run.file("f")), [Damage::Empty], "and one that is emptied first is not");
+}
+
+#[test]
+fn a_file_that_is_whole_before_the_last_call_of_its_save_is_whole() {
+    let mut run = Run::on(&[("f", b"old")]);
+    run.open(0, false).write(FileId(0), 0, b"newer").cut(FileId(0), 5).close(FileId(0));
+    assert_eq!(first(&run.file("f")), (Way::Rewrite, Synced::Nothing, 1, UnderKill::Whole), "it is cut where it ends");
 }
 
 #[test]
