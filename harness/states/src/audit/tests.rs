@@ -211,6 +211,20 @@ fn what_is_deleted_and_then_written_is_missing_in_between() {
 }
 
 #[test]
+fn a_backup_that_is_removed_before_the_file_is_moved_to_it_is_missing_and_the_file_is_its_copy() {
+    let mut run = Run::on(&[("f", b"two"), ("f.bak", b"one")]);
+    run.unlink("f.bak").rename("f", "f.bak");
+    let new = run.create("f");
+    run.write(new, 0, b"three").close(new);
+    let backup = run.file("f.bak");
+    assert_eq!((first(&backup).0, damages(&backup)), (Way::DeleteThenRename, vec![Damage::Missing]));
+    assert_eq!(backup.example.unwrap().copy.as_deref(), Some("f"));
+    let file = run.file("f");
+    assert_eq!((first(&file).0, damages(&file)), (Way::DeleteThenWrite, vec![Damage::Empty, Damage::Missing]));
+    assert_eq!(file.example.unwrap().copy.as_deref(), Some("f.bak"));
+}
+
+#[test]
 fn what_is_removed_and_left_so_is_not_missing() {
     let mut run = Run::on(&[("f", b"old"), ("clean", b"yes"), ("g", b"1")]);
     run.unlink("f").unlink("clean").save_by_rename("g", b"2");

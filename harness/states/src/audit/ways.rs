@@ -126,18 +126,16 @@ pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTr
                 let (from, to) = (Path::new(from), Path::new(to));
                 ways.sources.insert(from.to_owned());
                 let named = (n, until(to, n + 1));
-                match tree.file(to) {
-                    Some(file) if !is_state(from) && saves.latest(file, n).is_some() => {
-                        let way = match at(to, n) {
-                            _ if saves.under_way(file, n + 1).is_some() => Way::RenameEarly,
-                            Some(Status::Gone) => Way::DeleteThenRename,
-                            _ => Way::Rename,
-                        };
-                        let written = (last_change.get(&file).copied().unwrap_or(n), n);
-                        tell(to, way, syncs.synced(file, written, to, named));
-                    }
-                    Some(file) => tell(to, Way::Move, syncs.synced(file, (0, 0), to, named)),
-                    None => {}
+                if let Some(file) = tree.file(to) {
+                    let moved = is_state(from) || saves.latest(file, n).is_none();
+                    let way = match at(to, n) {
+                        _ if !moved && saves.under_way(file, n + 1).is_some() => Way::RenameEarly,
+                        Some(Status::Gone) => Way::DeleteThenRename,
+                        _ if moved => Way::Move,
+                        _ => Way::Rename,
+                    };
+                    let written = (last_change.get(&file).copied().unwrap_or(n), n);
+                    tell(to, way, syncs.synced(file, written, to, named));
                 }
                 if removed(from) {
                     tell(from, Way::Remove, Synced::Nothing);
