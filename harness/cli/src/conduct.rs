@@ -21,7 +21,9 @@ use crate::console;
 use crate::exit::Exit;
 use crate::nearest;
 use crate::problem::Problem;
+use crate::program;
 use crate::progress::Progress;
+use crate::registry::Known;
 
 /// What came of a campaign.
 pub(crate) struct Conducted {
@@ -86,21 +88,28 @@ pub(crate) fn look_up(
         let names: Vec<&str> = workloads.iter().map(|info| info.name.as_str()).collect();
         nearest::unknown("workload", workload, &names)
     })?;
-    let own = registry.own_workload(strategy);
-    if !work.shapes.contains(&found.shape) || own.is_some_and(|own| own != workload) {
-        let fitting = workloads.iter().filter(|info| info.shapes.contains(&found.shape));
-        let names: Vec<&str> = match own {
-            Some(own) => vec![own],
-            None => fitting.map(|info| info.name.as_str()).collect(),
-        };
+    if !registry.goes_with(found, work) {
+        let fitting = workloads.iter().filter(|info| registry.goes_with(found, info));
+        let names: Vec<&str> = fitting.map(|info| info.name.as_str()).collect();
         let why = format!("{strategy} persists a {}, and {workload} cannot be persisted as one", found.shape);
         return Err(Problem::usage(why).hint(Some(format!("{strategy} goes with {}", names.join(", ")))));
     }
     Ok((found.clone(), work.clone()))
 }
 
+/// What is said of what a plan tests.
+pub(crate) fn subject(registry: &dyn Registry, plan: &Plan) -> Result<(StrategyInfo, WorkloadInfo), Problem> {
+    match &plan.program {
+        Some(program) => Ok(program::described(program)),
+        None => look_up(registry, &plan.target.strategy, &plan.target.workload),
+    }
+}
+
 /// Whether `plan` can be carried out as it stands.
 pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> {
+    if plan.program.is_some() {
+        return program::check(plan);
+    }
     let target = &plan.target;
     let (strategy, _) = look_up(registry, &target.strategy, &target.workload)?;
     let (name, fewest) = (&strategy.name, registry.fewest_writers(target));
@@ -109,7 +118,7 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
         return Err(Problem::usage(why).hint(Some(format!("--writers {fewest}"))));
     }
     if target.threads {
-        if registry.shared(target).is_some() {
+        if registry.shares_state(target) {
             let why = format!("{name} locks by process: threads of one process would all hold its lock");
             return Err(Problem::usage(why).hint(Some("leave --threads away".into())));
         }
@@ -118,7 +127,7 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
         }
     }
     if target.is_shared() {
-        if strategy.shape != Shape::Document && registry.shared(target).is_none() {
+        if strategy.shape != Shape::Document && !registry.shares_state(target) {
             let why = format!("{name} has one writer and no readers beside it");
             return Err(
                 Problem::usage(why).hint(Some("--writers and --readers are for documents and shared systems".into()))
@@ -137,12 +146,12 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
 }
 
 /// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
-pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
-    let (mut strategy, workload) = look_up(registry, &plan.target.strategy, &plan.target.workload)?;
+pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
+    let (mut strategy, workload) = subject(registry, plan)?;
     if let Some(cell) = &manner.cell {
         expect(&mut strategy, plan, cell.expect);
     }
-    let program = this_program()?;
+    let program = registry.program_of(&plan.target.strategy)?;
     let mut plan = plan.clone();
     let placed = place(&mut plan, manner.out);
     let file_system = match &placed {
@@ -156,7 +165,10 @@ pub(crate) fn conduct(registry: &dyn Registry, plan: &Plan, manner: &Manner<'_>)
         plan: plan.clone(),
         strategy: strategy.clone(),
         workload,
-        environment: environment(&program, file_system),
+        environment: Environment {
+            targets: registry.binary_of(&plan.target.strategy).map(Path::to_owned),
+            ..environment(&program, file_system)
+        },
     };
     let name = format!("{}-{}", plan.target.strategy, plan.target.workload);
     let mut folder = match &manner.cell {
@@ -290,6 +302,7 @@ pub(crate) fn environment(program: &WorkerProgram, file_system: FileSystem) -> E
     Environment {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         binary,
+        targets: None,
         kernel: machine::kernel(),
         processors: machine::processors(),
         file_system,

@@ -75,10 +75,11 @@ mod tests {
 
     use super::*;
     use crate::args::{Cli, Command};
+    use crate::registry::Known;
 
     fn plan(faults: &str) -> Plan {
         match Cli::parse_from(["crashtest", "run", "--strategy", "atomic", "--fault", faults]).command {
-            Command::Run(args) => args.plan().unwrap(),
+            Command::Run(args) => args.plan(&Known::default()).unwrap(),
             other => panic!("{other:?}"),
         }
     }

@@ -17,6 +17,7 @@ use crate::conduct::{self, CellManner, Conducted, Manner};
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::registry::Known;
 
 /// One campaign of a grid.
 pub(crate) struct GridCell {
@@ -48,7 +49,7 @@ pub(crate) struct ConductedGrid {
 
 /// Runs `cells` one after the other and writes their folders and the grid's. Nothing is written if a cell names something unknown.
 pub(crate) fn conduct(
-    registry: &dyn Registry,
+    registry: &Known,
     subject: &Subject<'_>,
     cells: Vec<GridCell>,
     manner: &Manner<'_>,

@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears};
-use crashtest_strategies::Builtin;
 
 use crate::problem::Problem;
 use crate::values;
@@ -149,15 +148,15 @@ impl LoaderArg {
 }
 
 /// The workload that `strategy` is tested with, where `named` may have been asked for.
-pub(crate) fn workload_of(strategy: &str, named: Option<&str>) -> String {
-    named.or_else(|| Builtin.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
+pub(crate) fn workload_of(registry: &dyn Registry, strategy: &str, named: Option<&str>) -> String {
+    named.or_else(|| registry.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
 }
 
 /// As many writers as `target` is about, where nobody has said how many (0); threads are two at least.
-pub(crate) fn with_company(target: TargetSpec) -> TargetSpec {
+pub(crate) fn with_company(registry: &dyn Registry, target: TargetSpec) -> TargetSpec {
     let writers = match target.writers {
-        0 if target.threads => Builtin.fewest_writers(&target).max(2),
-        0 => Builtin.fewest_writers(&target),
+        0 if target.threads => registry.fewest_writers(&target).max(2),
+        0 => registry.fewest_writers(&target),
         writers => writers,
     };
     TargetSpec { writers, ..target }
@@ -165,6 +164,7 @@ pub(crate) fn with_company(target: TargetSpec) -> TargetSpec {
 
 /// The plan to break `strategy`, restarted with `loader`. The sandbox's place is empty where it was not named.
 pub(crate) fn plan(
+    registry: &dyn Registry,
     strategy: &str,
     loader: Loader,
     state: &StateOptions,
@@ -177,16 +177,19 @@ pub(crate) fn plan(
         (iterations, _) => iterations,
     };
     Plan {
-        target: with_company(TargetSpec {
-            strategy: strategy.to_owned(),
-            workload: workload_of(strategy, state.workload.as_deref()),
-            loader,
-            state_size: state.state_size,
-            idle_us: values::micros(state.idle),
-            writers: state.writers.unwrap_or(0),
-            threads: state.threads,
-            readers: state.readers,
-        }),
+        target: with_company(
+            registry,
+            TargetSpec {
+                strategy: strategy.to_owned(),
+                workload: workload_of(registry, strategy, state.workload.as_deref()),
+                loader,
+                state_size: state.state_size,
+                idle_us: values::micros(state.idle),
+                writers: state.writers.unwrap_or(0),
+                threads: state.threads,
+                readers: state.readers,
+            },
+        ),
         faults: fault.faults(),
         kill_at: KillAt::Any,
         signal: fault.signal.unwrap_or_default(),
@@ -204,6 +207,7 @@ pub(crate) fn plan(
         limit_ms: values::millis(limit.limit).max(1),
         sandbox_parent: state.dir.clone().unwrap_or_default(),
         planted: None,
+        program: None,
     }
 }
 

@@ -245,7 +245,7 @@ fn what_cannot_be_run_is_a_usage_error_with_its_reason() {
         ("", "not-a-program-of-this-machine", "No such file"),
         ("--dir nowhere", "true", "nowhere"),
         ("--include [", "true", "--include does not take `[`"),
-        ("--setup false", "true", "the set-up `false` ended with"),
+        ("--setup false", "true", "the set-up `false` ended"),
     ] {
         let ran = audit(&place, options, &[program]);
         assert_eq!((ran.exit, ran.out.as_str()), (Some(2), ""), "{options}: {}", ran.err);
@@ -262,7 +262,7 @@ fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_a
     let script =
         "test \"$1\" = \"$CRASHTEST_DIR\" && cat {dir}/was > /dev/null && echo new > \"$1/was\" && echo x > elsewhere";
     let mut command = place.command("audit --output-format json --setup");
-    command.args(["echo old > {dir}/was", "--", "sh", "-c", script, "sh", "{dir}"]).env("TMPDIR", &temporary);
+    command.args(["sh -c 'echo old > {dir}/was'", "--", "sh", "-c", script, "sh", "{dir}"]).env("TMPDIR", &temporary);
     let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     let audit: Value = serde_json::from_str(&ran.out).unwrap();

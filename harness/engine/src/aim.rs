@@ -141,6 +141,7 @@ pub(crate) fn wait(aim: Aim, gauge: &Gauge, board: Board, idle_ns: u64, damaged:
         | Aim::Call(_)
         | Aim::Twice { .. }
         | Aim::Together { .. }
+        | Aim::Run(_)
         | Aim::Failing(_) => {
             let now = now_ns();
             let delay_ns = now.saturating_sub(reference(opened_ns(board).or(board.started_ns())).min(now));

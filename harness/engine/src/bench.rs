@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
@@ -20,6 +21,7 @@ use crate::error::{EngineError, is_environmental};
 use crate::evidence::Spool;
 use crate::life::{Life, Script};
 use crate::message::Report;
+use crate::program::{Place, Runtime};
 use crate::snapshot;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
@@ -48,6 +50,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) outlet: Outlet<'a>,
     /// The memory that several processes on one state share, once it was needed: it stays mapped as long as this process.
     pub(crate) company: Option<&'static [AtomicU64]>,
+    /// The program that is under test in place of a strategy.
+    pub(crate) program: Option<Runtime>,
     /// Set by somebody who wants a traced life to end.
     pub(crate) stop: Option<&'a AtomicBool>,
 }
@@ -106,7 +110,12 @@ impl<'a> Bench<'a> {
         let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
         let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
         let board = Board::over(words);
-        let memory = sandbox.join("restarts");
+        // One and the same directory while it writes and while it is checked.
+        let memory = if plan.program.is_some() { dir.clone() } else { sandbox.join("restarts") };
+        let program = plan.program.as_ref().map(|program| {
+            let place = Place { dir: dir.clone(), logs: sandbox.to_owned(), cwd: program.cwd.clone(), seed: plan.seed };
+            Runtime::new(program, place, Duration::from_millis(plan.limit_ms))
+        });
         let strategies = registry.strategies();
         let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
         let shape = strategy.map_or(Shape::Document, |info| info.shape);
@@ -121,12 +130,16 @@ impl<'a> Bench<'a> {
             spool: Spool::new(spool),
             outlet,
             company: None,
+            program,
             stop: None,
         })
     }
 
     /// The oracle's fold of `stream`.
     pub(crate) fn generations(&self, stream: Seed) -> Result<Box<dyn Generations>, EngineError> {
+        if let Some(runtime) = &self.program {
+            return Ok(Box::new(runtime.files.clone()));
+        }
         let unknown = || EngineError::UnknownTarget(self.plan.target.strategy.clone());
         self.registry.generations(&self.plan.target, stream).ok_or_else(unknown)
     }

@@ -21,9 +21,9 @@ pub const CONTROL_LIVES: u64 = 44;
 /// A worker that dies costs a trial; more of them than this, and something else is wrong.
 const WORKER_DEATHS: usize = 20;
 /// A worker may be silent for this long, and for as long as the steps of one trial may take together: then it is lost.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 /// How often the campaign looks up when nothing happens.
-const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// First starts in one order: small ones, as they are what is left to share out when the last whole series are under way.
 const FIRST_STARTS_AT_ONCE: u64 = 10;
 
@@ -337,6 +337,10 @@ fn lost_trial(plan: &Plan, order: &Order, trial: u64, how: &str) -> TrialRecord 
         Order::Series(_) => (Fault::Kill, Start::Again, plan.trial_seed(trial), plan.aim(trial)),
         Order::Sweep(_) => (Fault::Sweep, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
         Order::Io(_) => (Fault::Io, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
+        Order::Replay(replay) => {
+            let TrialRecord { fault, start, seed, aim, .. } = replay.record();
+            (*fault, *start, *seed, *aim)
+        }
     };
     TrialRecord {
         series: Plan::series_of(trial),

@@ -8,6 +8,8 @@ use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::targets::TargetsError;
+
 /// Why a campaign cannot start or go on. Messages are fragments that fit "failed to {error}".
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -46,6 +48,24 @@ pub enum EngineError {
         path: PathBuf,
         /// What happened.
         why: String,
+    },
+    /// A binary that was named for its targets cannot be used.
+    #[error("use the targets of `{}`: {source}", path.display())]
+    Targets {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TargetsError,
+    },
+    /// What a worker said that cannot go on.
+    #[error("{why}")]
+    Told {
+        /// Why.
+        why: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+        /// Whose affair it is.
+        blame: Blame,
     },
     /// A worker process cannot be started or talked to.
     #[error("run a worker: {0}")]
@@ -108,6 +128,8 @@ impl EngineError {
             EngineError::Trace(TraceError::Forbidden(_)) => Some(
                 "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither".into(),
             ),
+            EngineError::Targets { source, .. } => Some(source.hint().into()),
+            EngineError::Told { hint, .. } => hint.clone(),
             EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
             _ => None,
         }
@@ -121,7 +143,9 @@ impl EngineError {
             | EngineError::Small { .. }
             | EngineError::Big { .. }
             | EngineError::Environment { .. }
+            | EngineError::Targets { .. }
             | EngineError::Program(_) => Blame::Input,
+            EngineError::Told { blame, .. } => *blame,
             EngineError::Trace(TraceError::Forbidden(_)) => Blame::Machine,
             _ => Blame::Us,
         }

@@ -2,6 +2,8 @@
 //!
 //! The engine never prints, reads the environment or exits: what happens is told as [`Event`]s, and every output is a fold over
 //! them. It knows targets only through the registry that it is handed, and nothing of how results are shown.
+//!
+//! [`main`] is no part of it but a program of its own: what a binary with somebody else's targets is.
 
 mod aim;
 mod audit;
@@ -26,11 +28,13 @@ mod raw;
 mod record;
 mod recording;
 mod replay;
+mod replayer;
 mod restarts;
 mod sandbox;
 mod setup;
-pub mod snapshot;
+mod snapshot;
 mod sweep;
+mod targets;
 mod worker;
 
 pub use audit::{AuditedProgram, audit_program};
@@ -39,7 +43,8 @@ pub use error::{Blame, EngineError};
 pub use event::Event;
 pub use oracle::judge;
 pub use program::{TracedProgram, trace_program, trace_target};
-pub use replay::{Replayed, restart_on, run_again};
+pub use replayer::Replayer;
 pub use sandbox::Sandbox;
 pub use setup::set_up;
+pub use targets::{DescribedStrategy, DescribedTarget, Description, PROTOCOL, TargetsError, describe, main};
 pub use worker::serve;

@@ -22,7 +22,7 @@ pub(crate) struct Job {
 }
 
 /// Every further line to a worker: trials to run, all of one series.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Order {
     /// Control lives.
@@ -35,6 +35,32 @@ pub(crate) enum Order {
     Sweep(Part),
     /// A share of the calls that fail.
     Io(Part),
+    /// A failure once more.
+    Replay(Replay),
+}
+
+/// What is done to show a failure again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Replay {
+    /// A restart on the crash state that was kept of a trial.
+    Restart {
+        /// The trial.
+        record: Box<TrialRecord>,
+        /// Where the crash state is.
+        crash_state: PathBuf,
+    },
+    /// The trial itself.
+    Trial(Box<TrialRecord>),
+}
+
+impl Replay {
+    /// The trial that it is about.
+    pub(crate) fn record(&self) -> &TrialRecord {
+        match self {
+            Replay::Restart { record, .. } | Replay::Trial(record) => record,
+        }
+    }
 }
 
 /// One of some equal shares of a piece of work.
@@ -47,11 +73,11 @@ pub(crate) struct Part {
 }
 
 impl Order {
-    /// The trials that are known beforehand: none of a sweep.
+    /// The trials that are known beforehand: none of a sweep or a replay.
     pub(crate) fn trials(&self) -> Range<u64> {
         match self {
             Order::Control(trials) | Order::FirstStart(trials) | Order::Series(trials) => trials.clone(),
-            Order::Sweep(_) | Order::Io(_) => 0..0,
+            Order::Sweep(_) | Order::Io(_) | Order::Replay(_) => 0..0,
         }
     }
 
@@ -63,6 +89,7 @@ impl Order {
             Order::Series(_) => Order::Series(trials),
             Order::Sweep(part) => Order::Sweep(*part),
             Order::Io(part) => Order::Io(*part),
+            Order::Replay(replay) => Order::Replay(replay.clone()),
         }
     }
 }

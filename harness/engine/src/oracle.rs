@@ -90,6 +90,8 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         Observed::Fresh => {
             (Verdict::SilentReset, format!("started fresh and empty without an error; save {acked} was acknowledged"))
         }
+        Observed::Opened => (Verdict::Intact, "opened".into()),
+        Observed::Garbage { why } => (Verdict::AcceptedGarbage, format!("accepted a content that no save made: {why}")),
         Observed::Refused { why } => {
             let verdict = match raw.state {
                 RawState::Missing => Verdict::Missing,
@@ -112,7 +114,7 @@ pub(crate) fn unopened(observed: &Observed) -> (Verdict, String) {
         Observed::Crashed { how } => (Verdict::WontOpen, format!("recovery {how}")),
         Observed::Shot => (Verdict::Inconclusive, "a SIGKILL that we did not send ended the recovery".into()),
         Observed::Hung { limit_ms } => (Verdict::WontOpen, format!("recovery did not come back within {limit_ms} ms")),
-        Observed::State { .. } | Observed::Fresh | Observed::Refused { .. } => unreachable!("it opened: {observed:?}"),
+        opened => unreachable!("it opened: {opened:?}"),
     }
 }
 
@@ -128,7 +130,9 @@ pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, 
             Found::State(*found)
         }
         // What it costs to go on from a content that nobody made is not known.
-        Observed::State { generation: None, .. } => return Consequences::default(),
+        Observed::State { generation: None, .. } | Observed::Opened | Observed::Garbage { .. } => {
+            return Consequences::default();
+        }
         Observed::Fresh => Found::Fresh,
         Observed::Refused { .. } | Observed::Crashed { .. } | Observed::Hung { .. } | Observed::Shot => Found::Refused,
     };

@@ -4,22 +4,30 @@
 
 use std::collections::HashMap;
 
-use crashtest_model::{Activity, Generation, Progress};
+use crashtest_model::{Activity, Generation, Progress, Promise};
 
 /// What stands before everything that is meant for us.
-const PREFIX: &str = "crashtest: ";
+pub(crate) const PREFIX: &str = "crashtest: ";
 /// A line that is longer is none of ours.
 const LONGEST_LINE: usize = 4096;
 
 /// The promises of a program, as it prints them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Printed {
     progress: Progress,
+    /// What is promised from when it is ready.
+    ready: Promise,
     /// By process: the line that it has begun.
     partial: HashMap<i32, Vec<u8>>,
 }
 
 impl Printed {
+    /// What is promised before a program prints anything, and from when it is ready.
+    pub(crate) fn after(before: Promise, ready: Promise) -> Printed {
+        let progress = Progress { promise: before, ..Progress::default() };
+        Printed { progress, ready, partial: HashMap::new() }
+    }
+
     /// How far the program is.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
@@ -45,7 +53,8 @@ impl Printed {
         let number = |text: &str| text.parse().ok().map(Generation);
         match said.split_once(' ') {
             None if said == "ready" => {
-                (*activity, *opened, promise.installed) = (Some(Activity::Idle), true, true);
+                (*activity, *opened, *promise) =
+                    (Some(Activity::Idle), true, Promise { installed: true, ..self.ready });
             }
             Some(("begin", n)) if let Some(n) = number(n) => {
                 *activity = Some(Activity::Save);

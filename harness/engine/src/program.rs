@@ -1,9 +1,14 @@
-//! A program, somebody's own or a built-in target, traced once.
+//! A program, somebody's own or a built-in target: traced once, or under test in place of a strategy.
+
+mod answer;
+mod checker;
+mod files;
+mod kills;
+mod runtime;
+mod start;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +16,8 @@ use std::time::Duration;
 
 use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
-use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Plan, Trace};
+use crashtest_linux::trace::Ending;
+use crashtest_model::{DIR, Plan, Trace};
 
 use crate::bench::Bench;
 use crate::error::EngineError;
@@ -22,8 +27,9 @@ use crate::record::{Orders, Recorder};
 use crate::recording::{self, record};
 use crate::sandbox::Sandbox;
 
-/// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
-const NOT_STARTED: i32 = 127;
+pub(crate) use kills::{control, kills, once};
+pub(crate) use runtime::Runtime;
+pub(crate) use start::Place;
 
 /// A program that was traced.
 #[derive(Clone, Debug)]
@@ -50,7 +56,7 @@ pub fn trace_program(
 ) -> Result<TracedProgram, EngineError> {
     let dir = std::fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?;
     let name = |word: &OsString| match word.to_str() {
-        Some(text) => OsString::from(text.replace("{dir}", &dir.to_string_lossy())),
+        Some(text) => OsString::from(text.replace(DIR, &dir.to_string_lossy())),
         None => word.clone(),
     };
     let words: Vec<OsString> = command.iter().map(name).collect();
@@ -68,20 +74,8 @@ pub fn trace_program(
     let mut command = Command::new(program);
     // Our output is for the trace.
     command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
-    // Both ends close when the program is executed: what is read here says why it was not.
-    let (mut complaint, mut complains) = std::io::pipe().map_err(EngineError::sandbox("open a pipe for", &dir))?;
-    let started = move || {
-        let error = command.exec();
-        let _ = write!(complains, "{error}");
-        NOT_STARTED
-    };
-    let traced = trace::trace(started, &mut recorder, limit)?;
+    let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
-    let mut why = String::new();
-    complaint.read_to_string(&mut why).map_err(EngineError::Wait)?;
-    if !why.is_empty() {
-        return Err(EngineError::Program(format!("failed to start `{}`: {why}", program.to_string_lossy())));
-    }
     Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Recorder<'p> {
     open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
     /// The output of a program that prints how far it is, and where what it prints is taken.
     output: Option<(PathBuf, &'p RefCell<Printed>)>,
+    /// A file outside that it writes and that is ours.
+    overlooked: Option<PathBuf>,
     /// Whether somebody wants no more of it.
     stop: Option<&'p AtomicBool>,
     /// By thread: what it is about to print.
@@ -87,6 +89,7 @@ impl<'p> Recorder<'p> {
             processes: BTreeMap::new(),
             open: BTreeMap::new(),
             output: None,
+            overlooked: None,
             stop: None,
             printing: BTreeMap::new(),
             callers: BTreeMap::new(),
@@ -112,6 +115,11 @@ impl<'p> Recorder<'p> {
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
     pub(crate) fn listen(&mut self, output: PathBuf, printed: &'p RefCell<Printed>) {
         self.output = Some((output, printed));
+    }
+
+    /// Does not note that `file`, where we have it write its complaints, lies outside.
+    pub(crate) fn overlook(&mut self, file: PathBuf) {
+        self.overlooked = Some(file);
     }
 
     /// Whether close(2) of a descriptor that is open on `open` is done once it is called: nobody else can close it meanwhile, and
@@ -181,7 +189,8 @@ impl<'p> Recorder<'p> {
             let outside = path.to_string_lossy().into_owned();
             let memory = outside.starts_with("/dev/shm/");
             let device = ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|prefix| outside.starts_with(prefix));
-            if (memory || !device) && !self.trace.outside.contains(&outside) {
+            let ours = self.overlooked.as_ref() == Some(&path);
+            if (memory || !device) && !ours && !self.trace.outside.contains(&outside) {
                 self.trace.outside.push(outside);
             }
         }

@@ -34,8 +34,10 @@ pub(crate) struct Start {
 impl Start {
     /// What generation 0 of `stream` is for a life that does `script`: installed now, and promised throughout.
     pub(crate) fn installed(bench: &mut Bench<'_>, stream: Seed, script: Script) -> Result<Start, EngineError> {
-        let files = bench.install(stream, stream.derive("install", 0))?;
-        let promise = just_installed();
+        let (files, promise) = match bench.program() {
+            Some(runtime) => (runtime.set_up()?, runtime.promised_by_setup()),
+            None => (bench.install(stream, stream.derive("install", 0))?, just_installed()),
+        };
         Ok(Start { files, stream, names: stream.derive("names", 1), before: promise, after: promise, script })
     }
 }
@@ -62,6 +64,9 @@ impl Recording {
 
 /// Lives the life that `start` describes in the bench's directory, under `orders`.
 pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
+    if let Some(runtime) = bench.program() {
+        return runtime.record(start, orders);
+    }
     let dir = bench.dir.clone();
     snapshot::restore(&start.files, &dir).map_err(EngineError::sandbox("prepare", &dir))?;
     let board = bench.board;

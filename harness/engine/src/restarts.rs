@@ -56,6 +56,9 @@ impl Restarts {
         state: &CrashState,
         promise: Promise,
     ) -> Result<Observed, EngineError> {
+        if let Some(runtime) = bench.program() {
+            return runtime.restart(&state.snapshot, promise);
+        }
         match self.known.get(&state.digest) {
             Some(opened) => Ok(oracle::identify(opened, generations, promise)),
             None => {
@@ -99,6 +102,9 @@ impl Restarts {
         promise: Promise,
     ) -> Result<Observed, EngineError> {
         self.last = None;
+        if let Some(runtime) = bench.program() {
+            return Ok(runtime.restart_anew(state)?.observed(promise, state.digest()));
+        }
         snapshot::restore(state, &self.dir).map_err(EngineError::sandbox("put a crash state into", &self.dir))?;
         let board = bench.board;
         let limit_ns = bench.limit_from_now();

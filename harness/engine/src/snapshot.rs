@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 ///
 /// # Errors
 /// What the file system says.
-pub fn take(dir: &Path) -> io::Result<Snapshot> {
+pub(crate) fn take(dir: &Path) -> io::Result<Snapshot> {
     let mut entries = Vec::new();
     take_below(dir, Path::new(""), &mut entries)?;
     Ok(entries.into_iter().collect())
@@ -24,7 +24,7 @@ pub fn take(dir: &Path) -> io::Result<Snapshot> {
 ///
 /// # Errors
 /// What the file system says.
-pub fn write_below(snapshot: &Snapshot, dir: &Path) -> io::Result<()> {
+pub(crate) fn write_below(snapshot: &Snapshot, dir: &Path) -> io::Result<()> {
     write_entries(snapshot.entries(), dir)
 }
 
@@ -48,7 +48,7 @@ fn write_entries<'s>(entries: impl Iterator<Item = (&'s Path, &'s Entry)>, dir: 
 ///
 /// # Errors
 /// What the file system says.
-pub fn restore(snapshot: &Snapshot, dir: &Path) -> io::Result<()> {
+pub(crate) fn restore(snapshot: &Snapshot, dir: &Path) -> io::Result<()> {
     let mut there = Vec::new();
     for found in fs::read_dir(dir)? {
         let found = found?;
@@ -84,7 +84,7 @@ fn is_as(path: &Path, wanted: &Entry) -> io::Result<bool> {
 ///
 /// # Errors
 /// What the file system says.
-pub fn empty(dir: &Path) -> io::Result<()> {
+pub(crate) fn empty(dir: &Path) -> io::Result<()> {
     for found in fs::read_dir(dir)? {
         let found = found?;
         if found.file_type()?.is_dir() {

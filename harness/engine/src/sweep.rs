@@ -15,7 +15,7 @@ mod tell;
 
 pub(crate) use real::once;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use crashtest_kit::Generations;
@@ -47,6 +47,14 @@ const CONFIRMED: u64 = 16;
 /// Of those in the lives after the first, which are much alike and as many as it has states. A real kill takes as long as some
 /// dozens of restarts.
 const CONFIRMED_NESTED: u64 = 128;
+/// Of a program of somebody's own: so many points that show nothing.
+const CONFIRMED_OF_A_PROGRAM: u64 = 8;
+/// And so many of each place and verdict that break a claim.
+const CONFIRMED_FAILURES: u64 = 2;
+/// Of a program, the lives after so many crash states are swept; within these, as many as make about so many calls together.
+const FEWEST_LIVES_AGAIN: u64 = 4;
+const MOST_LIVES_AGAIN: u64 = 64;
+const CALLS_AGAIN: u64 = 2_000;
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 const NESTED: u64 = 1_000_000;
 
@@ -59,6 +67,8 @@ pub(crate) struct Sweep<'s, 'a> {
     start: Start,
     part: Part,
     swept: Option<Swept>,
+    /// How often a real kill has confirmed a place and a verdict.
+    confirmed: HashMap<String, u64>,
 }
 
 /// A life that is swept: where it starts from, what it did, where crashes come.
@@ -81,12 +91,14 @@ struct Recorded {
 /// Sweeps the plan's target: its share `part` of the states.
 pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
     let memory = bench.memory.clone();
-    for start in [Start::First, Start::Again] {
+    let starts: &[Start] = if bench.program.is_some() { &[Start::Again] } else { &[Start::First, Start::Again] };
+    for start in starts.iter().copied() {
         let seed = bench.plan.seed.derive("sweep", start as u64);
         let stream = seed.derive("stream", 0);
         let generations = bench.generations(stream)?;
         let restarts = Restarts::new(&memory, start, stream)?;
-        Sweep { bench: &mut *bench, generations, restarts, seed, start, part, swept: None }.run(stream)?;
+        Sweep { bench: &mut *bench, generations, restarts, seed, start, part, swept: None, confirmed: HashMap::new() }
+            .run(stream)?;
     }
     Ok(())
 }
@@ -97,7 +109,7 @@ impl Sweep<'_, '_> {
         let recorded = self.record_twice(&from)?;
         let life = self.states_of(from, recorded.trace, 1);
         let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
-        self.note(&Swept { calls, left_out, differs, ..life.beyond_the_model() });
+        self.swept = Some(Swept { calls, left_out, differs, ..life.beyond_the_model() });
         if !recorded.faithful {
             return self.by_real_kills(&life);
         }
@@ -108,7 +120,7 @@ impl Sweep<'_, '_> {
         let _pinned = Pinned::among(self.part.number, self.part.of);
         let mut intact = Vec::new();
         for (n, state) in life.states.iter().enumerate() {
-            if !self.is_mine(state) {
+            if n as u64 % self.part.of != self.part.number {
                 continue;
             }
             let observed = self.restart(state, &life.trace)?;
@@ -121,7 +133,7 @@ impl Sweep<'_, '_> {
                 intact.push((n, observed));
             }
         }
-        for (n, observed) in intact {
+        for (n, observed) in self.to_sweep_again(intact, calls) {
             self.again(&life, n, &observed)?;
         }
         Ok(())
@@ -178,10 +190,6 @@ impl Sweep<'_, '_> {
         }
     }
 
-    fn is_mine(&self, state: &CrashState) -> bool {
-        state.digest.0 % self.part.of == self.part.number
-    }
-
     fn restart(&mut self, state: &CrashState, trace: &Trace) -> Result<Observed, EngineError> {
         let promises = state.points.iter().map(|point| trace.progress(*point).promise);
         // The widest: whatever any of the points allows is looked for first.
@@ -211,7 +219,7 @@ impl Sweep<'_, '_> {
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
             let mut landed = Landed::Derived;
-            if verdict != Verdict::Intact || self.confirms(&told) {
+            if self.confirms(verdict, &life.trace.place(*point), &told) {
                 match self.kill_at(&life.from, *point)? {
                     Some(real) if real.files == state.snapshot => landed = real.landed(),
                     Some(_) => {
@@ -231,12 +239,42 @@ impl Sweep<'_, '_> {
         Ok(whole)
     }
 
-    /// Whether a trial that shows nothing is confirmed by a real kill all the same. The first is, so that a row without any does not
-    /// come about.
-    fn confirms(&self, told: &Told) -> bool {
+    /// Whether a trial is confirmed by a real kill: what breaks a claim is, and a sample of the rest. The first is, so that a row without
+    /// any does not come about.
+    fn confirms(&mut self, verdict: Verdict, place: &str, told: &Told) -> bool {
+        if self.bench.plan.confirm == Confirm::All {
+            return true;
+        }
+        if self.bench.program.is_some() {
+            // A real kill takes as long as a run of the program.
+            let often = if verdict == Verdict::Intact { CONFIRMED_OF_A_PROGRAM } else { CONFIRMED_FAILURES };
+            let of =
+                if verdict == Verdict::Intact { String::new() } else { format!("{}{place} {verdict}", told.prefix) };
+            let confirmed = self.confirmed.entry(of).or_default();
+            *confirmed += 1;
+            return *confirmed <= often;
+        }
+        if verdict != Verdict::Intact {
+            return true;
+        }
         let one_in = if matches!(told.aim, Aim::Twice { .. }) { CONFIRMED_NESTED } else { CONFIRMED };
         let drawn = || told.trial == 0 || self.seed.derive("confirm", told.trial).0.is_multiple_of(one_in);
-        self.bench.plan.confirm == Confirm::All || drawn()
+        drawn()
+    }
+
+    /// Of a program, so many lives after a crash are swept: each is a run of it, and the longer that is, the fewer.
+    fn lives_again(&self, calls: u64) -> usize {
+        (CALLS_AGAIN / calls.max(1)).clamp(FEWEST_LIVES_AGAIN, MOST_LIVES_AGAIN) as usize
+    }
+
+    /// Those of the intact states after which the next life is swept as well: all, but of a program, which takes long, a few evenly spread.
+    fn to_sweep_again(&self, intact: Vec<(usize, Observed)>, calls: u64) -> Vec<(usize, Observed)> {
+        let most = self.lives_again(calls).div_ceil(self.part.of as usize);
+        if self.bench.program.is_none() || intact.len() <= most {
+            return intact;
+        }
+        let chosen: BTreeSet<usize> = (0..most).map(|n| n * intact.len() / most).collect();
+        intact.into_iter().enumerate().filter(|(n, _)| chosen.contains(n)).map(|(_, state)| state).collect()
     }
 
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
@@ -244,7 +282,13 @@ impl Sweep<'_, '_> {
         let Some(from) = life.again(n, observed) else { return Ok(()) };
         let first = life.states[n].points[0];
         let recording = self.record(&from, Orders::Record)?;
-        let second = self.states_of(from, recording.trace, life.states.len());
+        let most = if self.bench.program.is_some() {
+            self.lives_again(life.trace.operations.len() as u64)
+        } else {
+            usize::MAX
+        };
+        let lives = life.states.len().min(most);
+        let second = self.states_of(from, recording.trace, lives);
         self.note(&Swept { left_out_again: second.left_out, ..second.beyond_the_model() });
         for state in &second.states {
             let observed = self.restart(state, &second.trace)?;

@@ -16,7 +16,7 @@ use crate::crew::Crew;
 use crate::error::EngineError;
 use crate::first_start;
 use crate::message::{Job, Order, Report};
-use crate::{io, metadata, sweep};
+use crate::{io, metadata, program, replay, sweep};
 use voice::Voice;
 
 /// Clean lives from which a worker learns how long everything takes.
@@ -51,10 +51,11 @@ fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
     supervision::usual_umask();
     let mut outlet = |report| voice.tell(&report);
     let mut bench = Bench::new(registry, &job.plan, &job.sandbox, Some(job.spool.clone()), &mut outlet)?;
-    if let Some(memory) = &job.memory {
+    if let Some(memory) = job.memory.as_ref().filter(|_| bench.program.is_none()) {
         bench.memory.clone_from(memory);
     }
-    if !job.plan.target.is_shared() {
+    supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
+    if !job.plan.target.is_shared() && bench.program.is_none() {
         calibrate(&mut bench)?;
     }
     while let Some(line) = next_line()? {
@@ -78,6 +79,9 @@ fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
 
 fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
     let plan: &Plan = bench.plan;
+    if plan.program.is_some() {
+        return carry_out_with_a_program(bench, order);
+    }
     if plan.target.is_shared() {
         return carry_out_together(bench, order);
     }
@@ -94,6 +98,7 @@ fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
         }
         Order::Sweep(part) => sweep::run(bench, *part),
         Order::Io(part) => io::run(bench, *part),
+        Order::Replay(again) => replay::carry_out(bench, again),
         Order::FirstStart(trials) => {
             for number in trials.clone() {
                 first_start::run(bench, number)?;
@@ -119,8 +124,22 @@ fn carry_out_together(bench: &mut Bench<'_>, order: &Order) -> Result<(), Engine
         Order::Control(trials) => Crew::start(bench, Fault::None, 0)?.control(trials.clone()),
         Order::Series(trials) => Crew::start(bench, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone()),
         Order::Sweep(part) => Crew::start(bench, Fault::Sweep, 0)?.sweep(*part),
+        Order::Replay(again) => replay::carry_out(bench, again),
         // Not planned: a first start is one process alone, and which of several meets a failing call is not told apart.
         Order::FirstStart(_) | Order::Io(_) => Ok(()),
+    }
+}
+
+/// The same for somebody's own program.
+fn carry_out_with_a_program(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
+    match order {
+        Order::Control(trials) if trials.start == 0 => program::control(bench),
+        Order::Series(trials) => program::kills(bench, trials.clone()),
+        Order::Sweep(part) => sweep::run(bench, *part),
+        Order::Io(part) => io::run(bench, *part),
+        Order::Replay(again) => replay::carry_out(bench, again),
+        // A control is run as a whole; what there is before the first start is what the set-up makes.
+        Order::Control(_) | Order::FirstStart(_) => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ mod registry;
 mod shared;
 mod stream;
 mod target;
+pub mod testing;
 mod tickets;
 mod workload;
 

@@ -13,8 +13,14 @@ pub trait Registry: Sync {
     fn workloads(&self) -> Vec<WorkloadInfo>;
 
     /// The workload that a strategy is tested with where nobody names another: a system's own, and it has no other.
-    fn own_workload(&self, _strategy: &str) -> Option<&'static str> {
+    fn own_workload(&self, _strategy: &str) -> Option<&str> {
         None
+    }
+
+    /// Whether `strategy` can persist `workload`.
+    fn goes_with(&self, strategy: &StrategyInfo, workload: &WorkloadInfo) -> bool {
+        let own = self.own_workload(&strategy.name);
+        workload.shapes.contains(&strategy.shape) && own.is_none_or(|own| own == workload.name)
     }
 
     /// How many documents the writers of a strategy have between them: one, but where each has its own.
@@ -24,7 +30,13 @@ pub trait Registry: Sync {
 
     /// The fewest writers that a strategy makes sense with: two where it is about what they do to each other.
     fn fewest_writers(&self, spec: &TargetSpec) -> u32 {
-        if self.documents(spec) > 1 || self.shared(spec).is_some() { 2 } else { 1 }
+        if self.documents(spec) > 1 || self.shares_state(spec) { 2 } else { 1 }
+    }
+
+    /// Whether the writers of a strategy read, change and save one state between them: whether [`shared`](Registry::shared) gives
+    /// anything.
+    fn shares_state(&self, spec: &TargetSpec) -> bool {
+        self.shared(spec).is_some()
     }
 
     /// The oracle of a system whose writers read, change and save one state between them; `None` where each saves a document of its

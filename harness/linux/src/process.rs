@@ -50,6 +50,15 @@ impl Exit {
     }
 }
 
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Status(status) => write!(f, "with status {status}"),
+            Exit::Signal(signal) => write!(f, "by signal {signal}"),
+        }
+    }
+}
+
 /// A forked child that runs. Killed and waited for when dropped.
 #[derive(Debug)]
 pub struct Running {

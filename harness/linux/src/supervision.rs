@@ -1,7 +1,8 @@
 //! Who dies with whom, and making sure that nobody is left.
 
 use std::io;
-use std::process::Child;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,6 +12,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
 
 use crate::clock;
+use crate::process::Exit;
+
+/// Pause between two looks at a child that is waited for, in ns.
+const WAIT_LOOK_NS: u64 = 300_000;
 
 /// Sets the usual file mode creation mask, 022, for this process and its children: what a save makes of a file's mode must not
 /// depend on who runs the test.
@@ -41,6 +46,33 @@ pub fn adopt_orphans() -> io::Result<()> {
     Ok(prctl::set_child_subreaper(true)?)
 }
 
+/// Makes the kernel kill what `command` starts when the thread that starts it ends.
+pub fn dies_with_us(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: between fork and exec only prctl(2), getppid(2) and kill(2) are called, which are async-signal-safe.
+    unsafe { command.pre_exec(move || die_with_parent(parent)) };
+}
+
+/// Kills every child of this process but those `of_ours`, until there is none: what a program has left running that left its process
+/// group. The caller must have called [`adopt_orphans`], and waits for nobody else meanwhile.
+pub fn kill_strays(of_ours: &[i32]) {
+    let deadline = clock::now_ns() + 5_000_000_000;
+    let me = std::process::id();
+    while clock::now_ns() < deadline {
+        let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).unwrap_or_default();
+        let children = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+        let strays: Vec<i32> = children.filter(|pid| !of_ours.contains(pid)).collect();
+        if strays.is_empty() {
+            return;
+        }
+        for pid in strays.into_iter().map(Pid::from_raw) {
+            // Both fail only where it is gone already.
+            let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+        }
+    }
+}
+
 /// A child process that leads a process group of its own; the whole group is killed and waited for when this is dropped.
 #[derive(Debug)]
 pub struct Group {
@@ -56,6 +88,25 @@ impl Group {
         Group { leader: Pid::from_raw(child.id().cast_signed()), exit: None }
     }
 
+    /// Its number, and that of its leader.
+    #[must_use]
+    pub fn leader(&self) -> i32 {
+        self.leader.as_raw()
+    }
+
+    /// How the leader ended, once it has, as an exit: waits at most `limit` for it.
+    ///
+    /// # Errors
+    /// What waitpid(2) says.
+    pub fn exit_within(&mut self, limit: Duration) -> io::Result<Option<Exit>> {
+        self.wait(limit)?;
+        Ok(match self.exit {
+            Some(WaitStatus::Exited(_, status)) => Some(Exit::Status(status)),
+            Some(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
+            _ => None,
+        })
+    }
+
     /// How the leader ended, once it has: waits at most `limit` for it.
     ///
     /// # Errors
@@ -68,7 +119,7 @@ impl Group {
             }
             match waitpid(self.leader, Some(WaitPidFlag::WNOHANG))? {
                 WaitStatus::StillAlive if clock::now_ns() >= deadline => return Ok(None),
-                WaitStatus::StillAlive => clock::sleep_until(clock::now_ns() + 1_000_000),
+                WaitStatus::StillAlive => clock::sleep_until(clock::now_ns() + WAIT_LOOK_NS),
                 exit => self.exit = Some(exit),
             }
         }

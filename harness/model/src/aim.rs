@@ -68,6 +68,8 @@ pub enum Aim {
         /// What comes then.
         ending: Ending,
     },
+    /// So far into the usual run of a program: 0 is when it says that it is ready, or else its start, 1 is its end.
+    Run(f64),
     /// Not a kill: a call that fails; the kill comes when the program has given up, or has gone on.
     Failing(Injection),
 }
@@ -185,6 +187,7 @@ impl fmt::Display for Aim {
                 "the first writer after {first} calls of its save, the second after {then} of its own; {}",
                 ending.words()
             ),
+            Aim::Run(at) => write!(f, "{:.0} % into its run", at * 100.0),
             Aim::Failing(injection) => write!(f, "{injection}"),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Company, Confirm, Fault, KillAt, Lives, Loader, Seed, Signal, Tears};
+use crate::{Aim, Bytes, Check, Company, Confirm, Fault, KillAt, Lives, Loader, Program, Seed, Signal, Tears};
 
 /// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
 /// series are handed to them; damage compounds within a series as it does in production.
@@ -12,6 +12,10 @@ pub const SERIES_LENGTH: u64 = 100;
 
 /// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the middle of the third.
 const SAVES_PER_LIFE: f64 = 5.0;
+/// Of a program of somebody's own, so many crash points of all the lives after a crash, where nobody says how many: with a checker that
+/// is started for each, and with one that is not.
+const CHECKED_EACH: u64 = 512;
+const CHECKED_TOGETHER: u64 = 4096;
 /// No life makes more saves than this and one, twice as many as kills are aimed at: should the kill come that late, it waits for it.
 pub const MOST_SAVES: u64 = 10;
 /// The share of lives killed inside recovery under `--kill-at any`.
@@ -114,6 +118,9 @@ pub struct Plan {
     /// A bug planted into the harness, for its self-test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planted: Option<HarnessBug>,
+    /// The program that is under test in place of a strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
 }
 
 impl Plan {
@@ -186,7 +193,7 @@ impl Plan {
     /// How many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
     #[must_use]
     pub fn first_starts(&self) -> u64 {
-        if !self.kills() || self.target.is_shared() {
+        if !self.kills() || self.target.is_shared() || self.program.is_some() {
             return 0;
         }
         self.budget.iterations.map_or(100, |n| (n / 20).clamp(20, 500).min(n))
@@ -196,8 +203,8 @@ impl Plan {
     #[must_use]
     pub fn aim(&self, trial: u64) -> Aim {
         let seed = self.trial_seed(trial);
-        let share = unit(seed.derive("share", 0));
-        let within = unit(seed.derive("position", 0));
+        let share = seed.derive("share", 0).unit();
+        let within = seed.derive("position", 0).unit();
         let saves = within * SAVES_PER_LIFE;
         let (recovery, gap, idle) = match self.kill_at {
             KillAt::Any if self.target.idle_us > 0 => (RECOVERY_SHARE, GAP_SHARE, IDLE_SHARE),
@@ -206,7 +213,7 @@ impl Plan {
             KillAt::Recovery => (if trial % 2 == 1 { 1.0 } else { 0.0 }, 0.0, 0.0),
         };
         if share < recovery {
-            let by_the_clock = unit(seed.derive("by-the-clock", 0)) < 0.5;
+            let by_the_clock = seed.derive("by-the-clock", 0).unit() < 0.5;
             if by_the_clock { Aim::Recovery(within) } else { Aim::RecoveryGap(within) }
         } else if share < recovery + gap {
             Aim::Gap(saves)
@@ -221,7 +228,8 @@ impl Plan {
     /// which gets one at least.
     #[must_use]
     pub fn spread<T: Copy>(&self, all: Vec<T>, lives: usize) -> Vec<T> {
-        let most = self.max_states.map(|most| most.div_ceil(lives.max(1) as u64));
+        let bound = self.max_states.or(self.program.as_ref().filter(|_| lives > 1).map(most_again));
+        let most = bound.map(|most| most.div_ceil(lives.max(1) as u64));
         match most {
             Some(most) if (all.len() as u64) > most => {
                 (0..most).map(|n| all[(n * all.len() as u64 / most) as usize]).collect()
@@ -233,8 +241,12 @@ impl Plan {
     /// Where first-start trial `trial` is aimed.
     #[must_use]
     pub fn first_start_aim(&self, trial: u64) -> Aim {
-        Aim::Init(unit(self.first_start_seed(trial).derive("position", 0)))
+        Aim::Init(self.first_start_seed(trial).derive("position", 0).unit())
     }
+}
+
+fn most_again(program: &Program) -> u64 {
+    if matches!(program.check, Some(Check::Each(_))) { CHECKED_EACH } else { CHECKED_TOGETHER }
 }
 
 fn one() -> u32 {
@@ -244,11 +256,6 @@ fn one() -> u32 {
 /// What a run of an earlier version, which did not write it down, injected.
 fn kill_alone() -> Vec<Fault> {
     vec![Fault::Kill]
-}
-
-/// A seed as a number in [0, 1), by its upper 53 bits: exact in an f64, so equal everywhere.
-fn unit(seed: Seed) -> f64 {
-    (seed.0 >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -281,6 +288,7 @@ mod tests {
             limit_ms: 1000,
             sandbox_parent: "/tmp".into(),
             planted: None,
+            program: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The record of a run: what `run.json` holds, written before the first trial.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Plan, StrategyInfo, WorkloadInfo};
@@ -23,6 +25,9 @@ pub struct Environment {
     pub version: String,
     /// The digest of the binary that ran.
     pub binary: String,
+    /// Where that binary is, if it is not crashtest itself but somebody's targets: a replay asks it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<PathBuf>,
     /// `uname -srm`.
     pub kernel: String,
     /// Processors that the run could use.

@@ -24,6 +24,12 @@ impl Seed {
         key.extend_from_slice(&n.to_le_bytes());
         Seed(xxh3_64_with_seed(&key, self.0))
     }
+
+    /// The seed as a number in [0, 1), by its upper 53 bits: exact in an f64, so equal everywhere.
+    #[must_use]
+    pub fn unit(self) -> f64 {
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
 }
 
 /// What identifies a content: XXH3-64. It tells generations apart; it does not resist an adversary.

@@ -45,6 +45,13 @@ pub enum Observed {
     },
     /// It opened as new and empty.
     Fresh,
+    /// It opened; with which state nobody said.
+    Opened,
+    /// It opened with a content that, as it says itself, no save made.
+    Garbage {
+        /// Its own words.
+        why: String,
+    },
     /// It noticed damage and said so.
     Refused {
         /// Its own words.

@@ -20,6 +20,7 @@ const LONGEST_QUOTE: usize = 160;
 #[must_use]
 pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
+        Fault::None if matches!(record.aim, Aim::Run(_)) => "no fault was injected".to_owned(),
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
         Fault::Kill => moment::words(record),
         Fault::Sweep | Fault::Io => point::words(record),
@@ -73,6 +74,9 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
     let why = record.detail.as_ref().map(|detail| plain(&detail.why)).filter(|why| !why.is_empty());
     let words = match (record.verdict()?, &record.observed) {
         (Verdict::SilentReset, _) => format!("recovery reported a fresh, empty state and no error, though {promised}"),
+        (Verdict::AcceptedGarbage, Some(Observed::Garbage { why })) => {
+            format!("recovery accepted a content that no save ever made ({})", plain(why))
+        }
         (Verdict::AcceptedGarbage, _) => "recovery accepted a content that no save ever made".to_owned(),
         (Verdict::LostAck, Some(Observed::State { mixed, .. })) if !mixed.is_empty() => why?,
         (Verdict::LostAck, Some(Observed::State { generation: Some(found), missing, .. })) if !missing.is_empty() => {
@@ -98,6 +102,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
             why => format!("recovery refused it (“{why}”)"),
         },
         (_, Some(Observed::Crashed { how })) => format!("recovery crashed ({})", plain(how)),
+        (_, Some(Observed::Hung { .. })) if matches!(record.aim, Aim::Run(_)) => why?,
         (_, Some(Observed::Hung { limit_ms })) => {
             format!("recovery did not come back within {} ms", thousands(*limit_ms))
         }

@@ -249,7 +249,7 @@ impl Registry for Builtin {
             .collect()
     }
 
-    fn own_workload(&self, strategy: &str) -> Option<&'static str> {
+    fn own_workload(&self, strategy: &str) -> Option<&str> {
         SYSTEMS.into_iter().find(|system| system.name == strategy).map(|system| system.workload)
     }
 

@@ -15,6 +15,7 @@ use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::program;
 use crate::selection::Selection;
 
 /// How a program writes its files, and what a kill could leave of each
@@ -39,7 +40,7 @@ pub(crate) struct AuditArgs {
     /// The state directory [default: the working directory; with `{dir}` in the command a temporary one, empty at first]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// A shell command that prepares the state directory before anything is recorded; it may contain `{dir}`
+    /// What makes the state that the program starts from, before anything is recorded; `{dir}` and CRASHTEST_DIR name the directory
     #[arg(long, value_name = "CMD")]
     pub setup: Option<String>,
     /// Judge these files although they are excluded, by default or by --exclude; may be given several times
@@ -56,7 +57,7 @@ pub(crate) struct AuditArgs {
     pub command: Vec<OsString>,
 }
 
-/// How long a program is traced at most.
+/// How long a program, or the set-up, takes at most.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The state directory.
@@ -108,7 +109,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     let stop = conduct::stop_on_signals()?;
     let place = Place::of(args)?;
     if let Some(setup) = &args.setup {
-        crashtest_engine::set_up(setup, place.path())?;
+        crashtest_engine::set_up(&program::words("--setup", setup)?, place.path(), LIMIT)?;
     }
     let excluded = |path: &Path| selection.excludes(path);
     let audited = crashtest_engine::audit_program(&args.command, place.path(), &excluded, LIMIT, &stop)?;

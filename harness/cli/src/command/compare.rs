@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
 use crashtest_model::{Company, Expectations, Fault, Lives, Loader, Plan, Shape, Signal, Start, StrategyInfo};
 use crashtest_report::render;
-use crashtest_strategies::Builtin;
 
 use crate::conduct::{self, Manner};
 use crate::console;
@@ -15,6 +14,7 @@ use crate::github;
 use crate::grid::{self, GridCell, Subject};
 use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, ResultsOptions, StateOptions};
 use crate::problem::Problem;
+use crate::registry::{Known, TargetsOption};
 
 /// What a comparison is for.
 const WHY: &str = "What each strategy guarantees when its writer is killed at any moment, and what that costs.";
@@ -39,6 +39,9 @@ pub(crate) struct CompareArgs {
     /// What the loader does with a damaged file: `lenient` is `except: return []`
     #[arg(long, value_enum, default_value = "strict", help_heading = "What")]
     pub loader: Loaders,
+    /// What else there is
+    #[command(flatten)]
+    pub targets: TargetsOption,
     /// What is persisted, and where
     #[command(flatten)]
     pub state: StateOptions,
@@ -102,24 +105,25 @@ pub(crate) enum OutputFormat {
 
 impl CompareArgs {
     /// The strategies by name, each once, in the order in which they were named.
-    fn strategies(&self) -> Vec<String> {
+    fn strategies(&self, known: &Known) -> Vec<String> {
         let shape = |group| match group {
             Group::Documents => Some(Shape::Document),
             Group::Logs => Some(Shape::Log),
             Group::Systems => Some(Shape::System),
             Group::Accounts | Group::All => None,
         };
-        let listed = Builtin.strategies().into_iter().filter(|info| !info.planted);
-        let workloads = Builtin.workloads();
+        let listed = known.strategies().into_iter().filter(|info| !info.planted);
+        let workloads = known.workloads();
         // A workload that is not known is refused with the first strategy; one that nobody names is each strategy's own.
         let fits = |strategy: &StrategyInfo| {
-            let name = options::workload_of(&strategy.name, self.state.workload.as_deref());
+            let name = options::workload_of(known, &strategy.name, self.state.workload.as_deref());
             let workload = workloads.iter().find(|info| info.name == name);
-            workload.is_none_or(|workload| workload.shapes.contains(&strategy.shape))
+            workload.is_none_or(|workload| known.goes_with(strategy, workload))
         };
+        let of_the_accounts = |info: &StrategyInfo| info.shape != Shape::Log && known.binary_of(&info.name).is_none();
         let grouped = listed
             .filter(|info| self.group.is_some_and(|group| shape(group).is_none_or(|shape| shape == info.shape)))
-            .filter(|info| self.group != Some(Group::Accounts) || info.shape != Shape::Log)
+            .filter(|info| self.group != Some(Group::Accounts) || of_the_accounts(info))
             .filter(&fits)
             .map(|info| info.name);
         let mut seen = BTreeSet::new();
@@ -141,7 +145,7 @@ impl CompareArgs {
     }
 
     /// The cells: a strategy with each of its loaders.
-    fn cells(&self) -> Result<Vec<GridCell>, Problem> {
+    fn cells(&self, known: &Known) -> Result<Vec<GridCell>, Problem> {
         let loaders: &[Loader] = match self.loader {
             Loaders::Strict => &[Loader::Strict],
             Loaders::Lenient => &[Loader::Lenient],
@@ -151,13 +155,14 @@ impl CompareArgs {
         let mut cells = Vec::new();
         // Drawn once: all cells share it.
         let mut seed = self.budget.seed;
-        for strategy in self.strategies() {
-            let workload = options::workload_of(&strategy, self.state.workload.as_deref());
-            let (info, _) = conduct::look_up(&Builtin, &strategy, &workload)?;
+        for strategy in self.strategies(known) {
+            let workload = options::workload_of(known, &strategy, self.state.workload.as_deref());
+            let (info, _) = conduct::look_up(known, &strategy, &workload)?;
             for (loader, lives) in
                 loaders.iter().flat_map(|loader| self.lives(&info).into_iter().map(move |l| (loader, l)))
             {
-                let mut plan = options::plan(&strategy, *loader, &self.state, &self.fault, &self.limit, &self.budget);
+                let (state, fault, limit, budget) = (&self.state, &self.fault, &self.limit, &self.budget);
+                let mut plan = options::plan(known, &strategy, *loader, state, fault, limit, budget);
                 plan.seed = *seed.get_or_insert(plan.seed);
                 if let Some(lives) = lives {
                     if self.fault.fault.is_empty() {
@@ -203,11 +208,13 @@ fn live(plan: &mut Plan, lives: Lives) {
 /// Runs the command.
 pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Problem> {
     let subject = Subject { name: "compare", why: WHY, limits: &[] };
-    run_grid(&subject, args.cells()?, &args.results, args.output_format)
+    let known = args.targets.known()?;
+    run_grid(&known, &subject, args.cells(&known)?, &args.results, args.output_format)
 }
 
 /// Runs a grid and shows it.
 pub(crate) fn run_grid(
+    known: &Known,
     subject: &Subject<'_>,
     cells: Vec<GridCell>,
     results: &ResultsOptions,
@@ -215,7 +222,7 @@ pub(crate) fn run_grid(
 ) -> Result<Exit, Problem> {
     let stop = conduct::stop_on_signals()?;
     let manner = Manner { out: &results.out, quiet: results.quiet, stop: &stop, cell: None };
-    let conducted = grid::conduct(&Builtin, subject, cells, &manner)?;
+    let conducted = grid::conduct(known, subject, cells, &manner)?;
     let recorded = &conducted.recorded;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
     let nothing = conducted.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);

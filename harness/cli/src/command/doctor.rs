@@ -12,12 +12,12 @@ use crashtest_model::{
     Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Signal, Start, StrategyInfo, TargetSpec,
     Tears, Verdict,
 };
-use crashtest_strategies::Builtin;
 
 use crate::conduct::{self, Conducted, Manner};
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::registry::Known;
 
 /// What this machine can do, and a self-test with planted bugs
 ///
@@ -103,6 +103,7 @@ impl Canary {
             limit_ms: 200,
             sandbox_parent: dir.to_owned(),
             planted: self.bug,
+            program: None,
         }
     }
 
@@ -133,8 +134,10 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
         .prefix(".crashtest-doctor-")
         .tempdir_in(&dir)
         .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
+    // A self-test is about the harness: it takes nobody else's targets.
+    let known = Known::default();
     let mut canaries: Vec<Canary> =
-        Builtin.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
+        known.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
     canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill, Fault::Kill));
     canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies, Fault::Kill));
     let summary = "a sweep that derives other files than a kill leaves";
@@ -148,7 +151,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
             continue;
         }
         let manner = Manner { out: results.path(), quiet: true, stop: &stop, cell: None };
-        let conducted = conduct::conduct(&Builtin, &canary.plan(&dir), &manner)?;
+        let conducted = conduct::conduct(&known, &canary.plan(&dir), &manner)?;
         if conducted.exit == Exit::Interrupted {
             return Ok(Exit::Interrupted);
         }

@@ -1,14 +1,16 @@
 //! `crashtest list`: what there is.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use crashtest_kit::Registry;
 use crashtest_model::{Company, Documented, Expectation, Fault, Lives, Loader, Signal, Start, StrategyInfo, Verdict};
-use crashtest_strategies::Builtin;
 
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::registry::{Known, TargetsOption};
 
 /// What there is: strategies, workloads, faults, verdicts
 #[derive(Debug, Args)]
@@ -19,6 +21,9 @@ pub(crate) struct ListArgs {
     /// The canaries of the self-test as well
     #[arg(long)]
     pub planted: bool,
+    /// What else there is
+    #[command(flatten)]
+    pub targets: TargetsOption,
 }
 
 /// What can be listed.
@@ -40,42 +45,57 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Problem> {
         Some(kind) => vec![kind],
         None => vec![Kind::Strategies, Kind::Workloads, Kind::Faults, Kind::Verdicts],
     };
-    let sections: Vec<String> = kinds.into_iter().map(|kind| section(kind, args.planted, console::width())).collect();
-    console::print(&sections.join("\n"));
+    let known = args.targets.known()?;
+    let sections = kinds.into_iter().flat_map(|kind| sections(kind, &known, args.planted));
+    let texts: Vec<String> = sections.map(|section| section.text(console::width())).collect();
+    console::print(&texts.join("\n"));
     Ok(Exit::Clean)
 }
 
-fn section(kind: Kind, planted: bool, width: u16) -> String {
-    let (title, rows): (&str, Vec<[String; 2]>) = match kind {
-        Kind::Strategies => (
-            "Strategies (--strategy): how state is persisted",
-            Builtin
-                .strategies()
-                .iter()
-                .filter(|info| planted || !info.planted)
-                .map(|info| [info.name.clone(), strategy(info)])
-                .collect(),
-        ),
-        Kind::Workloads => (
-            "Workloads (--workload): what state is persisted",
-            Builtin.workloads().into_iter().map(|info| [info.name, info.summary]).collect(),
-        ),
-        Kind::Faults => (
+/// A title, and what there is: names, and what each is.
+struct Section {
+    title: String,
+    rows: Vec<[String; 2]>,
+}
+
+impl Section {
+    fn text(self, width: u16) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        for row in self.rows {
+            table.add_row(row);
+        }
+        let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+        format!("{}\n{}\n", self.title, lines.join("\n"))
+    }
+}
+
+/// What there is of a kind: strategies and workloads by the binary that holds them.
+fn sections(kind: Kind, known: &Known, planted: bool) -> Vec<Section> {
+    let section = |title: &str, rows| vec![Section { title: title.to_owned(), rows }];
+    let of_parts = |title: &str, rows: &dyn Fn(&dyn Registry) -> Vec<[String; 2]>| {
+        let of = |path: Option<&Path>| path.map_or_else(String::new, |path| format!(", of {}", path.display()));
+        let parts =
+            known.parts().map(|(path, part)| Section { title: format!("{title}{}", of(path)), rows: rows(part) });
+        parts.filter(|section| !section.rows.is_empty()).collect()
+    };
+    match kind {
+        Kind::Strategies => of_parts("Strategies (--strategy): how state is persisted", &|part| {
+            let listed = part.strategies().into_iter().filter(|info| planted || !info.planted);
+            listed.map(|info| [info.name.clone(), strategy(&info)]).collect()
+        }),
+        Kind::Workloads => of_parts("Workloads (--workload): what state is persisted", &|part| {
+            part.workloads().into_iter().map(|info| [info.name, info.summary]).collect()
+        }),
+        Kind::Faults => section(
             "Faults (--fault): what breaks",
             Fault::ALL.iter().map(|fault| [fault.name().to_owned(), fault.meaning().to_owned()]).collect(),
         ),
-        Kind::Verdicts => (
+        Kind::Verdicts => section(
             "Verdicts: what a restart can come to, worst first",
             Verdict::ALL.iter().map(|verdict| [verdict.name().to_owned(), verdict.meaning().to_owned()]).collect(),
         ),
-    };
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    for row in rows {
-        table.add_row(row);
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{title}\n{}\n", lines.join("\n"))
 }
 
 /// What it is, its calls, where it is found, and what it is documented to show.

@@ -7,7 +7,6 @@ use clap::Args;
 use crashtest_linux::machine;
 use crashtest_model::{Expectation, Fault, Plan, Verdict};
 use crashtest_report::thousands;
-use crashtest_strategies::Builtin;
 use jiff::SignedDuration;
 
 use crate::command::compare::{OutputFormat, run_grid};
@@ -16,6 +15,7 @@ use crate::exit::Exit;
 use crate::grid::{GridCell, Subject};
 use crate::options::ResultsOptions;
 use crate::problem::Problem;
+use crate::registry::TargetsOption;
 use crate::scenario::{self, Cell, Scenario};
 use crate::values;
 
@@ -31,6 +31,9 @@ pub(crate) struct MatrixArgs {
     /// The scenario: a TOML file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// What else there is
+    #[command(flatten)]
+    pub targets: TargetsOption,
     /// Only show what would be run
     #[arg(long)]
     pub plan: bool,
@@ -52,10 +55,11 @@ pub(crate) struct MatrixArgs {
 /// Runs the command.
 pub(crate) fn matrix(args: &MatrixArgs) -> Result<Exit, Problem> {
     let jobs = args.jobs.unwrap_or_else(machine::processors);
-    let scenario = scenario::load(&args.file, &Builtin, jobs)?;
+    let known = args.targets.known()?;
+    let scenario = scenario::load(&args.file, &known, jobs)?;
     let mut kept = Vec::new();
     for file in regressions(&args.file)? {
-        kept.push(scenario::load(&file, &Builtin, jobs)?);
+        kept.push(scenario::load(&file, &known, jobs)?);
     }
     if args.plan {
         kept.iter().chain([&scenario]).for_each(|scenario| console::print(&shown(scenario)));
@@ -64,7 +68,7 @@ pub(crate) fn matrix(args: &MatrixArgs) -> Result<Exit, Problem> {
     let cells = kept.into_iter().flat_map(|kept| kept.cells).chain(scenario.cells);
     let cells = cells.map(|cell| grid_cell(cell, args.dir.as_deref())).collect();
     let subject = Subject { name: &scenario.name, why: &scenario.why, limits: &scenario.limits };
-    run_grid(&subject, cells, &args.results, args.output_format)
+    run_grid(&known, &subject, cells, &args.results, args.output_format)
 }
 
 /// The scenarios in `regressions/` beside `file`, by name; none where there is no such folder, or where `file` lies in it.

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use crashtest_engine::{Sandbox, snapshot};
-use crashtest_model::{Fault, Plan, RunRecord, Start, TrialRecord, Verdict};
+use crashtest_engine::{Replayer, Sandbox};
+use crashtest_model::{Digest, Fault, RunRecord, Start, TrialRecord, Verdict};
 use crashtest_report::{explanation, find_trials, read, read_failure};
-use crashtest_strategies::Builtin;
 
 use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::registry::Known;
 use crate::values;
 
 /// A kill by the clock that has not shown by then will hardly do so.
@@ -106,7 +106,13 @@ impl ReplayArgs {
 /// Runs the command.
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
     let Wanted { run, record, crash_state } = args.wanted()?;
-    conduct::look_up(&Builtin, &run.plan.target.strategy, &run.plan.target.workload)?;
+    let known = Known::of_run(&run.environment)?;
+    conduct::subject(&known, &run.plan)?;
+    let program = known.program_of(&run.plan.target.strategy)?;
+    if changed(&run) {
+        let path = program.path.display();
+        console::complain(&format!("note: `{path}` is another build than that of the run: it may show something else"));
+    }
     let parent = match &args.dir {
         Some(dir) => dir.clone(),
         None if run.plan.sandbox_parent.is_dir() => run.plan.sandbox_parent.clone(),
@@ -116,10 +122,11 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
     let sandbox = Sandbox::make(&parent, 1, run.plan.target.state_size)?;
     console::print(&heading(&run, &record, &sandbox));
     let mut shown = false;
+    let mut replayer = Replayer::start(&program, &run.plan, &sandbox)?;
     if let Some(dir) = crash_state {
-        shown |= restart(&run.plan, &sandbox, &record, &dir)?;
+        shown |= restart(&mut replayer, &record, &dir, &stop)?;
     }
-    shown |= again(&run.plan, &sandbox, &record, args.tries, &stop)?;
+    shown |= again(&mut replayer, &record, args.tries, &stop)?;
     if stop.load(Ordering::Relaxed) {
         return Ok(Exit::Interrupted);
     }
@@ -159,37 +166,48 @@ fn heading(run: &RunRecord, record: &TrialRecord, sandbox: &Sandbox) -> String {
     text
 }
 
+/// Whether the targets binary of a run has been built anew since.
+fn changed(run: &RunRecord) -> bool {
+    let now = run.environment.targets.as_ref().and_then(|path| std::fs::read(path).ok());
+    now.is_some_and(|bytes| Digest::of_bytes(&bytes).to_string() != run.environment.binary)
+}
+
 /// Recovers the stored crash state; says whether the failure shows.
-fn restart(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, dir: &Path) -> Result<bool, Problem> {
-    let state = snapshot::take(dir)
-        .map_err(|error| Problem::usage(format!("failed to read the crash state `{}`: {error}", dir.display())))?;
-    let replayed = crashtest_engine::restart_on(&Builtin, plan, sandbox, record, &state)?;
-    let recorded = record.verdict();
+fn restart(replayer: &mut Replayer<'_>, record: &TrialRecord, dir: &Path, stop: &AtomicBool) -> Result<bool, Problem> {
+    let Some(replayed) = replayer.restart(record, dir, stop)? else { return Ok(false) };
+    let (recorded, verdict) = (record.verdict(), replayed.verdict().unwrap_or(Verdict::Inconclusive));
+    let why = replayed.detail.map_or_else(String::new, |detail| detail.why);
     // What was acknowledged after a failed call is judged by more than its files.
     let false_ack = recorded == Some(Verdict::FalseAck);
-    let same = Some(replayed.verdict) == recorded || (false_ack && replayed.verdict.is_violation());
+    let same = Some(verdict) == recorded || (false_ack && verdict.is_violation());
     let word = match same {
         true => "shows again",
         false if false_ack => "is what the files come to: what the failed call may have lost is still there",
         false => "is not what was recorded",
     };
-    console::print(&format!("\nRestart on the stored crash state: {} {word}\n  {}\n", replayed.verdict, replayed.why));
+    console::print(&format!("\nRestart on the stored crash state: {verdict} {word}\n  {why}\n"));
     Ok(same)
 }
 
 /// Runs the trial again; says whether the failure showed.
-fn again(plan: &Plan, sandbox: &Sandbox, record: &TrialRecord, tries: u64, stop: &AtomicBool) -> Result<bool, Problem> {
+fn again(replayer: &mut Replayer<'_>, record: &TrialRecord, tries: u64, stop: &AtomicBool) -> Result<bool, Problem> {
     let (mut run, mut showed) = (0, 0);
     let mut other: Vec<String> = Vec::new();
-    crashtest_engine::run_again(&Builtin, plan, sandbox, record, tries * PATIENCE, &mut |seen| {
+    for _ in 0..tries * PATIENCE {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let Some(seen) = replayer.again(record, stop)? else { continue };
         run += 1;
         if seen.verdict() == record.verdict() {
             showed += 1;
         } else if let Some(verdict) = seen.verdict().filter(|v| v.is_violation()) {
             other.push(verdict.name().to_owned());
         }
-        (run < tries || showed == 0) && !stop.load(Ordering::Relaxed)
-    })?;
+        if run >= tries && showed > 0 {
+            break;
+        }
+    }
     let verdict = record.verdict().map_or("recovery-killed", |v| v.name());
     let failed = record.verdict().is_some_and(|v| v.is_violation());
     let how = match record.fault {

@@ -1,9 +1,9 @@
 //! `crashtest run`: kill a strategy's writer again and again, and judge every restart.
 
 use clap::{Args, ValueEnum};
-use crashtest_model::{HarnessBug, KillAt, Plan};
+use crashtest_kit::Registry;
+use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program};
 use crashtest_report::render;
-use crashtest_strategies::Builtin;
 
 use crate::conduct::{self, Manner};
 use crate::console;
@@ -11,9 +11,11 @@ use crate::exit::Exit;
 use crate::github;
 use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, LoaderArg, ResultsOptions, StateOptions};
 use crate::problem::Problem;
+use crate::program::{self, ProgramOptions};
+use crate::registry::TargetsOption;
 use crate::values;
 
-/// Kill a strategy's writer again and again, and judge every restart
+/// Kill a strategy's writer, or a program of your own, again and again, and judge every restart
 ///
 /// Under --fault kill, the default: forks the writer, lets it save, kills it (with SIGKILL, or as --signal says) at a moment drawn from the
 /// seed, reads what is left, starts it again and compares what it opens with what it had acknowledged. Under --fault sweep it does so before and after every file-changing call and
@@ -21,21 +23,34 @@ use crate::values;
 /// and a save that is acknowledged all the same is a false one. The control (no fault) always runs first.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy persistent-map --signal term\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs"
+    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy persistent-map --signal term\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs\n  crashtest run --setup 'python3 bot.py init {dir}' --check 'python3 check.py {dir}' -- python3 bot.py {dir}"
 )]
 pub(crate) struct RunArgs {
     /// How the state is persisted: see `crashtest list strategies`
-    #[arg(long, value_name = "NAME", help_heading = "What")]
-    pub strategy: String,
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "command",
+        conflicts_with = "command",
+        help_heading = "What"
+    )]
+    pub strategy: Option<String>,
     /// What the loader does with a damaged file: `lenient` is `except: return []`
     #[arg(long, value_enum, default_value = "strict", help_heading = "What")]
     pub loader: LoaderArg,
+    /// What else there is
+    #[command(flatten)]
+    pub targets: TargetsOption,
     /// What is persisted, and where
     #[command(flatten)]
     pub state: StateOptions,
     /// A fresh directory for each trial instead of life after life
     #[arg(long, help_heading = "What")]
     pub fresh: bool,
+
+    /// A program of one's own
+    #[command(flatten)]
+    pub program: ProgramOptions,
 
     /// What breaks
     #[command(flatten)]
@@ -99,20 +114,30 @@ pub(crate) enum PlantArg {
 
 impl RunArgs {
     /// What was typed, as a plan.
-    pub(crate) fn plan(&self) -> Result<Plan, Problem> {
+    pub(crate) fn plan(&self, registry: &dyn Registry) -> Result<Plan, Problem> {
         self.fault.check()?;
         if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
             return Err(Problem::usage(
                 "--kill-at recovery needs the crash of the trial before, which --fresh takes away",
             ));
         }
-        let mut plan =
-            options::plan(&self.strategy, self.loader.loader(), &self.state, &self.fault, &self.limit, &self.budget);
+        let program = self.program.program()?;
+        let name = program.as_ref().map_or_else(|| self.strategy.clone().unwrap_or_default(), Program::name);
+        let loader = self.loader.loader();
+        let mut plan = options::plan(registry, &name, loader, &self.state, &self.fault, &self.limit, &self.budget);
         plan.kill_at = match self.kill_at {
             KillAtArg::Any => KillAt::Any,
             KillAtArg::Save => KillAt::Save,
             KillAtArg::Recovery => KillAt::Recovery,
         };
+        if program.is_some() {
+            plan.target.workload = program::WORKLOAD.to_owned();
+            if self.fault.fault.is_empty() {
+                // It finds all that a kill can leave, and a program starts too slowly for many kills.
+                plan.faults = vec![Fault::Sweep];
+            }
+        }
+        plan.program = program;
         plan.budget.max_failures = self.max_failures;
         plan.fresh = self.fresh;
         plan.planted = self.plant.map(|plant| match plant {
@@ -126,11 +151,12 @@ impl RunArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
-    let plan = args.plan()?;
-    conduct::fits(&Builtin, &plan)?;
+    let known = args.targets.known()?;
+    let plan = args.plan(&known)?;
+    conduct::fits(&known, &plan)?;
     let stop = conduct::stop_on_signals()?;
     let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
-    let conducted = conduct::conduct(&Builtin, &plan, &manner)?;
+    let conducted = conduct::conduct(&known, &plan, &manner)?;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
     let nothing = conducted.problem.is_some() && conducted.recorded.rows.iter().next().is_none();
     match args.output_format {

@@ -77,7 +77,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
 }
 
 fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result<TracedProgram, Problem> {
-    let workload = options::workload_of(strategy, args.workload.as_deref());
+    let workload = options::workload_of(&Builtin, strategy, args.workload.as_deref());
     conduct::look_up(&Builtin, strategy, &workload)?;
     let plan = Plan {
         target: TargetSpec {
@@ -102,6 +102,7 @@ fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result
         limit_ms: LIMIT.as_millis() as u64,
         sandbox_parent: std::env::temp_dir(),
         planted: None,
+        program: None,
     };
     let sandbox = Sandbox::make(&plan.sandbox_parent, 1, plan.target.state_size)?;
     Ok(crashtest_engine::trace_target(&Builtin, &plan, &sandbox, args.saves, stop)?)

@@ -19,7 +19,7 @@ const DEFAULT_ITERATIONS: u64 = 1000;
 /// The cells of a campaign: strategy by strategy, workload by workload, loader by loader.
 pub(crate) fn cells(
     campaign: &Table<'_>,
-    catalogue: &Catalogue,
+    catalogue: &Catalogue<'_>,
     seed: Seed,
     jobs: usize,
 ) -> Result<Vec<Cell>, Mistake> {
@@ -37,7 +37,8 @@ pub(crate) fn cells(
     for (strategy, workload) in pairs {
         for (loader, _) in &loaders {
             for (fault, _) in &faults {
-                let plan = settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs);
+                let mut plan = settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs);
+                plan.target = options::with_company(catalogue.registry, plan.target);
                 let expect = strategy.expectation_of(&plan, *fault, Start::Again).cloned();
                 // Of a group, what nobody says anything about is not tested.
                 if expect.is_some() || campaign.get(&keys::GROUP).is_none() {
@@ -120,7 +121,7 @@ impl Settings {
 
     fn plan(&self, strategy: &str, workload: &str, loader: Loader, fault: Fault, seed: Seed, jobs: usize) -> Plan {
         Plan {
-            target: options::with_company(TargetSpec {
+            target: TargetSpec {
                 strategy: strategy.to_owned(),
                 workload: workload.to_owned(),
                 loader,
@@ -129,7 +130,7 @@ impl Settings {
                 writers: self.writers,
                 threads: self.threads,
                 readers: self.readers,
-            }),
+            },
             faults: vec![fault],
             kill_at: self.kill_at,
             signal: self.signal,
@@ -147,6 +148,7 @@ impl Settings {
             limit_ms: values::millis(self.limit).max(1),
             sandbox_parent: Default::default(),
             planted: None,
+            program: None,
         }
     }
 }

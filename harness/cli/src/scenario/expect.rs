@@ -10,7 +10,7 @@ use super::table::Table;
 use super::targets::Catalogue;
 
 /// Puts each expectation into the cells that it is about; one that is about none is a mistake.
-pub(crate) fn apply(expectations: &[Table<'_>], catalogue: &Catalogue, cells: &mut [Cell]) -> Result<(), Mistake> {
+pub(crate) fn apply(expectations: &[Table<'_>], catalogue: &Catalogue<'_>, cells: &mut [Cell]) -> Result<(), Mistake> {
     let mut seen: Vec<(&str, Loader, Fault, Place)> = Vec::new();
     for table in expectations {
         let strategy = table.need(&keys::STRATEGY)?;

@@ -3,7 +3,7 @@
 //! A pair whose shapes do not fit is a mistake where both were named, and left out where one came from a group or from "all". Who
 //! was named and is in no pair is a mistake, too: a campaign never leaves out what it was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crashtest_kit::Registry;
 use crashtest_model::{Shape, StrategyInfo, WorkloadInfo};
@@ -23,11 +23,13 @@ pub(crate) const GROUPS: [(&str, Option<Shape>); 4] =
     [("documents", Some(Shape::Document)), ("logs", Some(Shape::Log)), ("systems", Some(Shape::System)), ("all", None)];
 
 /// Everything that can be named.
-pub(crate) struct Catalogue {
+pub(crate) struct Catalogue<'r> {
+    /// Where it is from.
+    pub registry: &'r dyn Registry,
     strategies: Vec<StrategyInfo>,
     workloads: Vec<WorkloadInfo>,
-    /// By strategy: the workload that it alone has.
-    own: BTreeMap<String, &'static str>,
+    /// The workloads that some strategy has and no other.
+    own: BTreeSet<String>,
 }
 
 /// Something chosen, and where it was named; `None` where it came with others.
@@ -36,13 +38,12 @@ struct Choice<'c, T> {
     named: Option<Place>,
 }
 
-impl Catalogue {
+impl<'r> Catalogue<'r> {
     /// What `registry` holds.
-    pub(crate) fn of(registry: &dyn Registry) -> Catalogue {
+    pub(crate) fn of(registry: &'r dyn Registry) -> Catalogue<'r> {
         let (strategies, workloads) = (registry.strategies(), registry.workloads());
-        let own = |info: &StrategyInfo| Some((info.name.clone(), registry.own_workload(&info.name)?));
-        let own = strategies.iter().filter_map(own).collect();
-        Catalogue { strategies, workloads, own }
+        let own = strategies.iter().filter_map(|info| registry.own_workload(&info.name)).map(str::to_owned).collect();
+        Catalogue { registry, strategies, workloads, own }
     }
 
     /// The strategies that are listed; canaries are found by their name only.
@@ -108,9 +109,7 @@ impl Catalogue {
                 _ => Ok(named(value.filled_set(|value| self.workload(value))?)),
             },
             None => {
-                let usual = |info: &&WorkloadInfo| {
-                    info.name == DEFAULT_WORKLOAD || self.own.values().any(|own| **own == info.name)
-                };
+                let usual = |info: &&WorkloadInfo| info.name == DEFAULT_WORKLOAD || self.own.contains(&info.name);
                 Ok(self.workloads.iter().filter(usual).map(unnamed).collect())
             }
         }
@@ -123,7 +122,7 @@ impl Catalogue {
         let mut pairs = Vec::new();
         for strategy in &strategies {
             for workload in &workloads {
-                match (self.fits(strategy.info, workload.info), &strategy.named, &workload.named) {
+                match (self.registry.goes_with(strategy.info, workload.info), &strategy.named, &workload.named) {
                     (true, ..) => pairs.push((strategy.info, workload.info)),
                     (false, Some(from), Some(to)) => return Err(self.unfit(strategy.info, from, workload.info, to)),
                     (false, ..) => {}
@@ -172,13 +171,9 @@ impl Catalogue {
     }
 
     fn fitting(&self, strategy: &StrategyInfo) -> String {
-        let fitting = self.workloads.iter().filter(|info| self.fits(strategy, info)).map(|info| &info.name);
+        let fitting =
+            self.workloads.iter().filter(|info| self.registry.goes_with(strategy, info)).map(|info| &info.name);
         format!("workloads for `{}`: {}", strategy.name, names(fitting).join(", "))
-    }
-
-    fn fits(&self, strategy: &StrategyInfo, workload: &WorkloadInfo) -> bool {
-        let own = self.own.get(&strategy.name);
-        workload.shapes.contains(&strategy.shape) && own.is_none_or(|own| **own == workload.name)
     }
 }
 

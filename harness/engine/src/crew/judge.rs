@@ -188,7 +188,11 @@ impl Crew<'_, '_> {
                 "started fresh and empty without an error, though init had returned".to_owned(),
             )),
             Observed::Refused { why } => found.wrong.push((refusal(why), format!("a restart refused: {why}"))),
-            Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => {
+            Observed::Crashed { .. }
+            | Observed::Shot
+            | Observed::Hung { .. }
+            | Observed::Opened
+            | Observed::Garbage { .. } => {
                 found.wrong.push(oracle::unopened(&opened));
             }
         }
@@ -341,7 +345,11 @@ pub(crate) fn restart_on(
             _ => (Verdict::Intact, "the same content came back: what went wrong is not in the files".to_owned()),
         },
         Observed::State { .. } => (Verdict::Inconclusive, "another content came back".to_owned()),
-        Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => oracle::unopened(&observed),
+        Observed::Crashed { .. }
+        | Observed::Shot
+        | Observed::Hung { .. }
+        | Observed::Opened
+        | Observed::Garbage { .. } => oracle::unopened(&observed),
     };
     Ok(Replayed { raw, observed, verdict, why })
 }

@@ -1,6 +1,6 @@
 //! Crash points that are reached by a real SIGKILL: to confirm what was derived, instead of it, and to show a failure again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_model::{
@@ -44,7 +44,16 @@ pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), En
     let generations = bench.generations(record.stream)?;
     let restarts = Restarts::new(&memory, record.start, record.stream)?;
     let part = Part { number: 0, of: 1 };
-    let mut sweep = Sweep { bench, generations, restarts, seed: record.seed, start: record.start, part, swept: None };
+    let mut sweep = Sweep {
+        bench,
+        generations,
+        restarts,
+        seed: record.seed,
+        start: record.start,
+        part,
+        swept: None,
+        confirmed: HashMap::new(),
+    };
     let from = sweep.first(record.stream)?;
     let told = |prefix| Told { trial: record.trial, aim: record.aim, prefix };
     match record.aim {

@@ -6,7 +6,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{Audit, AuditRecord, AuditedFile, Damage, Example, PlainName, UnderKill};
+use crashtest_model::{Audit, AuditRecord, AuditedFile, Damage, Example, PlainName, Program, UnderKill};
 
 pub use json::json;
 
@@ -215,11 +215,7 @@ fn proof(page: &mut Page, record: &AuditRecord) {
 /// The command that judges what this one cannot; `None` where it would have nothing to add.
 fn next_step(record: &AuditRecord) -> Option<String> {
     let open = |file: &AuditedFile| !matches!(file.under_kill, UnderKill::Whole | UnderKill::WrittenOnce);
-    let command: Vec<String> = record.command.iter().map(|word| words::quoted(word)).collect();
-    record
-        .audit
-        .files
-        .iter()
-        .any(open)
-        .then(|| format!("crashtest run --check 'CHECK {{dir}}' -- {}", command.join(" ")))
+    let command = Program::words_for_a_shell(&record.command);
+    let next = || format!("crashtest run --check 'CHECK {{dir}}' -- {command}");
+    record.audit.files.iter().any(open).then(next)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crashtest_model::{Fault, ResultRow, Start};
+use crashtest_model::{Check, Fault, Program, ResultRow, Start};
 
 use super::conclusion::{Conclusion, Judgement};
 use super::page::{Color, Page, Style};
@@ -38,8 +38,12 @@ fn subject(page: &mut Page, recorded: &Recorded) {
     let run = &recorded.run;
     let (plan, environment) = (&run.plan, &run.environment);
     let target = &plan.target;
-    let mut subject =
-        format!("{} × {}, {} loader, {} state", target.strategy, target.workload, target.loader, target.state_size);
+    let mut subject = match &plan.program {
+        Some(program) => program_words(program),
+        None => {
+            format!("{} × {}, {} loader, {} state", target.strategy, target.workload, target.loader, target.state_size)
+        }
+    };
     plan.company().iter().for_each(|words| subject += &format!(", {words}"));
     page.wrapped_in("", &subject, Some(Style::Bold));
     page.wrapped("  ", &run.strategy.recipe);
@@ -52,6 +56,16 @@ fn subject(page: &mut Page, recorded: &Recorded) {
     let _ = write!(facts, " · {} ({}) · {}", file_system.kind, file_system.options, environment.kernel);
     page.wrapped("  ", &facts);
     page.wrapped_in("  ", &swept::repeats(plan), Some(Style::Dim));
+}
+
+/// "bot.py, a program of your own, checked by `python3 check.py {dir}`".
+fn program_words(program: &Program) -> String {
+    let checked = match &program.check {
+        Some(Check::Each(words)) => format!("checked by `{}`", Program::words_for_a_shell(words)),
+        Some(Check::Batch(words)) => format!("checked by `{}`, started once", Program::words_for_a_shell(words)),
+        None => "without a checker: every file must be as some run has left it".to_owned(),
+    };
+    format!("{}, a program of your own, {checked}", program.name())
 }
 
 /// The table of verdicts, and a sentence a row.

@@ -38,6 +38,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             limit_ms: 2000,
             sandbox_parent: "results".into(),
             planted: None,
+            program: None,
         },
         strategy: StrategyInfo {
             name: strategy.into(),
@@ -86,6 +87,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
         environment: Environment {
             version: "0.1.0".into(),
             binary: "5e0c2b7a9d13f4e8".into(),
+            targets: None,
             kernel: "Linux 6.8.0-45-generic x86_64".into(),
             processors: 2,
             file_system: FileSystem { kind: "ext4".into(), options: "rw,relatime".into() },

@@ -127,10 +127,15 @@ pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
     Loader::ALL.map(|loader| shows(loader, fault, &[], &[]))
 }
 
-/// The ground truth of several writers, processes or threads: what shows with a strict and with a lenient loader, without a fault and under kills.
+/// The ground truth of several writers of documents, processes or threads: what shows with a strict and with a lenient loader, without a fault and under kills.
 pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    let each = [Company::Writers, Company::Threads].map(|company| in_company(company, strict, lenient));
-    each.concat()
+    let in_one_process = in_company(Company::Threads, strict, lenient);
+    [processes_together(strict, lenient), in_one_process].concat()
+}
+
+/// The same, of processes.
+pub(crate) fn processes_together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    in_company(Company::Writers, strict, lenient)
 }
 
 fn in_company(company: Company, strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {

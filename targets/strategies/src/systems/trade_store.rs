@@ -12,7 +12,7 @@ use crashtest_model::{
     Bytes, Digest, Documented, Expectation, Generation, Loader, Seed, Shape, StrategyInfo, TargetSpec, Verdict,
 };
 
-use crate::strategies::{intact_together, temporary, together};
+use crate::strategies::{processes_together, temporary};
 use crate::workloads::desk::{Desk, FILE, Proposal};
 
 /// The command line's names.
@@ -45,7 +45,7 @@ pub(crate) fn info() -> StrategyInfo {
             .into(),
         origin: "the trade store of autonomous agents: fcntl.flock() around every change, after duplicate trades from two processes"
             .into(),
-        documented: intact_together(),
+        documented: processes_together(&Expectation::default(), &Expectation::default()),
         planted: false,
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn info_nolock() -> StrategyInfo {
         name: NOLOCK.into(),
         summary: "as locked-store, without the lock".into(),
         recipe: "read(f) · create(f.tmp) · write × n · close · rename(f.tmp, f) · read(f)".into(),
-        documented: together(&shown(&[Verdict::Torn, Verdict::Empty]), &shown(&[Verdict::SilentReset])),
+        documented: processes_together(&shown(&[Verdict::Torn, Verdict::Empty]), &shown(&[Verdict::SilentReset])),
         ..info()
     }
 }
@@ -72,14 +72,14 @@ pub(crate) fn info_toctou() -> StrategyInfo {
         summary: "as locked-store, with the risk rules asked before the lock is taken: time of check, time of use"
             .into(),
         recipe: format!("read(f) · {}", info().recipe),
-        documented: together(&broken, &broken),
+        documented: processes_together(&broken, &broken),
         ..info()
     }
 }
 
 pub(crate) fn info_relock() -> StrategyInfo {
     let stuck = Expectation { must: vec![Verdict::Stuck], ..Expectation::default() };
-    let documented: Vec<Documented> = together(&stuck, &stuck);
+    let documented: Vec<Documented> = processes_together(&stuck, &stuck);
     StrategyInfo {
         name: RELOCK.into(),
         summary: "as locked-store, but closing a trade takes the lock a second time, through another descriptor".into(),

@@ -3,7 +3,7 @@
 use crashtest_model::{Bytes, Expectation, Fault, KillAt, Seed, Tears, Verdict};
 
 use super::schema::{folder, shipped};
-use super::{campaign, read};
+use super::{Shelf, campaign, read};
 use crate::scenario::{load, parse};
 
 #[test]
@@ -74,7 +74,7 @@ fn a_campaign_that_says_nothing_is_run_without_options() {
     let cli = crate::args::Cli::parse_from(["crashtest", "run", "--strategy", "direct", "--seed", "1", "--jobs", "2"]);
     let crate::args::Command::Run(run) = cli.command else { panic!("run is run") };
     let scenario = read(&campaign("strategies = [\"direct\"]")).unwrap();
-    assert_eq!(scenario.cells[0].plan, run.plan().unwrap());
+    assert_eq!(scenario.cells[0].plan, run.plan(&Shelf).unwrap());
 }
 
 #[test]

@@ -133,12 +133,3 @@ pub(super) fn power(file: &AuditedFile) -> Option<String> {
     }
     (!needed.is_empty()).then(|| needed.join("; "))
 }
-
-/// A word of a command as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+{}".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}

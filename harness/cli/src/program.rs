@@ -1,0 +1,161 @@
+//! Somebody's own program on the command line: what is run, what prepares it, what checks it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::Args;
+use crashtest_model::{
+    Check, DIR, Documented, Expectation, Fault, Lives, Loader, Plan, Program, Shape, Start, StrategyInfo, Words,
+    WorkloadInfo,
+};
+
+use crate::problem::Problem;
+
+/// What stands in place of a workload's name.
+pub(crate) const WORKLOAD: &str = "program";
+
+/// A program of one's own, after `--`.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramOptions {
+    /// The program and its arguments, after `--`: it saves, is crashed, and has to end by itself. `{dir}` and CRASHTEST_DIR name the
+    /// state directory, CRASHTEST_SEED the seed. It may print `crashtest: ready`, `crashtest: begin N` and `crashtest: ack N` (flushed)
+    #[arg(value_name = "CMD", last = true, help_heading = "A program of your own")]
+    pub command: Vec<OsString>,
+    /// What makes the state that it starts from; that state counts as long on disk
+    #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
+    pub setup: Option<String>,
+    /// What says whether a crash state is any good: exit status 0, it opened; or it prints one of `crashtest: state N`, `fresh`,
+    /// `garbage WHY`, `has N`, `refused WHY`. Started for each crash state [default: every file must be as some run has left it]
+    #[arg(
+        long,
+        value_name = "CMD",
+        requires = "command",
+        conflicts_with = "check_batch",
+        help_heading = "A program of your own"
+    )]
+    pub check: Option<String>,
+    /// The same, started once: it reads the name of a directory per line and answers each with one such line, or `crashtest: ok`
+    #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
+    pub check_batch: Option<String>,
+    /// Under `kill`: each life goes on with what the one before has left, and not with what --setup made
+    #[arg(long = "continue", requires = "command", help_heading = "A program of your own")]
+    pub continues: bool,
+}
+
+impl ProgramOptions {
+    /// The program that was named, if one was.
+    pub(crate) fn program(&self) -> Result<Option<Program>, Problem> {
+        if self.command.is_empty() {
+            return Ok(None);
+        }
+        let text = |word: &OsString| {
+            let why = || Problem::usage(format!("`{}` is not UTF-8: it could not be recorded", word.to_string_lossy()));
+            word.to_str().map(str::to_owned).ok_or_else(why)
+        };
+        let command: Words = self.command.iter().map(text).collect::<Result<_, _>>()?;
+        let check = match (&self.check, &self.check_batch) {
+            (Some(check), _) => Some(Check::Each(words("--check", check)?)),
+            (None, Some(batch)) => Some(Check::Batch(words("--check-batch", batch)?)),
+            (None, None) => None,
+        };
+        let setup = self.setup.as_deref().map(|setup| words("--setup", setup)).transpose()?;
+        let cwd = std::env::current_dir()
+            .map_err(|error| Problem::usage(format!("failed to find the working directory: {error}")))?;
+        let program = Program { command, setup, check, continues: self.continues, cwd };
+        for words in [Some(&program.command), program.setup.as_ref(), program.check.as_ref().map(Check::words)] {
+            words.map_or(Ok(()), |words| can_be_found(words, &program.cwd))?;
+        }
+        Ok(Some(program))
+    }
+}
+
+/// The words of a command as a shell would take them apart.
+pub(crate) fn words(option: &str, text: &str) -> Result<Words, Problem> {
+    let words = shell_words::split(text).map_err(|error| {
+        Problem::usage(format!("{option} `{text}`: {error}")).hint(Some("quote it as for a shell".into()))
+    })?;
+    if words.is_empty() {
+        return Err(Problem::usage(format!("{option} is empty")));
+    }
+    Ok(words)
+}
+
+/// Whether the program of `words` is there, before anything is begun.
+fn can_be_found(words: &[String], cwd: &Path) -> Result<(), Problem> {
+    let Some(program) = words.first().filter(|program| !program.contains(DIR)) else { return Ok(()) };
+    let found = match program.contains('/') {
+        true => cwd.join(program).exists(),
+        false => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|dir| dir.join(program).exists())
+        }
+    };
+    if found {
+        return Ok(());
+    }
+    let whole = Program::words_for_a_shell(words);
+    let why = format!("`{program}` is not there: it cannot be run as `{whole}`");
+    let hint = match program.contains('/') {
+        true => "name it from the working directory, or by its whole path",
+        false => "install it, put it on the PATH, or name it by its path",
+    };
+    Err(Problem::usage(why).hint(Some(hint.into())))
+}
+
+/// What reports say of `program` where they would speak of a strategy: it claims everything, as programs do.
+pub(crate) fn described(program: &Program) -> (StrategyInfo, WorkloadInfo) {
+    let intact = |fault| Documented {
+        loader: Loader::Strict,
+        fault,
+        start: Start::Again,
+        lives: Lives::default(),
+        expectation: Expectation::default(),
+    };
+    let strategy = StrategyInfo {
+        name: program.name(),
+        summary: "a program of your own".into(),
+        shape: Shape::System,
+        recipe: Program::words_for_a_shell(&program.command),
+        origin: String::new(),
+        documented: Fault::ALL.into_iter().map(intact).collect(),
+        planted: false,
+    };
+    let summary = "whatever the program saves".into();
+    let workload = WorkloadInfo { name: WORKLOAD.into(), summary, shapes: vec![Shape::System], phrases: Vec::new() };
+    (strategy, workload)
+}
+
+/// Refuses what is about strategies alone.
+pub(crate) fn check(plan: &Plan) -> Result<(), Problem> {
+    let target = &plan.target;
+    let only =
+        |what: &str| Err(Problem::usage(format!("{what} is for strategies: a program of your own does what it does")));
+    match () {
+        () if target.is_shared() || target.threads => only("--writers, --readers or --threads"),
+        () if target.idle_us > 0 => only("--idle"),
+        () if target.loader == Loader::Lenient => only("--loader"),
+        () if plan.signal != crashtest_model::Signal::Kill => only("--signal"),
+        () if plan.kill_at != crashtest_model::KillAt::Any => only("--kill-at"),
+        () => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_taken_apart_as_a_shell_does() {
+        assert_eq!(words("--check", "python3 'a b.py' {dir}").unwrap(), ["python3", "a b.py", "{dir}"]);
+        assert!(words("--check", "python3 'a b.py").is_err() && words("--check", " ").is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_before_anything_is_begun() {
+        let missing = ["no-such-interpreter-9".to_owned(), "x.py".to_owned()];
+        let problem = can_be_found(&missing, Path::new("/")).unwrap_err().to_string();
+        assert!(problem.contains("no-such-interpreter-9") && problem.contains("PATH"), "{problem}");
+        assert!(can_be_found(&["sh".to_owned()], Path::new("/")).is_ok());
+        assert!(can_be_found(&["{dir}/x".to_owned()], Path::new("/")).is_ok(), "not known yet");
+    }
+}

@@ -1,0 +1,240 @@
+//! Somebody's own program, in any language: run, crashed, checked.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use support::{Place, Ran, count, verdicts};
+
+/// The example programs.
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../targets/external");
+
+/// A language that the examples are written in: its directory, its interpreter, the ending of its files.
+type Language = (&'static str, &'static str, &'static str);
+const PYTHON: Language = ("python", "python3", "py");
+const NODE: Language = ("node", "node", "mjs");
+const SHELL: Language = ("shell", "sh", "sh");
+
+/// Whether the language's interpreter is here; says so where it is not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn is_here((name, interpreter, _): Language) -> bool {
+    let here = Command::new(interpreter).arg("-c").arg("").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !here {
+        eprintln!("skipped: {interpreter} is not on this machine, so the {name} examples are not run");
+    }
+    here
+}
+
+/// `crashtest run` of a writer among the examples, with its checker.
+fn run_example(
+    place: &Place,
+    language: Language,
+    writer: &str,
+    checked_as: &str,
+    more: &[&str],
+) -> (Option<i32>, Value) {
+    let (directory, interpreter, ending) = language;
+    let program = format!("{EXAMPLES}/{directory}/{writer}.{ending}");
+    let setup = format!("{interpreter} '{program}' {{dir}} init");
+    // A Python for each crash state takes long.
+    let (option, check) = match language {
+        PYTHON => ("--check-batch", format!("python3 '{EXAMPLES}/python/check_batch.py' {checked_as}")),
+        _ => ("--check", format!("{interpreter} '{EXAMPLES}/{directory}/check.{ending}' {{dir}}")),
+    };
+    let mut command = place.command("run --quiet --output-format json --seed 1");
+    command.args(["--setup", &setup, option, &check]).args(more).args(["--", interpreter, &program, "{dir}"]);
+    let ran = Ran::of(command.output().unwrap());
+    let summary = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {} {}", ran.out, ran.err));
+    (ran.exit, summary)
+}
+
+/// The verdicts that are violations, by name.
+fn broken(summary: &Value) -> Vec<String> {
+    let mut broken: Vec<String> = verdicts(summary).into_iter().filter(|verdict| verdict != "intact").collect();
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+fn row<'a>(summary: &'a Value, fault: &str) -> &'a Value {
+    let rows = summary["results"].as_array().unwrap();
+    rows.iter().find(|row| row["fault"] == fault).unwrap_or(&Value::Null)
+}
+
+/// `crashtest run … -- CMD` with these words after `run`.
+fn run(place: &Place, words: &[&str]) -> Ran {
+    Ran::of(place.command("run --quiet --seed 1").args(words).output().unwrap())
+}
+
+#[test]
+fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whole() {
+    for language in [PYTHON, NODE, SHELL].into_iter().filter(|language| is_here(*language)) {
+        let place = Place::new();
+        // One checker for each state, as these two have, takes long.
+        let few: &[&str] = if language == PYTHON { &[] } else { &["--max-states", "150"] };
+        let (exit, summary) = run_example(&place, language, "direct", "", few);
+        assert_eq!(
+            (exit, broken(&summary)),
+            (Some(1), vec!["empty".to_owned(), "torn".to_owned()]),
+            "{language:?} {summary}"
+        );
+        let (exit, summary) = run_example(&place, language, "atomic", "", few);
+        assert_eq!((exit, broken(&summary)), (Some(0), vec![]), "{language:?} {summary}");
+        let swept = row(&summary, "sweep");
+        assert!(count(swept, "intact") > 50 && swept["distinct_states"].as_u64() > Some(20), "{language:?} {summary}");
+        assert!(swept["swept"]["nested"].as_u64() > Some(2), "the life after a crash is swept too: {summary}");
+    }
+}
+
+#[test]
+fn the_patterns_of_the_accounts_are_what_they_are_in_their_own_language() {
+    if !is_here(PYTHON) {
+        return;
+    }
+    let place = Place::new();
+    for (writer, checked_as, exit, wrong) in [
+        ("atomic_fsync", "", 0, vec![]),
+        ("path_storage", "path_storage", 0, vec![]),
+        ("signal_pipeline", "", 0, vec![]),
+        ("trade_store", "", 0, vec![]),
+        // Its queue acknowledges what it has not written.
+        ("persistent_map", "", 1, vec!["lost-ack"]),
+        // A second crash, in the first save after a recovery.
+        ("forward_journal", "forward_journal", 1, vec!["empty", "missing", "torn"]),
+    ] {
+        let ran = run_example(&place, PYTHON, writer, checked_as, &[]);
+        let wrong: Vec<String> = wrong.into_iter().map(str::to_owned).collect();
+        assert_eq!((ran.0, broken(&ran.1)), (Some(exit), wrong), "{writer}: {}", ran.1);
+    }
+}
+
+#[test]
+fn a_program_is_killed_by_the_clock_and_its_calls_fail_just_as_well() {
+    if !is_here(PYTHON) {
+        return;
+    }
+    let place = Place::new();
+    let (exit, summary) = run_example(&place, PYTHON, "direct", "", &["--fault", "kill,io", "--iterations", "60"]);
+    assert_eq!(exit, Some(1), "{summary}");
+    let killed = row(&summary, "kill");
+    assert_eq!((killed["trials"].as_u64(), killed["kills_landed"].as_u64() > Some(20)), (Some(60), true), "{summary}");
+    assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
+    assert!(count(row(&summary, "io"), "empty") > 0 && count(row(&summary, "io"), "torn") > 0, "{summary}");
+    let more = ["--fault", "kill,io", "--iterations", "40", "--continue"];
+    let (exit, summary) = run_example(&place, PYTHON, "atomic", "", &more);
+    assert_eq!((exit, broken(&summary)), (Some(0), vec![]), "{summary}");
+    // Life after life: what was saved before is still there.
+    let recovered = |trial: &Value| (trial["fault"] == "kill").then(|| trial["observed"]["generation"].as_u64())?;
+    assert!(place.trials().iter().filter_map(recovered).max() > Some(8), "more than one life saves");
+}
+
+#[test]
+fn a_checker_that_serves_all_states_says_what_one_for_each_says() {
+    if !is_here(PYTHON) {
+        return;
+    }
+    let place = Place::new();
+    let program = format!("{EXAMPLES}/python/direct.py");
+    let setup = format!("python3 '{program}' {{dir}} init");
+    let checked = |option: &str, check: String| {
+        let options =
+            ["--jobs", "1", "--max-states", "40", "--output-format", "json", "--setup", &setup, option, &check];
+        let ran = run(&place, &[&options[..], &["--", "python3", &program, "{dir}"]].concat());
+        let summary: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.err));
+        (ran.exit, row(&summary, "sweep")["verdicts"].clone())
+    };
+    let each = checked("--check", format!("python3 '{EXAMPLES}/python/check.py' {{dir}}"));
+    assert_eq!(checked("--check-batch", format!("python3 '{EXAMPLES}/python/check_batch.py'")), each);
+    assert_eq!(each.0, Some(1));
+}
+
+#[test]
+fn without_a_checker_every_file_must_be_as_some_run_has_left_it() {
+    let place = Place::new();
+    let setup = "sh -c 'echo old > {dir}/f'";
+    let direct = "sleep 0; i=0; while [ $i -lt 3 ]; do seq 2000 > {dir}/f; i=$((i+1)); done";
+    let ran = run(&place, &["--setup", setup, "--", "sh", "-c", direct]);
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("torn") && ran.out.contains("no run has left it so"), "{}", ran.out);
+    let deleted = run(
+        &place,
+        &["--setup", setup, "--", "sh", "-c", "rm {dir}/f; mv {dir}/g {dir}/f 2> /dev/null || echo new > {dir}/f"],
+    );
+    assert!(deleted.exit == Some(1) && deleted.out.contains("missing"), "{}", deleted.out);
+    let atomic = run(
+        &place,
+        &["--setup", setup, "--", "sh", "-c", "for i in 1 2; do seq 2000 > {dir}/g; mv {dir}/g {dir}/f; done"],
+    );
+    assert_eq!(atomic.exit, Some(0), "{}{}", atomic.out, atomic.err);
+}
+
+#[test]
+fn what_is_wrong_with_a_command_is_said_clearly() {
+    let place = Place::new();
+    let saves = ["--", "sh", "-c", "echo 1 > {dir}/f; echo 2 > {dir}/f"];
+    let with = |options: &[&str]| run(&place, &[options, &saves[..]].concat());
+    for (ran, exit, words) in [
+        (with(&["--check", "sleep 100", "--limit", "500ms"]), 4, "the checker `sleep 100` did not answer within 0.5 s"),
+        (
+            with(&["--check-batch", "sleep 100", "--limit", "500ms"]),
+            4,
+            "the checker `sleep 100` did not answer within 0.5 s",
+        ),
+        (with(&["--check", "echo crashtest: all is well"]), 2, "said “crashtest: all is well”, which is none of"),
+        (with(&["--check", "sh -c 'exit 127'"]), 2, "the checker `sh -c 'exit 127'` ended with status 127"),
+        (with(&["--check", "no-such-checker-9 {dir}"]), 2, "`no-such-checker-9` is not there"),
+        (with(&["--check", "python3 'x"]), 2, "--check `python3 'x`: missing closing quote"),
+        (with(&["--setup", "false"]), 2, "the set-up `false` ended with status 1"),
+        (with(&["--writers", "2"]), 2, "is for strategies"),
+        (run(&place, &["--", "no-such-interpreter-9", "x"]), 2, "`no-such-interpreter-9` is not there"),
+        (run(&place, &["--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
+        (run(&place, &["--limit", "500ms", "--", "sleep", "100"]), 4, "did not end within 0.5 s"),
+        (run(&place, &["--", "true"]), 3, "changed no file in the state directory"),
+    ] {
+        let said = format!("{}{}", ran.out, ran.err);
+        let on_one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.exit == Some(exit) && on_one_line.contains(words), "{words}: {:?} {said}", ran.exit);
+    }
+}
+
+#[test]
+fn a_failure_of_a_program_is_replayed_at_the_same_call() {
+    let place = Place::new();
+    let ran = run(&place, &["--", "sh", "-c", "for i in 1 2 3; do seq 3000 > {dir}/f; done"]);
+    assert_eq!(ran.exit, Some(1), "{}", ran.out);
+    let failure = place.kept_failures().into_iter().find(|folder| folder.to_string_lossy().contains("torn")).unwrap();
+    let replayed = Ran::of(place.command("replay").arg(&failure).output().unwrap());
+    assert_eq!(replayed.exit, Some(1), "{}{}", replayed.out, replayed.err);
+    assert!(
+        replayed.out.contains("torn shows again") && replayed.out.contains("torn reproduced 20 of 20"),
+        "{}",
+        replayed.out
+    );
+}
+
+#[test]
+fn nobody_whom_a_program_has_left_running_is_left() {
+    let place = Place::new();
+    let daemon = place.path().join("daemon.pid");
+    let leaves = format!(
+        "setsid sh -c 'echo $$ >> {0}; exec sleep 1000' > /dev/null 2>&1 < /dev/null & sleep 0.05; echo 1 > {{dir}}/f; echo 2 > {{dir}}/f",
+        daemon.display()
+    );
+    let ran = run(&place, &["--fault", "kill,sweep", "--iterations", "4", "--", "sh", "-c", &leaves]);
+    assert!(ran.exit.is_some(), "{}{}", ran.out, ran.err);
+    let pids = fs::read_to_string(&daemon).unwrap();
+    assert!(pids.lines().count() > 1, "runs have left one each: {pids}");
+    for pid in pids.lines() {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{pid} is still there");
+    }
+    assert!(
+        !fs::read_dir(place.path().join("results")).unwrap().any(|entry| entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("sandbox"))
+    );
+}

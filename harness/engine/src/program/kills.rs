@@ -1,0 +1,228 @@
+//! A program without any fault, and killed at random moments, by the clock.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::process::Exit;
+use crashtest_linux::supervision::{self, Group};
+use crashtest_model::{
+    Aim, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Plan, Promise, Seed, Start, TrialRecord, Verdict,
+};
+use crashtest_states::Snapshot;
+
+use super::runtime::Runtime;
+use super::start::{self, last_line};
+use crate::bench::Bench;
+use crate::error::EngineError;
+use crate::printed::Printed;
+use crate::{oracle, raw};
+
+/// Runs of the control.
+const CONTROL_RUNS: u64 = 3;
+/// Runs from which it is learnt how long one takes.
+const RUNS_TO_LEARN_FROM: u64 = 3;
+/// How often what a program prints is looked at, in ns.
+const LOOK_NS: u64 = 200_000;
+/// Kills fall up to so much behind the usual end of a run: some runs take longer than others.
+const BEHIND: f64 = 1.02;
+
+/// A run that nobody traced.
+#[derive(Debug)]
+struct Ran {
+    landed: Landed,
+    /// What it had printed by then.
+    printed: Printed,
+    /// From its start to its end, in ns.
+    took_ns: u64,
+    /// From its start to `crashtest: ready`, in ns.
+    ready_ns: Option<u64>,
+}
+
+/// Runs the program to its end, and checks what it left, some times.
+pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
+    for number in 0..CONTROL_RUNS {
+        let seed = bench.plan.seed.derive("control", number);
+        let Some(runtime) = bench.program() else { return Ok(()) };
+        runtime.set_up()?;
+        let promise = runtime.promised_by_setup();
+        let ran = run(runtime, promise, None)?;
+        let wrong = match (&ran.landed, last_line(&runtime.place.log("run.err"))) {
+            (Landed::Exit { status: 0 }, _) => None,
+            (Landed::Exit { status }, why) => Some(format!("`{}` exited with status {status}{why}", runtime.words())),
+            (Landed::Signal { signal }, why) => Some(format!("`{}` died of signal {signal}{why}", runtime.words())),
+            _ => {
+                let limit = runtime.limit.as_secs_f64();
+                Some(format!(
+                    "`{}` did not end within {limit} s: it has to end by itself (or raise --limit)",
+                    runtime.words()
+                ))
+            }
+        };
+        let aim = Aim::Run(1.0);
+        judge(bench, TrialRecord::planned(number, Fault::None, Start::Again, seed, aim), &ran, wrong)?;
+    }
+    Ok(())
+}
+
+/// Kills the program at a moment of its run, once for each of `trials`.
+pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
+    let Some(runtime) = bench.program() else { return Ok(()) };
+    let mut installed = runtime.set_up()?;
+    let mut promise = runtime.promised_by_setup();
+    // How long a run takes is learnt from some that nobody kills: from the fastest, as the others have waited for something.
+    let mut usual = run(runtime, promise, None)?;
+    for _ in 1..RUNS_TO_LEARN_FROM {
+        crate::snapshot::restore(&installed, &runtime.place.dir)
+            .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+        let ran = run(runtime, promise, None)?;
+        usual = if ran.took_ns < usual.took_ns { ran } else { usual };
+    }
+    let left = bench.crash_state()?;
+    bench.program().into_iter().for_each(|runtime| runtime.files.learn_state(&left));
+    for number in trials {
+        let plan = bench.plan;
+        let aim = aim(plan, number);
+        let Some(runtime) = bench.program() else { return Ok(()) };
+        crate::snapshot::restore(&installed, &runtime.place.dir)
+            .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+        let ran = run(runtime, promise, Some((aim, &usual)))?;
+        let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
+        let (state, observed) = judge(bench, record, &ran, None)?;
+        if bench.program().is_some_and(|runtime| runtime.program.continues) {
+            // Life after life: what was found is what is promised from now on.
+            match observed {
+                Observed::State { generation: Some(found), .. } => {
+                    (installed, promise) = (state, Promise { acked: found, begun: found, installed: true });
+                }
+                Observed::Opened => installed = state,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where trial `number` is aimed.
+fn aim(plan: &Plan, number: u64) -> Aim {
+    Aim::Run(plan.trial_seed(number).derive("moment", 0).unit() * BEHIND)
+}
+
+/// Kills the program once as `record` was.
+pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
+    kills(bench, record.trial..record.trial + 1)
+}
+
+/// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
+fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
+    let (said, complained) = (runtime.place.log("run.out"), runtime.place.log("run.err"));
+    let mut command = start::command(&runtime.program.command, &runtime.place)?;
+    command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
+    let begun_ns = now_ns();
+    let child = command.process_group(0).spawn();
+    let child =
+        child.map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.words())))?;
+    let mut group = Group::lead_by(&child);
+    let limit_ns = begun_ns + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
+    let mut ready_ns = None;
+    let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
+    if aim.is_none() || usual_ready.is_some() {
+        while now_ns() < limit_ns && ready_ns.is_none() {
+            if heard(&said, promise).progress().opened {
+                ready_ns = Some(now_ns() - begun_ns);
+            } else if group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?.is_some() {
+                break;
+            } else {
+                sleep_until(now_ns() + LOOK_NS);
+            }
+        }
+    }
+    let exit = match aim {
+        Some((Aim::Run(at), usual)) => {
+            // From when it is ready, where it says so: before that it saves nothing.
+            let from_ns = begun_ns + ready_ns.unwrap_or(0);
+            let length_ns = usual.took_ns.saturating_sub(usual.ready_ns.unwrap_or(0));
+            sleep_until((from_ns + (at * length_ns as f64) as u64).min(limit_ns));
+            group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
+        }
+        _ => {
+            let left = Duration::from_nanos(limit_ns.saturating_sub(now_ns()));
+            group.exit_within(left).map_err(EngineError::Wait)?
+        }
+    };
+    let took_ns = now_ns() - begun_ns;
+    group.kill();
+    supervision::kill_strays(&runtime.ours());
+    let landed = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
+        (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Landed::Exit { status },
+        (Some(Exit::Signal(signal)), _) => Landed::Signal { signal },
+        (None, Some(exit)) if exit.by_sigkill() && aim.is_none() => Landed::Forced,
+        (None, Some(exit)) if exit.by_sigkill() => Landed::Kill,
+        (None, Some(Exit::Signal(signal))) => Landed::Signal { signal },
+        (None, None) => Landed::Nothing,
+    };
+    Ok(Ran { landed, printed: heard(&said, promise), took_ns, ready_ns })
+}
+
+/// What a program that began under `promise` has printed so far.
+fn heard(said: &Path, promise: Promise) -> Printed {
+    let mut printed = Printed::after(promise, promise);
+    printed.hear(0, &std::fs::read(said).unwrap_or_default());
+    printed
+}
+
+/// Judges what a run has left, and reports it; `wrong` is what went wrong before that.
+fn judge(
+    bench: &mut Bench<'_>,
+    record: TrialRecord,
+    ran: &Ran,
+    wrong: Option<String>,
+) -> Result<(Snapshot, Observed), EngineError> {
+    let state = bench.crash_state()?;
+    let progress = ran.printed.progress();
+    let promise = progress.promise;
+    let Some(runtime) = bench.program() else { return Ok((state, Observed::Shot)) };
+    if record.fault == Fault::None {
+        runtime.files.learn_state(&state);
+    }
+    let raw = raw::of_crash_state(&state, &mut runtime.files.clone(), promise);
+    let observed = runtime.restart(&state, promise)?;
+    let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);
+    if let (Observed::Hung { .. }, Some(words)) = (&observed, runtime.silent()) {
+        why = words;
+    }
+    let mut raw = Some(raw);
+    if let Some(wrong) = wrong {
+        // What the files are like is not what is wrong.
+        (verdict, why, raw) = (Verdict::FailedSave, wrong, None);
+    }
+    let in_save = promise.begun > promise.acked;
+    let phase = match (in_save, progress.opened, promise.acked) {
+        (true, ..) => "save",
+        (false, true, _) => "between-saves",
+        (false, false, Generation::ZERO) => "run",
+        (false, false, _) => "between-saves",
+    };
+    let aim = record.aim;
+    let record = TrialRecord {
+        stream: Seed(0),
+        delay_ns: ran.took_ns,
+        promise,
+        acks: promise.acked.0,
+        landed: ran.landed.clone(),
+        phase: phase.to_owned(),
+        in_save,
+        raw,
+        crash_state: Some(state.digest()),
+        observed: Some(observed.clone()),
+        outcome: Outcome::Judged(verdict),
+        detail: (verdict != Verdict::Intact).then(|| FailureDetail { why, ..FailureDetail::default() }),
+        aim,
+        ..record
+    };
+    let after = bench.crash_state()?;
+    bench.report_with(record, &state, Some(&after), None)?;
+    Ok((state, observed))
+}

@@ -1,0 +1,174 @@
+//! A program at work in a bench's directory: set up, traced, and asked what it finds after a crash.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crashtest_linux::process::Exit;
+use crashtest_linux::supervision::Group;
+use crashtest_linux::trace::{self, Ending};
+use crashtest_model::{Digest, Observed, Program, Promise};
+use crashtest_states::Snapshot;
+
+use super::answer::Answer;
+use super::checker::Checker;
+use super::files::Files;
+use super::start::{self, Place, last_line};
+use crate::bench::Bench;
+use crate::error::EngineError;
+use crate::printed::Printed;
+use crate::record::{Orders, Recorder};
+use crate::recording::{Recording, Start};
+use crate::snapshot;
+
+/// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
+const NOT_STARTED: i32 = 127;
+/// The most crash states whose answers are remembered.
+const REMEMBERED: usize = 100_000;
+
+/// A program under test.
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    pub(crate) program: Program,
+    pub(crate) place: Place,
+    pub(crate) files: Files,
+    checker: Option<Checker>,
+    /// How long one run, and one check, may take.
+    pub(crate) limit: Duration,
+    /// What was answered of each crash state.
+    answers: HashMap<Digest, Answer>,
+}
+
+impl Runtime {
+    pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
+        let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
+        Runtime { program: program.clone(), place, files: Files::default(), checker, limit, answers: HashMap::new() }
+    }
+
+    /// The state that it starts from: an empty directory, prepared by the set-up.
+    pub(crate) fn set_up(&self) -> Result<Snapshot, EngineError> {
+        let dir = &self.place.dir;
+        snapshot::empty(dir).map_err(EngineError::sandbox("empty", dir))?;
+        if let Some(words) = &self.program.setup {
+            let shown = Program::words_for_a_shell(words);
+            let complained = self.place.log("setup.err");
+            let mut command = start::command(words, &self.place)?;
+            command.stdin(Stdio::null()).stdout(start::create(&self.place.log("setup.out"))?);
+            command.stderr(start::create(&complained)?).process_group(0);
+            let child = command.spawn();
+            let child = child
+                .map_err(|error| EngineError::Program(format!("failed to start the set-up `{shown}`: {error}")))?;
+            let exit = Group::lead_by(&child).exit_within(self.limit).map_err(EngineError::Wait)?;
+            let why = match exit {
+                Some(Exit::Status(0)) => None,
+                Some(exit) => Some(format!("ended {exit}{}", last_line(&complained))),
+                None => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
+            };
+            if let Some(why) = why {
+                return Err(EngineError::Program(format!("the set-up `{shown}` {why}")));
+            }
+        }
+        let state = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
+        self.files.begin_on(&state);
+        Ok(state)
+    }
+
+    /// What is promised of the state that the set-up made.
+    pub(crate) fn promised_by_setup(&self) -> Promise {
+        Promise { installed: self.program.setup.is_some(), ..Promise::default() }
+    }
+
+    /// Puts `state` into the state directory and asks what there is; equal states are asked about once.
+    pub(crate) fn restart(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+        let digest = state.digest();
+        if let Some(answer) = self.answers.get(&digest) {
+            return Ok(answer.observed(promise, digest));
+        }
+        let answer = self.restart_anew(state)?;
+        let observed = answer.observed(promise, digest);
+        if self.answers.len() < REMEMBERED {
+            self.answers.insert(digest, answer);
+        }
+        Ok(observed)
+    }
+
+    /// The same, whatever was asked before; the directory is left as the checker leaves it.
+    pub(crate) fn restart_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        let dir = &self.place.dir;
+        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))?;
+        match &mut self.checker {
+            Some(checker) => checker.ask(),
+            None => Ok(self.files.damage(state).map_or(Answer::Opened, Answer::Refused)),
+        }
+    }
+
+    /// Runs it, traced, on the files of `start`, under `orders`.
+    pub(crate) fn record(&self, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
+        let dir = &self.place.dir;
+        snapshot::restore(&start.files, dir).map_err(EngineError::sandbox("prepare", dir))?;
+        let printed = RefCell::new(Printed::after(start.before, start.after));
+        let progress = || printed.borrow().progress();
+        let mut recorder = Recorder::new(dir, orders, &progress).map_err(EngineError::sandbox("read", dir))?;
+        let (said, complained) = (self.place.log("run.out"), self.place.log("run.err"));
+        let mut command = start::command(&self.program.command, &self.place)?;
+        command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
+        recorder.listen(said, &printed);
+        recorder.overlook(complained.clone());
+        let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
+        let (trace, obeyed) = recorder.finish();
+        if orders == Orders::Record {
+            self.files.learn(&trace, &start.files);
+        }
+        let complaint = match traced.ending {
+            Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
+            Ending::Exited(exit) => Some(format!("ended {exit}{}", last_line(&complained))),
+            Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
+        };
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+    }
+
+    /// The processes beside those of its runs.
+    pub(crate) fn ours(&self) -> Vec<i32> {
+        self.checker.as_ref().and_then(Checker::process).into_iter().collect()
+    }
+
+    /// Who did not answer within the limit, where somebody did not.
+    pub(crate) fn silent(&self) -> Option<String> {
+        let words = Program::words_for_a_shell(self.program.check.as_ref()?.words());
+        Some(format!("the checker `{words}` did not answer within {} s", self.limit.as_secs_f64()))
+    }
+
+    pub(crate) fn words(&self) -> String {
+        Program::words_for_a_shell(&self.program.command)
+    }
+}
+
+/// Executes `command`, traced; an error says that it could not be started.
+pub(crate) fn execute(
+    mut command: std::process::Command,
+    words: &str,
+    recorder: &mut Recorder<'_>,
+    limit: Duration,
+) -> Result<trace::Traced, EngineError> {
+    // Both ends close when the program is executed: what is read here says why it was not.
+    let (mut complaint, mut complains) = std::io::pipe().map_err(|e| EngineError::Program(format!("no pipe: {e}")))?;
+    let started = move || {
+        let error = command.exec();
+        let _ = write!(complains, "{error}");
+        NOT_STARTED
+    };
+    let traced = trace::trace(started, recorder, limit)?;
+    let mut why = String::new();
+    complaint.read_to_string(&mut why).map_err(EngineError::Wait)?;
+    if why.is_empty() { Ok(traced) } else { Err(EngineError::Program(format!("failed to start `{words}`: {why}"))) }
+}
+
+impl Bench<'_> {
+    /// The program that is under test in place of a strategy, if one is.
+    pub(crate) fn program(&mut self) -> Option<&mut Runtime> {
+        self.program.as_mut()
+    }
+}

@@ -1,0 +1,114 @@
+//! Somebody's own program as a target: how it is started, prepared and checked.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What stands for the state directory in the words of a command.
+pub const DIR: &str = "{dir}";
+
+/// A command as its words: the program first. `{dir}` in a word stands for the state directory.
+pub type Words = Vec<String>;
+
+/// Somebody's own program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The writer: it saves, and is crashed.
+    pub command: Words,
+    /// What makes the state that it starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<Words>,
+    /// What says what there is after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// Whether each kill comes on what the one before has left, and not on the state that the set-up made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
+    /// Where all of them are started: relative names in their words are looked up there.
+    pub cwd: PathBuf,
+}
+
+/// A checker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Started for each crash state.
+    Each(Words),
+    /// Started once: it reads a directory per line and answers each with a line.
+    Batch(Words),
+}
+
+impl Check {
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> &Words {
+        match self {
+            Check::Each(words) | Check::Batch(words) => words,
+        }
+    }
+}
+
+/// Programs that run the program that is their first argument.
+const INTERPRETERS: [&str; 10] = ["python", "node", "deno", "bun", "ruby", "perl", "sh", "bash", "dash", "env"];
+
+impl Program {
+    /// What it is called in reports: `bot.py` for `python3 -u tools/bot.py {dir}`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let file_name = |word: &str| {
+            let name = Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned());
+            name.unwrap_or_else(|| word.to_owned())
+        };
+        let Some((first, rest)) = self.command.split_first() else { return String::new() };
+        let own = file_name(first);
+        let interpreted = INTERPRETERS.contains(&own.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'));
+        let script = rest.iter().find(|word| !word.starts_with('-') && !word.contains(DIR) && !word.contains(' '));
+        match script {
+            Some(script) if interpreted => file_name(script),
+            _ => own,
+        }
+    }
+
+    /// Its words as a shell would be given them.
+    #[must_use]
+    pub fn words_for_a_shell(words: &[String]) -> String {
+        let quoted = |word: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+{}".contains(c);
+            if !word.is_empty() && word.chars().all(plain) {
+                word.clone()
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
+        };
+        words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(words: &str) -> Program {
+        let command = words.split_whitespace().map(str::to_owned).collect();
+        Program { command, setup: None, check: None, continues: false, cwd: PathBuf::new() }
+    }
+
+    #[test]
+    fn a_program_is_called_by_the_script_that_an_interpreter_runs() {
+        for (words, name) in [
+            ("python3 -u tools/bot.py {dir}", "bot.py"),
+            ("python3.11 bot.py", "bot.py"),
+            ("/usr/bin/node {dir}/x server.mjs", "server.mjs"),
+            ("./server --once script.py", "server"),
+            ("sh", "sh"),
+        ] {
+            assert_eq!(program(words).name(), name, "{words}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        let words = ["python3", "a b.py", "{dir}", "it's", ""].map(str::to_owned);
+        assert_eq!(Program::words_for_a_shell(&words), r"python3 'a b.py' {dir} 'it'\''s' ''");
+    }
+}
