@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::audit::AuditArgs;
 use crate::command::trace::TraceArgs;
 use crate::command::{
     compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs,
@@ -15,7 +16,7 @@ use crate::command::{
 #[derive(Debug, Parser)]
 #[command(name = "crashtest", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n  crashtest run --strategy direct --fault sweep\n  crashtest compare direct atomic\n\nExit status: 0 no broken claim · 1 a claim is broken (compare: not as documented) · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
+    after_help = "Start with:\n  crashtest run --strategy direct --iterations 1000\n  crashtest run --strategy atomic --iterations 1000\n  crashtest run --strategy direct --fault sweep\n  crashtest compare direct atomic\n  crashtest audit -- python3 bot.py\n\nExit status: 0 no broken claim · 1 a claim is broken (compare: not as documented; audit: a file can be left torn, empty or missing) · 2 usage · 3 inconclusive · 4 the control failed ·\n5 this machine lacks what the fault needs · 70 a bug of crashtest · 130 interrupted, partial report written"
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run the campaigns of a scenario file, and say whether each shows what is documented
     Matrix(MatrixArgs),
+    // Its help is that of its arguments, with all of its paragraphs: a line here would hide them.
+    Audit(AuditArgs),
     /// Show the file operations of a program, as crashtest sees them
     Trace(TraceArgs),
     /// Show one failure again

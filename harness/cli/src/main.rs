@@ -17,6 +17,7 @@ mod program;
 mod progress;
 mod registry;
 mod scenario;
+mod selection;
 mod values;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => command::run::run(&args),
         Command::Compare(args) => command::compare::compare(&args),
+        Command::Audit(args) => command::audit::audit(&args),
         Command::Trace(args) => command::trace::trace(&args),
         Command::Replay(args) => command::replay::replay(&args),
         Command::Report(args) => command::report::report(&args),

@@ -73,7 +73,7 @@ impl ProgramOptions {
 const OF_A_SHELL: [&str; 8] = [">", ">>", "<", "|", "||", "&&", "&", ";"];
 
 /// The words of a command as a shell would take them apart.
-fn words(option: &str, text: &str) -> Result<Words, Problem> {
+pub(crate) fn words(option: &str, text: &str) -> Result<Words, Problem> {
     let words = shell_words::split(text).map_err(|error| {
         Problem::usage(format!("{option} `{text}`: {error}")).hint(Some("quote it as for a shell".into()))
     })?;

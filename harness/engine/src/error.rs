@@ -33,6 +33,14 @@ pub enum EngineError {
         /// Bytes needed.
         needed: u64,
     },
+    /// A state directory holds more than is kept in memory.
+    #[error("use `{}` as state directory: it holds more than {most} bytes", path.display())]
+    Big {
+        /// Where.
+        path: PathBuf,
+        /// Bytes that it may hold.
+        most: u64,
+    },
     /// The machine failed while victims were running: not the target's doing.
     #[error("go on in `{}`: {why}", path.display())]
     Environment {
@@ -111,6 +119,9 @@ impl EngineError {
             EngineError::Small { .. } => {
                 Some("name another directory with --dir, or lower --state-size or --jobs".into())
             }
+            EngineError::Big { .. } => {
+                Some("name the directory that holds the state files, and little else, with --dir".into())
+            }
             EngineError::Environment { .. } => {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
@@ -130,6 +141,7 @@ impl EngineError {
         match self {
             EngineError::Sandbox { .. }
             | EngineError::Small { .. }
+            | EngineError::Big { .. }
             | EngineError::Environment { .. }
             | EngineError::Targets { .. }
             | EngineError::Program(_) => Blame::Input,

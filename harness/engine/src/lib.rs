@@ -6,6 +6,7 @@
 //! [`main`] is no part of it but a program of its own: what a binary with somebody else's targets is.
 
 mod aim;
+mod audit;
 mod bench;
 mod campaign;
 mod chain;
@@ -30,11 +31,13 @@ mod replay;
 mod replayer;
 mod restarts;
 mod sandbox;
+mod setup;
 mod snapshot;
 mod sweep;
 mod targets;
 mod worker;
 
+pub use audit::{AuditedProgram, audit_program};
 pub use campaign::{CONTROL_LIVES, End, Ended, WorkerProgram, run};
 pub use error::{Blame, EngineError};
 pub use event::Event;
@@ -42,5 +45,6 @@ pub use oracle::judge;
 pub use program::{TracedProgram, trace_program, trace_target};
 pub use replayer::Replayer;
 pub use sandbox::Sandbox;
+pub use setup::set_up;
 pub use targets::{DescribedStrategy, DescribedTarget, Description, PROTOCOL, TargetsError, describe, main};
 pub use worker::serve;

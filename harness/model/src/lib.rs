@@ -5,6 +5,7 @@
 
 mod aim;
 mod around;
+mod audit;
 mod consequences;
 mod durations;
 mod fault;
@@ -24,6 +25,9 @@ mod verdict;
 
 pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
+pub use audit::{
+    AUDIT_FORMAT, Audit, AuditRecord, AuditedFile, Damage, Example, ExcludedFile, Synced, UnderKill, Way, Written,
+};
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};

@@ -1,5 +1,6 @@
 //! One file a format. Each is a pure function of a [`Recorded`](crate::Recorded).
 
+pub mod audit;
 mod conclusion;
 mod findings;
 pub mod grid;

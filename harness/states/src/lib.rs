@@ -3,12 +3,14 @@
 //! A trace holds the data of every write, so each state follows from it and from the files at its start: pure logic, no I/O, no
 //! process. Reading states from a directory and writing them into one is the engine's business.
 
+mod audit;
 mod content;
 mod points;
 mod snapshot;
 mod states;
 mod tree;
 
+pub use audit::audit;
 pub use content::Content;
 pub use points::{CrashPoints, crash_points};
 pub use snapshot::{Entry, Snapshot};

@@ -99,14 +99,47 @@ impl Tree {
     /// The files as they are now: what a restart would find.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let entry = |name: &Name| match name {
+        self.names.iter().filter_map(|(path, name)| Some((path.clone(), self.entry_of(name)?))).collect()
+    }
+
+    /// Which file has this name; `None` for anything else.
+    pub(crate) fn file(&self, path: &Path) -> Option<FileId> {
+        match self.names.get(path)? {
+            Name::File(file) => Some(*file),
+            Name::Other(_) => None,
+        }
+    }
+
+    /// The names of a file, in order.
+    pub(crate) fn names_of(&self, file: FileId) -> Vec<PathBuf> {
+        let named = self.names.iter().filter(|(_, name)| **name == Name::File(file));
+        named.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What is in a file that has a name, or was made without one.
+    pub(crate) fn content(&self, file: FileId) -> Option<&Content> {
+        self.inodes.get(&file).map(|inode| &inode.content)
+    }
+
+    /// What has this name.
+    pub(crate) fn entry(&self, path: &Path) -> Option<Entry> {
+        self.entry_of(self.names.get(path)?)
+    }
+
+    /// The name and those below it, as far as they are there.
+    pub(crate) fn at_and_below(&self, path: &Path) -> Vec<PathBuf> {
+        let below = self.names.range(path.to_owned()..).take_while(|(other, _)| other.starts_with(path));
+        below.map(|(path, _)| path.clone()).collect()
+    }
+
+    fn entry_of(&self, name: &Name) -> Option<Entry> {
+        match name {
             Name::File(file) => {
                 let Inode { mode, content } = self.inodes.get(file)?;
                 Some(Entry::File { mode: *mode, content: content.clone() })
             }
             Name::Other(entry) => Some(entry.clone()),
-        };
-        self.names.iter().filter_map(|(path, name)| Some((path.clone(), entry(name)?))).collect()
+        }
     }
 
     /// Makes an empty file; an empty path is that of a file that has no name yet (O_TMPFILE).
@@ -191,9 +224,7 @@ impl Tree {
 
     /// Takes away a name, with everything below it.
     fn take(&mut self, path: &Path) -> Vec<(PathBuf, Name)> {
-        let below = self.names.range(path.to_owned()..).take_while(|(other, _)| other.starts_with(path));
-        let paths: Vec<PathBuf> = below.map(|(path, _)| path.clone()).collect();
-        paths.into_iter().filter_map(|path| self.names.remove_entry(&path)).collect()
+        self.at_and_below(path).into_iter().filter_map(|path| self.names.remove_entry(&path)).collect()
     }
 
     /// Puts names that lay at and below `from` to the same places at and below `to`.

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod list;

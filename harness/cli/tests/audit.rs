@@ -1,0 +1,277 @@
+//! `crashtest audit` of real programs: what it says of their files, and what it exits with.
+
+mod support;
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use support::{Place, Ran};
+
+/// Whether a program is there to be audited. A test without it says that it is skipped.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn there(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = version.is_ok_and(|status| status.success());
+    if !there {
+        assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs {program}");
+        eprintln!("SKIPPED: this test needs {program}");
+    }
+    there
+}
+
+/// A place with the directory `state` to work in, beside which scripts can lie.
+fn place() -> Place {
+    let place = Place::new();
+    fs::create_dir(place.path().join("state")).unwrap();
+    place
+}
+
+/// Runs `crashtest audit` with these options on `program`, in the directory `state`.
+fn audit(place: &Place, options: &str, program: &[&str]) -> Ran {
+    let mut command = place.command(&format!("audit {options} --"));
+    command.args(program).current_dir(place.path().join("state"));
+    // What is configured on the machine must not change what git does.
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    Ran::of(command.output().unwrap())
+}
+
+/// What an audit of `program` prints as JSON, and its exit status.
+fn audited(place: &Place, options: &str, program: &[&str]) -> (Value, Option<i32>) {
+    let ran = audit(place, &format!("{options} --output-format json"), program);
+    let value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    (value, ran.exit)
+}
+
+/// What was found of one file.
+fn file<'a>(audit: &'a Value, path: &str) -> &'a Value {
+    let files = audit["files"].as_array().unwrap();
+    files.iter().find(|file| file["path"] == path).unwrap_or_else(|| panic!("no {path}: {audit:#}"))
+}
+
+/// The ways in which a file was written: "truncate-and-write/nothing".
+fn ways(file: &Value) -> Vec<String> {
+    let way = |written: &Value| format!("{}/{}", written["way"].as_str().unwrap(), written["synced"].as_str().unwrap());
+    file["written"].as_array().unwrap().iter().map(way).collect()
+}
+
+/// Runs a Python script of these lines in the directory `state`.
+fn python<'a>(place: &Place, name: &'a str, script: &str) -> [&'a str; 2] {
+    fs::write(place.path().join("state").join(name), script).unwrap();
+    ["python3", name]
+}
+
+#[test]
+fn json_dump_over_a_file_leaves_it_torn_or_empty() {
+    if !there("python3") {
+        return;
+    }
+    let place = place();
+    fs::write(place.path().join("state/state.json"), "{}").unwrap();
+    let script = "import json\njson.dump(list(range(20000)), open('state.json', 'w'))\n";
+    let (audit, exit) = audited(&place, "", &python(&place, "direct.py", script));
+    let file = file(&audit, "state.json");
+    assert_eq!((exit, &file["under_kill"]), (Some(1), &json!("broken")));
+    assert_eq!(ways(file), ["truncate-and-write/nothing"]);
+    assert!(file["damage"]["torn"].as_u64() > Some(10) && file["damage"]["empty"] == 2, "{file:#}");
+    assert_eq!((&file["example"]["damage"], &file["example"]["before"]), (&json!("torn"), &json!(2)));
+    assert!(file["fix"].as_str().unwrap().contains("rename it over state.json"));
+    assert_eq!(file["under_power"], "not tested");
+    assert_eq!(audit["files"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_text_of_a_direct_writer() {
+    if !there("python3") {
+        return;
+    }
+    let place = place();
+    fs::write(place.path().join("state/state.json"), "{}").unwrap();
+    // One write, however much Python buffers.
+    let script = "import json\njson.dump(list(range(100)), open('state.json', 'w'))\n";
+    let ran = audit(&place, "", &python(&place, "bot.py", script));
+    assert_eq!(ran.exit, Some(1), "{}", ran.err);
+    assert_snapshot!("audit_direct", ran.out);
+}
+
+#[test]
+fn a_file_that_the_run_saves_three_times_from_nothing_is_broken() {
+    if !there("python3") {
+        return;
+    }
+    let place = place();
+    let script = "import json\nfor n in range(3):\n    json.dump(list(range(n, 20000)), open('state.json', 'w'))\n";
+    let (audit, exit) = audited(&place, "", &python(&place, "direct.py", script));
+    let file = file(&audit, "state.json");
+    assert_eq!((exit, ways(file)), (Some(1), vec!["truncate-and-write/nothing".into(), "create/nothing".to_owned()]));
+    assert!(file["damage"]["torn"].as_u64() > Some(30) && file["damage"]["empty"] == 6, "{file:#}");
+}
+
+#[test]
+fn a_replaced_file_is_whole_and_the_missing_fsync_is_named() {
+    if !there("python3") {
+        return;
+    }
+    let place = place();
+    fs::write(place.path().join("state/state.json"), "{}").unwrap();
+    let script = "import json, os\nwith open('state.json.tmp', 'w') as f:\n    json.dump(list(range(100)), f)\n\
+                  os.replace('state.json.tmp', 'state.json')\n";
+    let program = python(&place, "bot.py", script);
+    let ran = audit(&place, "", &program);
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    assert_snapshot!("audit_replace", ran.out);
+    let (audit, exit) = audited(&place, "", &program);
+    let file = file(&audit, "state.json");
+    assert_eq!((exit, &file["under_kill"], ways(file)), (Some(0), &json!("whole"), vec!["rename/nothing".to_owned()]));
+    assert!(file["missing_for_power"].as_str().unwrap().contains("fsync of the new file"));
+    assert_eq!((&audit["temporaries"], &audit["next"]), (&json!(["state.json.tmp"]), &Value::Null));
+}
+
+#[test]
+fn a_commit_replaces_refs_and_index_links_objects_and_appends_to_logs() {
+    if !there("git") {
+        return;
+    }
+    let place = place();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(place.path().join("state"));
+        assert!(command.env("GIT_CONFIG_GLOBAL", "/dev/null").status().unwrap().success());
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["config", "user.name", "A"]);
+    git(&["config", "user.email", "a@localhost"]);
+    for round in ["first", "second"] {
+        fs::write(place.path().join("state/file"), round).unwrap();
+        git(&["add", "file"]);
+        let (audit, exit) = audited(&place, "", &["git", "commit", "-q", "-m", round]);
+        assert_eq!(exit, Some(0), "{audit:#}");
+        for path in [".git/index", ".git/refs/heads/main"] {
+            let file = file(&audit, path);
+            assert_eq!((ways(file)[0].split('/').next(), &file["under_kill"]), (Some("rename"), &json!("whole")));
+        }
+        let files = audit["files"].as_array().unwrap();
+        let objects: Vec<&Value> =
+            files.iter().filter(|file| file["path"].as_str().unwrap().starts_with(".git/objects/")).collect();
+        assert!(objects.len() >= 2 && objects.iter().all(|object| object["under_kill"] == "whole"), "{audit:#}");
+        let log = file(&audit, ".git/logs/refs/heads/main");
+        let (way, under_kill, beside) = match round {
+            "first" => ("create", "written-once", Value::Null),
+            _ => ("append", "needs-check", json!(".git/refs/heads/main")),
+        };
+        assert_eq!((ways(log)[0].split('/').next(), &log["under_kill"]), (Some(way), &json!(under_kill)));
+        assert_eq!(log["beside"][0], beside, "{log:#}");
+        let scratch = json!([{ "path": ".git/COMMIT_EDITMSG", "pattern": "**/.git/COMMIT_EDITMSG" }]);
+        assert_eq!(audit["excluded"], scratch);
+    }
+}
+
+#[test]
+fn a_database_needs_a_checker_and_a_new_one_as_well() {
+    if !there("sqlite3") {
+        return;
+    }
+    let place = place();
+    let made =
+        Command::new("sqlite3").args(["a.db", "create table t(n)"]).current_dir(place.path().join("state")).status();
+    assert!(made.unwrap().success());
+    for (name, statement) in
+        [("a.db", "insert into t values(1)"), ("new.db", "create table t(n); insert into t values(1)")]
+    {
+        let (audit, exit) = audited(&place, "", &["sqlite3", name, statement]);
+        let file = file(&audit, name);
+        assert_eq!((exit, &file["under_kill"]), (Some(0), &json!("needs-check")), "{audit:#}");
+        assert_eq!(file["beside"], json!([format!("{name}-journal")]));
+        assert_eq!(audit["temporaries"], json!([format!("{name}-journal")]));
+        let next = format!("crashtest run --check 'CHECK {{dir}}' -- sqlite3 {name} '{statement}'");
+        assert_eq!(audit["next"], json!(next));
+    }
+    let ran = audit(&place, "", &["sqlite3", "a.db", "insert into t values(1)"]);
+    assert!(ran.out.contains("needs --check") && ran.out.contains("beside a.db-journal"), "{}", ran.out);
+}
+
+#[test]
+fn a_shell_that_redirects_into_a_file_truncates_it_and_one_that_moves_replaces_it() {
+    let place = place();
+    fs::write(place.path().join("state/f"), "old\n").unwrap();
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "echo new > f"]);
+    assert_eq!((exit, ways(file(&audit, "f"))), (Some(1), vec!["truncate-and-write/nothing".to_owned()]), "{audit:#}");
+    // The program that writes is another one than that which opens, and does not close what it got.
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "ls -l / > f"]);
+    assert!(exit == Some(1) && file(&audit, "f")["damage"]["empty"].as_u64() >= Some(2), "{audit:#}");
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "for n in 1 2; do echo $n > t; mv t f; done"]);
+    assert_eq!((exit, ways(file(&audit, "f"))), (Some(0), vec!["rename/nothing".to_owned()]), "{audit:#}");
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "for n in 1 2; do echo $n >> f; done"]);
+    assert_eq!((exit, &file(&audit, "f")["under_kill"]), (Some(0), &json!("whole")), "{audit:#}");
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "rm f; echo new > t; mv t f"]);
+    assert_eq!((exit, ways(file(&audit, "f"))), (Some(1), vec!["delete-then-rename/nothing".to_owned()]), "{audit:#}");
+    assert!(file(&audit, "f")["damage"]["missing"].as_u64() >= Some(6), "{audit:#}");
+}
+
+#[test]
+fn a_run_that_writes_no_state_file_proves_nothing() {
+    let place = place();
+    let ran = audit(&place, "", &["true"]);
+    let dir = place.path().canonicalize().unwrap().join("state");
+    let said = format!("the run wrote nothing below {}: nothing was tested", dir.display());
+    // A long path may be on a line of its own.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ran.exit == Some(3) && words(&ran.out).contains(&said), "{}{}", ran.out, ran.err);
+    let script = "echo x > bot.log; echo y > t; rm t";
+    let (audit, exit) = audited(&place, "", &["sh", "-c", script]);
+    assert_eq!((exit, &audit["files"], &audit["temporaries"]), (Some(3), &json!([]), &json!(["t"])));
+    assert_eq!(audit["excluded"], json!([{ "path": "bot.log", "pattern": "*.log" }]));
+    assert!(audit["conclusion"].as_str().unwrap().contains("only excluded and temporary files"));
+    let (audit, exit) = audited(&place, "--include *.log", &["sh", "-c", script]);
+    assert_eq!((exit, ways(file(&audit, "bot.log"))), (Some(1), vec!["truncate-and-write/nothing".to_owned()]));
+    assert_eq!(audited(&place, "--include *.log --exclude bot.*", &["sh", "-c", script]).1, Some(1), "included");
+    let (_, exit) = audited(&place, "--exclude f", &["sh", "-c", "echo > f"]);
+    assert_eq!(exit, Some(3));
+}
+
+#[test]
+fn a_file_that_is_moved_in_from_outside_is_not_known_and_proves_nothing() {
+    let place = place();
+    let (audit, exit) = audited(&place, "", &["sh", "-c", "echo x > ../t; mv ../t f"]);
+    assert_eq!((exit, &file(&audit, "f")["under_kill"]), (Some(3), &json!("unknown")), "{audit:#}");
+    assert_eq!(audit["unmodelled"], json!({ "rename into the state directory": 1 }));
+}
+
+#[test]
+fn what_cannot_be_run_is_a_usage_error_with_its_reason() {
+    let place = place();
+    for (options, program, reason) in [
+        ("", "not-a-program-of-this-machine", "No such file"),
+        ("--dir nowhere", "true", "nowhere"),
+        ("--include [", "true", "--include does not take `[`"),
+        ("--setup false", "true", "the set-up `false` ended"),
+    ] {
+        let ran = audit(&place, options, &[program]);
+        assert_eq!((ran.exit, ran.out.as_str()), (Some(2), ""), "{options}: {}", ran.err);
+        assert!(ran.err.contains(reason), "{options}: {}", ran.err);
+    }
+    assert_eq!(Ran::of(place.command("audit").output().unwrap()).exit, Some(2));
+}
+
+#[test]
+fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_afterwards() {
+    let place = place();
+    let temporary = place.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let script =
+        "test \"$1\" = \"$CRASHTEST_DIR\" && cat {dir}/was > /dev/null && echo new > \"$1/was\" && echo x > elsewhere";
+    let mut command = place.command("audit --output-format json --setup");
+    command.args(["sh -c 'echo old > {dir}/was'", "--", "sh", "-c", script, "sh", "{dir}"]).env("TMPDIR", &temporary);
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let audit: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ways(file(&audit, "was"))[0].as_str(), &audit["dir"]), ("truncate-and-write/nothing", &Value::Null));
+    let elsewhere = place.path().canonicalize().unwrap().join("elsewhere");
+    assert_eq!(audit["outside"], json!([elsewhere]));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "nothing is left");
+
+    let named = place.command("audit --dir state --output-format json -- sh").args(["-c", "echo x > {dir}/f"]).output();
+    let ran = Ran::of(named.unwrap());
+    assert_eq!((ran.exit, place.path().join("state/f").exists()), (Some(0), true), "{}{}", ran.out, ran.err);
+}

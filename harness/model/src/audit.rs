@@ -1,0 +1,247 @@
+//! What an audit found: how a program writes each of its files, and what a kill could have left of them, from one recorded run.
+//!
+//! Nothing was killed and nothing started again: it is about files being whole, not about what the program makes of them.
+//! Fields that a checker would fill are left out until there is one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::CrashPoint;
+
+/// The version of the JSON of an audit: another one has other fields.
+pub const AUDIT_FORMAT: u32 = 1;
+
+/// A way to write a file, the one that hurts most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Removed or moved away, then made anew under its name.
+    DeleteThenWrite,
+    /// Emptied, then written.
+    TruncateAndWrite,
+    /// Removed or moved away, then another file renamed to its place.
+    DeleteThenRename,
+    /// A new file renamed to its place before anything was written to it.
+    RenameEarly,
+    /// Written over from its start to its end, without being emptied.
+    Rewrite,
+    /// Parts of it written over.
+    InPlace,
+    /// Through a shared mapping: which bytes, and when, is not seen.
+    Map,
+    /// Written behind what was there.
+    Append,
+    /// Made and written under its own name.
+    Create,
+    /// Written under another name, then renamed to its own.
+    Rename,
+    /// Written under another name or none, then linked to its own.
+    Link,
+    /// Renamed, not written.
+    Move,
+    /// Removed, or moved away, and left so.
+    Remove,
+}
+
+impl Way {
+    /// The words for it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Way::DeleteThenWrite => "delete-then-write",
+            Way::TruncateAndWrite => "truncate-and-write",
+            Way::DeleteThenRename => "delete, then rename",
+            Way::RenameEarly => "temp + rename before it was written",
+            Way::Rewrite => "rewritten in place",
+            Way::InPlace => "in place",
+            Way::Map => "shared mapping",
+            Way::Append => "append",
+            Way::Create => "created and written",
+            Way::Rename => "temp + rename",
+            Way::Link => "temp + link",
+            Way::Move => "moved",
+            Way::Remove => "removed",
+        }
+    }
+}
+
+/// What was synced when it mattered: the file after its last byte (before it got its name, where it was written under another), and
+/// the directory after the name was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Synced {
+    /// Neither.
+    Nothing,
+    /// The directory.
+    Directory,
+    /// The file.
+    File,
+    /// Both.
+    Both,
+}
+
+impl Synced {
+    /// Whether the file was.
+    #[must_use]
+    pub fn file(self) -> bool {
+        matches!(self, Synced::File | Synced::Both)
+    }
+
+    /// Whether the directory was.
+    #[must_use]
+    pub fn directory(self) -> bool {
+        matches!(self, Synced::Directory | Synced::Both)
+    }
+}
+
+/// How often a file was written in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Written {
+    /// The way.
+    pub way: Way,
+    /// What was synced each time.
+    pub synced: Synced,
+    /// How often.
+    pub count: u64,
+}
+
+/// What a file is that is none of its versions, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// A part of a version, or a mixture of two.
+    Torn,
+    /// No byte.
+    Empty,
+    /// Not there.
+    Missing,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Damage::Torn => "torn",
+            Damage::Empty => "empty",
+            Damage::Missing => "missing",
+        })
+    }
+}
+
+/// What a kill can do to a file, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnderKill {
+    /// Leave it torn, empty or missing.
+    Broken,
+    /// Not known: what the run left in it is not what its calls come to.
+    Unknown,
+    /// Leave it between two versions; whether that is damage, only what reads it can say.
+    NeedsCheck,
+    /// Leave it torn or empty when it is made; the run made it once and wrote over nothing.
+    WrittenOnce,
+    /// Nothing: it is a whole version at every crash point.
+    Whole,
+}
+
+/// A crash point at which a file is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// What the file is then.
+    pub damage: Damage,
+    /// Where the crash comes.
+    pub point: CrashPoint,
+    /// In words: "inside call 3, after 4096 bytes".
+    pub place: String,
+    /// The call at that place.
+    pub call: String,
+    /// Bytes of the version before; `None` where the file was not there.
+    pub before: Option<u64>,
+    /// Bytes of the version that was being written; `None` where that is no file, or is none.
+    pub after: Option<u64>,
+    /// Bytes found.
+    pub found: Option<u64>,
+    /// Another file that then holds the version before or the one being written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
+}
+
+/// A state file: one that is there before the run or after it, and that the run changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedFile {
+    /// Its name below the directory.
+    pub path: String,
+    /// How it is written, worst way first.
+    pub written: Vec<Written>,
+    /// What a kill can do to it.
+    pub under_kill: UnderKill,
+    /// At how many crash points it is none of its versions, by what it is then.
+    pub damage: BTreeMap<Damage, u64>,
+    /// Files that the same run changed and that it may depend on, the likeliest first; only where it needs a checker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+    /// The worst crash point, where it is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<Example>,
+}
+
+/// A file that the run changed and that was not judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcludedFile {
+    /// Its name below the directory.
+    pub path: String,
+    /// The pattern that it matches.
+    pub pattern: String,
+}
+
+/// What one recorded run shows of a program's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Calls that were recorded.
+    pub calls: u64,
+    /// Processes that made them.
+    pub processes: u32,
+    /// Crash points that were looked at: before and after each call, inside each write, and at the end.
+    pub crash_points: u64,
+    /// Crash points that were not: tears inside long writes, and others where a run writes to very long files.
+    pub left_out: u64,
+    /// Different states of the changed files that crashes at these points leave.
+    pub distinct_states: u64,
+    /// The state files, worst first.
+    pub files: Vec<AuditedFile>,
+    /// Names that were there only while the program ran.
+    pub temporaries: Vec<String>,
+    /// Files that were not judged.
+    pub excluded: Vec<ExcludedFile>,
+    /// Paths outside the directory that were written.
+    pub outside: Vec<String>,
+    /// Calls that may change files and that crashtest has no model of, by name, and how often.
+    pub unmodelled: BTreeMap<String, u64>,
+    /// Whether threads or processes ran side by side: the order of calls may differ in another run.
+    pub concurrent: bool,
+}
+
+impl Audit {
+    /// How many state files a kill can leave like this.
+    #[must_use]
+    pub fn count(&self, under_kill: UnderKill) -> usize {
+        self.files.iter().filter(|file| file.under_kill == under_kill).count()
+    }
+}
+
+/// An audit with what was run: what the report is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// [`AUDIT_FORMAT`].
+    pub format: u32,
+    /// The program and its arguments, as they were typed.
+    pub command: Vec<String>,
+    /// The state directory; `None` for a temporary one.
+    pub dir: Option<String>,
+    /// How the program ended: "exit status 0".
+    pub status: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub audit: Audit,
+}

@@ -1,0 +1,221 @@
+//! An audit for people, as `crashtest audit` prints it: how each file is written, what a kill could leave of it, what to change.
+
+mod json;
+mod table;
+mod words;
+
+use std::collections::BTreeSet;
+
+use crashtest_model::{Audit, AuditRecord, AuditedFile, Damage, Example, PlainName, Program, UnderKill};
+
+pub use json::json;
+
+use super::page::{Color, Page, Style};
+use super::swept::listed;
+use crate::number::thousands;
+
+/// How a program ends that has done its work.
+const CLEAN: &str = "exit status 0";
+/// Broken files that are shown with an example each.
+const MOST_EXAMPLES: usize = 10;
+
+/// The audit for a terminal of `width` columns. Only names, calls and commands may be wider.
+#[must_use]
+pub fn terminal(record: &AuditRecord, width: u16, color: Color) -> String {
+    let mut page = Page::new(width, color);
+    let audit = &record.audit;
+    let (style, conclusion) = conclusion(record);
+    page.wrapped_in("", &conclusion, Some(style));
+    if !audit.files.is_empty() {
+        page.blank();
+        table::lines(audit, page.width, color).iter().for_each(|line| page.line(line));
+    }
+    let broken = || audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
+    if broken().next().is_some() {
+        page.heading("What a kill breaks", "");
+    }
+    for (n, file) in broken().take(MOST_EXAMPLES).enumerate() {
+        example(&mut page, n + 1, file);
+    }
+    if let Some(more) = broken().count().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
+        page.wrapped("     ", &format!("and {} more", thousands(more as u64)));
+    }
+    unclear(&mut page, audit);
+    power(&mut page, record);
+    proof(&mut page, record);
+    if let Some(next) = next_step(record) {
+        page.heading("Next", "only a checker can say whether the program copes");
+        page.line(&format!("  {}", PlainName(&next)));
+    }
+    page.finish()
+}
+
+/// The one sentence that an audit comes to, and how it looks.
+fn conclusion(record: &AuditRecord) -> (Style, String) {
+    let audit = &record.audit;
+    let files = match audit.files.len() {
+        1 => "the one state file".to_owned(),
+        n => format!("{} state files", thousands(n as u64)),
+    };
+    let of = |n: usize| match audit.files.len() {
+        1 => files.clone(),
+        all if all == n => format!("all {files}"),
+        _ => format!("{} of {files}", thousands(n as u64)),
+    };
+    let points = thousands(audit.crash_points);
+    let (broken, unknown) = (audit.count(UnderKill::Broken), audit.count(UnderKill::Unknown));
+    let (unclear, once) = (audit.count(UnderKill::NeedsCheck), audit.count(UnderKill::WrittenOnce));
+    match () {
+        () if audit.files.is_empty() => {
+            let what = match audit.excluded.is_empty() && audit.temporaries.is_empty() {
+                true => "nothing",
+                false => "only excluded and temporary files",
+            };
+            let dir = record.dir.as_deref().unwrap_or("{dir}");
+            (Style::Warn, format!("the run wrote {what} below {}: nothing was tested", PlainName(dir)))
+        }
+        () if broken > 0 => {
+            let files = audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
+            let damage: BTreeSet<Damage> = files.flat_map(|file| file.damage.keys().copied()).collect();
+            let words: Vec<String> = damage.iter().map(Damage::to_string).collect();
+            (Style::Bad, format!("a kill can leave {} {}", of(broken), words::any_of(&words)))
+        }
+        () if unknown > 0 => {
+            (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
+        }
+        () if unclear > 0 => {
+            let needs = if unclear == 1 { "needs" } else { "need" };
+            (Style::Warn, format!("nothing is broken that shows without a checker; {} {needs} --check", of(unclear)))
+        }
+        () if once > 0 => {
+            let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
+            let words = format!(
+                "nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made",
+                of(once)
+            );
+            (Style::Good, words)
+        }
+        () => {
+            let each = if audit.files.len() == 1 { files } else { format!("each of {files}") };
+            (Style::Good, format!("{each} is a whole version at all {points} crash points"))
+        }
+    }
+}
+
+/// A broken file: where, what is found then, what to do.
+fn example(page: &mut Page, number: usize, file: &AuditedFile) {
+    let Some(Example { damage, place, call, before, after, found, copy, .. }) = &file.example else { return };
+    let bytes = |length: &Option<u64>| match length {
+        Some(1) => "1 byte".to_owned(),
+        Some(length) => format!("{} bytes", thousands(*length)),
+        None => "no file".to_owned(),
+    };
+    page.line(&format!("{number:>3}. {}", page.styled(&format!("{}: {damage}", PlainName(&file.path)), Style::Bad)));
+    page.wrapped("     killed  ", &format!("{place}: {}", PlainName(call)));
+    let next = after.map_or_else(String::new, |_| format!(", then {}", bytes(after)));
+    page.wrapped("     found   ", &format!("{}; the versions are {}{next}", bytes(found), bytes(before)));
+    if let Some(copy) = copy {
+        let note = format!("{} then holds a whole version: harmless if the program falls back on it", PlainName(copy));
+        page.wrapped("     copy    ", &note);
+    }
+    if let Some(fix) = words::fix(file) {
+        page.wrapped("     fix     ", &fix);
+    }
+}
+
+/// What a checker is needed for, file by file.
+fn unclear(page: &mut Page, audit: &Audit) {
+    let unclear = || audit.files.iter().filter_map(|file| words::unclear(file).map(|why| (file, why)));
+    if unclear().next().is_none() {
+        return;
+    }
+    page.heading("What needs --check", "");
+    for (file, why) in unclear().take(MOST_EXAMPLES) {
+        page.line(&format!("  {}", PlainName(&file.path)));
+        page.wrapped("     ", &why);
+    }
+    if let Some(more) = unclear().count().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
+        page.wrapped("     ", &format!("and {} more", thousands(more as u64)));
+    }
+}
+
+/// Which calls there should be before the power goes, file by file.
+fn power(page: &mut Page, record: &AuditRecord) {
+    let mut missing: Vec<(String, Vec<&str>)> = Vec::new();
+    // The fix of what a kill breaks has these calls in it.
+    for file in record.audit.files.iter().filter(|file| file.under_kill != UnderKill::Broken) {
+        let Some(words) = words::power(file) else { continue };
+        match missing.iter_mut().find(|(other, _)| *other == words) {
+            Some((_, files)) => files.push(&file.path),
+            None => missing.push((words, vec![&file.path])),
+        }
+    }
+    if missing.is_empty() {
+        return;
+    }
+    page.heading("Missing for a power cut", "not tested: read from the calls");
+    for (words, files) in missing {
+        page.wrapped("  ", &listed(&files));
+        page.wrapped("     add     ", &words);
+    }
+}
+
+/// What the run proves, and what it does not.
+fn proof(page: &mut Page, record: &AuditRecord) {
+    let audit = &record.audit;
+    page.heading("What this rests on", &record.status);
+    if record.status != CLEAN {
+        page.wrapped_in(
+            "  ended       ",
+            "a run that fails, or is ended, may not do all that it does otherwise",
+            Some(Style::Warn),
+        );
+    }
+    let processes = match audit.processes {
+        0 | 1 => String::new(),
+        n => format!(" of {} processes", thousands(n.into())),
+    };
+    let mut tested = format!(
+        "one recorded run: {} calls{processes}, {} crash points (before and after each call, and at each page inside a write), {} distinct states, derived and not reached by a kill",
+        thousands(audit.calls),
+        thousands(audit.crash_points),
+        thousands(audit.distinct_states)
+    );
+    if audit.left_out > 0 {
+        tested += &format!(
+            "; {} more crash points were left out, most of them inside long writes",
+            thousands(audit.left_out)
+        );
+    }
+    page.wrapped("  tested      ", &tested);
+    page.wrapped(
+        "  not tested  ",
+        "power cuts; other inputs; whether files fit together; what the program makes of what it finds",
+    );
+    let mut note = |label: &str, names: &[String], words: &str| {
+        if !names.is_empty() {
+            page.wrapped(label, &format!("{}{words}", listed(names)));
+        }
+    };
+    let excluded: Vec<String> = audit.excluded.iter().map(|file| format!("{} ({})", file.path, file.pattern)).collect();
+    note("  excluded    ", &excluded, ": not judged; --include GLOB brings a file back");
+    note("  temporary   ", &audit.temporaries, ": there only while the program ran, not judged");
+    let unmodelled: Vec<String> =
+        audit.unmodelled.iter().map(|(call, n)| format!("{call} × {}", thousands(*n))).collect();
+    note("  unmodelled  ", &unmodelled, ": calls that may change files, and that crashtest has no model of");
+    note("  outside     ", &audit.outside, ": written outside the state directory, not judged");
+    if audit.concurrent {
+        page.wrapped(
+            "  order       ",
+            "threads or processes ran side by side: the order of calls may differ in another run",
+        );
+    }
+}
+
+/// The command that judges what this one cannot; `None` where it would have nothing to add.
+fn next_step(record: &AuditRecord) -> Option<String> {
+    let open = |file: &AuditedFile| !matches!(file.under_kill, UnderKill::Whole | UnderKill::WrittenOnce);
+    let command = Program::words_for_a_shell(&record.command);
+    let next = || format!("crashtest run --check 'CHECK {{dir}}' -- {command}");
+    record.audit.files.iter().any(open).then(next)
+}

@@ -1,0 +1,164 @@
+//! An audit as people read it, and as programs do.
+
+use std::collections::BTreeMap;
+
+use crashtest_model::{
+    AUDIT_FORMAT, At, Audit, AuditRecord, AuditedFile, CallIndex, CrashPoint, Damage, Example, ExcludedFile, Synced,
+    UnderKill, Way, Written,
+};
+use crashtest_report::render::Color;
+use crashtest_report::render::audit::{json, terminal};
+
+fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
+    AuditedFile {
+        path: path.into(),
+        written: written
+            .iter()
+            .map(|(way, synced, count)| Written { way: *way, synced: *synced, count: *count })
+            .collect(),
+        under_kill,
+        damage: damage.iter().copied().collect(),
+        beside: Vec::new(),
+        example: None,
+    }
+}
+
+fn record(files: Vec<AuditedFile>) -> AuditRecord {
+    let audit = Audit { calls: 141, processes: 1, crash_points: 1337, distinct_states: 412, files, ..Audit::default() };
+    AuditRecord {
+        format: AUDIT_FORMAT,
+        command: ["python3", "bot.py", "--state", "{dir}", "it's"].map(str::to_owned).to_vec(),
+        dir: Some("/srv/bot".into()),
+        status: "exit status 0".into(),
+        audit,
+    }
+}
+
+/// One file of each kind, and all there is to note.
+fn mixed() -> AuditRecord {
+    let mut direct = file(
+        "state/positions.json",
+        UnderKill::Broken,
+        &[(Way::TruncateAndWrite, Synced::Nothing, 3)],
+        &[(Damage::Torn, 48), (Damage::Empty, 6)],
+    );
+    let point = CrashPoint { call: CallIndex(6), at: At::Inside(8192) };
+    direct.example = Some(Example {
+        damage: Damage::Torn,
+        point,
+        place: point.to_string(),
+        call: "write state/positions.json 61440 bytes at 0".into(),
+        before: Some(61_234),
+        after: Some(70_001),
+        found: Some(8192),
+        copy: Some("state/positions.json.bak".into()),
+    });
+    let mut deleted =
+        file("counter", UnderKill::Broken, &[(Way::DeleteThenWrite, Synced::File, 1)], &[(Damage::Missing, 4)]);
+    let point = CrashPoint { call: CallIndex(90), at: At::After };
+    deleted.example = Some(Example {
+        damage: Damage::Missing,
+        point,
+        place: point.to_string(),
+        call: "unlink counter".into(),
+        before: Some(1),
+        after: Some(2),
+        found: None,
+        copy: None,
+    });
+    let mut log =
+        file("audit.jsonl", UnderKill::NeedsCheck, &[(Way::Append, Synced::Nothing, 12)], &[(Damage::Torn, 9)]);
+    log.beside = vec!["counter".into()];
+    let mut record = record(vec![
+        direct,
+        deleted,
+        file("stray", UnderKill::Unknown, &[(Way::Rename, Synced::Both, 1)], &[]),
+        log,
+        file("index.db", UnderKill::NeedsCheck, &[(Way::Map, Synced::Nothing, 1)], &[]),
+        file("config.toml", UnderKill::WrittenOnce, &[(Way::Create, Synced::Nothing, 1)], &[(Damage::Empty, 2)]),
+        file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 2)], &[]),
+        file("b", UnderKill::Whole, &[(Way::Rename, Synced::File, 2)], &[]),
+        file(
+            "objects/1c/f0e704988cde8a80be966e295ce769a4014be1",
+            UnderKill::Whole,
+            &[(Way::Link, Synced::Nothing, 1)],
+            &[],
+        ),
+        file("old.json", UnderKill::Whole, &[(Way::Remove, Synced::Nothing, 1)], &[]),
+    ]);
+    let audit = &mut record.audit;
+    audit.processes = 3;
+    audit.left_out = 1200;
+    audit.temporaries = vec!["a.tmp".into()];
+    audit.excluded = vec![ExcludedFile { path: "bot.log".into(), pattern: "*.log".into() }];
+    audit.outside = vec!["/var/lib/bot/cache".into()];
+    audit.unmodelled = BTreeMap::from([("ioctl".to_owned(), 3)]);
+    audit.concurrent = true;
+    record
+}
+
+#[test]
+fn an_audit_reads_worst_first_with_examples_and_fixes() {
+    insta::assert_snapshot!("audit_80", terminal(&mixed(), 80, Color::Never));
+    insta::assert_snapshot!("audit_160", terminal(&mixed(), 160, Color::Never));
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_but_commands() {
+    for width in [60, 80, 120, 200] {
+        let text = terminal(&mixed(), width, Color::Never);
+        let wide = text.lines().filter(|line| line.chars().count() > usize::from(width));
+        assert!(wide.clone().all(|line| line.contains("crashtest run")), "{:#?}", wide.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_audit_is_never_called_safe_and_says_on_what_it_rests() {
+    let whole = || file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 1)], &[]);
+    for files in [vec![], vec![whole()], vec![whole(), whole()], mixed().audit.files] {
+        let text = terminal(&record(files), 80, Color::Never);
+        assert!(!text.to_lowercase().contains("safe"), "{text}");
+        for word in ["1,337 crash points", "141 calls", "412 distinct states", "power cuts"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_sentence_counts_what_is_worst() {
+    let first = |files| terminal(&record(files), 200, Color::Never).lines().next().unwrap().to_owned();
+    let of = |under_kill| file("a", under_kill, &[(Way::Append, Synced::Nothing, 1)], &[(Damage::Empty, 1)]);
+    let (broken, unknown, check) = (of(UnderKill::Broken), of(UnderKill::Unknown), of(UnderKill::NeedsCheck));
+    let (once, whole) = (of(UnderKill::WrittenOnce), of(UnderKill::Whole));
+    let said = [
+        first(vec![]),
+        first(vec![broken.clone()]),
+        first(vec![broken.clone(), broken, whole.clone()]),
+        first(vec![unknown, whole.clone()]),
+        first(vec![check.clone(), whole.clone()]),
+        first(vec![check.clone(), check]),
+        first(vec![once.clone()]),
+        first(vec![once, whole.clone()]),
+        first(vec![whole.clone()]),
+        first(vec![whole.clone(), whole]),
+    ];
+    insta::assert_snapshot!("audit_sentences", said.join("\n"));
+}
+
+#[test]
+fn an_audit_as_json_reads_back_and_says_what_to_do() {
+    let text = json(&mixed());
+    assert_eq!(serde_json::from_str::<AuditRecord>(&text).unwrap(), mixed());
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(value["files"][0]["fix"].as_str().unwrap().contains("rename it over state/positions.json"));
+    assert_eq!(value["files"][0]["under_power"], "not tested");
+    assert_eq!(value["next"], r"crashtest run --check 'CHECK {dir}' -- python3 bot.py --state {dir} 'it'\''s'");
+}
+
+#[test]
+fn no_name_steers_the_terminal() {
+    let mut record =
+        record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);
+    record.command = vec!["a\u{1b}[31mb".into()];
+    assert!(!terminal(&record, 80, Color::Never).contains('\u{1b}'));
+}

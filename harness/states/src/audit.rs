@@ -1,0 +1,394 @@
+//! The generic oracle: what one recorded run shows of a program's files, without knowing what is in them.
+//!
+//! At each crash point each state file has to be the version that the last finished save left, or the one that the save under way
+//! will leave. What a version is, [`versions`] says; where saves begin and end, [`saves`].
+//!
+//! What it does not hold against a program:
+//! - a file that was not there, is made under its own name once, and is written anew at no time: set-up;
+//! - a record that is half appended, and a page that is half written in place: journals, checksums and readers that skip a torn end
+//!   exist, and only a checker knows. So does what is written or appended beside another file that the run changed and that it
+//!   may depend on. A file that is rewritten in place from its start to its end, with no other file beside it, is a
+//!   document, and is judged as one;
+//! - temporaries, which are there neither before the run nor after it; and files that somebody has excluded.
+//!
+//! Deliberately left out: modes, owners, directories, and whether several files fit together.
+
+mod saves;
+#[cfg(test)]
+mod tests;
+mod versions;
+mod ways;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crashtest_model::{
+    Action, At, Audit, AuditedFile, CrashPoint, Damage, Digest, Example, ExcludedFile, FileId, Operation, Seed, Tears,
+    Trace, UnderKill, Way,
+};
+
+use self::saves::{Kind, Saves};
+use self::versions::{Status, Timeline, Version};
+use crate::{Entry, Snapshot, Tree, crash_points, crash_states};
+
+/// Tears of one write, at most; more are sampled.
+const TEARS_PER_WRITE: usize = 64;
+/// Bytes of changed files that are looked at, over all states. Beyond that, crash points are left out evenly.
+const MOST_BYTES: u64 = 16 << 30;
+/// Files beside one that are named.
+const MOST_BESIDE: usize = 2;
+
+/// What `trace` shows, of files that were as in `before` at its start and as in `after` at its end.
+///
+/// `excluded` gives the pattern by which a file is not to be judged. The trace holds what was written, not only how much.
+#[must_use]
+pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn Fn(&Path) -> Option<String>) -> Audit {
+    let all_before = before;
+    let before = concerned(trace, before);
+    let start = Tree::new(&before, &trace.files);
+    let saves = Saves::of(trace, start.clone());
+    let timelines = versions::timelines(trace, start.clone(), &saves, &|path| excluded(path).is_none());
+    let ways = ways::ways(trace, start.clone(), &saves, &timelines);
+    let unexplained = unexplained(trace, start, after, &timelines);
+    let companions: Vec<&Path> = timelines
+        .iter()
+        .filter(|(path, timeline)| excluded(path).is_none() && (timeline.is_state() || !ways.sources.contains(*path)))
+        .map(|(path, _)| path.as_path())
+        .collect();
+
+    let mut judged = Vec::new();
+    let mut found = Audit::default();
+    for (path, timeline) in &timelines {
+        let name = path.to_string_lossy().into_owned();
+        match excluded(path) {
+            _ if !timeline.is_state() => found.temporaries.push(name),
+            Some(pattern) => found.excluded.push(ExcludedFile { path: name, pattern }),
+            None => {
+                let written = ways.of(path);
+                let beside = beside(path, &companions);
+                judged.push(Judged {
+                    path,
+                    timeline,
+                    rules: Rules::of(&written, !beside.is_empty()),
+                    seen: Seen::default(),
+                });
+                let file = AuditedFile {
+                    path: name,
+                    written,
+                    under_kill: UnderKill::Whole,
+                    damage: BTreeMap::new(),
+                    beside,
+                    example: None,
+                };
+                found.files.push(file);
+            }
+        }
+    }
+
+    let points = crash_points(trace, Tears::Kernel, TEARS_PER_WRITE, Seed(0));
+    let (chosen, left_out) = bounded(trace, &before, representatives(trace, &points.points), MOST_BYTES);
+    let (representatives, weights): (Vec<CrashPoint>, Vec<u64>) = chosen.into_iter().unzip();
+    let mut distinct: BTreeSet<Digest> = BTreeSet::new();
+    for ((point, state), weight) in crash_states(trace, &before, &representatives).zip(weights) {
+        distinct.insert(state.digest());
+        judged.iter_mut().for_each(|file| file.judge(trace, &saves, &timelines, point, &state, weight));
+    }
+
+    for (file, judged) in found.files.iter_mut().zip(judged) {
+        file.under_kill = judged.comes_to(unexplained.contains(judged.path));
+        if file.under_kill != UnderKill::NeedsCheck {
+            file.beside.clear();
+        }
+        file.damage = judged.seen.damage;
+        file.example = judged.seen.example.filter(|_| file.under_kill == UnderKill::Broken);
+    }
+    let unseen = unseen(all_before, after, &timelines).into_iter().filter(|path| excluded(path).is_none());
+    found.files.extend(unseen.map(|path| AuditedFile {
+        path: path.to_string_lossy().into_owned(),
+        written: Vec::new(),
+        under_kill: UnderKill::Unknown,
+        damage: BTreeMap::new(),
+        beside: Vec::new(),
+        example: None,
+    }));
+    found.files.sort_by(|a, b| {
+        let key = |file: &AuditedFile| (file.under_kill, file.written.first().map(|written| written.way));
+        key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
+    });
+    Audit {
+        calls: trace.operations.len() as u64,
+        processes: trace.processes,
+        crash_points: points.points.len() as u64 - left_out,
+        left_out: points.left_out + left_out,
+        distinct_states: distinct.len() as u64,
+        outside: trace.outside.clone(),
+        unmodelled: trace.unmodelled.clone(),
+        concurrent: trace.concurrent,
+        ..found
+    }
+}
+
+/// What a file may be, by how it is written.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Made once, and written anew at no time.
+    once: bool,
+    /// Appended or written in place, and something is beside it; or mapped.
+    depends: bool,
+    /// Rewriting it in place is judged.
+    alone: bool,
+}
+
+impl Rules {
+    fn of(written: &[crashtest_model::Written], beside: bool) -> Rules {
+        let anew = |way| match way {
+            Way::DeleteThenWrite | Way::TruncateAndWrite | Way::DeleteThenRename | Way::RenameEarly => true,
+            Way::Rewrite => !beside,
+            _ => false,
+        };
+        let made: u64 = written.iter().filter(|w| w.way == Way::Create).map(|w| w.count).sum();
+        let parts = |way| matches!(way, Way::Append | Way::InPlace | Way::Rewrite);
+        Rules {
+            once: made == 1 && !written.iter().any(|w| anew(w.way)),
+            depends: written.iter().any(|w| w.way == Way::Map || (beside && parts(w.way))),
+            alone: !beside,
+        }
+    }
+}
+
+/// A state file while it is judged.
+struct Judged<'t> {
+    path: &'t Path,
+    timeline: &'t Timeline,
+    rules: Rules,
+    seen: Seen,
+}
+
+/// What was seen of it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Crash points at which it is none of its versions.
+    damage: BTreeMap<Damage, u64>,
+    /// Of these, how many count against it, how many a checker has to judge, and how many are the making of it.
+    broken: u64,
+    unclear: u64,
+    made: u64,
+    example: Option<Example>,
+}
+
+impl Judged<'_> {
+    fn judge(
+        &mut self,
+        trace: &Trace,
+        saves: &Saves,
+        timelines: &BTreeMap<PathBuf, Timeline>,
+        point: CrashPoint,
+        state: &Snapshot,
+        weight: u64,
+    ) {
+        let call = point.call.0 as usize;
+        let done = if point.at == At::After { call + 1 } else { call };
+        let found = Version::of(state.entry(self.path));
+        let (before, next) = (self.timeline.before(done), self.timeline.after(done));
+        if found == before || Some(found) == next {
+            return;
+        }
+        let damage = match found {
+            Version::Absent => Damage::Missing,
+            Version::File { length: 0, .. } => Damage::Empty,
+            Version::File { .. } | Version::Link { .. } => Damage::Torn,
+        };
+        *self.seen.damage.entry(damage).or_default() += weight;
+        // Inside a write it is the save of that write; a name may be between two saves by then.
+        let writing = match (point.at, trace.operations.get(call).and_then(saves::changed)) {
+            (At::Inside(_), Some(file)) => saves.latest(file, call + 1),
+            _ => match self.timeline.at(done) {
+                Status::Writing(save) => Some(save),
+                Status::Settled(_) | Status::Gone => None,
+            },
+        };
+        match writing.map(|save| saves.all[save].kind) {
+            Some(Kind::Append | Kind::InPlace) => self.seen.unclear += weight,
+            Some(Kind::Rewrite) if !self.rules.alone => self.seen.unclear += weight,
+            Some(Kind::Create) if self.rules.once => self.seen.made += weight,
+            _ => {
+                self.seen.broken += weight;
+                if self.seen.example.as_ref().is_none_or(|example| damage < example.damage) {
+                    let copy = copy(state, self.path, timelines, [Some(before), next]);
+                    self.seen.example = Some(Example {
+                        damage,
+                        point,
+                        place: point.to_string(),
+                        call: trace.operations.get(call).map_or_else(|| "the end".to_owned(), words),
+                        before: before.length(),
+                        after: next.and_then(Version::length),
+                        found: found.length(),
+                        copy,
+                    });
+                }
+            }
+        }
+    }
+
+    fn comes_to(&self, unexplained: bool) -> UnderKill {
+        match () {
+            () if self.seen.broken > 0 => UnderKill::Broken,
+            () if unexplained => UnderKill::Unknown,
+            () if self.rules.depends || self.seen.unclear > 0 => UnderKill::NeedsCheck,
+            () if self.seen.made > 0 => UnderKill::WrittenOnce,
+            () => UnderKill::Whole,
+        }
+    }
+}
+
+/// A call on one line, its parts one space apart.
+fn words(operation: &Operation) -> String {
+    operation.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Another name that the run changed and that holds one of `versions` in `state`.
+fn copy(
+    state: &Snapshot,
+    path: &Path,
+    timelines: &BTreeMap<PathBuf, Timeline>,
+    versions: [Option<Version>; 2],
+) -> Option<String> {
+    let wanted =
+        |version: Version| version.length().is_some_and(|length| length > 0) && versions.contains(&Some(version));
+    let mut others = timelines.keys().filter(|other| *other != path);
+    others.find(|other| wanted(Version::of(state.entry(other)))).map(|other| other.to_string_lossy().into_owned())
+}
+
+/// The files that `path` most likely depends on: those whose names begin and end alike (`a.db-journal`, `logs/refs/main`).
+fn beside(path: &Path, companions: &[&Path]) -> Vec<String> {
+    let name = path.to_string_lossy();
+    let begin = |other: &str| name.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    let end = |other: &str| name.bytes().rev().zip(other.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let alike = |other: &str| begin(other) + end(other);
+    let mut others: Vec<String> =
+        companions.iter().filter(|other| **other != path).map(|other| other.to_string_lossy().into_owned()).collect();
+    others.sort_by_key(|other| std::cmp::Reverse(alike(other)));
+    others.truncate(MOST_BESIDE);
+    others
+}
+
+/// The points after which the files can be others than at the point before, each with how many have the same files.
+fn representatives(trace: &Trace, points: &[CrashPoint]) -> Vec<(CrashPoint, u64)> {
+    let mut found: Vec<(CrashPoint, u64)> = Vec::new();
+    for point in points {
+        let operation = trace.operations.get(point.call.0 as usize);
+        let changes = match point.at {
+            At::Before => false,
+            At::Inside(_) => true,
+            At::After => operation.is_some_and(|done| done.errno.is_none() && done.action.changes_files()),
+        };
+        match found.last_mut() {
+            Some((_, weight)) if !changes => *weight += 1,
+            _ => found.push((*point, 1)),
+        }
+    }
+    found
+}
+
+/// As many of `points`, evenly, as have no more than `most` bytes in the files that change there; and how many crash points that
+/// leaves out. The first one and the last are always among them.
+fn bounded(
+    trace: &Trace,
+    before: &Snapshot,
+    points: Vec<(CrashPoint, u64)>,
+    most: u64,
+) -> (Vec<(CrashPoint, u64)>, u64) {
+    let length = |name: &str| before.file(name).map_or(0, |content| content.len() as u64);
+    let mut lengths: BTreeMap<FileId, u64> = trace.files.iter().map(|(name, file)| (*file, length(name))).collect();
+    let mut bytes: u64 = 0;
+    for (point, _) in &points {
+        let Some(operation) = trace.operations.get(point.call.0 as usize) else { continue };
+        let Some(file) = saves::changed(operation) else { continue };
+        let length = lengths.entry(file).or_default();
+        match &operation.action {
+            Action::Write { offset, data, .. } => *length = (*length).max(offset + data.length()),
+            Action::Resize { length: cut, .. } => *length = *cut,
+            Action::Open { .. } => *length = 0,
+            _ => {}
+        }
+        bytes = bytes.saturating_add(*length);
+    }
+    let step = usize::try_from(bytes.div_ceil(most)).unwrap_or(usize::MAX).max(1);
+    let last = points.len().saturating_sub(1);
+    let is_chosen = |n: usize| n.is_multiple_of(step) || n == last;
+    let left_out = points.iter().enumerate().filter(|(n, _)| !is_chosen(*n)).map(|(_, (_, weight))| weight).sum();
+    let chosen = points.into_iter().enumerate().filter(|(n, _)| is_chosen(*n)).map(|(_, point)| point);
+    (chosen.collect(), left_out)
+}
+
+/// Of the files before the run, those that it has to do with: the others are the same in every state.
+fn concerned(trace: &Trace, before: &Snapshot) -> Snapshot {
+    let mut names: BTreeSet<&Path> = BTreeSet::new();
+    let mut moved: BTreeSet<&Path> = BTreeSet::new();
+    let mut files: BTreeSet<FileId> = BTreeSet::new();
+    for operation in trace.operations.iter().filter(|operation| operation.errno.is_none()) {
+        files.extend(saves::changed(operation));
+        match &operation.action {
+            Action::Rename { from, to, .. } => moved.extend([Path::new(from), Path::new(to)]),
+            Action::Link { file, to } => {
+                files.insert(*file);
+                names.insert(Path::new(to));
+            }
+            Action::Map { file, .. } => {
+                files.insert(*file);
+            }
+            Action::Open { path, .. }
+            | Action::Unlink { path }
+            | Action::Rmdir { path }
+            | Action::Symlink { path, .. }
+            | Action::Mkdir { path, .. }
+            | Action::Mknod { path }
+            | Action::Chmod { path, .. } => {
+                names.insert(Path::new(path));
+            }
+            _ => {}
+        }
+    }
+    let known: BTreeMap<&Path, FileId> = trace.files.iter().map(|(name, file)| (Path::new(name), *file)).collect();
+    let concerned = |path: &Path| {
+        names.contains(path)
+            || known.get(path).is_some_and(|file| files.contains(file))
+            || path.ancestors().any(|above| moved.contains(above))
+    };
+    let entries = before.entries().filter(|(path, _)| concerned(path));
+    entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+}
+
+/// The names under which the run has left something else than its calls come to. What is stored through a mapping is no call.
+fn unexplained(
+    trace: &Trace,
+    mut tree: Tree,
+    after: &Snapshot,
+    timelines: &BTreeMap<PathBuf, Timeline>,
+) -> BTreeSet<PathBuf> {
+    let mut mapped: BTreeSet<FileId> = BTreeSet::new();
+    for operation in trace.operations.iter().filter(|operation| operation.errno.is_none()) {
+        if let Action::Map { file, .. } = operation.action {
+            mapped.insert(file);
+        }
+        tree.apply(operation);
+    }
+    let differs = |path: &Path| {
+        let file = |entry: Option<&Entry>| Version::of(entry);
+        file(tree.entry(path).as_ref()) != file(after.entry(path))
+    };
+    let is_mapped = |path: &Path| tree.file(path).is_some_and(|file| mapped.contains(&file));
+    timelines.keys().filter(|path| differs(path) && !is_mapped(path)).cloned().collect()
+}
+
+/// The files that are others after the run than before it, without a call that was seen: renamed from outside the directory, stored
+/// through a mapping, or written by somebody else meanwhile.
+fn unseen<'s>(before: &'s Snapshot, after: &'s Snapshot, seen: &BTreeMap<PathBuf, Timeline>) -> BTreeSet<&'s Path> {
+    let state = |entry: Option<&'s Entry>| match entry {
+        Some(Entry::File { content, .. }) => Some((Some(content), None)),
+        Some(Entry::Link { target }) => Some((None, Some(target))),
+        Some(Entry::Directory { .. } | Entry::Special) | None => None,
+    };
+    let names = before.entries().chain(after.entries()).map(|(path, _)| path).filter(|path| !seen.contains_key(*path));
+    names.filter(|path| state(before.entry(path)) != state(after.entry(path))).collect()
+}
