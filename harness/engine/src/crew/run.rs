@@ -107,8 +107,10 @@ impl Crew<'_, '_> {
             let (begun_ns, mut ran) = (now_ns(), Ran::default());
             let limit_ns = self.bench.limit_from_now();
             self.until_saved(&processes, SAVES_TO_LEARN_FROM, limit_ns, &mut ran)?;
-            if ran.wrong.is_empty() {
-                self.stop(processes, &mut ran)?;
+            match ran.wrong.is_empty() {
+                true => self.stop(processes, &mut ran)?,
+                // Dead before the files are put back: whoever waited for the lock of one that is killed goes on and saves.
+                false => processes.iter().try_for_each(|process| process.end(self.bench).map(drop))?,
             }
             for writer in 0..self.writers() {
                 self.bench.gauge.learn(self.boards[writer], begun_ns);
