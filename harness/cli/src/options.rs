@@ -96,7 +96,7 @@ impl FaultOptions {
 /// How long to wait.
 #[derive(Debug, Args)]
 pub(crate) struct LimitOption {
-    /// How long one recovery or one save may take
+    /// How long one recovery or one save may take; of a program of your own, one run and one answer of its checker
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::positive_duration, help_heading = "Fault")]
     pub limit: Duration,
 }

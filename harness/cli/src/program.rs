@@ -1,7 +1,7 @@
 //! Somebody's own program on the command line: what is run, what prepares it, what checks it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crashtest_model::{
@@ -10,6 +10,7 @@ use crashtest_model::{
 };
 
 use crate::problem::Problem;
+use crate::selection::SelectionOptions;
 
 /// What stands in place of a workload's name.
 pub(crate) const WORKLOAD: &str = "program";
@@ -37,6 +38,9 @@ pub(crate) struct ProgramOptions {
     /// The same, started once: it reads the name of a directory per line and answers each with one such line
     #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
     pub check_batch: Option<String>,
+    /// Without a checker: which files are judged
+    #[command(flatten)]
+    pub selection: SelectionOptions,
     /// Under `kill`: each life goes on with what the one before has left, and not with what --setup made
     #[arg(long = "continue", requires = "command", help_heading = "A program of your own")]
     pub continues: bool,
@@ -53,20 +57,38 @@ impl ProgramOptions {
             word.to_str().map(str::to_owned).ok_or_else(why)
         };
         let command: Words = self.command.iter().map(text).collect::<Result<_, _>>()?;
-        let check = match (&self.check, &self.check_batch) {
-            (Some(check), _) => Some(Check::Each(words("--check", check)?)),
-            (None, Some(batch)) => Some(Check::Batch(words("--check-batch", batch)?)),
-            (None, None) => None,
-        };
+        let check = check_of(self.check.as_deref(), self.check_batch.as_deref())?;
         let setup = self.setup.as_deref().map(|setup| words("--setup", setup)).transpose()?;
-        let cwd = std::env::current_dir()
-            .map_err(|error| Problem::usage(format!("failed to find the working directory: {error}")))?;
-        let program = Program { command, setup, check, continues: self.continues, cwd };
+        let cwd = working_directory()?;
+        // What is no glob is said now.
+        self.selection.selection()?;
+        let SelectionOptions { include, exclude } = self.selection.clone();
+        if check.is_some() && !(include.is_empty() && exclude.is_empty()) {
+            let why = "--include and --exclude choose what is judged without a checker, and there is one";
+            return Err(
+                Problem::usage(why.to_owned()).hint(Some("leave them out: what --check says is what counts".into()))
+            );
+        }
+        let program = Program { command, setup, check, continues: self.continues, include, exclude, cwd };
         for words in [Some(&program.command), program.setup.as_ref(), program.check.as_ref().map(Check::words)] {
             words.map_or(Ok(()), |words| can_be_found(words, &program.cwd))?;
         }
         Ok(Some(program))
     }
+}
+
+/// Where commands are started.
+pub(crate) fn working_directory() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::usage(format!("failed to find the working directory: {error}")))
+}
+
+/// The checker that was named by one of the two options, if one was.
+pub(crate) fn check_of(each: Option<&str>, batch: Option<&str>) -> Result<Option<Check>, Problem> {
+    Ok(match (each, batch) {
+        (Some(check), _) => Some(Check::Each(words("--check", check)?)),
+        (None, Some(batch)) => Some(Check::Batch(words("--check-batch", batch)?)),
+        (None, None) => None,
+    })
 }
 
 /// Words that only a shell understands.
@@ -88,7 +110,7 @@ pub(crate) fn words(option: &str, text: &str) -> Result<Words, Problem> {
 }
 
 /// Whether the program of `words` is there, before anything is begun.
-fn can_be_found(words: &[String], cwd: &Path) -> Result<(), Problem> {
+pub(crate) fn can_be_found(words: &[String], cwd: &Path) -> Result<(), Problem> {
     let Some(program) = words.first().filter(|program| !program.contains(DIR)) else { return Ok(()) };
     let found = match program.contains('/') {
         true => cwd.join(program).exists(),

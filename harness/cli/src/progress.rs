@@ -94,6 +94,43 @@ impl Progress {
     }
 }
 
+/// How much of something is done, on a terminal.
+pub(crate) struct Counter {
+    what: &'static str,
+    /// Once it takes long.
+    bar: Option<ProgressBar>,
+    began: Instant,
+}
+
+impl Counter {
+    /// Of `what` nothing is done yet.
+    pub(crate) fn new(what: &'static str) -> Counter {
+        Counter { what, bar: None, began: Instant::now() }
+    }
+
+    /// So many `of` so many are.
+    pub(crate) fn show(&mut self, done: u64, of: u64) {
+        if self.began.elapsed() < PATIENCE || !io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = bar(Some(of));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.set_message(self.what);
+            bar
+        });
+        bar.set_position(done);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Display::Bar(bar) = &self.display {

@@ -184,11 +184,88 @@ fn a_database_needs_a_checker_and_a_new_one_as_well() {
         assert_eq!((exit, &file["under_kill"]), (Some(0), &json!("needs-check")), "{audit:#}");
         assert_eq!(file["beside"], json!([format!("{name}-journal")]));
         assert_eq!(audit["temporaries"], json!([format!("{name}-journal")]));
-        let next = format!("crashtest run --check 'CHECK {{dir}}' -- sqlite3 {name} '{statement}'");
+        // It works where it is started: no directory of ours could be named to it.
+        let next = format!("crashtest audit --check 'CHECK {{dir}}' -- sqlite3 {name} '{statement}'");
         assert_eq!(audit["next"], json!(next));
     }
     let ran = audit(&place, "", &["sqlite3", "a.db", "insert into t values(1)"]);
     assert!(ran.out.contains("needs --check") && ran.out.contains("beside a.db-journal"), "{}", ran.out);
+}
+
+/// What a checker of a database makes of it: the lines of a shell.
+const INTEGRITY: &str =
+    "sh -c 'test $(sqlite3 a.db \"pragma integrity_check\") = ok && sqlite3 a.db \"select n from t\"'";
+
+#[test]
+fn a_checker_has_the_last_word_of_a_database_and_works_on_copies() {
+    if !there("sqlite3") {
+        return;
+    }
+    let place = place();
+    let state = place.path().join("state");
+    assert!(
+        Command::new("sqlite3").args(["a.db", "create table t(n)"]).current_dir(&state).status().unwrap().success()
+    );
+    let insert = ["sqlite3", "a.db", "insert into t values(1)"];
+    let mut command = place.command("audit --output-format json --check");
+    let ran = Ran::of(command.arg(INTEGRITY).arg("--").args(insert).current_dir(&state).output().unwrap());
+    let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    assert_eq!((ran.exit, &audit["next"]), (Some(0), &Value::Null), "{audit:#}");
+    let checked = &audit["checked"];
+    assert_eq!((&checked["unnoticed"], &checked["left_out"]), (&json!([]), &json!(0)), "{audit:#}");
+    assert!(
+        checked["states"].as_u64() > Some(5) && checked["verdicts"]["intact"] == audit["crash_points"],
+        "{audit:#}"
+    );
+    // Without its journal it is lost, which the checker sees.
+    let unsafely = "pragma journal_mode = memory; create table u(n); insert into u values(1); insert into t values(2)";
+    let mut command = place.command("audit --check");
+    let ran =
+        Ran::of(command.arg(INTEGRITY).args(["--", "sqlite3", "a.db", unsafely]).current_dir(&state).output().unwrap());
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("the program does not get over a kill: wont-open at"), "{}", ran.out);
+    // Its own directory was the program's alone.
+    let names = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(names, ["a.db"]);
+}
+
+#[test]
+fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
+    let place = place();
+    let f = place.path().join("state/f");
+    let direct = ["sh", "-c", "seq 3000 > f"];
+    for (checker, program, exit, words) in [
+        ("grep -q 3000 f", &direct, 1, "the program does not get over a kill"),
+        // It would get over an empty file; nobody knows of a torn one.
+        ("test -e f", &direct, 1, "a kill can leave the one state file torn or empty"),
+        ("true", &direct, 1, "a kill can leave the one state file torn or empty"),
+        ("true", &["sh", "-c", "seq 3000 > g; mv g f"], 3, "what it accepts proves nothing"),
+        ("grep -q . f", &["sh", "-c", "seq 3000 > g; mv g f"], 0, "the checker accepts all"),
+        ("false", &direct, 2, "does not accept what the run itself has left, without any crash"),
+        ("echo crashtest: all is well", &direct, 2, "which is none of"),
+        ("no-such-checker-9", &direct, 2, "`no-such-checker-9` is not there"),
+    ] {
+        fs::write(&f, "old\n").unwrap();
+        let mut command = place.command("audit --check");
+        command.arg(checker).arg("--").args(program).current_dir(place.path().join("state"));
+        let ran = Ran::of(command.output().unwrap());
+        let said = format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.exit == Some(exit) && said.contains(words), "{checker}: {:?} {said}", ran.exit);
+    }
+}
+
+#[test]
+fn a_checker_of_acknowledged_saves_sees_one_that_is_lost() {
+    let place = place();
+    let acks_early = "echo crashtest: begin 1; echo crashtest: ack 1; echo 1 > {dir}/g; mv {dir}/g {dir}/f";
+    let check = "sh -c 'echo crashtest: state $(cat {dir}/f)'";
+    let mut command = place.command("audit --output-format json --setup");
+    command.args(["sh -c 'echo 0 > {dir}/f'", "--check", check, "--", "sh", "-c", acks_early]);
+    let ran = Ran::of(command.output().unwrap());
+    let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    assert_eq!((ran.exit, &audit["files"][0]["under_kill"]), (Some(1), &json!("whole")), "{audit:#}");
+    assert!(audit["checked"]["verdicts"]["lost-ack"].as_u64() > Some(1), "{audit:#}");
+    assert_eq!(audit["checked"]["example"]["verdict"], "lost-ack");
 }
 
 #[test]

@@ -171,6 +171,67 @@ fn without_a_checker_every_file_must_be_as_some_run_has_left_it() {
 }
 
 #[test]
+fn what_only_a_checker_can_judge_is_inconclusive_without_one() {
+    let place = Place::new();
+    // Appended beside another file, in pieces that a kill can part.
+    let appends = "for i in 1 2 3; do seq 3000 >> {dir}/f; echo $i > {dir}/g; mv {dir}/g {dir}/n; done";
+    let setup = ["--setup", "sh -c 'echo old > {dir}/f; echo 0 > {dir}/n'"];
+    let ran = run(&place, &[&setup[..], &["--", "sh", "-c", appends]].concat());
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ran.exit == Some(3) && said.contains("trials are inconclusive"), "{said}");
+    // A log by its name is nobody's state, unless somebody says so.
+    let logs = appends.replace("{dir}/f", "{dir}/f.log");
+    let setup = ["--setup", "sh -c 'echo old > {dir}/f.log; echo 0 > {dir}/n'"];
+    let with = |options: &[&str]| run(&place, &[options, &setup[..], &["--", "sh", "-c", &logs]].concat());
+    assert_eq!(with(&[]).exit, Some(0));
+    assert_eq!(with(&["--include", "*.log"]).exit, Some(3));
+    // What two runs do not leave alike, and is not empty either, nobody can tell from what is torn.
+    let clocks = "for i in 1 2; do { date +%N; seq 3000; } > {dir}/g; mv {dir}/g {dir}/f; done";
+    let ran = run(&place, &["--setup", "sh -c 'echo old > {dir}/f'", "--", "sh", "-c", clocks]);
+    assert_eq!(ran.exit, Some(0), "what is renamed is whole, whatever is in it: {}{}", ran.out, ran.err);
+    let ran = run(&place, &["--setup", "sh -c 'echo old > {dir}/f'", "--", "sh", "-c", "date +%N > {dir}/f"]);
+    assert!(ran.exit == Some(1) && ran.out.contains("empty"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn by_the_clock_as_well_every_save_of_a_run_is_a_version() {
+    let place = Place::new();
+    let kills = |script: &str| {
+        let options = ["--setup", "sh -c 'seq 3000 > {dir}/f'", "--fault", "kill", "--iterations", "40"];
+        run(&place, &[&options[..], &["--", "sh", "-c", script]].concat())
+    };
+    let atomic = kills("for i in 1 2 3 4 5 6; do seq $i 4000 > {dir}/g; sleep 0.01; mv {dir}/g {dir}/f; done");
+    assert_eq!(atomic.exit, Some(0), "{}{}", atomic.out, atomic.err);
+    let direct = kills(
+        "for i in 1 2 3 4 5 6; do { seq $i 4000; sleep 0.01; } > {dir}/f; rm {dir}/f; sleep 0.01; seq 9 > {dir}/f; done",
+    );
+    assert_eq!(direct.exit, Some(1), "{}{}", direct.out, direct.err);
+}
+
+#[test]
+fn a_checker_that_notices_nothing_proves_nothing() {
+    let place = Place::new();
+    let saves = ["--setup", "sh -c 'echo position 16 > {dir}/f'", "--check"];
+    let with = |check: &str| {
+        run(
+            &place,
+            &[&saves[..], &[check, "--", "sh", "-c", "echo position 17 > {dir}/g; mv {dir}/g {dir}/f"]].concat(),
+        )
+    };
+    let blind = with("true");
+    let said = blind.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        blind.exit == Some(3) && said.contains("the checker accepts files that are torn, empty or missing"),
+        "{said}"
+    );
+    let half_blind = with("test -e {dir}/f");
+    let said = half_blind.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(half_blind.exit == Some(0) && said.contains("are torn or empty: such damage it does not see"), "{said}");
+    let sees = with("grep -q 'position 1[67]' {dir}/f");
+    assert!(sees.exit == Some(0) && !sees.out.contains("does not see"), "{}{}", sees.out, sees.err);
+}
+
+#[test]
 fn what_is_wrong_with_a_command_is_said_clearly() {
     let place = Place::new();
     let saves = ["--", "sh", "-c", "echo 1 > {dir}/f; echo 2 > {dir}/f"];
@@ -194,6 +255,9 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (says("echo 1 > {dir}/f; echo crashtest: begin 1; echo crashtest: ack 1"), 2, "let it flush each line"),
         (with(&["--setup", "false"]), 2, "the set-up `false` ended with status 1"),
         (with(&["--writers", "2"]), 2, "is for strategies"),
+        (with(&["--iterations", "9"]), 2, "--iterations counts kills, and none is planned"),
+        (with(&["--check", "true", "--exclude", "f"]), 2, "choose what is judged without a checker"),
+        (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
         (run(&place, &["--", "no-such-interpreter-9", "x"]), 2, "`no-such-interpreter-9` is not there"),
         (run(&place, &["--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
         (run(&place, &["--limit", "500ms", "--", "sleep", "100"]), 4, "did not end within 0.5 s"),

@@ -1,53 +1,208 @@
-//! A program, run once and traced, and what that one run shows of its files.
+//! A program, run once and traced, and what that one run shows of its files; and what a checker says of the crash states.
 //!
-//! Its files are read before and after, into memory: a directory that holds very much is refused.
+//! Its files are read before and after, into memory: a directory that holds very much is refused. A checker never sees the state
+//! directory of a person, only copies in a directory of ours.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crashtest_model::Audit;
+use crashtest_model::{
+    Audit, Check, Checked, CheckedExample, CrashPoint, Program, Promise, Seed, Trace, Verdict, Words,
+};
+use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
+use tempfile::TempDir;
 
 use crate::error::EngineError;
-use crate::program::trace_program;
-use crate::snapshot;
+use crate::program::{Checker, Files, Place, set_up, trace_program, unnoticed};
+use crate::{oracle, raw, snapshot};
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
+
+/// What is audited, and how.
+#[derive(Clone, Debug)]
+pub struct AuditPlan {
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// What makes the state that it starts from.
+    pub setup: Option<Words>,
+    /// What judges the crash states.
+    pub check: Option<Check>,
+    /// The state directory; `None`: one of ours, empty at first, and gone at the end.
+    pub dir: Option<PathBuf>,
+    /// Where the set-up and the checker are started. A checker that would be started in the state directory is started in its copy.
+    pub cwd: PathBuf,
+    /// Where a directory of ours may be made.
+    pub temporary: PathBuf,
+    /// Which files are judged.
+    pub selection: Selection,
+    /// How long the program and the set-up may take.
+    pub limit: Duration,
+    /// How long an answer of the checker may take.
+    pub answer_limit: Duration,
+}
 
 /// A program that was audited.
 #[derive(Clone, Debug)]
 pub struct AuditedProgram {
     /// What its run shows.
     pub audit: Audit,
+    /// What the checker said, if there is one.
+    pub checked: Option<Checked>,
     /// How it ended: "exit status 0".
     pub status: String,
 }
 
-/// Runs `command` once with `dir` as its state directory, and audits what it does to the files there. `excluded` gives the pattern
-/// by which a file, named relative to `dir`, is not to be judged. What holds for [`trace_program`] holds for this.
+/// Runs the program of `plan` once, audits what it does to the files of its state directory, and asks the checker about each crash
+/// state, telling `progress` how many of how many it was asked about. What holds for [`trace_program`] holds for this.
 ///
 /// # Errors
-/// The directory cannot be read or holds too much, the program cannot be started, or programs cannot be traced here.
+/// The directory cannot be read or holds too much, one of the commands cannot be started, the checker does not accept what the run itself
+/// has left, or programs cannot be traced here.
 pub fn audit_program(
-    command: &[OsString],
-    dir: &Path,
-    excluded: &dyn Fn(&Path) -> Option<String>,
-    limit: Duration,
+    plan: &AuditPlan,
     stop: &AtomicBool,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<AuditedProgram, EngineError> {
-    let holds = bytes_below(dir, 0).map_err(EngineError::sandbox("read", dir))?;
-    if holds > MOST_HELD {
-        return Err(EngineError::Big { path: dir.to_owned(), most: MOST_HELD });
+    let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some();
+    let scratch = if is_needed { Some(scratch(&plan.temporary)?) } else { None };
+    let ours = scratch.as_ref().map_or_else(|| Path::new(""), TempDir::path);
+    let copies = ours.join("state");
+    let dir = match &plan.dir {
+        Some(dir) => fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?,
+        None => copies.clone(),
+    };
+    let place = Place { dir: dir.clone(), logs: ours.to_owned(), cwd: plan.cwd.clone(), seed: Seed::default() };
+    if let Some(words) = &plan.setup {
+        set_up(words, &place, plan.limit)?;
     }
-    let before = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
-    let traced = trace_program(command, dir, true, limit, stop)?;
-    let after = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
-    let audit = crashtest_states::audit(&traced.trace, &before, &after, excluded);
-    Ok(AuditedProgram { audit, status: traced.status })
+    let holds = bytes_below(&dir, 0).map_err(EngineError::sandbox("read", &dir))?;
+    if holds > MOST_HELD {
+        return Err(EngineError::Big { path: dir, most: MOST_HELD });
+    }
+    let before = snapshot::take(&dir).map_err(EngineError::sandbox("read", &dir))?;
+    let traced = trace_program(&plan.command, &dir, true, plan.limit, stop)?;
+    let after = snapshot::take(&dir).map_err(EngineError::sandbox("read", &dir))?;
+    let excluded = |path: &Path| plan.selection.excludes(path);
+    let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded);
+    let checked = match &plan.check {
+        Some(check) => {
+            let cwd = plan.cwd.strip_prefix(&dir).map_or_else(|_| plan.cwd.clone(), |below| copies.join(below));
+            let checker = Checker::new(check.clone(), Place { dir: copies, cwd, ..place }, plan.answer_limit);
+            let mut checking = Checking::new(check, checker, &traced.trace, &before, &after, &audit)?;
+            checking.ask_about_all(stop, progress)?;
+            Some(checking.found)
+        }
+        None => None,
+    };
+    Ok(AuditedProgram { audit, checked, status: traced.status })
+}
+
+/// A directory of ours, with an empty one for states in it.
+fn scratch(parent: &Path) -> Result<TempDir, EngineError> {
+    let make = || {
+        // Its real path, which is what a traced program shows.
+        let made = tempfile::Builder::new().prefix("crashtest-audit-").tempdir_in(fs::canonicalize(parent)?)?;
+        fs::create_dir(made.path().join("state"))?;
+        Ok(made)
+    };
+    make().map_err(EngineError::sandbox("make a directory in", parent))
+}
+
+/// A checker, and what it has said until now.
+struct Checking<'t> {
+    checker: Checker,
+    trace: &'t Trace,
+    before: &'t Snapshot,
+    files: Files,
+    /// What was there before the run counts as saved.
+    installed: bool,
+    found: Checked,
+}
+
+impl<'t> Checking<'t> {
+    fn new(
+        check: &Check,
+        mut checker: Checker,
+        trace: &'t Trace,
+        before: &'t Snapshot,
+        after: &Snapshot,
+        audit: &Audit,
+    ) -> Result<Checking<'t>, EngineError> {
+        let files = Files::of(&Program { check: Some(check.clone()), ..Program::default() });
+        files.begin_on(before);
+        files.learn(trace, before, true);
+        let state_files = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
+        let unnoticed = unnoticed(&mut checker, &state_files, after)?;
+        let installed = before.entries().next().is_some();
+        let found = Checked {
+            check: check.clone(),
+            states: 0,
+            left_out: 0,
+            verdicts: BTreeMap::new(),
+            example: None,
+            unnoticed,
+        };
+        let mut checking = Checking { checker, trace, before, files, installed, found };
+        // Where it does not accept what nobody has crashed, it says nothing of crashes.
+        let (verdict, why) = checking.judge(after, &[trace.end.promise])?.remove(0);
+        if verdict.is_violation() {
+            let words = Program::words_for_a_shell(check.words());
+            return Err(EngineError::Program(format!(
+                "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
+            )));
+        }
+        Ok(checking)
+    }
+
+    fn ask_about_all(&mut self, stop: &AtomicBool, progress: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
+        let states = audited_states(self.trace, self.before);
+        for state in &states {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.ask_about(state)?;
+            progress(self.found.states, states.len() as u64);
+        }
+        self.found.left_out = states.len() as u64 - self.found.states;
+        Ok(())
+    }
+
+    fn ask_about(&mut self, state: &CrashState) -> Result<(), EngineError> {
+        let promises: Vec<Promise> = state.points.iter().map(|point| self.trace.progress(*point).promise).collect();
+        self.found.states += 1;
+        for (point, (verdict, why)) in state.points.iter().zip(self.judge(&state.snapshot, &promises)?) {
+            *self.found.verdicts.entry(verdict).or_default() += 1;
+            let is_worse = self.found.example.as_ref().is_none_or(|example| verdict < example.verdict);
+            if verdict.is_violation() && is_worse {
+                self.found.example = Some(self.example(verdict, why, *point));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the checker's answer on `state` comes to under each of `promises`.
+    fn judge(&mut self, state: &Snapshot, promises: &[Promise]) -> Result<Vec<(Verdict, String)>, EngineError> {
+        let answer = self.checker.ask_about(state)?;
+        let verdict = |promise: &Promise| {
+            let promise = Promise { installed: promise.installed || self.installed, ..*promise };
+            let raw = raw::of_crash_state(state, &mut self.files.clone(), promise);
+            oracle::judge(promise, &answer.observed(promise, state.digest()), &raw)
+        };
+        Ok(promises.iter().map(verdict).collect())
+    }
+
+    fn example(&self, verdict: Verdict, why: String, point: CrashPoint) -> CheckedExample {
+        let operation = self.trace.operations.get(point.call.0 as usize);
+        let words = operation.map_or_else(|| "the end".to_owned(), ToString::to_string);
+        let call = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        CheckedExample { verdict, why, point, place: point.to_string(), call }
+    }
 }
 
 /// The sizes of the files below `dir`, on top of `so_far`; no longer counted once they are too many.
@@ -72,8 +227,18 @@ mod tests {
     use super::*;
 
     fn audit(dir: &Path, command: &[&str]) -> Result<AuditedProgram, EngineError> {
-        let command: Vec<OsString> = command.iter().map(OsString::from).collect();
-        audit_program(&command, dir, &|_| None, Duration::from_secs(10), &AtomicBool::new(false))
+        let plan = AuditPlan {
+            command: command.iter().map(OsString::from).collect(),
+            setup: None,
+            check: None,
+            dir: Some(dir.to_owned()),
+            cwd: dir.to_owned(),
+            temporary: dir.to_owned(),
+            selection: Selection::new(&[], &[]).unwrap(),
+            limit: Duration::from_secs(10),
+            answer_limit: Duration::from_secs(10),
+        };
+        audit_program(&plan, &AtomicBool::new(false), &mut |_, _| ())
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl EngineError {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
             EngineError::Trace(TraceError::Forbidden(_)) => Some(
-                "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither".into(),
+                "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither (of a program of your own: with --check)".into(),
             ),
             EngineError::Targets { source, .. } => Some(source.hint().into()),
             EngineError::Told { hint, .. } => hint.clone(),

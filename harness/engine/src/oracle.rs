@@ -92,6 +92,7 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         }
         Observed::Opened => (Verdict::Intact, "opened".into()),
         Observed::Garbage { why } => (Verdict::AcceptedGarbage, format!("accepted a content that no save made: {why}")),
+        Observed::Unclear { why } => (Verdict::Inconclusive, why.clone()),
         Observed::Refused { why } => {
             let verdict = match raw.state {
                 RawState::Missing => Verdict::Missing,
@@ -130,7 +131,10 @@ pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, 
             Found::State(*found)
         }
         // What it costs to go on from a content that nobody made is not known.
-        Observed::State { generation: None, .. } | Observed::Opened | Observed::Garbage { .. } => {
+        Observed::State { generation: None, .. }
+        | Observed::Opened
+        | Observed::Garbage { .. }
+        | Observed::Unclear { .. } => {
             return Consequences::default();
         }
         Observed::Fresh => Found::Fresh,

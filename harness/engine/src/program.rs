@@ -4,6 +4,7 @@ mod answer;
 mod checker;
 mod files;
 mod kills;
+mod planted;
 mod runtime;
 mod start;
 
@@ -27,9 +28,12 @@ use crate::record::{Orders, Recorder};
 use crate::recording::{self, record};
 use crate::sandbox::Sandbox;
 
+pub(crate) use checker::Checker;
+pub(crate) use files::Files;
 pub(crate) use kills::{control, kills, once};
+pub(crate) use planted::unnoticed;
 pub(crate) use runtime::Runtime;
-pub(crate) use start::Place;
+pub(crate) use start::{Place, set_up};
 
 /// A program that was traced.
 #[derive(Clone, Debug)]

@@ -17,8 +17,6 @@ use crate::crew::{self, Crew};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::{Replay, Report};
-use crate::record::Orders;
-use crate::recording;
 use crate::{first_start, io, oracle, program, raw, snapshot, sweep};
 
 /// What a restart on a stored crash state gave.
@@ -61,7 +59,7 @@ fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> R
 /// Restarts the target on a stored crash state and judges it by the promises that were in force.
 fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapshot) -> Result<Replayed, EngineError> {
     let mut generations = bench.generations(record.stream)?;
-    learn(bench, record)?;
+    learn(bench)?;
     if let Some(runtime) = bench.program() {
         let raw =
             record.raw.clone().unwrap_or_else(|| raw::of_crash_state(crash_state, &mut *generations, record.promise));
@@ -87,11 +85,11 @@ fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapsho
     Ok(Replayed { raw, observed, verdict, why })
 }
 
-/// Learns what the files of a program are like when they are whole: from the recorded run, as its campaign did.
-fn learn(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
-    if bench.program.is_some() && record.fault.is_exhaustive() {
-        let from = recording::Start::installed(bench, record.stream, Script::Install)?;
-        recording::record(bench, &from, Orders::Record)?;
+/// Learns what the files of a program are like when they are whole: from recorded runs, as its campaign did.
+fn learn(bench: &mut Bench<'_>) -> Result<(), EngineError> {
+    if let Some(runtime) = bench.program() {
+        let installed = runtime.set_up()?;
+        runtime.learn(&installed)?;
     }
     Ok(())
 }
@@ -103,7 +101,7 @@ fn run_again(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineEr
         let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
         return Crew::start(bench, record.fault, record.series)?.run(trial);
     }
-    learn(bench, record)?;
+    learn(bench)?;
     match (record.fault, record.start) {
         (Fault::Sweep, _) => sweep::once(bench, record),
         (Fault::Io, _) => io::once(bench, record),

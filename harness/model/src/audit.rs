@@ -1,14 +1,14 @@
 //! What an audit found: how a program writes each of its files, and what a kill could have left of them, from one recorded run.
 //!
-//! Nothing was killed and nothing started again: it is about files being whole, not about what the program makes of them.
-//! Fields that a checker would fill are left out until there is one.
+//! Nothing was killed. Without a checker nothing was started again either: it is about files being whole, not about what the program
+//! makes of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::CrashPoint;
+use crate::{Check, CrashPoint, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
 pub const AUDIT_FORMAT: u32 = 1;
@@ -117,6 +117,11 @@ pub enum Damage {
     Empty,
     /// Not there.
     Missing,
+}
+
+impl Damage {
+    /// Every kind.
+    pub const ALL: [Damage; 3] = [Damage::Torn, Damage::Empty, Damage::Missing];
 }
 
 impl fmt::Display for Damage {
@@ -230,6 +235,65 @@ impl Audit {
     }
 }
 
+/// What a checker said of the crash states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The checker.
+    pub check: Check,
+    /// Distinct crash states that it was asked about.
+    pub states: u64,
+    /// Those that it was not asked about, as somebody had enough.
+    #[serde(default)]
+    pub left_out: u64,
+    /// At how many crash points it came to what.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// The first crash point of the worst verdict, where a claim is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<CheckedExample>,
+    /// Of planted damage, the kinds that it passes over; `None`: the run changed no file that could be damaged.
+    pub unnoticed: Option<Vec<Damage>>,
+}
+
+impl Checked {
+    /// Crash points at which a claim is broken.
+    #[must_use]
+    pub fn violations(&self) -> u64 {
+        self.verdicts.iter().filter(|(verdict, _)| verdict.is_violation()).map(|(_, points)| points).sum()
+    }
+
+    /// Whether it passes over every kind of damage: then it says nothing.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.unnoticed.as_ref().is_none_or(|unnoticed| unnoticed.len() == Damage::ALL.len())
+    }
+}
+
+/// A crash point at which a checker found something wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedExample {
+    /// What that is.
+    pub verdict: Verdict,
+    /// One sentence.
+    pub why: String,
+    /// Where the crash comes.
+    pub point: CrashPoint,
+    /// In words: "inside call 3, after 4096 bytes".
+    pub place: String,
+    /// The call at that place.
+    pub call: String,
+}
+
+/// What an audit comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditJudgement {
+    /// A crash state is no good.
+    Broken,
+    /// It proves nothing.
+    Inconclusive,
+    /// No crash state is known to be bad.
+    Unbroken,
+}
+
 /// An audit with what was run: what the report is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
@@ -244,4 +308,37 @@ pub struct AuditRecord {
     /// What was found.
     #[serde(flatten)]
     pub audit: Audit,
+    /// What the checker said, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+}
+
+impl AuditRecord {
+    /// What it comes to. A program may get over files that are not whole: of the damage that its checker notices, the checker has the last
+    /// word.
+    #[must_use]
+    pub fn judgement(&self) -> AuditJudgement {
+        let checked = self.checked.as_ref();
+        match () {
+            () if checked.is_some_and(|checked| checked.violations() > 0) => AuditJudgement::Broken,
+            () if self.broken().next().is_some() => AuditJudgement::Broken,
+            () if self.audit.files.is_empty() || self.audit.count(UnderKill::Unknown) > 0 => {
+                AuditJudgement::Inconclusive
+            }
+            () if checked.is_some_and(|checked| checked.is_blind() || checked.left_out > 0) => {
+                AuditJudgement::Inconclusive
+            }
+            () => AuditJudgement::Unbroken,
+        }
+    }
+
+    /// The files that a kill can leave in a way that no checker that would notice it has accepted.
+    pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
+        let accepts = |damage: &Damage| {
+            let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0);
+            checked.is_some_and(|checked| checked.unnoticed.as_ref().is_some_and(|some| !some.contains(damage)))
+        };
+        let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
+        files.filter(move |file| !file.damage.keys().all(accepts))
+    }
 }

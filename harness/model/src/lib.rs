@@ -26,7 +26,8 @@ mod verdict;
 pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use audit::{
-    AUDIT_FORMAT, Audit, AuditRecord, AuditedFile, Damage, Example, ExcludedFile, Synced, UnderKill, Way, Written,
+    AUDIT_FORMAT, Audit, AuditJudgement, AuditRecord, AuditedFile, Checked, CheckedExample, Damage, Example,
+    ExcludedFile, Synced, UnderKill, Way, Written,
 };
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;

@@ -11,7 +11,7 @@ pub const DIR: &str = "{dir}";
 pub type Words = Vec<String>;
 
 /// Somebody's own program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// The writer: it saves, and is crashed.
     pub command: Words,
@@ -24,6 +24,12 @@ pub struct Program {
     /// Whether each kill comes on what the one before has left, and not on the state that the set-up made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continues: bool,
+    /// Without a checker: files that are judged although they would be excluded, and files that are not judged. Globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// See [`include`](Program::include).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Where all of them are started: relative names in their words are looked up there.
     pub cwd: PathBuf,
 }
@@ -90,7 +96,7 @@ mod tests {
 
     fn program(words: &str) -> Program {
         let command = words.split_whitespace().map(str::to_owned).collect();
-        Program { command, setup: None, check: None, continues: false, cwd: PathBuf::new() }
+        Program { command, ..Program::default() }
     }
 
     #[test]

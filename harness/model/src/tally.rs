@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
+    Aim, Consequences, CrashPoint, Damage, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
     RawState, Start, Swept, TrialRecord, Verdict,
 };
 
@@ -129,6 +129,8 @@ pub struct Tally {
     pub residue_counts: u64,
     /// What a save keeps of its file, if that was tried.
     pub metadata: Option<Metadata>,
+    /// Of planted damage, the kinds that the checker of a program passes over; `None`: not tried.
+    pub unnoticed: Option<Vec<Damage>>,
     /// Lives aimed past recovery, by acks.
     pub acks_per_life: AcksPerLife,
     /// Where the kills landed.
@@ -167,6 +169,9 @@ impl Tally {
         record.lost.into_iter().for_each(|lost| self.lost.add(lost));
         self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
+        if record.unnoticed.is_some() {
+            self.unnoticed.clone_from(&record.unnoticed);
+        }
         if let Some(swept) = &record.swept {
             self.swept = Some(swept.with(self.swept.as_ref()));
         }
@@ -282,6 +287,9 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
     }
     if fault == Fault::None {
+        if tally.unnoticed.as_ref().is_some_and(|unnoticed| unnoticed.len() == Damage::ALL.len()) {
+            reasons.push("the checker accepts files that are torn, empty or missing: it notices nothing".to_owned());
+        }
         return reasons;
     }
     // A program whose call has failed may have ended before anybody could kill it.

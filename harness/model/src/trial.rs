@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, CallMark, Consequences, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
+use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
 
 /// What the victim has promised when it died: recovery must give a generation from `acked` to `begun`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,11 @@ pub enum Observed {
     /// It noticed damage and said so.
     Refused {
         /// Its own words.
+        why: String,
+    },
+    /// Nobody can tell: no checker was asked, and what is in the files does not say it.
+    Unclear {
+        /// What would have to be known.
         why: String,
     },
     /// It ended by a panic, a signal or an exit.
@@ -326,6 +331,9 @@ pub struct TrialRecord {
     /// The digest of the whole crash state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_state: Option<Digest>,
+    /// Of planted damage, the kinds that the checker of a program passes over; `None`: not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnoticed: Option<Vec<Damage>>,
     /// What recovery gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
@@ -382,6 +390,7 @@ impl TrialRecord {
             outcome: Outcome::Judged(Verdict::Inconclusive),
             left_over: None,
             metadata: None,
+            unnoticed: None,
             swept: None,
             lost: None,
             consequences: Consequences::default(),

@@ -2,10 +2,11 @@
 
 pub(crate) mod interval;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crashtest_model::{
-    AckLatency, Ages, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
+    AckLatency, Ages, Aim, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
     Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
 };
 
@@ -89,6 +90,7 @@ fn result_row(
             &b.signature,
         ))
     });
+    as_for_the_first_kill(&mut findings);
     ResultRow {
         target: target.strategy.clone(),
         workload: target.workload.clone(),
@@ -110,6 +112,8 @@ fn result_row(
         lost_acks: lost_acks(tally),
         residue_counts: tally.residue_counts,
         metadata: tally.metadata,
+        unchecked: run.plan.program.as_ref().is_some_and(|program| program.check.is_none()),
+        unnoticed: tally.unnoticed.clone(),
         acks_per_life: quantiles(tally),
         distinct_states: faulty.then(|| tally.crash_states.len()),
         distinct_recovered: Some(tally.recovered.len()).filter(|_| tally.trials > 0),
@@ -121,6 +125,24 @@ fn result_row(
         consequences: if faulty { consequences(run, tally) } else { Vec::new() },
         gate: Gate { passed: reasons.is_empty(), reasons },
         findings,
+    }
+}
+
+/// What breaks the same claim after one kill needs no second one: what prevents the one prevents the other.
+fn as_for_the_first_kill(findings: &mut [Finding]) {
+    let is_second = |finding: &Finding| matches!(finding.first.aim, Aim::Twice { .. });
+    let first: BTreeMap<Verdict, String> = findings
+        .iter()
+        .rev()
+        .filter(|finding| !is_second(finding))
+        .map(|finding| (finding.verdict, finding.fix.clone()))
+        .collect();
+    // What a recovery does is none of that.
+    let in_recovery = |finding: &Finding| finding.first.phase.starts_with("again:recovery");
+    for finding in findings.iter_mut().filter(|finding| is_second(finding) && !in_recovery(finding)) {
+        if let Some(fix) = first.get(&finding.verdict) {
+            finding.fix.clone_from(fix);
+        }
     }
 }
 

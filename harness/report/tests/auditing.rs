@@ -31,6 +31,7 @@ fn record(files: Vec<AuditedFile>) -> AuditRecord {
         dir: Some("/srv/bot".into()),
         status: "exit status 0".into(),
         audit,
+        checked: None,
     }
 }
 

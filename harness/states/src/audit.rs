@@ -13,6 +13,7 @@
 //!
 //! Deliberately left out: modes, owners, directories, and whether several files fit together.
 
+mod known;
 mod saves;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod versions;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crashtest_model::{
@@ -27,9 +29,11 @@ use crashtest_model::{
     Trace, UnderKill, Way,
 };
 
+pub use self::known::{StateFile, state_files};
 use self::saves::{Kind, Saves};
 use self::versions::{Status, Timeline, Version};
-use crate::{Entry, Snapshot, Tree, crash_points, crash_states};
+use self::ways::Ways;
+use crate::{CrashState, Entry, Snapshot, Tree, crash_points, crash_states, distinct};
 
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
@@ -46,15 +50,11 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
     let all_before = before;
     let before = concerned(trace, before);
     let start = Tree::new(&before, &trace.files);
-    let saves = Saves::of(trace, start.clone());
+    let saves = Saves::of(trace, start.clone(), true);
     let timelines = versions::timelines(trace, start.clone(), &saves, &|path| excluded(path).is_none());
     let ways = ways::ways(trace, start.clone(), &saves, &timelines);
     let unexplained = unexplained(trace, start, after, &timelines);
-    let companions: Vec<&Path> = timelines
-        .iter()
-        .filter(|(path, timeline)| excluded(path).is_none() && (timeline.is_state() || !ways.sources.contains(*path)))
-        .map(|(path, _)| path.as_path())
-        .collect();
+    let companions = companions(&timelines, &ways, &|path| excluded(path).is_none());
 
     let mut judged = Vec::new();
     let mut found = Audit::default();
@@ -85,13 +85,12 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
         }
     }
 
-    let points = crash_points(trace, Tears::Kernel, TEARS_PER_WRITE, Seed(0));
-    let (chosen, left_out) = bounded(trace, &before, representatives(trace, &points.points), MOST_BYTES);
-    let (representatives, weights): (Vec<CrashPoint>, Vec<u64>) = chosen.into_iter().unzip();
+    let chosen = Chosen::of(trace, &before);
+    let representatives = chosen.representatives();
     let mut distinct: BTreeSet<Digest> = BTreeSet::new();
-    for ((point, state), weight) in crash_states(trace, &before, &representatives).zip(weights) {
+    for ((point, state), group) in crash_states(trace, &before, &representatives).zip(&chosen.groups) {
         distinct.insert(state.digest());
-        judged.iter_mut().for_each(|file| file.judge(trace, &saves, &timelines, point, &state, weight));
+        judged.iter_mut().for_each(|file| file.judge(trace, &saves, &timelines, point, &state, group.len() as u64));
     }
 
     for (file, judged) in found.files.iter_mut().zip(judged) {
@@ -118,14 +117,48 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
     Audit {
         calls: trace.operations.len() as u64,
         processes: trace.processes,
-        crash_points: points.points.len() as u64 - left_out,
-        left_out: points.left_out + left_out,
+        crash_points: chosen.groups.iter().map(|group| group.len() as u64).sum(),
+        left_out: chosen.left_out,
         distinct_states: distinct.len() as u64,
         outside: trace.outside.clone(),
         unmodelled: trace.unmodelled.clone(),
         concurrent: trace.concurrent,
         ..found
     }
+}
+
+/// The crash points that an audit looks at.
+struct Chosen {
+    all: Vec<CrashPoint>,
+    /// Those that have the same files, one after the other.
+    groups: Vec<Range<usize>>,
+    /// Crash points beside these.
+    left_out: u64,
+}
+
+impl Chosen {
+    fn of(trace: &Trace, before: &Snapshot) -> Chosen {
+        let all = crash_points(trace, Tears::Kernel, TEARS_PER_WRITE, Seed(0));
+        let (groups, left_out) = bounded(trace, before, &all.points, grouped(trace, &all.points), MOST_BYTES);
+        Chosen { all: all.points, groups, left_out: all.left_out + left_out }
+    }
+
+    /// One of each group.
+    fn representatives(&self) -> Vec<CrashPoint> {
+        self.groups.iter().map(|group| self.all[group.start]).collect()
+    }
+}
+
+/// The distinct crash states that [`audit`] looks at, each with all its points, and all files of `before` that the run left alone.
+#[must_use]
+pub fn audited_states(trace: &Trace, before: &Snapshot) -> Vec<CrashState> {
+    let chosen = Chosen::of(trace, &concerned(trace, before));
+    let representatives = chosen.representatives();
+    let states = crash_states(trace, before, &representatives).zip(&chosen.groups);
+    distinct(
+        states
+            .flat_map(|((_, state), group)| chosen.all[group.clone()].iter().map(move |point| (*point, state.clone()))),
+    )
 }
 
 /// What a file may be, by how it is written.
@@ -259,6 +292,18 @@ fn copy(
     others.find(|other| wanted(Version::of(state.entry(other)))).map(|other| other.to_string_lossy().into_owned())
 }
 
+/// The names, of those that are judged, that a file may depend on: all but temporaries that were only the way to another name.
+fn companions<'t>(
+    timelines: &'t BTreeMap<PathBuf, Timeline>,
+    ways: &Ways,
+    is_judged: &dyn Fn(&Path) -> bool,
+) -> Vec<&'t Path> {
+    let names = timelines
+        .iter()
+        .filter(|(path, timeline)| is_judged(path) && (timeline.is_state() || !ways.sources.contains(*path)));
+    names.map(|(path, _)| path.as_path()).collect()
+}
+
 /// The files that `path` most likely depends on: those whose names begin and end alike (`a.db-journal`, `logs/refs/main`).
 fn beside(path: &Path, companions: &[&Path]) -> Vec<String> {
     let name = path.to_string_lossy();
@@ -272,37 +317,38 @@ fn beside(path: &Path, companions: &[&Path]) -> Vec<String> {
     others
 }
 
-/// The points after which the files can be others than at the point before, each with how many have the same files.
-fn representatives(trace: &Trace, points: &[CrashPoint]) -> Vec<(CrashPoint, u64)> {
-    let mut found: Vec<(CrashPoint, u64)> = Vec::new();
-    for point in points {
+/// The crash points that have the same files, as ranges of `points`: a group begins where the files can be others than before.
+fn grouped(trace: &Trace, points: &[CrashPoint]) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (n, point) in points.iter().enumerate() {
         let operation = trace.operations.get(point.call.0 as usize);
         let changes = match point.at {
             At::Before => false,
             At::Inside(_) => true,
             At::After => operation.is_some_and(|done| done.errno.is_none() && done.action.changes_files()),
         };
-        match found.last_mut() {
-            Some((_, weight)) if !changes => *weight += 1,
-            _ => found.push((*point, 1)),
+        match groups.last_mut() {
+            Some(group) if !changes => group.end = n + 1,
+            _ => groups.push(n..n + 1),
         }
     }
-    found
+    groups
 }
 
-/// As many of `points`, evenly, as have no more than `most` bytes in the files that change there; and how many crash points that
+/// As many of the `groups` of `points`, evenly, as have no more than `most` bytes in the files that change there; and how many crash points that
 /// leaves out. The first one and the last are always among them.
 fn bounded(
     trace: &Trace,
     before: &Snapshot,
-    points: Vec<(CrashPoint, u64)>,
+    points: &[CrashPoint],
+    groups: Vec<Range<usize>>,
     most: u64,
-) -> (Vec<(CrashPoint, u64)>, u64) {
+) -> (Vec<Range<usize>>, u64) {
     let length = |name: &str| before.file(name).map_or(0, |content| content.len() as u64);
     let mut lengths: BTreeMap<FileId, u64> = trace.files.iter().map(|(name, file)| (*file, length(name))).collect();
     let mut bytes: u64 = 0;
-    for (point, _) in &points {
-        let Some(operation) = trace.operations.get(point.call.0 as usize) else { continue };
+    for group in &groups {
+        let Some(operation) = trace.operations.get(points[group.start].call.0 as usize) else { continue };
         let Some(file) = saves::changed(operation) else { continue };
         let length = lengths.entry(file).or_default();
         match &operation.action {
@@ -314,11 +360,11 @@ fn bounded(
         bytes = bytes.saturating_add(*length);
     }
     let step = usize::try_from(bytes.div_ceil(most)).unwrap_or(usize::MAX).max(1);
-    let last = points.len().saturating_sub(1);
-    let is_chosen = |n: usize| n.is_multiple_of(step) || n == last;
-    let left_out = points.iter().enumerate().filter(|(n, _)| !is_chosen(*n)).map(|(_, (_, weight))| weight).sum();
-    let chosen = points.into_iter().enumerate().filter(|(n, _)| is_chosen(*n)).map(|(_, point)| point);
-    (chosen.collect(), left_out)
+    let last = groups.len().saturating_sub(1);
+    let in_order = groups.into_iter().enumerate();
+    let (chosen, others): (Vec<_>, Vec<_>) = in_order.partition(|(n, _)| n.is_multiple_of(step) || *n == last);
+    let left_out = others.iter().map(|(_, group)| group.len() as u64).sum();
+    (chosen.into_iter().map(|(_, group)| group).collect(), left_out)
 }
 
 /// Of the files before the run, those that it has to do with: the others are the same in every state.

@@ -6,13 +6,16 @@
 mod audit;
 mod content;
 mod points;
+mod selection;
 mod snapshot;
 mod states;
 mod tree;
 
-pub use audit::audit;
+pub use audit::{StateFile, audit, audited_states, state_files};
+
 pub use content::Content;
 pub use points::{CrashPoints, crash_points};
+pub use selection::{BadGlob, SCRATCH, Selection};
 pub use snapshot::{Entry, Snapshot};
 pub use states::{CrashState, crash_states, distinct};
 pub use tree::Tree;

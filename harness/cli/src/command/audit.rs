@@ -1,14 +1,14 @@
 //! `crashtest audit`: how a program writes its files, and what a kill could leave of each, from one recorded run.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use crashtest_model::{AUDIT_FORMAT, AuditRecord, UnderKill};
+use crashtest_engine::AuditPlan;
+use crashtest_model::{AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, DIR};
 use crashtest_report::render;
-use tempfile::TempDir;
 
 use super::run::OutputFormat;
 use crate::conduct;
@@ -16,25 +16,27 @@ use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program;
-use crate::selection::Selection;
+use crate::progress::Counter;
+use crate::selection::SelectionOptions;
+use crate::values;
 
 /// How a program writes its files, and what a kill could leave of each
 ///
 /// Runs the program once, records every call that changes a file below the state directory, and derives from that recording the files
-/// that a kill would leave before and after each call and at each page inside a write. Nothing is killed and nothing is started again.
-/// It says how each state file is written (truncate-and-write, temp + rename, append, …), at which crash points it would be torn, empty
+/// that a kill would leave before and after each call and at each page inside a write. Nothing is killed. It says how each state file is written (truncate-and-write, temp + rename, append, …), at which crash points it would be torn, empty
 /// or missing, and which calls to add.
 ///
 /// A state file is there before the run or after it. At each crash point it has to be as the last finished save left it, or as the one
-/// under way will. What is appended or written in place beside other files (databases, logs) needs a checker: `--check` is said of it.
-/// A file that the run makes once, and writes over nothing, is accepted. Power cuts are not tested.
+/// under way will. What is appended or written in place beside other files (databases, logs) needs a checker: `--check` is said of it. A file that
+/// the run makes once, and writes over nothing, is accepted. With --check, each distinct crash state is put into a directory of ours and
+/// the checker says whether the program gets over it. Power cuts are not tested.
 ///
 /// The state directory is --dir; `{dir}` in the command and CRASHTEST_DIR in its environment name it. What the program prints goes to
 /// standard error. Scratch files (*.log, *.pid, *.lock,
 /// .git/COMMIT_EDITMSG, __pycache__) are not judged, and listed where there are any.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
+    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
 )]
 pub(crate) struct AuditArgs {
     /// The state directory [default: the working directory; with `{dir}` in the command a temporary one, empty at first]
@@ -43,12 +45,19 @@ pub(crate) struct AuditArgs {
     /// What makes the state that the program starts from, before anything is recorded; `{dir}` and CRASHTEST_DIR name the directory
     #[arg(long, value_name = "CMD")]
     pub setup: Option<String>,
-    /// Judge these files although they are excluded, by default or by --exclude; may be given several times
-    #[arg(long, value_name = "GLOB")]
-    pub include: Vec<String>,
-    /// Do not judge these files, relative to the state directory; may be given several times
-    #[arg(long, value_name = "GLOB")]
-    pub exclude: Vec<String>,
+    /// What says whether a crash state is any good, as in `crashtest run`: exit status 0, or one of `crashtest: state N`, `fresh`, … It gets
+    /// copies: `{dir}` and CRASHTEST_DIR name one, and where the state directory is the working directory it is started in one
+    #[arg(long, value_name = "CMD", conflicts_with = "check_batch")]
+    pub check: Option<String>,
+    /// The same, started once: it reads the name of a directory per line and answers each with one such line
+    #[arg(long, value_name = "CMD")]
+    pub check_batch: Option<String>,
+    /// Which files are judged
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    /// How long the program, the set-up and each answer of the checker may take [default: 10m, 10m and 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
+    pub limit: Option<Duration>,
     /// What standard output gets: `text`, a table with examples and fixes, or `json`, all of it
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub output_format: OutputFormat,
@@ -59,80 +68,57 @@ pub(crate) struct AuditArgs {
 
 /// How long a program, or the set-up, takes at most.
 const LIMIT: Duration = Duration::from_secs(600);
+/// How long an answer of the checker takes at most.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The state directory.
-enum Place {
-    /// The person's.
-    Given(PathBuf),
-    /// Ours: removed with everything in it when it is dropped.
-    Temporary(TempDir),
-}
-
-impl Place {
-    fn of(args: &AuditArgs) -> Result<Place, Problem> {
-        let names_it = args.command.iter().any(|word| word.to_string_lossy().contains("{dir}"));
-        match &args.dir {
-            Some(dir) => Ok(Place::Given(dir.clone())),
-            None if names_it => {
-                let made = tempfile::Builder::new().prefix("crashtest-audit-").tempdir();
-                let problem = |error| Problem::usage(format!("failed to make a state directory: {error}"));
-                made.map(Place::Temporary).map_err(|error| {
-                    problem(error).hint("name one with --dir, or a place for temporary files with TMPDIR".to_owned())
-                })
-            }
-            None => Ok(Place::Given(PathBuf::from("."))),
+impl AuditArgs {
+    fn plan(&self) -> Result<AuditPlan, Problem> {
+        let cwd = program::working_directory()?;
+        let names_it = self.command.iter().any(|word| word.to_string_lossy().contains(DIR));
+        let dir = self.dir.clone().or_else(|| (!names_it).then(|| PathBuf::from(".")));
+        let setup = self.setup.as_deref().map(|setup| program::words("--setup", setup)).transpose()?;
+        let check = program::check_of(self.check.as_deref(), self.check_batch.as_deref())?;
+        for words in setup.iter().chain(check.as_ref().map(Check::words)) {
+            program::can_be_found(words, &cwd)?;
         }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Place::Given(path) => path,
-            Place::Temporary(dir) => dir.path(),
-        }
-    }
-
-    /// How a record names it.
-    fn recorded(&self) -> Option<String> {
-        match self {
-            Place::Given(path) => {
-                let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-                Some(path.to_string_lossy().into_owned())
-            }
-            Place::Temporary(_) => None,
-        }
+        Ok(AuditPlan {
+            command: self.command.clone(),
+            setup,
+            check,
+            dir,
+            cwd,
+            temporary: std::env::temp_dir(),
+            selection: self.selection.selection()?,
+            limit: self.limit.unwrap_or(LIMIT),
+            answer_limit: self.limit.unwrap_or(ANSWER_LIMIT),
+        })
     }
 }
 
 /// Runs the command.
 pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
-    let selection = Selection::new(&args.include, &args.exclude)?;
+    let plan = args.plan()?;
     let stop = conduct::stop_on_signals()?;
-    let place = Place::of(args)?;
-    if let Some(setup) = &args.setup {
-        crashtest_engine::set_up(&program::words("--setup", setup)?, place.path(), LIMIT)?;
-    }
-    let excluded = |path: &Path| selection.excludes(path);
-    let audited = crashtest_engine::audit_program(&args.command, place.path(), &excluded, LIMIT, &stop)?;
+    let mut progress = Counter::new("crash states");
+    let audited = crashtest_engine::audit_program(&plan, &stop, &mut |done, of| progress.show(done, of))?;
+    drop(progress);
+    let dir = plan.dir.map(|dir| std::fs::canonicalize(&dir).unwrap_or(dir).to_string_lossy().into_owned());
     let record = AuditRecord {
         format: AUDIT_FORMAT,
         command: args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        dir: place.recorded(),
+        dir,
         status: audited.status,
         audit: audited.audit,
+        checked: audited.checked,
     };
     console::print(&match args.output_format {
         OutputFormat::Text => render::audit::terminal(&record, console::width(), console::color()),
         OutputFormat::Json => render::audit::json(&record),
     });
-    Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { exit(&record) })
-}
-
-/// What an audit ends with.
-fn exit(record: &AuditRecord) -> Exit {
-    let audit = &record.audit;
-    match () {
-        () if audit.count(UnderKill::Broken) > 0 => Exit::Broken,
-        () if audit.files.is_empty() || audit.count(UnderKill::Unknown) > 0 => Exit::Inconclusive,
-        () => Exit::Clean,
-    }
+    Ok(match record.judgement() {
+        _ if stop.load(Ordering::Relaxed) => Exit::Interrupted,
+        AuditJudgement::Broken => Exit::Broken,
+        AuditJudgement::Inconclusive => Exit::Inconclusive,
+        AuditJudgement::Unbroken => Exit::Clean,
+    })
 }

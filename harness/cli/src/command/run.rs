@@ -138,6 +138,13 @@ impl RunArgs {
             }
         }
         plan.program = program;
+        if !plan.kills() && self.budget.iterations.is_some() {
+            let why = "--iterations counts kills, and none is planned: sweep and io take all that one run has";
+            let faults: Vec<&str> = [Fault::Kill].iter().chain(&plan.faults).map(|fault| fault.name()).collect();
+            let hint =
+                format!("leave it out, bound them with --max-states, or add kills: --fault {}", faults.join(","));
+            return Err(Problem::usage(why.to_owned()).hint(Some(hint)));
+        }
         plan.budget.max_failures = self.max_failures;
         plan.fresh = self.fresh;
         plan.planted = self.plant.map(|plant| match plant {

@@ -192,6 +192,7 @@ impl Crew<'_, '_> {
             | Observed::Shot
             | Observed::Hung { .. }
             | Observed::Opened
+            | Observed::Unclear { .. }
             | Observed::Garbage { .. } => {
                 found.wrong.push(oracle::unopened(&opened));
             }
@@ -349,6 +350,7 @@ pub(crate) fn restart_on(
         | Observed::Shot
         | Observed::Hung { .. }
         | Observed::Opened
+        | Observed::Unclear { .. }
         | Observed::Garbage { .. } => oracle::unopened(&observed),
     };
     Ok(Replayed { raw, observed, verdict, why })

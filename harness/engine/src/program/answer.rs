@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Has(BTreeSet<Generation>),
     /// It noticed damage and said so.
     Refused(String),
+    /// Nobody can tell, and why.
+    Unclear(String),
     /// It ended in another way.
     Broke(String),
     /// It did not come back within the limit, in ms.
@@ -73,6 +75,7 @@ impl Answer {
             Answer::Fresh => Observed::Fresh,
             Answer::Garbage(why) => Observed::Garbage { why: why.clone() },
             Answer::Refused(why) => Observed::Refused { why: why.clone() },
+            Answer::Unclear(why) => Observed::Unclear { why: why.clone() },
             Answer::Broke(how) => Observed::Crashed { how: how.clone() },
             Answer::Hung(limit_ms) => Observed::Hung { limit_ms: *limit_ms },
             Answer::Has(there) => {

@@ -10,11 +10,13 @@ use std::time::Duration;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::Group;
 use crashtest_model::Check;
+use crashtest_states::Snapshot;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::answer::{self, Answer, Nonsense};
 use super::start::{self, Place, last_line};
 use crate::error::EngineError;
+use crate::snapshot;
 
 /// The statuses with which a shell says that it could not run a command.
 const NOT_RUN: [i32; 2] = [126, 127];
@@ -47,11 +49,21 @@ impl Checker {
         Checker { check, place, limit, batch: None }
     }
 
+    /// What it says of `state`, which is put into the state directory.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or what is said of [`ask`](Checker::ask).
+    pub(crate) fn ask_about(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        let dir = &self.place.dir;
+        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))?;
+        self.ask()
+    }
+
     /// What it says of what the state directory holds now.
     ///
     /// # Errors
     /// It cannot be started, or says what nobody understands: then it is not a checker of ours.
-    pub(crate) fn ask(&mut self) -> Result<Answer, EngineError> {
+    fn ask(&mut self) -> Result<Answer, EngineError> {
         match self.check {
             Check::Each(_) => self.ask_a_new_one(),
             Check::Batch(_) => self.ask_the_running_one(),

@@ -1,121 +1,169 @@
-//! What the files of a program are like after a crash: whole, where they are as some run has left them between two of its writes.
+//! The generic oracle of a program that has no checker: each file has to be as some run has left it between two of its saves.
+//!
+//! What a version of a file is, and which files only a checker can judge, [`crashtest_states::state_files`] says, as for an audit.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crashtest_kit::{Found, Generations, classify};
-use crashtest_model::{Action, Consequences, Digest, FileId, Generation, Promise, RawFile, RawState, Trace};
-use crashtest_states::{Content, Entry, Snapshot, Tree};
+use crashtest_model::{Consequences, Digest, Generation, Program, Promise, RawFile, RawState, Trace};
+use crashtest_states::{Content, Entry, Selection, Snapshot, state_files};
+
+use super::answer::Answer;
 
 /// Of so many versions of a file the one is looked for that a damaged file is nearest to.
 const NEAREST_OF: usize = 32;
 
 /// What the recorded runs of a program have shown of its files. Copies know the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Files {
     known: Rc<RefCell<Known>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
+    /// Which are judged; `None`: all.
+    selection: Option<Selection>,
+    /// Whether a checker says what is wrong: then any file may be what it means.
+    is_checked: bool,
     /// The state that the set-up made.
-    installed: Option<Digest>,
-    /// Those that a run of it begins or ends with.
-    names: BTreeSet<String>,
-    /// Those that each run begins and ends with: they are never to be missing.
-    kept: BTreeSet<String>,
-    /// By name: the digests of the contents that it had when nobody was writing it.
-    whole: HashMap<String, HashSet<Digest>>,
-    /// The last of these contents.
-    last: BTreeMap<String, Vec<Content>>,
+    installed: Snapshot,
+    /// The state files of runs that began there and came to their end.
+    files: BTreeMap<PathBuf, File>,
+    /// What the first of these runs has left in them.
+    first: Option<BTreeMap<PathBuf, Vec<Digest>>>,
+    /// Whether a second one has left something else.
+    differs: bool,
+}
+
+/// A state file.
+#[derive(Debug)]
+struct File {
+    is_kept: bool,
+    in_parts: bool,
+    is_made_once: bool,
+    /// The digests of its versions.
+    whole: HashSet<Digest>,
+    /// The last of these versions.
+    last: Vec<Content>,
 }
 
 impl Files {
-    /// Learns from a run that began on `initial`. What a crash has left of a file is not whole because a run begins on it.
-    pub(crate) fn learn(&self, trace: &Trace, initial: &Snapshot) {
-        let mut known = self.known.borrow_mut();
-        let is_first = known.installed == Some(initial.digest());
-        let mut tree = Tree::new(initial, &trace.files);
-        let mut written: HashSet<FileId> = HashSet::new();
-        for operation in trace.operations.iter().filter(|operation| operation.errno.is_none()) {
-            if let Action::Open { file, path, truncated: true, .. } = &operation.action
-                && written.remove(file)
-            {
-                // Nobody has seen its last descriptor go: it was as it was to be by now.
-                known.note(&tree.snapshot(), Some(path));
-            }
-            tree.apply(operation);
-            match &operation.action {
-                // Emptied is not written: a shell empties a file and closes a copy of its descriptor first.
-                Action::Write { file, .. } | Action::Resize { file, .. } | Action::Zero { file, .. } => {
-                    written.insert(*file);
-                }
-                Action::Close { file, path } if written.remove(file) => known.note(&tree.snapshot(), Some(path)),
-                Action::Rename { to, .. } | Action::Link { to, .. } => known.note(&tree.snapshot(), Some(to)),
-                _ => {}
-            }
-        }
-        if is_first {
-            let left = tree.snapshot();
-            known.note(&left, None);
-            let kept = known.names.iter().filter(|name| initial.has(name) && left.has(name)).cloned();
-            known.kept = kept.collect();
-        }
-    }
-
-    /// What is wrong with the files of `state`, where that can be said without knowing what they mean: one that is damaged, or missing.
-    pub(crate) fn damage(&self, state: &Snapshot) -> Option<String> {
-        let known = self.known.borrow();
-        if let Some(name) = known.kept.iter().find(|name| !state.has(name)) {
-            return Some(format!("{name} is missing, which each run began and ended with"));
-        }
-        known.names.iter().find_map(|name| {
-            let raw = known.classify(name, state.file(name)?);
-            let words = || format!("{name} is {}: no run has left it so between two of its writes", raw.state.name());
-            (raw.state != RawState::Whole).then(words)
-        })
+    /// Those of `program`, of which nothing is known yet.
+    pub(crate) fn of(program: &Program) -> Files {
+        // The command line has looked at the globs.
+        let selection = Selection::new(&program.include, &program.exclude).ok();
+        let is_checked = program.check.is_some();
+        Files { known: Rc::new(RefCell::new(Known { selection, is_checked, ..Known::default() })) }
     }
 
     /// Learns what every run begins on.
-    pub(crate) fn begin_on(&self, state: &Snapshot) {
-        self.learn_state(state);
-        self.known.borrow_mut().installed = Some(state.digest());
+    pub(crate) fn begin_on(&self, installed: &Snapshot) {
+        self.known.borrow_mut().installed = installed.clone();
     }
 
-    /// Learns what a run that nobody has traced left.
-    pub(crate) fn learn_state(&self, state: &Snapshot) {
-        self.known.borrow_mut().note(state, None);
+    /// Learns from a run that began on `initial`. What a crash has left of a file is no version because a run begins on it; of a run that
+    /// has not `ended` by itself, neither is what it had not finished.
+    pub(crate) fn learn(&self, trace: &Trace, initial: &Snapshot, ended: bool) {
+        let mut known = self.known.borrow_mut();
+        let is_judged = |path: &Path| known.selection.as_ref().is_none_or(|some| some.excludes(path).is_none());
+        let shown = state_files(trace, initial, ended, &is_judged);
+        if ended && known.installed == *initial {
+            let digests = |versions: &[Content]| versions.iter().map(Content::digest).collect();
+            let left = shown.iter().map(|(path, file)| (path.clone(), digests(&file.versions))).collect();
+            match &known.first {
+                Some(first) => known.differs |= *first != left,
+                None => known.first = Some(left),
+            }
+            for (path, file) in &shown {
+                let content = match known.installed.entry(path) {
+                    Some(Entry::File { content, .. }) => Some(content.clone()),
+                    _ => None,
+                };
+                let file_known = known.files.entry(path.clone()).or_insert_with(|| File {
+                    is_kept: true,
+                    in_parts: false,
+                    is_made_once: true,
+                    whole: HashSet::new(),
+                    last: Vec::new(),
+                });
+                file_known.is_kept &= file.is_kept;
+                file_known.in_parts |= file.in_parts;
+                file_known.is_made_once &= file.is_made_once;
+                content.into_iter().for_each(|content| file_known.note(content));
+            }
+        }
+        for (path, file) in shown {
+            if let Some(file_known) = known.files.get_mut(&path) {
+                file.versions.into_iter().for_each(|content| file_known.note(content));
+            }
+        }
+    }
+
+    /// What a start on `state` comes to, as far as that can be said without knowing what is in the files.
+    pub(crate) fn judge(&self, state: &Snapshot) -> Answer {
+        let known = self.known.borrow();
+        let mut unclear = None;
+        for (path, file) in &known.files {
+            let name = path.display();
+            let content = match state.entry(path) {
+                Some(Entry::File { content, .. }) => content,
+                None if file.is_kept => {
+                    return Answer::Refused(format!("{name} is missing, which each run began and ended with"));
+                }
+                _ => continue,
+            };
+            let raw = file.classify(content);
+            let is_empty = matches!(raw.state, RawState::Empty | RawState::ZeroFilled);
+            let why = match raw.state {
+                RawState::Whole => continue,
+                _ if file.in_parts && !is_empty => {
+                    format!(
+                        "{name} is between two versions, and is written in parts: only --check can say whether that can be told and undone"
+                    )
+                }
+                _ if file.is_made_once => continue,
+                _ if known.differs && !is_empty => {
+                    format!(
+                        "{name} is no version that was seen, but what it holds differs from run to run: only --check can say what it is"
+                    )
+                }
+                raw => {
+                    let how = raw.name();
+                    return Answer::Refused(format!("{name} is {how}: no run has left it so between two of its saves"));
+                }
+            };
+            unclear.get_or_insert(why);
+        }
+        unclear.map_or(Answer::Opened, Answer::Unclear)
     }
 }
 
 impl Known {
-    /// What a content of the file `name` is like.
-    fn classify(&self, name: &str, content: &[u8]) -> RawFile {
-        if self.whole.get(name).is_some_and(|whole| whole.contains(&Digest::of_bytes(content))) {
+    /// The files that a refusal can be about.
+    fn meant(&self) -> impl Iterator<Item = (&PathBuf, &File)> {
+        self.files.iter().filter(|(_, file)| self.is_checked || !(file.in_parts || file.is_made_once))
+    }
+}
+
+impl File {
+    /// What a content of it is like.
+    fn classify(&self, content: &Content) -> RawFile {
+        if self.whole.contains(&content.digest()) {
             let length = Some(content.len() as u64);
             return RawFile { state: RawState::Whole, length, tear_offset: None, whole_length: None };
         }
-        let last = self.last.get(name).map(Vec::as_slice).unwrap_or_default();
-        classify(content, &last.iter().map(|content| &content[..]).collect::<Vec<_>>())
+        classify(content, &self.last.iter().map(|content| &content[..]).collect::<Vec<_>>())
     }
 
-    /// Takes the files of `state` for whole, or the one of this name.
-    fn note(&mut self, state: &Snapshot, only: Option<&str>) {
-        let files = state.entries().filter_map(|(path, entry)| match entry {
-            Entry::File { content, .. } => Some((path.to_string_lossy().into_owned(), content)),
-            _ => None,
-        });
-        for (name, content) in files.filter(|(name, _)| only.is_none_or(|only| only == name)) {
-            if only.is_none() {
-                self.names.insert(name.clone());
-            }
-            if self.whole.entry(name.clone()).or_default().insert(Digest::of_bytes(content)) {
-                let last = self.last.entry(name).or_default();
-                last.push(content.clone());
-                if last.len() > NEAREST_OF {
-                    last.remove(0);
-                }
+    /// Takes a content for a version.
+    fn note(&mut self, content: Content) {
+        if self.whole.insert(content.digest()) {
+            self.last.push(content);
+            if self.last.len() > NEAREST_OF {
+                self.last.remove(0);
             }
         }
     }
@@ -127,7 +175,7 @@ impl Generations for Files {
     }
 
     fn files(&self) -> Vec<String> {
-        self.known.borrow().names.iter().cloned().collect()
+        self.known.borrow().meant().map(|(path, _)| path.to_string_lossy().into_owned()).collect()
     }
 
     fn digest(&mut self, _generation: Generation) -> Digest {
@@ -145,8 +193,8 @@ impl Generations for Files {
 
     fn classify_file(&mut self, file: usize, content: &[u8], _promise: Promise) -> RawFile {
         let known = self.known.borrow();
-        let name = known.names.iter().nth(file).map_or("", String::as_str);
-        known.classify(name, content)
+        let content = Content::from(content.to_vec());
+        known.meant().nth(file).map_or_else(|| classify(&content, &[]), |(_, file)| file.classify(&content))
     }
 
     fn completes(&mut self, _generation: Generation, _end: u64) -> bool {
@@ -167,9 +215,7 @@ impl Generations for Files {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use crashtest_model::{Data, Operation, Progress};
+    use crashtest_model::{Action, Data, FileId, Operation, Progress};
 
     use super::*;
 
@@ -205,36 +251,84 @@ mod tests {
         Action::Open { path, file, created: false, truncated: true, synchronous: false, mode: 0 }
     }
 
+    fn kind(answer: &Answer) -> &'static str {
+        match answer {
+            Answer::Opened => "opened",
+            Answer::Refused(_) => "refused",
+            Answer::Unclear(_) => "unclear",
+            _ => "else",
+        }
+    }
+
     #[test]
     fn a_file_is_whole_as_a_run_has_left_it_and_damaged_in_between() {
-        let files = Files::default();
+        let files = Files::of(&Program::default());
         let installed = state(&[("f", b"old")]);
         files.begin_on(&installed);
         // As a shell does: the first descriptor is closed before anything is written.
-        files.learn(&run(vec![emptied(), close(), write(b"newer"), close()]), &installed);
+        files.learn(&run(vec![emptied(), close(), write(b"newer"), close()]), &installed, true);
         for (content, damaged) in
             [(&b"old"[..], None), (b"newer", None), (b"", Some("empty")), (b"new", Some("partial"))]
         {
-            let said = files.damage(&state(&[("f", content)]));
-            assert_eq!(said.is_some(), damaged.is_some(), "{content:?} {said:?}");
-            assert!(said.is_none_or(|said| said.contains(damaged.unwrap_or_default())), "{content:?}");
+            match files.judge(&state(&[("f", content)])) {
+                Answer::Opened => assert_eq!(damaged, None, "{content:?}"),
+                Answer::Refused(why) => assert!(damaged.is_some_and(|word| why.contains(word)), "{content:?} {why}"),
+                other => panic!("{content:?} {other:?}"),
+            }
         }
-        assert!(files.damage(&state(&[])).is_some_and(|said| said.contains("missing")));
-        assert_eq!(
-            files.damage(&state(&[("f", b"old"), ("f.tmp", b"n")])),
-            None,
-            "a temporary is no file of the state"
-        );
+        assert!(matches!(files.judge(&state(&[])), Answer::Refused(why) if why.contains("missing")));
+        let temporary = state(&[("f", b"old"), ("f.tmp", b"n")]);
+        assert_eq!(files.judge(&temporary), Answer::Opened, "a temporary is no file of the state");
     }
 
     #[test]
     fn what_a_crash_has_left_is_not_whole_because_the_next_run_begins_on_it() {
-        let files = Files::default();
+        let files = Files::of(&Program::default());
         let installed = state(&[("f", b"old")]);
         files.begin_on(&installed);
-        files.learn(&run(vec![emptied(), write(b"newer"), close()]), &installed);
-        files.learn(&run(vec![]), &state(&[("f", b""), ("f.tmp", b"new")]));
-        assert!(files.damage(&state(&[("f", b"")])).is_some());
-        assert_eq!(files.damage(&state(&[("f", b"newer")])), None, "and the temporary is none that has to be there");
+        files.learn(&run(vec![emptied(), write(b"newer"), close()]), &installed, true);
+        files.learn(&run(vec![]), &state(&[("f", b""), ("f.tmp", b"new")]), true);
+        assert_eq!(kind(&files.judge(&state(&[("f", b"")]))), "refused");
+        assert_eq!(files.judge(&state(&[("f", b"newer")])), Answer::Opened);
+        // Nor is what a kill has cut off.
+        files.learn(&run(vec![emptied(), write(b"cut")]), &installed, false);
+        assert_eq!(kind(&files.judge(&state(&[("f", b"cut")]))), "refused");
+    }
+
+    #[test]
+    fn where_two_runs_leave_other_contents_only_what_is_empty_or_missing_is_certain() {
+        let files = Files::of(&Program::default());
+        let installed = state(&[("f", b"old")]);
+        files.begin_on(&installed);
+        files.learn(&run(vec![emptied(), write(b"at 12:00"), close()]), &installed, true);
+        files.learn(&run(vec![emptied(), write(b"at 12:01"), close()]), &installed, true);
+        for (content, expected) in
+            [(&b"at 12:01"[..], "opened"), (b"at 12:02", "unclear"), (b"at 1", "unclear"), (b"", "refused")]
+        {
+            assert_eq!(kind(&files.judge(&state(&[("f", content)]))), expected, "{content:?}");
+        }
+        assert_eq!(kind(&files.judge(&state(&[]))), "refused");
+        // Of a run that was killed, what it had gone on from is a version.
+        files.learn(&run(vec![emptied(), write(b"at 12:02"), close()]), &installed, false);
+        assert_eq!(kind(&files.judge(&state(&[("f", b"at 12:02")]))), "unclear");
+        files.learn(&run(vec![emptied(), write(b"at 12:02"), close(), emptied()]), &installed, false);
+        assert_eq!(files.judge(&state(&[("f", b"at 12:02")])), Answer::Opened);
+    }
+
+    #[test]
+    fn a_file_that_is_appended_to_is_for_a_checker_and_excluded_ones_are_for_nobody() {
+        let appended = |path: &str| {
+            let (file, requested) = (FileId(0), 4);
+            let path = path.to_owned();
+            Action::Write { path, file, offset: 3, data: Data::Kept(b"more".to_vec()), requested }
+        };
+        for (exclude, torn) in [(vec![], "unclear"), (vec!["f".to_owned()], "opened")] {
+            let files = Files::of(&Program { exclude, ..Program::default() });
+            let installed = state(&[("f", b"old")]);
+            files.begin_on(&installed);
+            files.learn(&run(vec![appended("f"), close()]), &installed, true);
+            assert_eq!(kind(&files.judge(&state(&[("f", b"oldmo")]))), torn);
+            assert_eq!(kind(&files.judge(&state(&[("f", b"oldmore")]))), "opened");
+        }
     }
 }

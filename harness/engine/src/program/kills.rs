@@ -49,7 +49,7 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
     for number in 0..CONTROL_RUNS {
         let seed = bench.plan.seed.derive("control", number);
         let Some(runtime) = bench.program() else { return Ok(()) };
-        runtime.set_up()?;
+        let installed = runtime.set_up()?;
         let promise = runtime.promised_by_setup();
         let ran = run(runtime, promise, None)?;
         let wrong = match (&ran.landed, last_line(&runtime.place.log("run.err"))) {
@@ -65,7 +65,15 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
             }
         };
         let aim = Aim::Run(1.0);
-        let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
+        let mut record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
+        if number == 0 && wrong.is_none() {
+            let left = bench.crash_state()?;
+            if let Some(runtime) = bench.program() {
+                record.unnoticed = runtime.unnoticed(&installed, &left)?;
+                crate::snapshot::restore(&left, &runtime.place.dir)
+                    .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+            }
+        }
         judge(bench, record, &ran, wrong)?;
     }
     Ok(())
@@ -93,6 +101,9 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
     let Some(runtime) = bench.program() else { return Ok(()) };
     let mut installed = runtime.set_up()?;
     let mut promise = runtime.promised_by_setup();
+    runtime.learn(&installed)?;
+    crate::snapshot::restore(&installed, &runtime.place.dir)
+        .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
     // How long a run takes is learnt from some that nobody kills: from the fastest, as the others have waited for something.
     let mut usual = run(runtime, promise, None)?;
     for _ in 1..RUNS_TO_LEARN_FROM {
@@ -101,8 +112,6 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         let ran = run(runtime, promise, None)?;
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
-    let left = bench.crash_state()?;
-    bench.program().into_iter().for_each(|runtime| runtime.files.learn_state(&left));
     for number in trials {
         let plan = bench.plan;
         let aim = aim(plan, number);
@@ -213,9 +222,6 @@ fn judge(
     let progress = ran.printed.progress();
     let promise = progress.promise;
     let Some(runtime) = bench.program() else { return Ok((state, Observed::Shot)) };
-    if record.fault == Fault::None {
-        runtime.files.learn_state(&state);
-    }
     let raw = raw::of_crash_state(&state, &mut runtime.files.clone(), promise);
     let observed = runtime.restart(&state, promise)?;
     if record.fault == Fault::None {

@@ -8,17 +8,18 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crashtest_linux::process::Exit;
-use crashtest_linux::supervision::Group;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Digest, Observed, Program, Promise};
+use crashtest_model::{Damage, Digest, Observed, Program, Promise, Seed};
 use crashtest_states::Snapshot;
 
 use super::answer::Answer;
 use super::checker::Checker;
 use super::files::Files;
+use super::planted;
 use super::start::{self, Place, last_line};
 use crate::bench::Bench;
 use crate::error::EngineError;
+use crate::life::Script;
 use crate::printed::Printed;
 use crate::record::{Orders, Recorder};
 use crate::recording::{Recording, Start};
@@ -26,6 +27,8 @@ use crate::snapshot;
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;
+/// From two it shows whether they leave the same.
+const RUNS_TO_LEARN_FROM: usize = 2;
 /// The most crash states whose answers are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -45,7 +48,8 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
         let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
-        Runtime { program: program.clone(), place, files: Files::default(), checker, limit, answers: HashMap::new() }
+        let files = Files::of(program);
+        Runtime { program: program.clone(), place, files, checker, limit, answers: HashMap::new() }
     }
 
     /// The state that it starts from: an empty directory, prepared by the set-up.
@@ -53,23 +57,7 @@ impl Runtime {
         let dir = &self.place.dir;
         snapshot::empty(dir).map_err(EngineError::sandbox("empty", dir))?;
         if let Some(words) = &self.program.setup {
-            let shown = Program::words_for_a_shell(words);
-            let complained = self.place.log("setup.err");
-            let mut command = start::command(words, &self.place)?;
-            command.stdin(Stdio::null()).stdout(start::create(&self.place.log("setup.out"))?);
-            command.stderr(start::create(&complained)?).process_group(0);
-            let child = command.spawn();
-            let child = child
-                .map_err(|error| EngineError::Program(format!("failed to start the set-up `{shown}`: {error}")))?;
-            let exit = Group::lead_by(&child).exit_within(self.limit).map_err(EngineError::Wait)?;
-            let why = match exit {
-                Some(Exit::Status(0)) => None,
-                Some(exit) => Some(format!("ended {exit}{}", last_line(&complained))),
-                None => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
-            };
-            if let Some(why) = why {
-                return Err(EngineError::Program(format!("the set-up `{shown}` {why}")));
-            }
+            start::set_up(words, &self.place, self.limit)?;
         }
         let state = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
         self.files.begin_on(&state);
@@ -81,7 +69,7 @@ impl Runtime {
         Promise { installed: self.program.setup.is_some(), ..Promise::default() }
     }
 
-    /// Puts `state` into the state directory and asks what there is; equal states are asked about once.
+    /// Puts `state` into the state directory and asks what there is; a checker is asked about equal states once.
     pub(crate) fn restart(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
         let digest = state.digest();
         if let Some(answer) = self.answers.get(&digest) {
@@ -89,7 +77,8 @@ impl Runtime {
         }
         let answer = self.restart_anew(state)?;
         let observed = answer.observed(promise, digest);
-        if self.answers.len() < REMEMBERED {
+        // Without a checker the answer depends on what was learnt until now.
+        if self.checker.is_some() && self.answers.len() < REMEMBERED {
             self.answers.insert(digest, answer);
         }
         Ok(observed)
@@ -97,11 +86,9 @@ impl Runtime {
 
     /// The same, whatever was asked before; the directory is left as the checker leaves it.
     pub(crate) fn restart_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
-        let dir = &self.place.dir;
-        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))?;
         match &mut self.checker {
-            Some(checker) => checker.ask(),
-            None => Ok(self.files.damage(state).map_or(Answer::Opened, Answer::Refused)),
+            Some(checker) => checker.ask_about(state),
+            None => Ok(self.files.judge(state)),
         }
     }
 
@@ -119,8 +106,12 @@ impl Runtime {
         recorder.overlook(complained.clone());
         let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
         let (trace, obeyed) = recorder.finish();
-        if orders == Orders::Record {
-            self.files.learn(&trace, &start.files);
+        let ended = traced.ending == Ending::Exited(Exit::Status(0));
+        match orders {
+            Orders::Record => self.files.learn(&trace, &start.files, ended),
+            Orders::Kill(_) => self.files.learn(&trace, &start.files, false),
+            // What it makes of a failure may be half a save.
+            Orders::Fail(_) => {}
         }
         let complaint = match traced.ending {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
@@ -128,6 +119,38 @@ impl Runtime {
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };
         Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+    }
+
+    /// The damage to what differs between the states `before` and `whole` that the checker passes over; `None` where there is no
+    /// checker, or no such file.
+    pub(crate) fn unnoticed(
+        &mut self,
+        before: &Snapshot,
+        whole: &Snapshot,
+    ) -> Result<Option<Vec<Damage>>, EngineError> {
+        self.checker
+            .as_mut()
+            .map_or(Ok(None), |checker| planted::unnoticed(checker, &planted::changed(before, whole), whole))
+    }
+
+    /// Without a checker, learns from two runs what its files hold between its saves.
+    pub(crate) fn learn(&self, installed: &Snapshot) -> Result<(), EngineError> {
+        if self.checker.is_some() {
+            return Ok(());
+        }
+        let promise = self.promised_by_setup();
+        for _ in 0..RUNS_TO_LEARN_FROM {
+            let start = Start {
+                files: installed.clone(),
+                stream: Seed::default(),
+                names: Seed::default(),
+                before: promise,
+                after: promise,
+                script: Script::Install,
+            };
+            self.record(&start, Orders::Record)?;
+        }
+        Ok(())
     }
 
     /// The processes beside those of its runs.

@@ -18,12 +18,16 @@ const BACK_FIRST: &str =
     "let recovery write the file back before anything else, and remove what it came from only after that";
 const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
 
+const BY_HAND: &str = "nothing was injected: run the set-up, the program and the checker by hand, one after the other, and mend what fails";
 const DRAIN: &str = "write whatever waits, in the order in which it was acknowledged, before the program stops: let it wait for its writers";
 
 /// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
 #[must_use]
 pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     let Some(verdict) = record.verdict() else { return String::new() };
+    if record.fault == Fault::None && matches!(record.aim, Aim::Run(_)) && verdict.is_violation() {
+        return BY_HAND.to_owned();
+    }
     if !record.writers.is_empty()
         && let Some(fix) = together(verdict)
     {

@@ -6,12 +6,12 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{Audit, AuditRecord, AuditedFile, Damage, Example, PlainName, Program, UnderKill};
+use crashtest_model::{Audit, AuditRecord, AuditedFile, Checked, DIR, Damage, Example, PlainName, Program, UnderKill};
 
 pub use json::json;
 
 use super::page::{Color, Page, Style};
-use super::swept::listed;
+use super::swept::{any_of, listed};
 use crate::number::thousands;
 
 /// How a program ends that has done its work.
@@ -28,9 +28,10 @@ pub fn terminal(record: &AuditRecord, width: u16, color: Color) -> String {
     page.wrapped_in("", &conclusion, Some(style));
     if !audit.files.is_empty() {
         page.blank();
-        table::lines(audit, page.width, color).iter().for_each(|line| page.line(line));
+        table::lines(audit, record.checked.is_some(), page.width, color).iter().for_each(|line| page.line(line));
     }
-    let broken = || audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
+    checked(&mut page, record);
+    let broken = || record.broken();
     if broken().next().is_some() {
         page.heading("What a kill breaks", "");
     }
@@ -40,7 +41,9 @@ pub fn terminal(record: &AuditRecord, width: u16, color: Color) -> String {
     if let Some(more) = broken().count().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
         page.wrapped("     ", &format!("and {} more", thousands(more as u64)));
     }
-    unclear(&mut page, audit);
+    if record.checked.is_none() {
+        unclear(&mut page, audit);
+    }
     power(&mut page, record);
     proof(&mut page, record);
     if let Some(next) = next_step(record) {
@@ -63,9 +66,13 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
         _ => format!("{} of {files}", thousands(n as u64)),
     };
     let points = thousands(audit.crash_points);
-    let (broken, unknown) = (audit.count(UnderKill::Broken), audit.count(UnderKill::Unknown));
+    let (broken, unknown) = (record.broken().count(), audit.count(UnderKill::Unknown));
     let (unclear, once) = (audit.count(UnderKill::NeedsCheck), audit.count(UnderKill::WrittenOnce));
     match () {
+        () if record.checked.as_ref().is_some_and(|checked| checked.violations() > 0) => (
+            Style::Bad,
+            format!("the program does not get over a kill: {}", words::found(record.checked.as_ref(), &points)),
+        ),
         () if audit.files.is_empty() => {
             let what = match audit.excluded.is_empty() && audit.temporaries.is_empty() {
                 true => "nothing",
@@ -75,29 +82,92 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
             (Style::Warn, format!("the run wrote {what} below {}: nothing was tested", PlainName(dir)))
         }
         () if broken > 0 => {
-            let files = audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
-            let damage: BTreeSet<Damage> = files.flat_map(|file| file.damage.keys().copied()).collect();
+            let damage: BTreeSet<Damage> = record.broken().flat_map(|file| file.damage.keys().copied()).collect();
             let words: Vec<String> = damage.iter().map(Damage::to_string).collect();
-            (Style::Bad, format!("a kill can leave {} {}", of(broken), words::any_of(&words)))
+            (Style::Bad, format!("a kill can leave {} {}", of(broken), any_of(&words)))
         }
         () if unknown > 0 => {
             (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
         }
-        () if unclear > 0 => {
-            let needs = if unclear == 1 { "needs" } else { "need" };
-            (Style::Warn, format!("nothing is broken that shows without a checker; {} {needs} --check", of(unclear)))
+        () => match &record.checked {
+            Some(checked) => of_checker(checked, &points),
+            None if unclear > 0 => {
+                let needs = if unclear == 1 { "needs" } else { "need" };
+                (
+                    Style::Warn,
+                    format!("nothing is broken that shows without a checker; {} {needs} --check", of(unclear)),
+                )
+            }
+            None if once > 0 => {
+                let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
+                let words = format!(
+                    "nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made",
+                    of(once)
+                );
+                (Style::Good, words)
+            }
+            None => {
+                let each = if audit.files.len() == 1 { files } else { format!("each of {files}") };
+                (Style::Good, format!("{each} is a whole version at all {points} crash points"))
+            }
+        },
+    }
+}
+
+/// What it comes to that the checker has found nothing wrong.
+fn of_checker(checked: &Checked, points: &str) -> (Style, String) {
+    let states = thousands(checked.states);
+    match checked.left_out {
+        _ if checked.is_blind() => {
+            let words = "the checker accepts files that are torn, empty or missing: what it accepts proves nothing";
+            (Style::Warn, words.to_owned())
         }
-        () if once > 0 => {
-            let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
+        0 => {
             let words = format!(
-                "nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made",
-                of(once)
+                "the checker accepts all {states} distinct states that a kill can leave at {points} crash points"
             );
             (Style::Good, words)
         }
-        () => {
-            let each = if audit.files.len() == 1 { files } else { format!("each of {files}") };
-            (Style::Good, format!("{each} is a whole version at all {points} crash points"))
+        left_out => {
+            let all = thousands(checked.states + left_out);
+            (Style::Warn, format!("interrupted: the checker was asked about {states} of {all} distinct crash states"))
+        }
+    }
+}
+
+/// What the checker said.
+fn checked(page: &mut Page, record: &AuditRecord) {
+    let Some(checked) = &record.checked else { return };
+    page.heading("What the checker says", &Program::words_for_a_shell(checked.check.words()));
+    let points: u64 = checked.verdicts.values().sum();
+    let verdicts: Vec<String> =
+        checked.verdicts.iter().map(|(verdict, n)| format!("{verdict} {}", thousands(*n))).collect();
+    let asked = format!(
+        "{} distinct crash states; of the {} crash points that leave them: {}",
+        thousands(checked.states),
+        thousands(points),
+        verdicts.join(" · ")
+    );
+    page.wrapped("  asked       ", &asked);
+    if let Some(example) = &checked.example {
+        page.line(&format!("  {}", page.styled(&format!("{}", example.verdict), Style::Bad)));
+        page.wrapped("     killed  ", &format!("{}: {}", example.place, PlainName(&example.call)));
+        page.wrapped("     found   ", &PlainName(&example.why).to_string());
+    }
+    match checked.unnoticed.as_deref() {
+        None => page.wrapped_in(
+            "  looks       ",
+            "not known: the run changed no file that could be damaged to see whether the checker notices",
+            Some(Style::Warn),
+        ),
+        Some([]) => page.wrapped("  looks       ", "it noticed files that were torn, empty and missing on purpose"),
+        Some(unnoticed) => {
+            let words: Vec<String> = unnoticed.iter().map(Damage::to_string).collect();
+            let note = format!(
+                "it says the same when all files that the run changed are {}: such damage it does not see",
+                any_of(&words)
+            );
+            page.wrapped_in("  looks       ", &note, Some(Style::Warn));
         }
     }
 }
@@ -143,7 +213,8 @@ fn unclear(page: &mut Page, audit: &Audit) {
 fn power(page: &mut Page, record: &AuditRecord) {
     let mut missing: Vec<(String, Vec<&str>)> = Vec::new();
     // The fix of what a kill breaks has these calls in it.
-    for file in record.audit.files.iter().filter(|file| file.under_kill != UnderKill::Broken) {
+    let fixed: Vec<&str> = record.broken().map(|file| file.path.as_str()).collect();
+    for file in record.audit.files.iter().filter(|file| !fixed.contains(&file.path.as_str())) {
         let Some(words) = words::power(file) else { continue };
         match missing.iter_mut().find(|(other, _)| *other == words) {
             Some((_, files)) => files.push(&file.path),
@@ -188,10 +259,11 @@ fn proof(page: &mut Page, record: &AuditRecord) {
         );
     }
     page.wrapped("  tested      ", &tested);
-    page.wrapped(
-        "  not tested  ",
-        "power cuts; other inputs; whether files fit together; what the program makes of what it finds",
-    );
+    let unseen = match record.checked {
+        Some(_) => "power cuts; other inputs; a second kill, while the program recovers",
+        None => "power cuts; other inputs; whether files fit together; what the program makes of what it finds",
+    };
+    page.wrapped("  not tested  ", unseen);
     let mut note = |label: &str, names: &[String], words: &str| {
         if !names.is_empty() {
             page.wrapped(label, &format!("{}{words}", listed(names)));
@@ -216,6 +288,8 @@ fn proof(page: &mut Page, record: &AuditRecord) {
 fn next_step(record: &AuditRecord) -> Option<String> {
     let open = |file: &AuditedFile| !matches!(file.under_kill, UnderKill::Whole | UnderKill::WrittenOnce);
     let command = Program::words_for_a_shell(&record.command);
-    let next = || format!("crashtest run --check 'CHECK {{dir}}' -- {command}");
-    record.audit.files.iter().any(open).then(next)
+    // A program that is not told its directory can only be asked where it is.
+    let how = if command.contains(DIR) { "run" } else { "audit" };
+    let next = || format!("crashtest {how} --check 'CHECK {{dir}}' -- {command}");
+    (record.checked.is_none() && record.audit.files.iter().any(open)).then(next)
 }

@@ -116,11 +116,14 @@ fn broken_sentence(summary: &Summary) -> String {
         .collect();
     let undetected: u64 = summary.results.iter().map(row::undetected).sum();
     let documented = if findings().all(|finding| finding.documented) { ", as documented" } else { "" };
+    let noticed = match summary.results.iter().any(|row| row.unchecked) {
+        true => row::UNCHECKED.to_owned(),
+        false => format!("{} of them undetected", thousands(undetected)),
+    };
     format!(
-        "BROKEN{documented}: {target} is not {}: {} broke a claim, {} of them undetected",
+        "BROKEN{documented}: {target} is not {}: {} broke a claim, {noticed}",
         broken.join(" and not "),
         counts.join(" and "),
-        thousands(undetected),
     )
 }
 

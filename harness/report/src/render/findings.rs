@@ -1,6 +1,6 @@
 //! The findings of a run, in the order and the words that every format shares.
 
-use crashtest_model::{Finding, Promise, RawState, ResultRow};
+use crashtest_model::{Aim, Finding, Promise, RawState, ResultRow};
 
 use crate::Recorded;
 use crate::number::thousands;
@@ -19,14 +19,20 @@ pub(super) fn worst_first(recorded: &Recorded) -> Vec<(&ResultRow, &Finding)> {
         .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
         .collect();
     // Stable: classes with equal counts stay in the order of their rows and signatures.
-    findings.sort_by_key(|(_, finding)| (finding.verdict, std::cmp::Reverse(finding.count)));
+    // What one kill does is easier to see than what takes two.
+    let is_second = |finding: &Finding| matches!(finding.first.aim, Aim::Twice { .. });
+    findings.sort_by_key(|(_, finding)| (finding.verdict, is_second(finding), std::cmp::Reverse(finding.count)));
     findings
 }
 
 /// "detected, as documented".
-pub(super) fn standing(finding: &Finding) -> String {
-    let detected = if finding.detected { "detected" } else { "undetected" };
+pub(super) fn standing(row: &ResultRow, finding: &Finding) -> String {
     let documented = if finding.documented { "as documented" } else { "not documented" };
+    let detected = match finding.detected {
+        _ if row.unchecked => return "seen in its files".to_owned(),
+        true => "detected",
+        false => "undetected",
+    };
     format!("{detected}, {documented}")
 }
 

@@ -125,7 +125,7 @@ fn found(text: &mut String, recorded: &Recorded) {
             n + 1,
             finding.verdict,
             row::name(row),
-            findings::standing(finding),
+            findings::standing(row, finding),
             plain(&finding.explanation),
             plain(&findings::first_words(finding)),
             plain(&finding.fix),

@@ -4,6 +4,9 @@ use crashtest_model::{AckLatency, Fault, Interval, ResultRow, Signal, Start, Ver
 
 use crate::number::{Rounding, duration, percent, thousands};
 
+/// What stands in place of how much a program has noticed, where nobody has asked it.
+pub(super) const UNCHECKED: &str = "whether the program notices was not tested (--check)";
+
 /// `none`, `kill`, `kill by SIGTERM`, `kill, first start`.
 pub(super) fn name(row: &ResultRow) -> String {
     let fault = row.fault;
@@ -99,7 +102,10 @@ pub(super) fn failures_words(row: &ResultRow) -> String {
     let failures = format!("{} failure{}", thousands(count), if count == 1 { "" } else { "s" });
     let judged = judged_words(row);
     let undetected = undetected(row);
-    let damage = format!("{} detected, {} undetected", thousands(count - undetected), thousands(undetected));
+    let damage = match row.unchecked {
+        true => UNCHECKED.to_owned(),
+        false => format!("{} detected, {} undetected", thousands(count - undetected), thousands(undetected)),
+    };
     if row.fault.is_exhaustive() {
         let damage = if count == 0 { String::new() } else { format!("; {damage}") };
         return format!("{} of {judged} broke a claim{damage}; {}", thousands(count), extent_words(row));

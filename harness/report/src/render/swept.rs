@@ -1,6 +1,6 @@
 //! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
 
-use crashtest_model::{Fault, PlainName, Plan, ResultRow};
+use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow};
 
 use crate::number::thousands;
 
@@ -51,8 +51,8 @@ pub(super) fn recording_words(row: &ResultRow) -> Option<String> {
 
 /// What the recording could not see, a sentence each.
 pub(super) fn notes(row: &ResultRow) -> Vec<String> {
-    let Some(swept) = &row.swept else { return Vec::new() };
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = overlooked(row).into_iter().collect();
+    let Some(swept) = &row.swept else { return notes };
     if swept.differs {
         notes.push(
             "two runs made different calls, or several threads did: each crash point is one of the first run that was reached \
@@ -72,6 +72,27 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
     name(&swept.mapped, "files written through a shared mapping: in which order is not known");
     name(&swept.outside, "files written outside the state directory, which no crash state holds");
     notes
+}
+
+/// Which damage the checker of a program does not see, where it sees some.
+fn overlooked(row: &ResultRow) -> Option<String> {
+    let unnoticed = row.unnoticed.as_ref()?;
+    let words: Vec<String> = unnoticed.iter().map(Damage::to_string).collect();
+    let some = !unnoticed.is_empty() && unnoticed.len() < Damage::ALL.len();
+    some.then(|| {
+        format!(
+            "the checker says the same when all files that the run changed are {}: such damage it does not see",
+            any_of(&words)
+        )
+    })
+}
+
+/// "torn, empty or missing".
+pub(super) fn any_of(words: &[String]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// The first of `names`, and how many more there are; on one line, whatever a file is called.

@@ -182,7 +182,7 @@ fn found(page: &mut Page, recorded: &Recorded) {
         }
         let style = if finding.detected { Style::Warn } else { Style::Bad };
         let count = findings::count_words(finding);
-        let standing = format!("{count} ({}), {}", row::name(row), findings::standing(finding));
+        let standing = format!("{count} ({}), {}", row::name(row), findings::standing(row, finding));
         page.entry(n + 1, finding.verdict.name(), style, &standing);
         page.wrapped("     what    ", &finding.explanation);
         page.wrapped("     first   ", &findings::first_words(finding));

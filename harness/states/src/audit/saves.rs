@@ -52,12 +52,18 @@ pub(super) struct Saves {
 }
 
 impl Saves {
-    /// The saves of `trace`; `tree` holds the files as they are at its start.
-    pub(super) fn of(trace: &Trace, tree: Tree) -> Saves {
+    /// The saves of `trace`; `tree` holds the files as they are at its start. Where the run has not `ended` by itself, only what it
+    /// treats as finished is: what it has synced, renamed once it was closed, opened again.
+    pub(super) fn of(trace: &Trace, tree: Tree, ended: bool) -> Saves {
         let mut pass = Pass::new(trace, tree);
         for (n, operation) in trace.operations.iter().enumerate() {
             if operation.errno.is_none() {
                 pass.take(n, operation);
+            }
+        }
+        for writing in pass.files.values().filter(|writing| !ended && !writing.over) {
+            if let Some(save) = writing.save {
+                pass.found.all[save].whole = false;
             }
         }
         pass.found

@@ -502,12 +502,36 @@ proptest! {
         let run = run_of(&saves);
         let trace = run.trace();
         let points = crate::crash_points(&trace, crashtest_model::Tears::Kernel, usize::MAX, crashtest_model::Seed(0)).points;
-        let all = super::representatives(&trace, &points);
-        prop_assert_eq!(all.iter().map(|(_, weight)| weight).sum::<u64>(), points.len() as u64);
-        let states: Vec<_> = crate::crash_states(&trace, &run.before(), &points).collect();
-        let chosen: Vec<_> = all.iter().map(|(point, _)| *point).collect();
-        let of_chosen = crate::distinct(crate::crash_states(&trace, &run.before(), &chosen));
-        prop_assert_eq!(crate::distinct(states).len(), of_chosen.len(), "no state is passed over");
+        let all = super::grouped(&trace, &points);
+        prop_assert_eq!(all.iter().map(std::ops::Range::len).sum::<usize>(), points.len());
+        let states = crate::distinct(crate::crash_states(&trace, &run.before(), &points));
+        prop_assert_eq!(states, crate::audited_states(&trace, &run.before()), "no state, and no point, is passed over");
+    }
+
+    #[test]
+    fn each_save_leaves_one_version(mut saves in prop::collection::vec(save(), 1..6)) {
+        // What is emptied and emptied again was saved once.
+        saves.retain(|(Save::Rename(_, data) | Save::Direct(_, data))| !data.is_empty());
+        let run = run_of(&saves);
+        let known = super::state_files(&run.trace(), &run.before(), true, &|_| true);
+        for (name, which) in [("a", true), ("b", false)] {
+            let written = saves.iter().filter_map(|(Save::Rename(w, data) | Save::Direct(w, data))| (*w == which).then_some(&data[..]));
+            let versions = known.get(Path::new(name)).map_or(&[][..], |file| &file.versions);
+            prop_assert_eq!(versions.iter().map(|content| &content[..]).collect::<Vec<_>>(), written.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn of_a_run_that_was_killed_the_save_under_way_is_no_version(saves in prop::collection::vec(save(), 1..6), at in any::<prop::sample::Index>()) {
+        let run = run_of(&saves);
+        let mut trace = run.trace();
+        let whole = super::state_files(&trace, &run.before(), true, &|_| true);
+        trace.operations.truncate(at.index(trace.operations.len()) + 1);
+        for (path, file) in super::state_files(&trace, &run.before(), false, &|_| true) {
+            // A temporary that is left is a file like others as far as anybody can tell then.
+            let Some(all) = whole.get(&path) else { continue };
+            prop_assert!(file.versions.iter().all(|version| all.versions.contains(version)), "{path:?}");
+        }
     }
 }
 
@@ -520,11 +544,11 @@ fn of_a_run_that_writes_to_very_long_files_points_are_left_out_evenly_and_it_is_
     }
     let trace = run.trace();
     let points = crate::crash_points(&trace, crashtest_model::Tears::Kernel, 9, crashtest_model::Seed(0)).points;
-    let all = super::representatives(&trace, &points);
-    let bounded = |most| super::bounded(&trace, &run.before(), all.clone(), most);
+    let all = super::grouped(&trace, &points);
+    let bounded = |most| super::bounded(&trace, &run.before(), &points, all.clone(), most);
     // 1 + 2 + … + 100 bytes.
     assert_eq!(bounded(5050), (all.clone(), 0));
     let (some, left_out) = bounded(550);
     assert_eq!((some.first(), some.last(), some.len()), (all.first(), all.last(), 11));
-    assert_eq!(some.iter().map(|(_, weight)| weight).sum::<u64>() + left_out, points.len() as u64);
+    assert_eq!(some.iter().map(|group| group.len() as u64).sum::<u64>() + left_out, points.len() as u64);
 }

@@ -91,6 +91,20 @@ impl Timeline {
         self.0.get(past).map_or(usize::MAX, |(from, _)| from - 1)
     }
 
+    /// Whether it becomes a version with the last of the first `done` operations.
+    pub(super) fn settles_at(&self, done: usize) -> bool {
+        let step = self.0.binary_search_by_key(&done, |(from, _)| *from);
+        step.is_ok_and(|step| settled(self.0[step].1).is_some())
+    }
+
+    /// Whether something is there at the start and at the end, and that nothing is there is no version in between.
+    pub(super) fn is_kept(&self) -> bool {
+        let status = |step: Option<&(usize, Status)>| step.map(|(_, status)| *status);
+        let absent = Status::Settled(Version::Absent);
+        status(self.0.last()).is_some_and(|last| last != Status::Gone)
+            && self.0.iter().all(|(_, status)| *status != absent)
+    }
+
     /// Whether anything is there at the start or at the end: a name of which neither is true is a temporary.
     pub(super) fn is_state(&self) -> bool {
         let is_there = |step: Option<&(usize, Status)>| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crashtest_model::{AuditRecord, AuditedFile, ExcludedFile};
+use crashtest_model::{AuditRecord, AuditedFile, Checked, ExcludedFile};
 use serde::Serialize;
 
 use super::words;
@@ -30,6 +30,8 @@ struct Printed<'r> {
     outside: &'r [String],
     unmodelled: &'r BTreeMap<String, u64>,
     concurrent: bool,
+    /// What the checker said; `null` without one.
+    checked: Option<&'r Checked>,
     /// The command to run next; `null` where there is none.
     next: Option<String>,
 }
@@ -50,7 +52,7 @@ struct File<'r> {
 /// The audit as JSON, with a newline at its end.
 #[must_use]
 pub fn json(record: &AuditRecord) -> String {
-    let AuditRecord { format, command, dir, status, audit } = record;
+    let AuditRecord { format, command, dir, status, audit, checked } = record;
     let file =
         |file| File { file, fix: words::fix(file), under_power: NOT_TESTED, missing_for_power: words::power(file) };
     let printed = Printed {
@@ -70,6 +72,7 @@ pub fn json(record: &AuditRecord) -> String {
         outside: &audit.outside,
         unmodelled: &audit.unmodelled,
         concurrent: audit.concurrent,
+        checked: checked.as_ref(),
         next: super::next_step(record),
     };
     // Fails only for maps with keys that are no strings, and an audit has none.

@@ -13,8 +13,8 @@ const MOST_NAMES: usize = 4;
 /// What share of the page a name takes at most, in per cent.
 const NAME_SHARE: usize = 32;
 
-/// The lines of the table.
-pub(super) fn lines(audit: &Audit, width: usize, color: Color) -> Vec<String> {
+/// The lines of the table. `is_checked`: there is a checker.
+pub(super) fn lines(audit: &Audit, is_checked: bool, width: usize, color: Color) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).force_no_tty();
     table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
@@ -22,7 +22,7 @@ pub(super) fn lines(audit: &Audit, width: usize, color: Color) -> Vec<String> {
         table.enforce_styling();
     }
     table.set_header(["file", "written", "under kill", "power cut"]);
-    for (files, written, under_kill) in rows(audit) {
+    for (files, written, under_kill) in rows(audit, is_checked) {
         let ink = match files[0].under_kill {
             UnderKill::Broken => Ink::Red,
             UnderKill::Unknown | UnderKill::NeedsCheck => Ink::Yellow,
@@ -66,10 +66,10 @@ fn shortened(name: &str, most: usize) -> String {
 }
 
 /// The rows: files, and what is said of how they are written and of kills.
-fn rows(audit: &Audit) -> Vec<(Vec<&AuditedFile>, String, String)> {
+fn rows(audit: &Audit, is_checked: bool) -> Vec<(Vec<&AuditedFile>, String, String)> {
     let mut rows: Vec<(Vec<&AuditedFile>, String, String)> = Vec::new();
     for file in &audit.files {
-        let (written, under_kill) = (words::written(file), words::under_kill(file, audit.crash_points));
+        let (written, under_kill) = (words::written(file), words::under_kill(file, audit.crash_points, is_checked));
         match rows.iter_mut().find(|(_, w, k)| (w, k) == (&written, &under_kill)) {
             Some((files, ..)) => files.push(file),
             None => rows.push((vec![file], written, under_kill)),

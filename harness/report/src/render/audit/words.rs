@@ -1,7 +1,8 @@
 //! The words of an audit: how a file is written, what a kill can do to it, which calls to add.
 
-use crashtest_model::{AuditedFile, Damage, PlainName, Synced, UnderKill, Way, Written};
+use crashtest_model::{AuditedFile, Checked, Damage, PlainName, Synced, UnderKill, Way, Written};
 
+use super::super::swept::any_of;
 use crate::number::thousands;
 
 /// How a file is written, the ways separated by semicolons: "3 × temp + rename, no fsync".
@@ -32,17 +33,18 @@ fn way(written: &Written) -> String {
     format!("{count}{}{synced}", written.way.words())
 }
 
-/// "torn, empty or missing".
-pub(super) fn any_of(words: &[String]) -> String {
-    match words {
-        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
-        _ => words.concat(),
-    }
+/// What a checker found wrong at how many of `points`: "torn at 3, wont-open at 1 of 57 crash points".
+pub(super) fn found(checked: Option<&Checked>, points: &str) -> String {
+    let verdicts = checked.into_iter().flat_map(|checked| &checked.verdicts);
+    let wrong = verdicts.filter(|(verdict, _)| verdict.is_violation());
+    let each: Vec<String> = wrong.map(|(verdict, n)| format!("{verdict} at {}", thousands(*n))).collect();
+    format!("{} of {points} crash points", each.join(", "))
 }
 
-/// What a kill can do to a file, of `points` crash points.
-pub(super) fn under_kill(file: &AuditedFile, points: u64) -> String {
+/// What a kill can do to a file, of `points` crash points. `is_checked`: there is a checker.
+pub(super) fn under_kill(file: &AuditedFile, points: u64, is_checked: bool) -> String {
     let points = thousands(points);
+    let needs = if is_checked { "for the checker" } else { "needs --check" };
     let damage = |words: &str| {
         let each: Vec<String> =
             file.damage.iter().map(|(damage, n)| format!("{damage} at {}", thousands(*n))).collect();
@@ -52,8 +54,8 @@ pub(super) fn under_kill(file: &AuditedFile, points: u64) -> String {
         UnderKill::Broken => damage(""),
         UnderKill::Unknown => "not known: it holds something else than its calls come to".to_owned(),
         UnderKill::NeedsCheck => match file.damage.values().sum() {
-            0 => "needs --check".to_owned(),
-            between => format!("needs --check: between versions at {} of {points} crash points", thousands(between)),
+            0 => needs.to_owned(),
+            between => format!("{needs}: between versions at {} of {points} crash points", thousands(between)),
         },
         UnderKill::WrittenOnce => {
             let each: Vec<String> = file.damage.keys().map(Damage::to_string).collect();

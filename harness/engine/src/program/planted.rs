@@ -1,0 +1,108 @@
+//! Damage that nobody who looks at the files can overlook, planted to see whether a checker looks.
+//!
+//! A checker that accepts everything would make every run pass.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crashtest_model::Damage;
+use crashtest_states::{Entry, Snapshot};
+
+use super::answer::Answer;
+use super::checker::Checker;
+use crate::error::EngineError;
+
+/// The kinds of damage, each done to all of `files` in the state `whole`, of which `checker` says the same as of that state; `None` where
+/// none of these files has anything in it.
+pub(crate) fn unnoticed(
+    checker: &mut Checker,
+    files: &BTreeSet<PathBuf>,
+    whole: &Snapshot,
+) -> Result<Option<Vec<Damage>>, EngineError> {
+    let has_content = |path: &PathBuf| whole.entry(path).is_some_and(has_content);
+    if !files.iter().any(has_content) {
+        return Ok(None);
+    }
+    let healthy = checker.ask_about(whole)?;
+    let mut passed_over = Vec::new();
+    for damage in Damage::ALL {
+        match checker.ask_about(&damaged(whole, files, damage)) {
+            Ok(Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) => {}
+            Ok(answer) if answer == healthy => passed_over.push(damage),
+            // Where it says what nobody understands, it has noticed as well.
+            Ok(_) | Err(EngineError::Program(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(passed_over))
+}
+
+/// The files of `whole` that a run has changed since `before`; all where it has made the same of them.
+pub(crate) fn changed(before: &Snapshot, whole: &Snapshot) -> BTreeSet<PathBuf> {
+    let files = || whole.entries().filter(|(_, entry)| has_content(entry));
+    let changed: BTreeSet<PathBuf> =
+        files().filter(|(path, entry)| before.entry(path) != Some(entry)).map(|(path, _)| path.to_owned()).collect();
+    if changed.is_empty() { files().map(|(path, _)| path.to_owned()).collect() } else { changed }
+}
+
+fn has_content(entry: &Entry) -> bool {
+    matches!(entry, Entry::File { content, .. } if !content.is_empty())
+}
+
+/// `whole` with this damage done to each of `files`.
+fn damaged(whole: &Snapshot, files: &BTreeSet<PathBuf>, damage: Damage) -> Snapshot {
+    let entries = whole.entries().filter_map(|(path, entry)| {
+        let entry = match (entry, damage) {
+            (Entry::File { mode, content }, Damage::Torn) if files.contains(path) => {
+                Entry::File { mode: *mode, content: content[..content.len() / 2].to_vec().into() }
+            }
+            (Entry::File { mode, .. }, Damage::Empty) if files.contains(path) => {
+                Entry::File { mode: *mode, content: Vec::new().into() }
+            }
+            (_, Damage::Missing) if files.contains(path) => return None,
+            _ => entry.clone(),
+        };
+        Some((path.to_owned(), entry))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crashtest_model::{Check, Seed};
+
+    use super::*;
+    use crate::program::Place;
+
+    fn state(files: &[(&str, &[u8])]) -> Snapshot {
+        let entry = |content: &[u8]| Entry::File { mode: 0o644, content: content.to_vec().into() };
+        files.iter().map(|(name, content)| (PathBuf::from(name), entry(content))).collect()
+    }
+
+    #[test]
+    fn a_checker_is_told_by_what_it_overlooks() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("state");
+        std::fs::create_dir(&dir).unwrap();
+        let place = Place { dir, logs: scratch.path().to_owned(), cwd: scratch.path().to_owned(), seed: Seed(0) };
+        let before = state(&[("config", b"c"), ("f", b"old")]);
+        let whole = state(&[("config", b"c"), ("f", b"newer")]);
+        for (line, overlooked) in [
+            ("true", &Damage::ALL[..]),
+            ("test -e {dir}/f", &[Damage::Torn, Damage::Empty]),
+            ("test -s {dir}/f", &[Damage::Torn]),
+            ("grep -q newer {dir}/f", &[]),
+            // Starting anew, and saying so, is noticing.
+            ("if test -s {dir}/f; then echo crashtest: ok; else echo crashtest: fresh; fi", &[Damage::Torn]),
+            // Only a file that never changes.
+            ("grep -q c {dir}/config", &Damage::ALL[..]),
+        ] {
+            let check = Check::Each(["sh", "-c", line].map(str::to_owned).to_vec());
+            let mut checker = Checker::new(check, place.clone(), Duration::from_secs(20));
+            let found = unnoticed(&mut checker, &changed(&before, &whole), &whole).unwrap();
+            assert_eq!(found.as_deref(), Some(overlooked), "{line}");
+        }
+    }
+}
