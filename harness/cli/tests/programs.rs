@@ -89,6 +89,37 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn under_pytest_an_atomic_writer_passes_and_a_direct_one_fails_with_the_reason() {
+    let python = std::env::var_os("CRASHTEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let pytest = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(["-m", "pytest", "-p", "no:cacheprovider"]).args(arguments);
+        command.env("CRASHTEST_BIN", env!("CARGO_BIN_EXE_crashtest")).env("PYTHONDONTWRITEBYTECODE", "1");
+        Ran::of(command.output().unwrap())
+    };
+    if !is_here(PYTHON) || pytest(&["--version"]).exit != Some(0) {
+        eprintln!("skipped: pytest is not on this machine; .ci/run installs it where it can");
+        return;
+    }
+    // The examples themselves: one passes, and one says what the other would have failed with.
+    let examples = pytest(&["-q", &format!("{EXAMPLES}/python/test_example.py")]);
+    assert!(examples.exit == Some(0) && examples.out.contains("2 passed"), "{}{}", examples.out, examples.err);
+    // What a person sees who has not thought of it.
+    let place = Place::new();
+    let (test, module) = (place.path().join("test_bot.py"), format!("{EXAMPLES}/python"));
+    let script = "import sys; sys.path.insert(0, MODULE); from crashtest_pytest import crashtest\n\
+                  def test_bot(crashtest):\n    crashtest(setup=['sh', '-c', 'echo old > {dir}/f'], \
+                  writer=['sh', '-c', 'seq 3000 > {dir}/f'], check=['grep', '-q', 'old\\\\|3000', '{dir}/f'])\n";
+    fs::write(&test, script.replace("MODULE", &format!("{module:?}"))).unwrap();
+    let failed = pytest(&["-q", &test.to_string_lossy()]);
+    assert_eq!(failed.exit, Some(1), "{}{}", failed.out, failed.err);
+    for words in ["a crash broke a claim", "wont-open", "fix: ", "replay: crashtest replay "] {
+        assert!(failed.out.contains(words), "{words}: {}", failed.out);
+    }
+}
+
+#[test]
 fn the_patterns_of_the_accounts_are_what_they_are_in_their_own_language() {
     if !is_here(PYTHON) {
         return;

@@ -88,21 +88,28 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         }
         Observed::Fresh if !installed => (Verdict::Intact, "started fresh before init had returned".into()),
         Observed::Fresh => {
-            (Verdict::SilentReset, format!("started fresh and empty without an error; save {acked} was acknowledged"))
+            let promised = match acked {
+                Generation::ZERO => "there was a state".to_owned(),
+                acked => format!("save {acked} was acknowledged"),
+            };
+            (Verdict::SilentReset, format!("started fresh and empty without an error, though {promised}"))
         }
         Observed::Opened => (Verdict::Intact, "opened".into()),
         Observed::Garbage { why } => (Verdict::AcceptedGarbage, format!("accepted a content that no save made: {why}")),
         Observed::Unclear { why } => (Verdict::Inconclusive, why.clone()),
-        Observed::Refused { why } => {
-            let verdict = match raw.state {
-                RawState::Missing => Verdict::Missing,
-                RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
-                RawState::Partial | RawState::Other => Verdict::Torn,
-                RawState::Whole => Verdict::WontOpen,
-            };
-            (verdict, format!("refused: {why}"))
-        }
+        Observed::Damaged { why } => (of_raw(raw), why.clone()),
+        Observed::Refused { why } => (of_raw(raw), format!("refused: {why}")),
         Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => unopened(observed),
+    }
+}
+
+/// What a damaged state is called, by what its file is like.
+fn of_raw(raw: &RawFile) -> Verdict {
+    match raw.state {
+        RawState::Missing => Verdict::Missing,
+        RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
+        RawState::Partial | RawState::Other => Verdict::Torn,
+        RawState::Whole => Verdict::WontOpen,
     }
 }
 
@@ -134,6 +141,7 @@ pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, 
         Observed::State { generation: None, .. }
         | Observed::Opened
         | Observed::Garbage { .. }
+        | Observed::Damaged { .. }
         | Observed::Unclear { .. } => {
             return Consequences::default();
         }

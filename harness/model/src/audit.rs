@@ -332,10 +332,11 @@ impl AuditRecord {
         }
     }
 
-    /// The files that a kill can leave in a way that no checker that would notice it has accepted.
+    /// The files that a kill can leave in a way that no checker that would notice it has accepted; of a program that does not get over some
+    /// crash state, all that a kill can leave damaged.
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let accepts = |damage: &Damage| {
-            let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0);
+            let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
             checked.is_some_and(|checked| checked.unnoticed.as_ref().is_some_and(|some| !some.contains(damage)))
         };
         let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);

@@ -57,6 +57,11 @@ pub enum Observed {
         /// Its own words.
         why: String,
     },
+    /// Nobody was asked, and a file is not as any save leaves it.
+    Damaged {
+        /// Which, and how.
+        why: String,
+    },
     /// Nobody can tell: no checker was asked, and what is in the files does not say it.
     Unclear {
         /// What would have to be known.

@@ -192,6 +192,7 @@ impl Crew<'_, '_> {
             | Observed::Shot
             | Observed::Hung { .. }
             | Observed::Opened
+            | Observed::Damaged { .. }
             | Observed::Unclear { .. }
             | Observed::Garbage { .. } => {
                 found.wrong.push(oracle::unopened(&opened));
@@ -350,6 +351,7 @@ pub(crate) fn restart_on(
         | Observed::Shot
         | Observed::Hung { .. }
         | Observed::Opened
+        | Observed::Damaged { .. }
         | Observed::Unclear { .. }
         | Observed::Garbage { .. } => oracle::unopened(&observed),
     };

@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Has(BTreeSet<Generation>),
     /// It noticed damage and said so.
     Refused(String),
+    /// Nobody was asked, and a file is not as any save leaves it.
+    Damaged(String),
     /// Nobody can tell, and why.
     Unclear(String),
     /// It ended in another way.
@@ -75,6 +77,7 @@ impl Answer {
             Answer::Fresh => Observed::Fresh,
             Answer::Garbage(why) => Observed::Garbage { why: why.clone() },
             Answer::Refused(why) => Observed::Refused { why: why.clone() },
+            Answer::Damaged(why) => Observed::Damaged { why: why.clone() },
             Answer::Unclear(why) => Observed::Unclear { why: why.clone() },
             Answer::Broke(how) => Observed::Crashed { how: how.clone() },
             Answer::Hung(limit_ms) => Observed::Hung { limit_ms: *limit_ms },

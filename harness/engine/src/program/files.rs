@@ -111,7 +111,7 @@ impl Files {
             let content = match state.entry(path) {
                 Some(Entry::File { content, .. }) => content,
                 None if file.is_kept => {
-                    return Answer::Refused(format!("{name} is missing, which each run began and ended with"));
+                    return Answer::Damaged(format!("{name} is missing, which each run began and ended with"));
                 }
                 _ => continue,
             };
@@ -132,7 +132,7 @@ impl Files {
                 }
                 raw => {
                     let how = raw.name();
-                    return Answer::Refused(format!("{name} is {how}: no run has left it so between two of its saves"));
+                    return Answer::Damaged(format!("{name} is {how}: no run has left it so between two of its saves"));
                 }
             };
             unclear.get_or_insert(why);
@@ -254,7 +254,7 @@ mod tests {
     fn kind(answer: &Answer) -> &'static str {
         match answer {
             Answer::Opened => "opened",
-            Answer::Refused(_) => "refused",
+            Answer::Damaged(_) => "damaged",
             Answer::Unclear(_) => "unclear",
             _ => "else",
         }
@@ -272,11 +272,11 @@ mod tests {
         {
             match files.judge(&state(&[("f", content)])) {
                 Answer::Opened => assert_eq!(damaged, None, "{content:?}"),
-                Answer::Refused(why) => assert!(damaged.is_some_and(|word| why.contains(word)), "{content:?} {why}"),
+                Answer::Damaged(why) => assert!(damaged.is_some_and(|word| why.contains(word)), "{content:?} {why}"),
                 other => panic!("{content:?} {other:?}"),
             }
         }
-        assert!(matches!(files.judge(&state(&[])), Answer::Refused(why) if why.contains("missing")));
+        assert!(matches!(files.judge(&state(&[])), Answer::Damaged(why) if why.contains("missing")));
         let temporary = state(&[("f", b"old"), ("f.tmp", b"n")]);
         assert_eq!(files.judge(&temporary), Answer::Opened, "a temporary is no file of the state");
     }
@@ -288,11 +288,11 @@ mod tests {
         files.begin_on(&installed);
         files.learn(&run(vec![emptied(), write(b"newer"), close()]), &installed, true);
         files.learn(&run(vec![]), &state(&[("f", b""), ("f.tmp", b"new")]), true);
-        assert_eq!(kind(&files.judge(&state(&[("f", b"")]))), "refused");
+        assert_eq!(kind(&files.judge(&state(&[("f", b"")]))), "damaged");
         assert_eq!(files.judge(&state(&[("f", b"newer")])), Answer::Opened);
         // Nor is what a kill has cut off.
         files.learn(&run(vec![emptied(), write(b"cut")]), &installed, false);
-        assert_eq!(kind(&files.judge(&state(&[("f", b"cut")]))), "refused");
+        assert_eq!(kind(&files.judge(&state(&[("f", b"cut")]))), "damaged");
     }
 
     #[test]
@@ -303,11 +303,11 @@ mod tests {
         files.learn(&run(vec![emptied(), write(b"at 12:00"), close()]), &installed, true);
         files.learn(&run(vec![emptied(), write(b"at 12:01"), close()]), &installed, true);
         for (content, expected) in
-            [(&b"at 12:01"[..], "opened"), (b"at 12:02", "unclear"), (b"at 1", "unclear"), (b"", "refused")]
+            [(&b"at 12:01"[..], "opened"), (b"at 12:02", "unclear"), (b"at 1", "unclear"), (b"", "damaged")]
         {
             assert_eq!(kind(&files.judge(&state(&[("f", content)]))), expected, "{content:?}");
         }
-        assert_eq!(kind(&files.judge(&state(&[]))), "refused");
+        assert_eq!(kind(&files.judge(&state(&[]))), "damaged");
         // Of a run that was killed, what it had gone on from is a version.
         files.learn(&run(vec![emptied(), write(b"at 12:02"), close()]), &installed, false);
         assert_eq!(kind(&files.judge(&state(&[("f", b"at 12:02")]))), "unclear");

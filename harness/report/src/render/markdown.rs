@@ -79,6 +79,7 @@ fn outcomes(text: &mut String, recorded: &Recorded) {
         }
         for (verdict, count) in &row.verdicts {
             let damage = match verdict.detected() {
+                Some(_) if row.unchecked => "not asked",
                 Some(true) => "detected",
                 Some(false) => "**undetected**",
                 None => "-",

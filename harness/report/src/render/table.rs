@@ -32,7 +32,7 @@ pub(super) fn lines(rows: &[ResultRow], width: usize, color: Color) -> Vec<Strin
             let once = |text: String| if n == 0 { text } else { String::new() };
             let trials = wide.then(|| once(thousands(row.trials)));
             let certainty = row::certainty_words(row, &count.interval);
-            table.add_row(cells(once(row::name(row)), trials, *verdict, count, certainty));
+            table.add_row(cells(row, once(row::name(row)), trials, *verdict, count, certainty));
         }
         if row.verdicts.is_empty() {
             table.add_row([row::name(row), "no trial".to_owned()]);
@@ -50,9 +50,17 @@ pub(super) fn lines(rows: &[ResultRow], width: usize, color: Color) -> Vec<Strin
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// The cells of one verdict; `trials` only in a wide table.
-fn cells(name: String, trials: Option<String>, verdict: Verdict, count: &VerdictCount, certainty: String) -> Vec<Cell> {
+/// The cells of one verdict of `row`; `trials` only in a wide table.
+fn cells(
+    row: &ResultRow,
+    name: String,
+    trials: Option<String>,
+    verdict: Verdict,
+    count: &VerdictCount,
+    certainty: String,
+) -> Vec<Cell> {
     let (damage, ink) = match verdict.detected() {
+        Some(_) if row.unchecked => ("not asked", Ink::Yellow),
         Some(true) => ("detected", Ink::Yellow),
         Some(false) => ("undetected", Ink::Red),
         None if verdict == Verdict::Intact => ("-", Ink::Green),
