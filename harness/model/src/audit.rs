@@ -328,8 +328,15 @@ impl AuditRecord {
             () if checked.is_some_and(|checked| checked.is_blind() || checked.left_out > 0) => {
                 AuditJudgement::Inconclusive
             }
+            // What is stored in them is in no crash state that the checker was asked about.
+            () if checked.is_some() && self.mapped().next().is_some() => AuditJudgement::Inconclusive,
             () => AuditJudgement::Unbroken,
         }
+    }
+
+    /// The files that were written through a shared mapping.
+    pub fn mapped(&self) -> impl Iterator<Item = &AuditedFile> {
+        self.audit.files.iter().filter(|file| file.written.iter().any(|written| written.way == Way::Map))
     }
 
     /// The files that a kill can leave in a way that no checker that would notice it has accepted; of a program that does not get over some

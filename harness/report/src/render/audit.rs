@@ -90,7 +90,7 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
             (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
         }
         () => match &record.checked {
-            Some(checked) => of_checker(checked, &points),
+            Some(checked) => of_checker(record, checked, &points),
             None if unclear > 0 => {
                 let needs = if unclear == 1 { "needs" } else { "need" };
                 (
@@ -115,8 +115,9 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
 }
 
 /// What it comes to that the checker has found nothing wrong.
-fn of_checker(checked: &Checked, points: &str) -> (Style, String) {
+fn of_checker(record: &AuditRecord, checked: &Checked, points: &str) -> (Style, String) {
     let states = thousands(checked.states);
+    let mapped: Vec<&str> = record.mapped().map(|file| file.path.as_str()).collect();
     match checked.left_out {
         _ if checked.is_blind() => {
             let words = "the checker accepts files that are torn, empty or missing: what it accepts proves nothing";
