@@ -212,7 +212,11 @@ fn a_checker_has_the_last_word_of_a_database_and_works_on_copies() {
     let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
     assert_eq!((ran.exit, &audit["next"]), (Some(0), &Value::Null), "{audit:#}");
     let checked = &audit["checked"];
-    assert_eq!((&checked["unnoticed"], &checked["left_out"]), (&json!([]), &json!(0)), "{audit:#}");
+    assert_eq!(
+        (&checked["tried"], &checked["left_out"]),
+        (&json!({ "planted": true, "unnoticed": [] }), &json!(0)),
+        "{audit:#}"
+    );
     assert!(
         checked["states"].as_u64() > Some(5) && checked["verdicts"]["intact"] == audit["crash_points"],
         "{audit:#}"
@@ -252,6 +256,58 @@ fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
         let said = format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(ran.exit == Some(exit) && said.contains(words), "{checker}: {:?} {said}", ran.exit);
     }
+}
+
+#[test]
+fn a_checker_that_opens_one_of_two_files_excuses_nothing_of_the_other() {
+    let place = place();
+    let script = "for i in 1 2; do seq 3000 > positions; echo $i > t; mv t meta; done";
+    for (checker, exit) in [("grep -q [0-9] meta", 1), ("sh -c 'grep -q [0-9] meta && grep -c . positions'", 1)] {
+        for name in ["positions", "meta"] {
+            fs::write(place.path().join("state").join(name), "0\n").unwrap();
+        }
+        let mut command = place.command("audit --output-format json --check");
+        command.arg(checker).args(["--", "sh", "-c", script]).current_dir(place.path().join("state"));
+        let ran = Ran::of(command.output().unwrap());
+        let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}{}", ran.out, ran.err));
+        assert_eq!(ran.exit, Some(exit), "{audit:#}");
+        let unopened = &audit["checked"]["tried"]["unopened"];
+        assert_eq!(*unopened, if checker.starts_with("grep") { json!(["positions"]) } else { Value::Null });
+    }
+}
+
+#[test]
+fn a_first_start_in_a_directory_with_other_files_is_one() {
+    let place = place();
+    let check = "sh -c 'if test -e f; then grep -q . f && echo crashtest: ok; else echo crashtest: fresh; fi'";
+    fs::write(place.path().join("state/readme"), "not a state\n").unwrap();
+    let mut command = place.command("audit --check");
+    command.args([check, "--", "sh", "-c", "seq 9 > t; mv t f"]).current_dir(place.path().join("state"));
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn nobody_whom_a_checker_has_left_running_is_left_and_a_program_that_failed_proves_nothing() {
+    let place = place();
+    let pids = place.path().join("pids");
+    fs::write(place.path().join("state/f"), "0\n").unwrap();
+    let check = format!(
+        "sh -c 'setsid sh -c \"echo \\$\\$ >> {}; exec sleep 1000\" & sleep 0.05; grep -q . f'",
+        pids.display()
+    );
+    let mut command = place.command("audit --check");
+    command.args([&check, "--", "sh", "-c", "echo 1 > t; mv t f"]).current_dir(place.path().join("state"));
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    let pids = fs::read_to_string(&pids).unwrap();
+    assert!(pids.lines().count() > 3, "{pids}");
+    for pid in pids.lines() {
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(!command.contains("1000"), "{pid} is still there: {command}");
+    }
+    let failed = audit(&place, "", &["sh", "-c", "echo 2 > t; mv t f; exit 3"]);
+    assert!(failed.exit == Some(3) && failed.out.contains("the program ended with exit status 3"), "{}", failed.out);
 }
 
 #[test]

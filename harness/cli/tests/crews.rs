@@ -115,11 +115,18 @@ fn what_a_reader_finds_while_somebody_saves_counts_a_file_that_is_not_there_too(
         let (_, summary) = place.campaign(strategy, "--readers 1 --fault kill,sweep --iterations 30");
         broken(&summary, "sweep")
     };
+    // Not what a restart finds after the kill: what the reader found before it.
+    let found_meanwhile = |verdict: &str, words: &str| {
+        let told = told(&place, verdict);
+        assert!(told.contains(words), "{words}: {told}");
+    };
     assert_eq!(seen("direct"), ["empty", "torn"]);
+    found_meanwhile("torn", "while others saved, refused");
     assert_eq!(seen("delete-then-write"), ["empty", "missing", "torn"]);
     assert_eq!(seen("atomic"), Vec::<String>::new());
     let lenient = place.campaign("direct", "--readers 1 --fault sweep --loader lenient").1;
     assert_eq!(broken(&lenient, "sweep"), ["silent-reset"]);
+    found_meanwhile("silent-reset", "while others saved, loaded a fresh, empty state");
 }
 
 #[test]

@@ -188,7 +188,8 @@ fn without_a_checker_every_file_must_be_as_some_run_has_left_it() {
     let direct = "sleep 0; i=0; while [ $i -lt 3 ]; do seq 2000 > {dir}/f; i=$((i+1)); done";
     let ran = run(&place, &["--setup", setup, "--", "sh", "-c", direct]);
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("torn") && ran.out.contains("no run has left it so"), "{}", ran.out);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("f is torn: neither as the last save left it nor as the next one does"), "{said}");
     let deleted = run(
         &place,
         &["--setup", setup, "--", "sh", "-c", "rm {dir}/f; mv {dir}/g {dir}/f 2> /dev/null || echo new > {dir}/f"],
@@ -209,7 +210,7 @@ fn what_only_a_checker_can_judge_is_inconclusive_without_one() {
     let setup = ["--setup", "sh -c 'echo old > {dir}/f; echo 0 > {dir}/n'"];
     let ran = run(&place, &[&setup[..], &["--", "sh", "-c", appends]].concat());
     let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(ran.exit == Some(3) && said.contains("trials are inconclusive"), "{said}");
+    assert!(ran.exit == Some(3) && said.contains("cannot be judged: f is between two versions"), "{said}");
     // A log by its name is nobody's state, unless somebody says so.
     let logs = appends.replace("{dir}/f", "{dir}/f.log");
     let setup = ["--setup", "sh -c 'echo old > {dir}/f.log; echo 0 > {dir}/n'"];
@@ -222,6 +223,67 @@ fn what_only_a_checker_can_judge_is_inconclusive_without_one() {
     assert_eq!(ran.exit, Some(0), "what is renamed is whole, whatever is in it: {}{}", ran.out, ran.err);
     let ran = run(&place, &["--setup", "sh -c 'echo old > {dir}/f'", "--", "sh", "-c", "date +%N > {dir}/f"]);
     assert!(ran.exit == Some(1) && ran.out.contains("empty"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_crash_point_is_held_against_the_saves_before_and_after_it() {
+    let place = Place::new();
+    let swept = |options: &[&str], script: &str| {
+        let ran = run(&place, &[options, &["--", "sh", "-c", script]].concat());
+        (ran.exit, ran.out.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    // It was there after the first save, and was not at the start.
+    let remade = "for i in 1 2 3; do seq $i 9 > {dir}/g; rm -f {dir}/f; mv {dir}/g {dir}/f; done";
+    let (exit, said) = swept(&[], remade);
+    assert!(exit == Some(1) && said.contains("missing"), "{said}");
+    // By the clock nobody knows whether a save was over.
+    assert_eq!(swept(&["--fault", "kill", "--iterations", "30"], remade).0, Some(3));
+    // Empty is what it was, and never again.
+    let (exit, said) = swept(&["--setup", "touch {dir}/f"], "for i in 1 2 3; do echo $i > {dir}/f; done");
+    assert!(exit == Some(1) && said.contains("empty"), "{said}");
+    // What is made in the run and written over nothing may hurt or not.
+    let (exit, said) = swept(&[], "for i in 1 2; do seq 3000 > {dir}/save-$i; done");
+    assert!(exit == Some(3) && said.contains("while the run makes it"), "{said}");
+    // What is not judged is no pass, and is named.
+    for options in [&["--exclude", "*"][..], &[]] {
+        let (exit, said) = swept(options, "for i in 1 2; do seq 3000 > {dir}/state.lock; done");
+        assert!(exit == Some(3) && said.contains("changes no file that is judged"), "{said}");
+        assert!(said.contains("files that are excluded, and not judged (--include GLOB brings one back): state.lock"));
+    }
+    // One file that a checker has to judge does not hide behind many saves of another one.
+    let hides = "for i in $(seq 60); do echo $i > {dir}/g; mv {dir}/g {dir}/f; done; seq 3000 >> {dir}/orders";
+    let (exit, said) = swept(&["--setup", "sh -c 'echo 0 > {dir}/f; echo 0 > {dir}/orders'"], hides);
+    assert!(exit == Some(3) && said.contains("orders is between two versions"), "{said}");
+}
+
+#[test]
+fn what_a_second_hand_changes_is_not_taken_for_torn() {
+    if !is_here(PYTHON) {
+        return;
+    }
+    let place = Place::new();
+    let writer = place.path().join("clock.py");
+    let script = "import os, sys, time, json\np = os.path.join(sys.argv[1], 's.json')\nfor n in range(8):\n    \
+                  with open(p + '.tmp', 'w') as f:\n        json.dump({'n': n, 't': int(time.time()), 'pad': 'x' * 9000}, f)\n    \
+                  os.replace(p + '.tmp', p)\n    time.sleep(0.005)\n";
+    fs::write(&writer, script).unwrap();
+    let program = ["--", "python3", writer.to_str().unwrap(), "{dir}"];
+    let killed = run(&place, &[&["--fault", "kill", "--iterations", "60"], &program[..]].concat());
+    assert!(matches!(killed.exit, Some(0 | 3)) && !killed.out.contains("torn"), "{}{}", killed.out, killed.err);
+}
+
+#[test]
+fn a_checker_that_opens_one_of_two_files_is_not_believed_of_the_other() {
+    let place = Place::new();
+    let script = "for i in 1 2; do seq 3000 > {dir}/positions; echo $i > {dir}/t; mv {dir}/t {dir}/meta; done";
+    let setup = ["--setup", "sh -c 'echo 0 > {dir}/meta; echo 0 > {dir}/positions'"];
+    let with = |check: &str| run(&place, &[&setup[..], &["--check", check, "--", "sh", "-c", script]].concat());
+    let half = with("grep -q [0-9] {dir}/meta");
+    let said = half.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(half.exit == Some(3) && said.contains("the checker accepts a state in which positions is"), "{said}");
+    assert!(said.contains("the checker opens other files than positions"), "{said}");
+    let both = with("sh -c 'grep -q [0-9] {dir}/meta && grep -q . {dir}/positions'");
+    assert_eq!(both.exit, Some(1), "{}{}", both.out, both.err);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Its files are read before and after, into memory: a directory that holds very much is refused. A checker never sees the state
 //! directory of a person, only copies in a directory of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crashtest_linux::supervision;
 use crashtest_model::{
     Audit, Check, Checked, CheckedExample, CrashPoint, Program, Promise, Seed, Trace, Verdict, Words,
 };
@@ -18,7 +19,7 @@ use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 use tempfile::TempDir;
 
 use crate::error::EngineError;
-use crate::program::{Checker, Files, Place, set_up, trace_program, unnoticed};
+use crate::program::{Answer, Checker, Files, Place, set_up, trace_program, try_out};
 use crate::{oracle, raw, snapshot};
 
 /// Bytes that a state directory may hold.
@@ -70,6 +71,12 @@ pub fn audit_program(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<AuditedProgram, EngineError> {
     let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some();
+    if let (true, Some(dir)) = (is_needed, &plan.dir)
+        && let (Ok(temporary), Ok(dir)) = (fs::canonicalize(&plan.temporary), fs::canonicalize(dir))
+        && temporary.starts_with(&dir)
+    {
+        return Err(EngineError::Inside { temporary, dir });
+    }
     let scratch = if is_needed { Some(scratch(&plan.temporary)?) } else { None };
     let ours = scratch.as_ref().map_or_else(|| Path::new(""), TempDir::path);
     let copies = ours.join("state");
@@ -94,6 +101,8 @@ pub fn audit_program(
         Some(check) => {
             let cwd = plan.cwd.strip_prefix(&dir).map_or_else(|_| plan.cwd.clone(), |below| copies.join(below));
             let checker = Checker::new(check.clone(), Place { dir: copies, cwd, ..place }, plan.answer_limit);
+            // What a checker leaves running is ours to end.
+            supervision::adopt_orphans().map_err(EngineError::Wait)?;
             let mut checking = Checking::new(check, checker, &traced.trace, &before, &after, &audit)?;
             checking.ask_about_all(stop, progress)?;
             Some(checking.found)
@@ -134,26 +143,20 @@ impl<'t> Checking<'t> {
         after: &Snapshot,
         audit: &Audit,
     ) -> Result<Checking<'t>, EngineError> {
+        let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
         let files = Files::of(&Program { check: Some(check.clone()), ..Program::default() });
         files.begin_on(before);
         files.learn(trace, before, true);
-        let state_files = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
-        let unnoticed = unnoticed(&mut checker, &state_files, after)?;
-        let installed = before.entries().next().is_some();
-        let found = Checked {
-            check: check.clone(),
-            states: 0,
-            left_out: 0,
-            verdicts: BTreeMap::new(),
-            example: None,
-            unnoticed,
-        };
-        let mut checking = Checking { checker, trace, before, files, installed, found };
+        let (healthy, tried) = try_out(&mut checker, &paths, after)?;
+        let installed = paths.iter().any(|path| before.entry(path).is_some());
+        let found =
+            Checked { check: check.clone(), states: 0, left_out: 0, verdicts: BTreeMap::new(), example: None, tried };
+        let checking = Checking { checker, trace, before, files, installed, found };
         // Where it does not accept what nobody has crashed, it says nothing of crashes.
-        let (verdict, why) = checking.judge(after, &[trace.end.promise])?.remove(0);
+        let (verdict, why) = checking.judge(after, &healthy, trace.end.promise);
         if verdict.is_violation() {
             let words = Program::words_for_a_shell(check.words());
-            return Err(EngineError::Program(format!(
+            return Err(EngineError::Checker(format!(
                 "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
             )));
         }
@@ -174,9 +177,10 @@ impl<'t> Checking<'t> {
     }
 
     fn ask_about(&mut self, state: &CrashState) -> Result<(), EngineError> {
-        let promises: Vec<Promise> = state.points.iter().map(|point| self.trace.progress(*point).promise).collect();
+        let answer = self.checker.ask_about(&state.snapshot)?;
         self.found.states += 1;
-        for (point, (verdict, why)) in state.points.iter().zip(self.judge(&state.snapshot, &promises)?) {
+        for point in &state.points {
+            let (verdict, why) = self.judge(&state.snapshot, &answer, self.trace.progress(*point).promise);
             *self.found.verdicts.entry(verdict).or_default() += 1;
             let is_worse = self.found.example.as_ref().is_none_or(|example| verdict < example.verdict);
             if verdict.is_violation() && is_worse {
@@ -186,15 +190,11 @@ impl<'t> Checking<'t> {
         Ok(())
     }
 
-    /// What the checker's answer on `state` comes to under each of `promises`.
-    fn judge(&mut self, state: &Snapshot, promises: &[Promise]) -> Result<Vec<(Verdict, String)>, EngineError> {
-        let answer = self.checker.ask_about(state)?;
-        let verdict = |promise: &Promise| {
-            let promise = Promise { installed: promise.installed || self.installed, ..*promise };
-            let raw = raw::of_crash_state(state, &mut self.files.clone(), promise);
-            oracle::judge(promise, &answer.observed(promise, state.digest()), &raw)
-        };
-        Ok(promises.iter().map(verdict).collect())
+    /// What the checker's `answer` on `state` comes to under `promise`.
+    fn judge(&self, state: &Snapshot, answer: &Answer, promise: Promise) -> (Verdict, String) {
+        let promise = Promise { installed: promise.installed || self.installed, ..promise };
+        let raw = raw::of_crash_state(state, &mut self.files.clone(), promise);
+        oracle::judge(promise, &answer.observed(promise, state.digest()), &raw)
     }
 
     fn example(&self, verdict: Verdict, why: String, point: CrashPoint) -> CheckedExample {

@@ -79,6 +79,17 @@ pub enum EngineError {
     /// A user's own program cannot be run.
     #[error("run a program: {0}")]
     Program(String),
+    /// The checker of a program cannot be used.
+    #[error("ask a checker: {0}")]
+    Checker(String),
+    /// What is ours would lie in a person's state directory.
+    #[error("make a directory in `{}`: it lies in the state directory `{}`", temporary.display(), dir.display())]
+    Inside {
+        /// Where it would be.
+        temporary: PathBuf,
+        /// The state directory.
+        dir: PathBuf,
+    },
     /// A child could not be waited for.
     #[error("wait for a victim: {0}")]
     Wait(io::Error),
@@ -128,6 +139,10 @@ impl EngineError {
             EngineError::Trace(TraceError::Forbidden(_)) => Some(
                 "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither (of a program of your own: with --check)".into(),
             ),
+            EngineError::Checker(_) => Some(
+                "it works on copies, and is started in one where the state directory is the working directory: name what lies elsewhere by its whole path".into(),
+            ),
+            EngineError::Inside { .. } => Some("name another place for temporary files with TMPDIR".into()),
             EngineError::Targets { source, .. } => Some(source.hint().into()),
             EngineError::Told { hint, .. } => hint.clone(),
             EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
@@ -144,6 +159,8 @@ impl EngineError {
             | EngineError::Big { .. }
             | EngineError::Environment { .. }
             | EngineError::Targets { .. }
+            | EngineError::Checker(_)
+            | EngineError::Inside { .. }
             | EngineError::Program(_) => Blame::Input,
             EngineError::Told { blame, .. } => *blame,
             EngineError::Trace(TraceError::Forbidden(_)) => Blame::Machine,

@@ -76,6 +76,10 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
     let stream = seed.derive("stream", 0);
     let mut failing = Failing::new(bench, seed, stream)?;
     let sound = record(failing.bench, &failing.from, Orders::Record)?.trace;
+    let left = failing.bench.crash_state()?;
+    if let Some(runtime) = failing.bench.program() {
+        runtime.try_checker(&failing.from.files, &left)?;
+    }
     let all = failing.bench.plan.spread(injections(&sound), 1);
     let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
     for (trial, injection) in mine {

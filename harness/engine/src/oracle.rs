@@ -4,7 +4,9 @@
 //! memory that outlives it. *Not verified*: that content of equal digest (64 bits) is equal.
 
 use crashtest_kit::{Found, Generations, OpenedAs};
-use crashtest_model::{Consequences, Digest, Generation, Observed, PartOf, Promise, RawFile, RawState, Verdict};
+use crashtest_model::{
+    Consequences, Damage, Digest, Generation, Observed, PartOf, Promise, RawFile, RawState, Verdict,
+};
 
 /// Generations past the begun one that a recovered content is compared with, to tell "from the future" from "never made".
 const FUTURE: u64 = 2;
@@ -97,19 +99,24 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
         Observed::Opened => (Verdict::Intact, "opened".into()),
         Observed::Garbage { why } => (Verdict::AcceptedGarbage, format!("accepted a content that no save made: {why}")),
         Observed::Unclear { why } => (Verdict::Inconclusive, why.clone()),
-        Observed::Damaged { why } => (of_raw(raw), why.clone()),
-        Observed::Refused { why } => (of_raw(raw), format!("refused: {why}")),
+        Observed::Damaged { damage, why } => {
+            let verdict = match damage {
+                Damage::Torn => Verdict::Torn,
+                Damage::Empty => Verdict::Empty,
+                Damage::Missing => Verdict::Missing,
+            };
+            (verdict, why.clone())
+        }
+        Observed::Refused { why } => {
+            let verdict = match raw.state {
+                RawState::Missing => Verdict::Missing,
+                RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
+                RawState::Partial | RawState::Other => Verdict::Torn,
+                RawState::Whole => Verdict::WontOpen,
+            };
+            (verdict, format!("refused: {why}"))
+        }
         Observed::Crashed { .. } | Observed::Shot | Observed::Hung { .. } => unopened(observed),
-    }
-}
-
-/// What a damaged state is called, by what its file is like.
-fn of_raw(raw: &RawFile) -> Verdict {
-    match raw.state {
-        RawState::Missing => Verdict::Missing,
-        RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
-        RawState::Partial | RawState::Other => Verdict::Torn,
-        RawState::Whole => Verdict::WontOpen,
     }
 }
 

@@ -28,10 +28,11 @@ use crate::record::{Orders, Recorder};
 use crate::recording::{self, record};
 use crate::sandbox::Sandbox;
 
+pub(crate) use answer::Answer;
 pub(crate) use checker::Checker;
 pub(crate) use files::Files;
 pub(crate) use kills::{control, kills, once};
-pub(crate) use planted::unnoticed;
+pub(crate) use planted::try_out;
 pub(crate) use runtime::Runtime;
 pub(crate) use start::{Place, set_up};
 

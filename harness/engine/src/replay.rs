@@ -60,10 +60,17 @@ fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> R
 fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapshot) -> Result<Replayed, EngineError> {
     let mut generations = bench.generations(record.stream)?;
     learn(bench)?;
+    let reference = sweep::reference(bench, record)?;
     if let Some(runtime) = bench.program() {
         let raw =
             record.raw.clone().unwrap_or_else(|| raw::of_crash_state(crash_state, &mut *generations, record.promise));
-        let observed = runtime.restart(crash_state, record.promise)?;
+        let observed = match (reference, sweep::place(record.aim)) {
+            (Some((trace, oracle)), Some((point, _))) => {
+                let answer = program::Files::judge_at(&oracle, &trace, point, crash_state);
+                answer.observed(record.promise, crash_state.digest())
+            }
+            _ => runtime.restart(crash_state, record.promise)?,
+        };
         let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
         return Ok(Replayed { raw, observed, verdict, why });
     }

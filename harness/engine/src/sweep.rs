@@ -13,7 +13,7 @@ mod real;
 pub(crate) mod story;
 mod tell;
 
-pub(crate) use real::once;
+pub(crate) use real::{once, place, reference};
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -24,12 +24,13 @@ use crashtest_model::{
     Action, Aim, At, CallIndex, Confirm, CrashPoint, Generation, HarnessBug, Landed, Observed, Promise, Seed, Shape,
     Start, Swept, Trace, Verdict,
 };
-use crashtest_states::{CrashState, Entry, Snapshot, crash_points, crash_states, distinct};
+use crashtest_states::{CrashState, Entry, Oracle, Snapshot, crash_points, crash_states, distinct};
 
 use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::message::Part;
+use crate::program::Files;
 use crate::record::Orders;
 use crate::recording::{self, Recording, record};
 use crate::restarts::Restarts;
@@ -69,6 +70,8 @@ pub(crate) struct Sweep<'s, 'a> {
     swept: Option<Swept>,
     /// How often a real kill has confirmed a place and a verdict.
     confirmed: HashMap<String, u64>,
+    /// Of a program without a checker that is shown again: the run that is judged by.
+    reference: Option<(Trace, Oracle)>,
 }
 
 /// A life that is swept: where it starts from, what it did, where crashes come.
@@ -79,6 +82,8 @@ struct Life {
     /// Crash points beside these, which are not looked at, to stay within a bound.
     left_out: u64,
     states: Vec<CrashState>,
+    /// Of a program without a checker: what its files are to be at each point.
+    oracle: Option<Oracle>,
 }
 
 /// What a target does, as far as one can say before it is swept.
@@ -97,8 +102,18 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
         let stream = seed.derive("stream", 0);
         let generations = bench.generations(stream)?;
         let restarts = Restarts::new(&memory, start, stream)?;
-        Sweep { bench: &mut *bench, generations, restarts, seed, start, part, swept: None, confirmed: HashMap::new() }
-            .run(stream)?;
+        Sweep {
+            bench: &mut *bench,
+            generations,
+            restarts,
+            seed,
+            start,
+            part,
+            swept: None,
+            confirmed: HashMap::new(),
+            reference: None,
+        }
+        .run(stream)?;
     }
     Ok(())
 }
@@ -160,6 +175,9 @@ impl Sweep<'_, '_> {
         let first = self.record(from, Orders::Record)?;
         let left = self.bench.crash_state()?;
         let second = self.record(from, Orders::Record)?;
+        if let Some(runtime) = self.bench.program() {
+            runtime.try_checker(&from.files, &left)?;
+        }
         let end = CrashPoint { call: CallIndex(first.trace.operations.len() as u32), at: At::Before };
         let derived = crash_states(&first.trace, &from.files, &[end]).next().map(|(_, state)| state.digest());
         let models_it = derived == Some(left.digest()) && first.trace.unmodelled.is_empty();
@@ -181,7 +199,9 @@ impl Sweep<'_, '_> {
         if self.bench.plan.planted == Some(HarnessBug::Misderives) {
             states.iter_mut().for_each(misderive);
         }
-        Life { from, trace, points, left_out, states }
+        let program = self.bench.program.as_ref().filter(|runtime| runtime.program.check.is_none());
+        let oracle = program.map(|runtime| runtime.files.oracle(&trace, &from.files));
+        Life { from, trace, points, left_out, states, oracle }
     }
 
     /// Adds to what is known of the sweep as a whole: the next record takes it along.
@@ -217,6 +237,10 @@ impl Sweep<'_, '_> {
             let told = told(*point);
             let promise = life.trace.progress(*point).promise;
             let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
+            let at_this_point = life.oracle.as_ref().map(|oracle| {
+                Files::judge_at(oracle, &life.trace, *point, &state.snapshot).observed(promise, state.digest)
+            });
+            let observed = at_this_point.as_ref().unwrap_or(observed);
             let (mut verdict, mut why) = oracle::judge(promise, observed, &raw);
             whole &= verdict == Verdict::Intact;
             let mut landed = Landed::Derived;
@@ -358,6 +382,12 @@ impl Life {
             unmodelled: self.trace.unmodelled.keys().cloned().collect(),
             mapped: mapped.collect::<BTreeSet<String>>().into_iter().collect(),
             outside: self.trace.outside.clone(),
+            excluded: self
+                .oracle
+                .iter()
+                .flat_map(Oracle::passes_over)
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect(),
             ..Swept::default()
         }
     }

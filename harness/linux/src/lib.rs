@@ -6,6 +6,7 @@ pub mod clock;
 pub mod locks;
 pub mod machine;
 pub mod mounts;
+pub mod opened;
 pub mod pinned;
 pub mod process;
 pub mod shared;

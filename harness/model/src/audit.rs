@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, CrashPoint, Verdict};
+use crate::{Check, CrashPoint, Tried, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
 pub const AUDIT_FORMAT: u32 = 1;
@@ -250,8 +250,8 @@ pub struct Checked {
     /// The first crash point of the worst verdict, where a claim is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<CheckedExample>,
-    /// Of planted damage, the kinds that it passes over; `None`: the run changed no file that could be damaged.
-    pub unnoticed: Option<Vec<Damage>>,
+    /// How it takes planted damage.
+    pub tried: Tried,
 }
 
 impl Checked {
@@ -259,12 +259,6 @@ impl Checked {
     #[must_use]
     pub fn violations(&self) -> u64 {
         self.verdicts.iter().filter(|(verdict, _)| verdict.is_violation()).map(|(_, points)| points).sum()
-    }
-
-    /// Whether it passes over every kind of damage: then it says nothing.
-    #[must_use]
-    pub fn is_blind(&self) -> bool {
-        self.unnoticed.as_ref().is_none_or(|unnoticed| unnoticed.len() == Damage::ALL.len())
     }
 }
 
@@ -325,13 +319,21 @@ impl AuditRecord {
             () if self.audit.files.is_empty() || self.audit.count(UnderKill::Unknown) > 0 => {
                 AuditJudgement::Inconclusive
             }
-            () if checked.is_some_and(|checked| checked.is_blind() || checked.left_out > 0) => {
+            // What it does when all goes well is not known.
+            () if !self.ended_well() => AuditJudgement::Inconclusive,
+            () if checked.is_some_and(|checked| checked.tried.is_blind() || checked.left_out > 0) => {
                 AuditJudgement::Inconclusive
             }
             // What is stored in them is in no crash state that the checker was asked about.
             () if checked.is_some() && self.mapped().next().is_some() => AuditJudgement::Inconclusive,
             () => AuditJudgement::Unbroken,
         }
+    }
+
+    /// Whether the program came to its end and said that it had done its work.
+    #[must_use]
+    pub fn ended_well(&self) -> bool {
+        self.status == "exit status 0"
     }
 
     /// The files that were written through a shared mapping.
@@ -342,11 +344,11 @@ impl AuditRecord {
     /// The files that a kill can leave in a way that no checker that would notice it has accepted; of a program that does not get over some
     /// crash state, all that a kill can leave damaged.
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
-        let accepts = |damage: &Damage| {
-            let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
-            checked.is_some_and(|checked| checked.unnoticed.as_ref().is_some_and(|some| !some.contains(damage)))
+        let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
+        let excused = move |file: &AuditedFile| {
+            checked.is_some_and(|checked| file.damage.keys().all(|damage| checked.tried.sees(&file.path, *damage)))
         };
         let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
-        files.filter(move |file| !file.damage.keys().all(accepts))
+        files.filter(move |file| !excused(file))
     }
 }

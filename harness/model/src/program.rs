@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Damage;
+
 /// What stands for the state directory in the words of a command.
 pub const DIR: &str = "{dir}";
 
@@ -51,6 +53,33 @@ impl Check {
         match self {
             Check::Each(words) | Check::Batch(words) => words,
         }
+    }
+}
+
+/// How a checker took damage that was done, once in each way, to all that a run had written: one that does not look at the files would
+/// accept everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Whether there was anything to damage.
+    pub planted: bool,
+    /// The kinds of damage of which it said what it says of whole files.
+    pub unnoticed: Vec<Damage>,
+    /// The files that the run had written and that nobody opened while it looked at whole ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unopened: Vec<String>,
+}
+
+impl Tried {
+    /// Whether it notices nothing: then what it accepts says nothing.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        !self.planted || self.unnoticed.len() == Damage::ALL.len()
+    }
+
+    /// Whether it would notice such damage to this file.
+    #[must_use]
+    pub fn sees(&self, path: &str, damage: Damage) -> bool {
+        self.planted && !self.unnoticed.contains(&damage) && !self.unopened.iter().any(|unopened| unopened == path)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Damage, Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Verdict};
+use crate::{Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,9 +216,9 @@ pub struct ResultRow {
     /// Whether nobody was asked what the program makes of its files: it has no checker, and they were only looked at.
     #[serde(default)]
     pub unchecked: bool,
-    /// Of planted damage, the kinds that the checker of a program passes over; `null` where it was not tried.
+    /// How the checker of a program takes planted damage; `null` where it was not tried.
     #[serde(default)]
-    pub unnoticed: Option<Vec<Damage>>,
+    pub tried: Option<Tried>,
     /// Per life aimed past recovery.
     pub acks_per_life: Option<Quantiles>,
     /// Distinct crash states (exact up to 131,072); `null` for the control.

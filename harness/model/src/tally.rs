@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, CrashPoint, Damage, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
-    RawState, Start, Swept, TrialRecord, Verdict,
+    Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
+    RawState, Start, Swept, TrialRecord, Tried, Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
@@ -129,8 +129,10 @@ pub struct Tally {
     pub residue_counts: u64,
     /// What a save keeps of its file, if that was tried.
     pub metadata: Option<Metadata>,
-    /// Of planted damage, the kinds that the checker of a program passes over; `None`: not tried.
-    pub unnoticed: Option<Vec<Damage>>,
+    /// How the checker of a program takes planted damage; `None`: not tried.
+    pub tried: Option<Tried>,
+    /// Trials that nobody but a checker can judge, and why the first of them is one.
+    pub unclear: Option<(u64, String)>,
     /// Lives aimed past recovery, by acks.
     pub acks_per_life: AcksPerLife,
     /// Where the kills landed.
@@ -169,8 +171,11 @@ impl Tally {
         record.lost.into_iter().for_each(|lost| self.lost.add(lost));
         self.residue_counts += u64::from(record.left_over.is_some());
         self.metadata = record.metadata.or(self.metadata);
-        if record.unnoticed.is_some() {
-            self.unnoticed.clone_from(&record.unnoticed);
+        if record.tried.is_some() {
+            self.tried.clone_from(&record.tried);
+        }
+        if let Some(Observed::Unclear { why }) = &record.observed {
+            self.unclear.get_or_insert_with(|| (0, why.clone())).0 += 1;
         }
         if let Some(swept) = &record.swept {
             self.swept = Some(swept.with(self.swept.as_ref()));
@@ -282,14 +287,23 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         let why = "the recorded run changed no file in the state directory, which `{dir}` and CRASHTEST_DIR name";
         return vec![why.to_owned()];
     }
-    let inconclusive = tally.count(Verdict::Inconclusive);
+    let unclear = tally.unclear.as_ref().map_or(0, |(count, _)| *count);
+    if let Some((count, why)) = &tally.unclear {
+        let [one, many] = fault.trial_words();
+        let trials = if *count == 1 { one } else { many };
+        reasons.push(format!("{count} {trials} cannot be judged: {why}"));
+    }
+    let inconclusive = tally.count(Verdict::Inconclusive).saturating_sub(unclear);
     if inconclusive * 100 > tally.trials {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
     }
     if fault == Fault::None {
-        if tally.unnoticed.as_ref().is_some_and(|unnoticed| unnoticed.len() == Damage::ALL.len()) {
-            reasons.push("the checker accepts files that are torn, empty or missing: it notices nothing".to_owned());
-        }
+        reasons.extend(tally.tried.as_ref().filter(|tried| tried.is_blind()).map(|tried| match tried.planted {
+            true => "the checker accepts files that are torn, empty or missing: it notices nothing".to_owned(),
+            false => {
+                "whether the checker notices damage is not known: the run leaves no file with anything in it".to_owned()
+            }
+        }));
         return reasons;
     }
     // A program whose call has failed may have ended before anybody could kill it.

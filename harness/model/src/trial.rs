@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
+use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Tried, Verdict};
 
 /// What the victim has promised when it died: recovery must give a generation from `acked` to `begun`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,9 @@ pub enum Observed {
     },
     /// Nobody was asked, and a file is not as any save leaves it.
     Damaged {
-        /// Which, and how.
+        /// How.
+        damage: Damage,
+        /// Which.
         why: String,
     },
     /// Nobody can tell: no checker was asked, and what is in the files does not say it.
@@ -234,6 +236,9 @@ pub struct Swept {
     /// Files outside the state directory that were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// Of a program without a checker: files that were excluded, and not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
 }
 
 impl Swept {
@@ -253,6 +258,7 @@ impl Swept {
             unmodelled: either(&self.unmodelled, &other.unmodelled),
             mapped: either(&self.mapped, &other.mapped),
             outside: either(&self.outside, &other.outside),
+            excluded: either(&self.excluded, &other.excluded),
             random_kills: self.random_kills + other.random_kills,
             random_states: self.random_states.max(other.random_states),
             differs: self.differs || other.differs,
@@ -336,9 +342,9 @@ pub struct TrialRecord {
     /// The digest of the whole crash state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_state: Option<Digest>,
-    /// Of planted damage, the kinds that the checker of a program passes over; `None`: not tried.
+    /// How the checker of a program takes planted damage; `None`: not tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unnoticed: Option<Vec<Damage>>,
+    pub tried: Option<Tried>,
     /// What recovery gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
@@ -395,7 +401,7 @@ impl TrialRecord {
             outcome: Outcome::Judged(Verdict::Inconclusive),
             left_over: None,
             metadata: None,
-            unnoticed: None,
+            tried: None,
             swept: None,
             lost: None,
             consequences: Consequences::default(),

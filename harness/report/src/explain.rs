@@ -101,7 +101,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
             why if why.is_empty() => "recovery refused it".to_owned(),
             why => format!("recovery refused it (“{why}”)"),
         },
-        (_, Some(Observed::Damaged { why })) => plain(why),
+        (_, Some(Observed::Damaged { why, .. })) => plain(why),
         (_, Some(Observed::Crashed { how })) => format!("recovery crashed ({})", plain(how)),
         (_, Some(Observed::Hung { .. })) if matches!(record.aim, Aim::Run(_)) => why?,
         (_, Some(Observed::Hung { limit_ms })) => {

@@ -113,7 +113,7 @@ fn result_row(
         residue_counts: tally.residue_counts,
         metadata: tally.metadata,
         unchecked: run.plan.program.as_ref().is_some_and(|program| program.check.is_none()),
-        unnoticed: tally.unnoticed.clone(),
+        tried: tally.tried.clone(),
         acks_per_life: quantiles(tally),
         distinct_states: faulty.then(|| tally.crash_states.len()),
         distinct_recovered: Some(tally.recovered.len()).filter(|_| tally.trials > 0),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crashtest_model::{
     AUDIT_FORMAT, At, Audit, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
-    CrashPoint, Damage, Example, ExcludedFile, Synced, UnderKill, Verdict, Way, Written,
+    CrashPoint, Damage, Example, ExcludedFile, Synced, Tried, UnderKill, Verdict, Way, Written,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::audit::{json, terminal};
@@ -157,7 +157,7 @@ fn an_audit_as_json_reads_back_and_says_what_to_do() {
 }
 
 /// The same with a checker that came to these verdicts, and passed over this damage.
-fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: Option<Vec<Damage>>) -> AuditRecord {
+fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage]) -> AuditRecord {
     let point = CrashPoint { call: CallIndex(6), at: At::Before };
     let broken = verdicts.iter().find(|(verdict, _)| verdict.is_violation());
     let example = broken.map(|(verdict, _)| CheckedExample {
@@ -169,16 +169,17 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: Option<V
     });
     let check = Check::Each(["python3", "check.py", "{dir}"].map(str::to_owned).to_vec());
     let verdicts = verdicts.iter().copied().collect();
-    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, unnoticed };
+    let tried = Tried { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
+    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, tried };
     AuditRecord { checked: Some(checked), ..record }
 }
 
 #[test]
 fn what_a_checker_says_stands_before_what_the_files_show() {
-    let broken = checked(mixed(), &[(Verdict::Torn, 48), (Verdict::Intact, 1289)], Some(vec![]));
+    let broken = checked(mixed(), &[(Verdict::Torn, 48), (Verdict::Intact, 1289)], &[]);
     insta::assert_snapshot!("audit_checked", terminal(&broken, 80, Color::Never));
     assert_eq!(serde_json::from_str::<AuditRecord>(&json(&broken)).unwrap(), broken);
-    let half_blind = checked(mixed(), &[(Verdict::Intact, 1337)], Some(vec![Damage::Torn]));
+    let half_blind = checked(mixed(), &[(Verdict::Intact, 1337)], &[Damage::Torn]);
     insta::assert_snapshot!("audit_half_blind", terminal(&half_blind, 80, Color::Never));
 }
 
@@ -186,7 +187,7 @@ fn what_a_checker_says_stands_before_what_the_files_show() {
 fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
     let whole = || record(vec![file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 1)], &[])]);
     let intact = &[(Verdict::Intact, 1337)][..];
-    let all = || Some(Damage::ALL.to_vec());
+    let all = || &Damage::ALL;
     // Of these two files one is torn or empty, the other missing.
     let broken = || record(mixed().audit.files.into_iter().take(2).collect());
     let mapped = || record(vec![file("a", UnderKill::NeedsCheck, &[(Way::Map, Synced::Nothing, 1)], &[])]);
@@ -194,19 +195,25 @@ fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
         (whole(), AuditJudgement::Unbroken),
         (broken(), AuditJudgement::Broken),
         (mapped(), AuditJudgement::Unbroken),
-        (checked(mapped(), intact, Some(vec![])), AuditJudgement::Inconclusive),
+        (checked(mapped(), intact, &[]), AuditJudgement::Inconclusive),
         (record(vec![]), AuditJudgement::Inconclusive),
-        (checked(whole(), intact, Some(vec![])), AuditJudgement::Unbroken),
-        (checked(whole(), &[(Verdict::LostAck, 1), (Verdict::Intact, 1336)], Some(vec![])), AuditJudgement::Broken),
+        (checked(whole(), intact, &[]), AuditJudgement::Unbroken),
+        (checked(whole(), &[(Verdict::LostAck, 1), (Verdict::Intact, 1336)], &[]), AuditJudgement::Broken),
         (checked(whole(), intact, all()), AuditJudgement::Inconclusive),
-        (checked(whole(), intact, None), AuditJudgement::Inconclusive),
-        (checked(broken(), intact, Some(vec![])), AuditJudgement::Unbroken),
-        (checked(broken(), intact, Some(vec![Damage::Empty])), AuditJudgement::Broken),
+        (checked(broken(), intact, &[]), AuditJudgement::Unbroken),
+        (checked(broken(), intact, &[Damage::Empty]), AuditJudgement::Broken),
         (checked(broken(), intact, all()), AuditJudgement::Broken),
     ] {
         assert_eq!(record.judgement(), judgement, "{:?} {:?}", record.checked, record.audit.files);
     }
-    let mut interrupted = checked(broken(), intact, Some(vec![]));
+    let mut unopened = checked(broken(), intact, &[]);
+    unopened.checked.as_mut().unwrap().tried.unopened = vec!["counter".into()];
+    assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor of a file that it does not open");
+    unopened.checked.as_mut().unwrap().tried = Tried::default();
+    assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor where it could not be tried");
+    let failed = AuditRecord { status: "exit status 3".into(), ..whole() };
+    assert_eq!(failed.judgement(), AuditJudgement::Inconclusive);
+    let mut interrupted = checked(broken(), intact, &[]);
     interrupted.checked.as_mut().unwrap().left_out = 3;
     assert_eq!(interrupted.judgement(), AuditJudgement::Broken, "what it was not asked about it excuses nothing of");
 }

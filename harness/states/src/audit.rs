@@ -14,6 +14,7 @@
 //! Deliberately left out: modes, owners, directories, and whether several files fit together.
 
 mod known;
+mod oracle;
 mod saves;
 #[cfg(test)]
 mod tests;
@@ -26,12 +27,13 @@ use std::path::{Path, PathBuf};
 
 use crashtest_model::{
     Action, At, Audit, AuditedFile, CrashPoint, Damage, Digest, Example, ExcludedFile, FileId, Operation, Seed, Tears,
-    Trace, UnderKill, Way,
+    Trace, UnderKill,
 };
 
 pub use self::known::{StateFile, state_files};
-use self::saves::{Kind, Saves};
-use self::versions::{Status, Timeline, Version};
+use self::oracle::Rules;
+pub use self::oracle::{Oracle, Standing};
+use self::versions::{Timeline, Version};
 use self::ways::Ways;
 use crate::{CrashState, Entry, Snapshot, Tree, crash_points, crash_states, distinct};
 
@@ -49,59 +51,52 @@ const MOST_BESIDE: usize = 2;
 pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn Fn(&Path) -> Option<String>) -> Audit {
     let all_before = before;
     let before = concerned(trace, before);
-    let start = Tree::new(&before, &trace.files);
-    let saves = Saves::of(trace, start.clone(), true);
-    let timelines = versions::timelines(trace, start.clone(), &saves, &|path| excluded(path).is_none());
-    let ways = ways::ways(trace, start.clone(), &saves, &timelines);
-    let unexplained = unexplained(trace, start, after, &timelines);
-    let companions = companions(&timelines, &ways, &|path| excluded(path).is_none());
+    let is_judged = |path: &Path| excluded(path).is_none();
+    let oracle = Oracle::of(trace, &before, true, &is_judged);
+    let Oracle { timelines, ways, rules, .. } = &oracle;
+    let unexplained = unexplained(trace, Tree::new(&before, &trace.files), after, timelines);
+    let companions = companions(timelines, ways, &is_judged);
 
-    let mut judged = Vec::new();
     let mut found = Audit::default();
-    for (path, timeline) in &timelines {
+    for (path, timeline) in timelines {
         let name = path.to_string_lossy().into_owned();
         match excluded(path) {
             _ if !timeline.is_state() => found.temporaries.push(name),
             Some(pattern) => found.excluded.push(ExcludedFile { path: name, pattern }),
-            None => {
-                let written = ways.of(path);
-                let beside = beside(path, &companions);
-                judged.push(Judged {
-                    path,
-                    timeline,
-                    rules: Rules::of(&written, !beside.is_empty()),
-                    seen: Seen::default(),
-                });
-                let file = AuditedFile {
-                    path: name,
-                    written,
-                    under_kill: UnderKill::Whole,
-                    damage: BTreeMap::new(),
-                    beside,
-                    example: None,
-                };
-                found.files.push(file);
-            }
+            None => {}
         }
     }
 
     let chosen = Chosen::of(trace, &before);
     let representatives = chosen.representatives();
     let mut distinct: BTreeSet<Digest> = BTreeSet::new();
+    let mut seen: BTreeMap<&Path, Seen> = BTreeMap::new();
     for ((point, state), group) in crash_states(trace, &before, &representatives).zip(&chosen.groups) {
         distinct.insert(state.digest());
-        judged.iter_mut().for_each(|file| file.judge(trace, &saves, &timelines, point, &state, group.len() as u64));
+        for (path, damage, standing) in oracle.judge(trace, point, &state) {
+            let seen = seen.entry(path).or_default();
+            seen.note(damage, standing, group.len() as u64);
+            let is_worse = seen.example.as_ref().is_none_or(|example| damage < example.damage);
+            if standing == Standing::Broken && is_worse {
+                seen.example = Some(example(trace, &oracle, path, damage, point, &state));
+            }
+        }
     }
 
-    for (file, judged) in found.files.iter_mut().zip(judged) {
-        file.under_kill = judged.comes_to(unexplained.contains(judged.path));
-        if file.under_kill != UnderKill::NeedsCheck {
-            file.beside.clear();
-        }
-        file.damage = judged.seen.damage;
-        file.example = judged.seen.example.filter(|_| file.under_kill == UnderKill::Broken);
+    for (path, rules) in rules {
+        let seen = seen.remove(path.as_path()).unwrap_or_default();
+        let under_kill = seen.comes_to(*rules, unexplained.contains(path));
+        let beside = if under_kill == UnderKill::NeedsCheck { beside(path, &companions) } else { Vec::new() };
+        found.files.push(AuditedFile {
+            path: path.to_string_lossy().into_owned(),
+            written: ways.of(path),
+            under_kill,
+            damage: seen.damage,
+            beside,
+            example: seen.example.filter(|_| under_kill == UnderKill::Broken),
+        });
     }
-    let unseen = unseen(all_before, after, &timelines).into_iter().filter(|path| excluded(path).is_none());
+    let unseen = unseen(all_before, after, timelines).into_iter().filter(|path| excluded(path).is_none());
     found.files.extend(unseen.map(|path| AuditedFile {
         path: path.to_string_lossy().into_owned(),
         written: Vec::new(),
@@ -161,43 +156,7 @@ pub fn audited_states(trace: &Trace, before: &Snapshot) -> Vec<CrashState> {
     )
 }
 
-/// What a file may be, by how it is written.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    /// Made once, and written anew at no time.
-    once: bool,
-    /// Appended or written in place, and something is beside it; or mapped.
-    depends: bool,
-    /// Rewriting it in place is judged.
-    alone: bool,
-}
-
-impl Rules {
-    fn of(written: &[crashtest_model::Written], beside: bool) -> Rules {
-        let anew = |way| match way {
-            Way::DeleteThenWrite | Way::TruncateAndWrite | Way::DeleteThenRename | Way::RenameEarly => true,
-            Way::Rewrite => !beside,
-            _ => false,
-        };
-        let made: u64 = written.iter().filter(|w| w.way == Way::Create).map(|w| w.count).sum();
-        let parts = |way| matches!(way, Way::Append | Way::InPlace | Way::Rewrite);
-        Rules {
-            once: made == 1 && !written.iter().any(|w| anew(w.way)),
-            depends: written.iter().any(|w| w.way == Way::Map || (beside && parts(w.way))),
-            alone: !beside,
-        }
-    }
-}
-
-/// A state file while it is judged.
-struct Judged<'t> {
-    path: &'t Path,
-    timeline: &'t Timeline,
-    rules: Rules,
-    seen: Seen,
-}
-
-/// What was seen of it.
+/// What was seen of a state file.
 #[derive(Debug, Default)]
 struct Seen {
     /// Crash points at which it is none of its versions.
@@ -209,68 +168,46 @@ struct Seen {
     example: Option<Example>,
 }
 
-impl Judged<'_> {
-    fn judge(
-        &mut self,
-        trace: &Trace,
-        saves: &Saves,
-        timelines: &BTreeMap<PathBuf, Timeline>,
-        point: CrashPoint,
-        state: &Snapshot,
-        weight: u64,
-    ) {
-        let call = point.call.0 as usize;
-        let done = if point.at == At::After { call + 1 } else { call };
-        let found = Version::of(state.entry(self.path));
-        let (before, next) = (self.timeline.before(done), self.timeline.after(done));
-        if found == before || Some(found) == next {
-            return;
-        }
-        let damage = match found {
-            Version::Absent => Damage::Missing,
-            Version::File { length: 0, .. } => Damage::Empty,
-            Version::File { .. } | Version::Link { .. } => Damage::Torn,
-        };
-        *self.seen.damage.entry(damage).or_default() += weight;
-        // Inside a write it is the save of that write; a name may be between two saves by then.
-        let writing = match (point.at, trace.operations.get(call).and_then(saves::changed)) {
-            (At::Inside(_), Some(file)) => saves.latest(file, call + 1),
-            _ => match self.timeline.at(done) {
-                Status::Writing(save) => Some(save),
-                Status::Settled(_) | Status::Gone => None,
-            },
-        };
-        match writing.map(|save| saves.all[save].kind) {
-            Some(Kind::Append | Kind::InPlace) => self.seen.unclear += weight,
-            Some(Kind::Rewrite) if !self.rules.alone => self.seen.unclear += weight,
-            Some(Kind::Create) if self.rules.once => self.seen.made += weight,
-            _ => {
-                self.seen.broken += weight;
-                if self.seen.example.as_ref().is_none_or(|example| damage < example.damage) {
-                    let copy = copy(state, self.path, timelines, [Some(before), next]);
-                    self.seen.example = Some(Example {
-                        damage,
-                        point,
-                        place: point.to_string(),
-                        call: trace.operations.get(call).map_or_else(|| "the end".to_owned(), words),
-                        before: before.length(),
-                        after: next.and_then(Version::length),
-                        found: found.length(),
-                        copy,
-                    });
-                }
-            }
+impl Seen {
+    fn note(&mut self, damage: Damage, standing: Standing, points: u64) {
+        *self.damage.entry(damage).or_default() += points;
+        match standing {
+            Standing::Broken => self.broken += points,
+            Standing::Unclear => self.unclear += points,
+            Standing::Made => self.made += points,
         }
     }
 
-    fn comes_to(&self, unexplained: bool) -> UnderKill {
+    fn comes_to(&self, rules: Rules, unexplained: bool) -> UnderKill {
         match () {
-            () if self.seen.broken > 0 => UnderKill::Broken,
+            () if self.broken > 0 => UnderKill::Broken,
             () if unexplained => UnderKill::Unknown,
-            () if self.rules.depends || self.seen.unclear > 0 => UnderKill::NeedsCheck,
-            () if self.seen.made > 0 => UnderKill::WrittenOnce,
+            () if rules.depends || self.unclear > 0 => UnderKill::NeedsCheck,
+            () if self.made > 0 => UnderKill::WrittenOnce,
             () => UnderKill::Whole,
         }
+    }
+}
+
+/// The example of a crash at `point` that leaves `path` damaged in `state`.
+fn example(
+    trace: &Trace,
+    oracle: &Oracle,
+    path: &Path,
+    damage: Damage,
+    point: CrashPoint,
+    state: &Snapshot,
+) -> Example {
+    let (before, next) = oracle.around(path, point);
+    Example {
+        damage,
+        point,
+        place: point.to_string(),
+        call: trace.operations.get(point.call.0 as usize).map_or_else(|| "the end".to_owned(), words),
+        before: before.length(),
+        after: next.and_then(Version::length),
+        found: Version::of(state.entry(path)).length(),
+        copy: copy(state, path, &oracle.timelines, [Some(before), next]),
     }
 }
 

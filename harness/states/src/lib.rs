@@ -11,7 +11,7 @@ mod snapshot;
 mod states;
 mod tree;
 
-pub use audit::{StateFile, audit, audited_states, state_files};
+pub use audit::{Oracle, Standing, StateFile, audit, audited_states, state_files};
 
 pub use content::Content;
 pub use points::{CrashPoints, crash_points};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{Digest, Generation, Observed, Promise};
+use crashtest_model::{Damage, Digest, Generation, Observed, Promise};
 
 use crate::printed::PREFIX;
 
@@ -22,7 +22,12 @@ pub(crate) enum Answer {
     /// It noticed damage and said so.
     Refused(String),
     /// Nobody was asked, and a file is not as any save leaves it.
-    Damaged(String),
+    Damaged {
+        /// Which.
+        path: String,
+        damage: Damage,
+        why: String,
+    },
     /// Nobody can tell, and why.
     Unclear(String),
     /// It ended in another way.
@@ -77,7 +82,7 @@ impl Answer {
             Answer::Fresh => Observed::Fresh,
             Answer::Garbage(why) => Observed::Garbage { why: why.clone() },
             Answer::Refused(why) => Observed::Refused { why: why.clone() },
-            Answer::Damaged(why) => Observed::Damaged { why: why.clone() },
+            Answer::Damaged { damage, why, .. } => Observed::Damaged { damage: *damage, why: why.clone() },
             Answer::Unclear(why) => Observed::Unclear { why: why.clone() },
             Answer::Broke(how) => Observed::Crashed { how: how.clone() },
             Answer::Hung(limit_ms) => Observed::Hung { limit_ms: *limit_ms },

@@ -1,14 +1,16 @@
 //! The checker of a program: started for each crash state, or once for all of them.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
+use crashtest_linux::opened::Opened;
 use crashtest_linux::process::Exit;
-use crashtest_linux::supervision::Group;
+use crashtest_linux::supervision::{self, Group};
 use crashtest_model::Check;
 use crashtest_states::Snapshot;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -59,6 +61,21 @@ impl Checker {
         self.ask()
     }
 
+    /// The same, and which files somebody opened there meanwhile; `None` where that cannot be seen.
+    ///
+    /// # Errors
+    /// What is said of [`ask_about`](Checker::ask_about).
+    pub(crate) fn ask_and_watch(
+        &mut self,
+        state: &Snapshot,
+    ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
+        let dir = self.place.dir.clone();
+        snapshot::restore(state, &dir).map_err(EngineError::sandbox("put a crash state into", &dir))?;
+        let opened = Opened::below(&dir).ok();
+        let answer = self.ask()?;
+        Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
+    }
+
     /// What it says of what the state directory holds now.
     ///
     /// # Errors
@@ -85,6 +102,7 @@ impl Checker {
         let exit = group.exit_within(self.limit).map_err(EngineError::Wait)?;
         // What it has left running would go on in the state directory.
         drop(group);
+        supervision::kill_strays(&[]);
         let output = String::from_utf8_lossy(&std::fs::read(&said).unwrap_or_default()).into_owned();
         let spoken = answer::of_output(&output).map_err(|nonsense| self.not_understood(&nonsense))?;
         Ok(match (exit, spoken) {

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crashtest_kit::{Found, Generations, classify};
-use crashtest_model::{Consequences, Digest, Generation, Program, Promise, RawFile, RawState, Trace};
-use crashtest_states::{Content, Entry, Selection, Snapshot, state_files};
+use crashtest_model::{
+    Consequences, CrashPoint, Damage, Digest, Generation, Program, Promise, RawFile, RawState, Trace,
+};
+use crashtest_states::{Content, Entry, Oracle, Selection, Snapshot, Standing, state_files};
 
 use super::answer::Answer;
 
@@ -42,6 +44,10 @@ struct Known {
 #[derive(Debug)]
 struct File {
     is_kept: bool,
+    is_remade: bool,
+    is_emptied: bool,
+    /// Whether a save of it leaves it empty.
+    is_saved_empty: bool,
     in_parts: bool,
     is_made_once: bool,
     /// The digests of its versions.
@@ -68,8 +74,7 @@ impl Files {
     /// has not `ended` by itself, neither is what it had not finished.
     pub(crate) fn learn(&self, trace: &Trace, initial: &Snapshot, ended: bool) {
         let mut known = self.known.borrow_mut();
-        let is_judged = |path: &Path| known.selection.as_ref().is_none_or(|some| some.excludes(path).is_none());
-        let shown = state_files(trace, initial, ended, &is_judged);
+        let shown = state_files(trace, initial, ended, &|path| known.is_judged(path));
         if ended && known.installed == *initial {
             let digests = |versions: &[Content]| versions.iter().map(Content::digest).collect();
             let left = shown.iter().map(|(path, file)| (path.clone(), digests(&file.versions))).collect();
@@ -84,12 +89,18 @@ impl Files {
                 };
                 let file_known = known.files.entry(path.clone()).or_insert_with(|| File {
                     is_kept: true,
+                    is_remade: false,
+                    is_emptied: false,
+                    is_saved_empty: false,
                     in_parts: false,
                     is_made_once: true,
                     whole: HashSet::new(),
                     last: Vec::new(),
                 });
                 file_known.is_kept &= file.is_kept;
+                file_known.is_remade |= file.is_remade;
+                file_known.is_emptied |= file.is_emptied;
+                file_known.is_saved_empty |= file.versions.iter().any(|version| version.is_empty());
                 file_known.in_parts |= file.in_parts;
                 file_known.is_made_once &= file.is_made_once;
                 content.into_iter().for_each(|content| file_known.note(content));
@@ -102,46 +113,72 @@ impl Files {
         }
     }
 
-    /// What a start on `state` comes to, as far as that can be said without knowing what is in the files.
+    /// What the run of `trace`, which began on `before`, shows of the files that are judged.
+    pub(crate) fn oracle(&self, trace: &Trace, before: &Snapshot) -> Oracle {
+        let known = self.known.borrow();
+        Oracle::of(trace, before, true, &|path| known.is_judged(path))
+    }
+
+    /// What a start on `state`, which a crash at `point` of `trace` leaves, comes to: as far as the files show it.
+    pub(crate) fn judge_at(oracle: &Oracle, trace: &Trace, point: CrashPoint, state: &Snapshot) -> Answer {
+        if !oracle.judges_something() {
+            return nothing_judged();
+        }
+        let found = oracle.judge(trace, point, state);
+        let broken = found.iter().find(|(.., standing)| *standing == Standing::Broken);
+        match broken.or(found.first()) {
+            None => Answer::Opened,
+            Some((path, damage, Standing::Broken)) => {
+                let why = format!(
+                    "{} is {damage}: neither as the last save left it nor as the next one does",
+                    path.display()
+                );
+                Answer::Damaged { path: path.to_string_lossy().into_owned(), damage: *damage, why }
+            }
+            Some((path, _, Standing::Unclear)) => in_parts(path),
+            Some((path, damage, Standing::Made)) => Answer::Unclear(format!(
+                "{} is {damage} while the run makes it: only --check can say whether that hurts; what --setup makes is not judged",
+                path.display()
+            )),
+        }
+    }
+
+    /// What a start on `state` comes to, as far as that can be said without knowing what is in the files, nor when the crash was.
     pub(crate) fn judge(&self, state: &Snapshot) -> Answer {
         let known = self.known.borrow();
+        if known.first.is_some() && known.files.is_empty() {
+            return nothing_judged();
+        }
         let mut unclear = None;
         for (path, file) in &known.files {
-            let name = path.display();
-            let content = match state.entry(path) {
-                Some(Entry::File { content, .. }) => content,
-                None if file.is_kept => {
-                    return Answer::Damaged(format!("{name} is missing, which each run began and ended with"));
-                }
-                _ => continue,
-            };
-            let raw = file.classify(content);
-            let is_empty = matches!(raw.state, RawState::Empty | RawState::ZeroFilled);
-            let why = match raw.state {
-                RawState::Whole => continue,
-                _ if file.in_parts && !is_empty => {
-                    format!(
-                        "{name} is between two versions, and is written in parts: only --check can say whether that can be told and undone"
-                    )
-                }
-                _ if file.is_made_once => continue,
-                _ if known.differs && !is_empty => {
-                    format!(
-                        "{name} is no version that was seen, but what it holds differs from run to run: only --check can say what it is"
-                    )
-                }
-                raw => {
-                    let how = raw.name();
-                    return Answer::Damaged(format!("{name} is {how}: no run has left it so between two of its saves"));
-                }
-            };
-            unclear.get_or_insert(why);
+            match file.judge(path, state.entry(path), known.differs) {
+                Answer::Opened => {}
+                answer @ Answer::Damaged { .. } => return answer,
+                answer => drop(unclear.get_or_insert(answer)),
+            }
         }
-        unclear.map_or(Answer::Opened, Answer::Unclear)
+        unclear.unwrap_or(Answer::Opened)
     }
 }
 
+fn nothing_judged() -> Answer {
+    Answer::Unclear(
+        "the run changes no file that is judged: all are temporary, or excluded (--include brings one back)".into(),
+    )
+}
+
+fn in_parts(path: &Path) -> Answer {
+    let name = path.display();
+    Answer::Unclear(format!(
+        "{name} is between two versions, and is written in parts: only --check can say whether that can be told and undone"
+    ))
+}
+
 impl Known {
+    fn is_judged(&self, path: &Path) -> bool {
+        self.selection.as_ref().is_none_or(|some| some.excludes(path).is_none())
+    }
+
     /// The files that a refusal can be about.
     fn meant(&self) -> impl Iterator<Item = (&PathBuf, &File)> {
         self.files.iter().filter(|(_, file)| self.is_checked || !(file.in_parts || file.is_made_once))
@@ -149,6 +186,38 @@ impl Known {
 }
 
 impl File {
+    /// What is found of it under `path`, whenever the crash was. `differs`: what runs leave is not always the same.
+    fn judge(&self, path: &Path, found: Option<&Entry>, differs: bool) -> Answer {
+        let name = path.display();
+        let unclear = |why: String| Answer::Unclear(format!("{name} {why}: only --check can say what it is"));
+        let damaged = |damage: Damage, why: &str| Answer::Damaged {
+            path: path.to_string_lossy().into_owned(),
+            damage,
+            why: format!("{name} is {damage}: {why}"),
+        };
+        let content = match found {
+            Some(Entry::File { content, .. }) => content,
+            None if self.is_kept => return damaged(Damage::Missing, "each run began and ended with it"),
+            None if self.is_remade => {
+                return unclear("is missing, which the run makes, removes and makes again".into());
+            }
+            _ => return Answer::Opened,
+        };
+        match self.classify(content).state {
+            RawState::Whole if content.is_empty() && self.is_emptied && !self.is_saved_empty => {
+                unclear("is empty, as it was at first and as it is while it is written".into())
+            }
+            RawState::Whole => Answer::Opened,
+            RawState::Empty | RawState::ZeroFilled if !self.is_made_once => {
+                damaged(Damage::Empty, "no run has left it so between two of its saves")
+            }
+            _ if self.in_parts => in_parts(path),
+            _ if self.is_made_once => unclear("is not whole while the run makes it".into()),
+            RawState::Partial if !differs => damaged(Damage::Torn, "no run has left it so between two of its saves"),
+            _ => unclear("is no version that was seen, and what it holds may differ from run to run".into()),
+        }
+    }
+
     /// What a content of it is like.
     fn classify(&self, content: &Content) -> RawFile {
         if self.whole.contains(&content.digest()) {
@@ -254,7 +323,7 @@ mod tests {
     fn kind(answer: &Answer) -> &'static str {
         match answer {
             Answer::Opened => "opened",
-            Answer::Damaged(_) => "damaged",
+            Answer::Damaged { .. } => "damaged",
             Answer::Unclear(_) => "unclear",
             _ => "else",
         }
@@ -267,16 +336,17 @@ mod tests {
         files.begin_on(&installed);
         // As a shell does: the first descriptor is closed before anything is written.
         files.learn(&run(vec![emptied(), close(), write(b"newer"), close()]), &installed, true);
-        for (content, damaged) in
-            [(&b"old"[..], None), (b"newer", None), (b"", Some("empty")), (b"new", Some("partial"))]
+        for (content, damaged) in [(&b"old"[..], None), (b"newer", None), (b"", Some("empty")), (b"new", Some("torn"))]
         {
             match files.judge(&state(&[("f", content)])) {
                 Answer::Opened => assert_eq!(damaged, None, "{content:?}"),
-                Answer::Damaged(why) => assert!(damaged.is_some_and(|word| why.contains(word)), "{content:?} {why}"),
+                Answer::Damaged { why, .. } => {
+                    assert!(damaged.is_some_and(|word| why.contains(word)), "{content:?} {why}")
+                }
                 other => panic!("{content:?} {other:?}"),
             }
         }
-        assert!(matches!(files.judge(&state(&[])), Answer::Damaged(why) if why.contains("missing")));
+        assert!(matches!(files.judge(&state(&[])), Answer::Damaged { why, .. } if why.contains("missing")));
         let temporary = state(&[("f", b"old"), ("f.tmp", b"n")]);
         assert_eq!(files.judge(&temporary), Answer::Opened, "a temporary is no file of the state");
     }
@@ -291,8 +361,8 @@ mod tests {
         assert_eq!(kind(&files.judge(&state(&[("f", b"")]))), "damaged");
         assert_eq!(files.judge(&state(&[("f", b"newer")])), Answer::Opened);
         // Nor is what a kill has cut off.
-        files.learn(&run(vec![emptied(), write(b"cut")]), &installed, false);
-        assert_eq!(kind(&files.judge(&state(&[("f", b"cut")]))), "damaged");
+        files.learn(&run(vec![emptied(), write(b"new")]), &installed, false);
+        assert_eq!(kind(&files.judge(&state(&[("f", b"new")]))), "damaged");
     }
 
     #[test]
@@ -322,13 +392,17 @@ mod tests {
             let path = path.to_owned();
             Action::Write { path, file, offset: 3, data: Data::Kept(b"more".to_vec()), requested }
         };
-        for (exclude, torn) in [(vec![], "unclear"), (vec!["f".to_owned()], "opened")] {
+        for (exclude, why) in [(vec![], "written in parts"), (vec!["f".to_owned()], "excluded")] {
+            let is_judged = exclude.is_empty();
             let files = Files::of(&Program { exclude, ..Program::default() });
             let installed = state(&[("f", b"old")]);
             files.begin_on(&installed);
             files.learn(&run(vec![appended("f"), close()]), &installed, true);
-            assert_eq!(kind(&files.judge(&state(&[("f", b"oldmo")]))), torn);
-            assert_eq!(kind(&files.judge(&state(&[("f", b"oldmore")]))), "opened");
+            let torn = files.judge(&state(&[("f", b"oldmo")]));
+            assert!(matches!(&torn, Answer::Unclear(words) if words.contains(why)), "{torn:?}");
+            // Where nothing is judged, nothing is known of whole files either.
+            let whole = if is_judged { "opened" } else { "unclear" };
+            assert_eq!(kind(&files.judge(&state(&[("f", b"oldmore")]))), whole);
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
         if number == 0 && wrong.is_none() {
             let left = bench.crash_state()?;
             if let Some(runtime) = bench.program() {
-                record.unnoticed = runtime.unnoticed(&installed, &left)?;
+                record.tried = runtime.try_checker(&installed, &left)?.cloned();
                 crate::snapshot::restore(&left, &runtime.place.dir)
                     .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
             }

@@ -5,36 +5,39 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crashtest_model::Damage;
+use crashtest_model::{Damage, Tried};
 use crashtest_states::{Entry, Snapshot};
 
 use super::answer::Answer;
 use super::checker::Checker;
 use crate::error::EngineError;
 
-/// The kinds of damage, each done to all of `files` in the state `whole`, of which `checker` says the same as of that state; `None` where
-/// none of these files has anything in it.
-pub(crate) fn unnoticed(
+/// How `checker`, which has answered `healthy` of the state `whole`, takes damage to all of `files` there.
+pub(crate) fn try_out(
     checker: &mut Checker,
     files: &BTreeSet<PathBuf>,
     whole: &Snapshot,
-) -> Result<Option<Vec<Damage>>, EngineError> {
-    let has_content = |path: &PathBuf| whole.entry(path).is_some_and(has_content);
-    if !files.iter().any(has_content) {
-        return Ok(None);
+) -> Result<(Answer, Tried), EngineError> {
+    let (healthy, opened) = checker.ask_and_watch(whole)?;
+    let mut tried =
+        Tried { planted: files.iter().any(|path| whole.entry(path).is_some_and(has_content)), ..Tried::default() };
+    if !tried.planted || matches!(healthy, Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) {
+        return Ok((healthy, tried));
     }
-    let healthy = checker.ask_about(whole)?;
-    let mut passed_over = Vec::new();
+    if let Some(opened) = opened {
+        let unopened = files.iter().filter(|path| !opened.contains(*path));
+        tried.unopened = unopened.map(|path| path.to_string_lossy().into_owned()).collect();
+    }
     for damage in Damage::ALL {
         match checker.ask_about(&damaged(whole, files, damage)) {
             Ok(Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) => {}
-            Ok(answer) if answer == healthy => passed_over.push(damage),
+            Ok(answer) if answer == healthy => tried.unnoticed.push(damage),
             // Where it says what nobody understands, it has noticed as well.
             Ok(_) | Err(EngineError::Program(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(Some(passed_over))
+    Ok((healthy, tried))
 }
 
 /// The files of `whole` that a run has changed since `before`; all where it has made the same of them.
@@ -89,20 +92,37 @@ mod tests {
         let place = Place { dir, logs: scratch.path().to_owned(), cwd: scratch.path().to_owned(), seed: Seed(0) };
         let before = state(&[("config", b"c"), ("f", b"old")]);
         let whole = state(&[("config", b"c"), ("f", b"newer")]);
-        for (line, overlooked) in [
-            ("true", &Damage::ALL[..]),
-            ("test -e {dir}/f", &[Damage::Torn, Damage::Empty]),
-            ("test -s {dir}/f", &[Damage::Torn]),
-            ("grep -q newer {dir}/f", &[]),
+        for (line, overlooked, unopened) in [
+            ("true", &Damage::ALL[..], true),
+            ("test -e {dir}/f", &[Damage::Torn, Damage::Empty], true),
+            ("test -s {dir}/f", &[Damage::Torn], true),
+            ("grep -q newer {dir}/f", &[], false),
             // Starting anew, and saying so, is noticing.
-            ("if test -s {dir}/f; then echo crashtest: ok; else echo crashtest: fresh; fi", &[Damage::Torn]),
+            ("if grep -q . {dir}/f; then echo crashtest: ok; else echo crashtest: fresh; fi", &[Damage::Torn], false),
             // Only a file that never changes.
-            ("grep -q c {dir}/config", &Damage::ALL[..]),
+            ("grep -q c {dir}/config", &Damage::ALL[..], true),
         ] {
             let check = Check::Each(["sh", "-c", line].map(str::to_owned).to_vec());
             let mut checker = Checker::new(check, place.clone(), Duration::from_secs(20));
-            let found = unnoticed(&mut checker, &changed(&before, &whole), &whole).unwrap();
-            assert_eq!(found.as_deref(), Some(overlooked), "{line}");
+            let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole), &whole).unwrap();
+            assert_eq!((&tried.unnoticed[..], tried.planted), (overlooked, true), "{line} {healthy:?}");
+            assert_eq!(tried.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
         }
+    }
+
+    #[test]
+    fn one_that_is_no_good_on_whole_files_is_not_tried_further() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("state");
+        std::fs::create_dir(&dir).unwrap();
+        let place = Place { dir, logs: scratch.path().to_owned(), cwd: scratch.path().to_owned(), seed: Seed(0) };
+        let line = "echo x >> ../asked; exit 1";
+        let check =
+            Check::Each(["sh", "-c", line].map(|word| word.replace("..", &scratch.path().to_string_lossy())).to_vec());
+        let whole = state(&[("f", b"newer")]);
+        let mut checker = Checker::new(check, place, Duration::from_secs(20));
+        let (healthy, _) = try_out(&mut checker, &changed(&Snapshot::default(), &whole), &whole).unwrap();
+        assert!(matches!(healthy, Answer::Broke(_)), "{healthy:?}");
+        assert_eq!(std::fs::read_to_string(scratch.path().join("asked")).unwrap(), "x\n", "once");
     }
 }

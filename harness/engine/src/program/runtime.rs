@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Damage, Digest, Observed, Program, Promise, Seed};
+use crashtest_model::{Digest, Observed, Program, Promise, Seed, Tried};
 use crashtest_states::Snapshot;
 
 use super::answer::Answer;
@@ -41,6 +41,8 @@ pub(crate) struct Runtime {
     checker: Option<Checker>,
     /// How long one run, and one check, may take.
     pub(crate) limit: Duration,
+    /// How the checker takes damage, once it was tried.
+    tried: Option<Tried>,
     /// What was answered of each crash state.
     answers: HashMap<Digest, Answer>,
 }
@@ -49,7 +51,7 @@ impl Runtime {
     pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
         let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
         let files = Files::of(program);
-        Runtime { program: program.clone(), place, files, checker, limit, answers: HashMap::new() }
+        Runtime { program: program.clone(), place, files, checker, limit, tried: None, answers: HashMap::new() }
     }
 
     /// The state that it starts from: an empty directory, prepared by the set-up.
@@ -87,7 +89,7 @@ impl Runtime {
     /// The same, whatever was asked before; the directory is left as the checker leaves it.
     pub(crate) fn restart_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         match &mut self.checker {
-            Some(checker) => checker.ask_about(state),
+            Some(checker) => checker.ask_about(state).map(|answer| self.believed(answer, state)),
             None => Ok(self.files.judge(state)),
         }
     }
@@ -121,16 +123,27 @@ impl Runtime {
         Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
     }
 
-    /// The damage to what differs between the states `before` and `whole` that the checker passes over; `None` where there is no
-    /// checker, or no such file.
-    pub(crate) fn unnoticed(
-        &mut self,
-        before: &Snapshot,
-        whole: &Snapshot,
-    ) -> Result<Option<Vec<Damage>>, EngineError> {
-        self.checker
-            .as_mut()
-            .map_or(Ok(None), |checker| planted::unnoticed(checker, &planted::changed(before, whole), whole))
+    /// Tries out how the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none.
+    pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
+        if let Some(checker) = &mut self.checker {
+            let (healthy, tried) = planted::try_out(checker, &planted::changed(before, whole), whole)?;
+            self.answers.insert(whole.digest(), healthy);
+            self.tried = Some(tried);
+        }
+        Ok(self.tried.as_ref())
+    }
+
+    /// `answer`, of which nothing is known where the checker says of `state`, which is damaged, what it says of any.
+    fn believed(&self, answer: Answer, state: &Snapshot) -> Answer {
+        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(tried)) = (&answer, &self.tried) else {
+            return answer;
+        };
+        match self.files.judge(state) {
+            Answer::Damaged { path, damage, .. } if !tried.sees(&path, damage) => Answer::Unclear(format!(
+                "the checker accepts a state in which {path} is {damage}, and does not see that kind of damage, or does not open that file"
+            )),
+            _ => answer,
+        }
     }
 
     /// Without a checker, learns from two runs what its files hold between its saves.

@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_model::{
-    Aim, At, CallIndex, CrashPoint, Digest, FailureDetail, Fault, Landed, Outcome, TrialRecord, Verdict,
+    Aim, At, CallIndex, CrashPoint, Digest, FailureDetail, Fault, Landed, Outcome, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Snapshot};
+use crashtest_states::{CrashState, Oracle, Snapshot};
 
 use super::tell::{Judged, Told};
-use super::{Life, NESTED, Sweep};
+use super::{Life, NESTED, Recorded, Sweep};
 use crate::bench::{Bench, Victim};
 use crate::error::EngineError;
 use crate::message::Part;
+use crate::program::Files;
 use crate::record::Orders;
 use crate::recording::{self, Recording};
 use crate::restarts::Restarts;
@@ -40,35 +41,55 @@ impl Killed {
 
 /// Shows the crash point of `record` again: by a real kill there, or by two, and a restart on what is left.
 pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
-    let memory = bench.memory.clone();
-    let generations = bench.generations(record.stream)?;
-    let restarts = Restarts::new(&memory, record.start, record.stream)?;
-    let part = Part { number: 0, of: 1 };
-    let mut sweep = Sweep {
-        bench,
-        generations,
-        restarts,
-        seed: record.seed,
-        start: record.start,
-        part,
-        swept: None,
-        confirmed: HashMap::new(),
-    };
-    let from = sweep.first(record.stream)?;
-    let told = |prefix| Told { trial: record.trial, aim: record.aim, prefix };
-    match record.aim {
-        Aim::Call(point) => {
-            sweep.real_kill(&from, point, &told(""))?;
-        }
-        Aim::Twice { then, .. } => {
-            if let Some(from) = sweep.life_again(from, record)? {
-                sweep.real_kill(&from, then, &told("again:"))?;
-            }
-        }
-        // No aim of a sweep.
-        _ => {}
-    }
+    let reference = reference(bench, record)?;
+    let mut sweep = Sweep { reference, ..Sweep::again_for(bench, record)? };
+    let (Some(from), Some((point, prefix))) = (sweep.life_of(record)?, place(record.aim)) else { return Ok(()) };
+    sweep.real_kill(&from, point, &Told { trial: record.trial, aim: record.aim, prefix })?;
     Ok(())
+}
+
+/// Of a program without a checker, the run that `record` is one of, recorded again: what its files are to be at each point. `None` where
+/// that cannot be said of another run.
+pub(crate) fn reference(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<Option<(Trace, Oracle)>, EngineError> {
+    let is_checked = bench.program().is_none_or(|runtime| runtime.program.check.is_some());
+    if is_checked || record.fault != Fault::Sweep {
+        return Ok(None);
+    }
+    let mut sweep = Sweep::again_for(bench, record)?;
+    let Some(from) = sweep.life_of(record)? else { return Ok(None) };
+    let Recorded { trace, faithful } = sweep.record_twice(&from)?;
+    let program = bench.program().filter(|_| faithful);
+    Ok(program.map(|runtime| runtime.files.oracle(&trace, &from.files)).map(|oracle| (trace, oracle)))
+}
+
+/// The crash point of a sweep's aim, in the last of its lives, and what stands before its place.
+pub(crate) fn place(aim: Aim) -> Option<(CrashPoint, &'static str)> {
+    match aim {
+        Aim::Call(point) => Some((point, "")),
+        Aim::Twice { then, .. } => Some((then, "again:")),
+        // No aim of a sweep.
+        _ => None,
+    }
+}
+
+impl<'s, 'a> Sweep<'s, 'a> {
+    /// A sweep that has done nothing yet, to show `record` again.
+    fn again_for(bench: &'s mut Bench<'a>, record: &TrialRecord) -> Result<Sweep<'s, 'a>, EngineError> {
+        let memory = bench.memory.clone();
+        let generations = bench.generations(record.stream)?;
+        let restarts = Restarts::new(&memory, record.start, record.stream)?;
+        Ok(Sweep {
+            bench,
+            generations,
+            restarts,
+            seed: record.seed,
+            start: record.start,
+            part: Part { number: 0, of: 1 },
+            swept: None,
+            confirmed: HashMap::new(),
+            reference: None,
+        })
+    }
 }
 
 impl Sweep<'_, '_> {
@@ -131,8 +152,12 @@ impl Sweep<'_, '_> {
         let state = CrashState { digest: snapshot.digest(), snapshot, points: vec![point] };
         let trace = recording.trace;
         let promise = trace.end.promise;
-        let life = Life { from: from.clone(), trace, points: vec![point], left_out: 0, states: Vec::new() };
-        let observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
+        let life =
+            Life { from: from.clone(), trace, points: vec![point], left_out: 0, states: Vec::new(), oracle: None };
+        let mut observed = self.restarts.on(self.bench, &mut *self.generations, &state.snapshot, promise)?;
+        if let Some((trace, oracle)) = &self.reference {
+            observed = Files::judge_at(oracle, trace, point, &state.snapshot).observed(promise, state.digest);
+        }
         let after = self.restarts.files()?;
         let raw = raw::of_crash_state(&state.snapshot, &mut *self.generations, promise);
         let (verdict, why) = oracle::judge(promise, &observed, &raw);
@@ -197,12 +222,12 @@ impl Sweep<'_, '_> {
         Ok(now_ns() - begun_ns)
     }
 
-    /// The life after the first kill of `record`, found as the sweep found it.
-    fn life_again(
-        &mut self,
-        from: recording::Start,
-        record: &TrialRecord,
-    ) -> Result<Option<recording::Start>, EngineError> {
+    /// The life that `record` was killed in, found as the sweep found it.
+    fn life_of(&mut self, record: &TrialRecord) -> Result<Option<recording::Start>, EngineError> {
+        let from = self.first(record.stream)?;
+        if !matches!(record.aim, Aim::Twice { .. }) {
+            return Ok(Some(from));
+        }
         let recording = self.record(&from, Orders::Record)?;
         let life = self.states_of(from, recording.trace, 1);
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };

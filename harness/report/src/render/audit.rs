@@ -11,11 +11,9 @@ use crashtest_model::{Audit, AuditRecord, AuditedFile, Checked, DIR, Damage, Exa
 pub use json::json;
 
 use super::page::{Color, Page, Style};
-use super::swept::{any_of, listed};
+use super::swept::{any_of, listed, unseen};
 use crate::number::thousands;
 
-/// How a program ends that has done its work.
-const CLEAN: &str = "exit status 0";
 /// Broken files that are shown with an example each.
 const MOST_EXAMPLES: usize = 10;
 
@@ -89,6 +87,10 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
         () if unknown > 0 => {
             (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
         }
+        () if !record.ended_well() => (
+            Style::Warn,
+            format!("the program ended with {}: what it does when it succeeds is not known", record.status),
+        ),
         () => match &record.checked {
             Some(checked) => of_checker(record, checked, &points),
             None if unclear > 0 => {
@@ -119,9 +121,16 @@ fn of_checker(record: &AuditRecord, checked: &Checked, points: &str) -> (Style, 
     let states = thousands(checked.states);
     let mapped: Vec<&str> = record.mapped().map(|file| file.path.as_str()).collect();
     match checked.left_out {
-        _ if checked.is_blind() => {
+        _ if checked.tried.is_blind() => {
             let words = "the checker accepts files that are torn, empty or missing: what it accepts proves nothing";
             (Style::Warn, words.to_owned())
+        }
+        0 if !mapped.is_empty() => {
+            let words = format!(
+                "what is stored in {} is in no crash state, as stores through a mapping are no calls: only real kills show it (run --fault kill)",
+                listed(&mapped)
+            );
+            (Style::Warn, words)
         }
         0 => {
             let words = format!(
@@ -155,22 +164,17 @@ fn checked(page: &mut Page, record: &AuditRecord) {
         page.wrapped("     killed  ", &format!("{}: {}", example.place, PlainName(&example.call)));
         page.wrapped("     found   ", &PlainName(&example.why).to_string());
     }
-    match checked.unnoticed.as_deref() {
-        None => page.wrapped_in(
-            "  looks       ",
-            "not known: the run changed no file that could be damaged to see whether the checker notices",
+    let (words, style) = match &checked.tried {
+        tried if !tried.planted => (
+            "not known: the run leaves no file that could be damaged to see whether the checker notices".to_owned(),
             Some(Style::Warn),
         ),
-        Some([]) => page.wrapped("  looks       ", "it noticed files that were torn, empty and missing on purpose"),
-        Some(unnoticed) => {
-            let words: Vec<String> = unnoticed.iter().map(Damage::to_string).collect();
-            let note = format!(
-                "it says the same when all files that the run changed are {}: such damage it does not see",
-                any_of(&words)
-            );
-            page.wrapped_in("  looks       ", &note, Some(Style::Warn));
-        }
-    }
+        tried => match unseen(tried) {
+            Some(words) => (words, Some(Style::Warn)),
+            None => ("it noticed files that were torn, empty and missing on purpose".to_owned(), None),
+        },
+    };
+    page.wrapped_in("  looks       ", &words, style);
 }
 
 /// A broken file: where, what is found then, what to do.
@@ -236,7 +240,7 @@ fn power(page: &mut Page, record: &AuditRecord) {
 fn proof(page: &mut Page, record: &AuditRecord) {
     let audit = &record.audit;
     page.heading("What this rests on", &record.status);
-    if record.status != CLEAN {
+    if !record.ended_well() {
         page.wrapped_in(
             "  ended       ",
             "a run that fails, or is ended, may not do all that it does otherwise",

@@ -1,6 +1,6 @@
 //! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
 
-use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow};
+use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Tried};
 
 use crate::number::thousands;
 
@@ -71,20 +71,28 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
     );
     name(&swept.mapped, "files written through a shared mapping: in which order is not known");
     name(&swept.outside, "files written outside the state directory, which no crash state holds");
+    name(&swept.excluded, "files that are excluded, and not judged (--include GLOB brings one back)");
     notes
 }
 
 /// Which damage the checker of a program does not see, where it sees some.
 fn overlooked(row: &ResultRow) -> Option<String> {
-    let unnoticed = row.unnoticed.as_ref()?;
-    let words: Vec<String> = unnoticed.iter().map(Damage::to_string).collect();
-    let some = !unnoticed.is_empty() && unnoticed.len() < Damage::ALL.len();
-    some.then(|| {
+    unseen(row.tried.as_ref().filter(|tried| !tried.is_blind())?)
+}
+
+/// What a checker does not see, where it sees something.
+pub(super) fn unseen(tried: &Tried) -> Option<String> {
+    let kinds: Vec<String> = tried.unnoticed.iter().map(Damage::to_string).collect();
+    let kinds = (!kinds.is_empty()).then(|| {
         format!(
             "the checker says the same when all files that the run changed are {}: such damage it does not see",
-            any_of(&words)
+            any_of(&kinds)
         )
-    })
+    });
+    let files = (!tried.unopened.is_empty())
+        .then(|| format!("the checker opens other files than {}: damage to it is not seen", listed(&tried.unopened)));
+    let words: Vec<String> = kinds.into_iter().chain(files).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// "torn, empty or missing".

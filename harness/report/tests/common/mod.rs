@@ -142,7 +142,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         outcome: Outcome::Judged(Verdict::Intact),
         left_over: (trial % 20 == 19).then_some(1),
         metadata: None,
-        unnoticed: None,
+        tried: None,
         swept: None,
         lost: None,
         consequences: Consequences::default(),

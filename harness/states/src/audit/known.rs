@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_model::{Trace, Way};
 
-use super::saves::Saves;
-use super::versions::{self, Timeline};
-use super::{Rules, beside, companions, ways};
+use super::oracle::{Oracle, Rules};
 use crate::{Content, Entry, Snapshot, Tree};
 
 /// A state file: one that is there before a run or after it, and that the run changes.
@@ -20,6 +18,10 @@ pub struct StateFile {
     pub versions: Vec<Content>,
     /// Whether it is there before the run and after it, and the run removes it at no time to leave it so.
     pub is_kept: bool,
+    /// Whether the run removes it, or moves it away, and makes it again.
+    pub is_remade: bool,
+    /// Whether the run empties it, or makes it empty, to write it anew.
+    pub is_emptied: bool,
     /// Whether the run writes parts of it, beside other files or behind what was there: a checker has to say what fits together.
     pub in_parts: bool,
     /// Whether the run makes it, and writes it anew at no time.
@@ -35,30 +37,29 @@ pub fn state_files(
     ended: bool,
     is_judged: &dyn Fn(&Path) -> bool,
 ) -> BTreeMap<PathBuf, StateFile> {
-    let start = Tree::new(before, &trace.files);
-    let saves = Saves::of(trace, start.clone(), ended);
-    let timelines = versions::timelines(trace, start.clone(), &saves, is_judged);
-    let ways = ways::ways(trace, start.clone(), &saves, &timelines);
-    let companions = companions(&timelines, &ways, is_judged);
-    let judged: BTreeMap<&PathBuf, &Timeline> =
-        timelines.iter().filter(|(path, timeline)| timeline.is_state() && is_judged(path)).collect();
-    let mut found: BTreeMap<PathBuf, StateFile> = BTreeMap::new();
-    for (path, timeline) in &judged {
+    let Oracle { timelines, ways, rules, .. } = Oracle::of(trace, before, ended, is_judged);
+    let state_file = |path: &PathBuf, rules: &Rules| {
+        let timeline = timelines.get(path)?;
         let written = ways.of(path);
-        let rules = Rules::of(&written, !beside(path, &companions).is_empty());
+        let writes = |way| written.iter().any(|written| written.way == way);
         let file = StateFile {
             versions: Vec::new(),
             is_kept: timeline.is_kept(),
-            in_parts: rules.depends || written.iter().any(|written| matches!(written.way, Way::Append | Way::InPlace)),
+            is_remade: timeline.is_remade(),
+            is_emptied: writes(Way::TruncateAndWrite) || writes(Way::DeleteThenWrite) || writes(Way::RenameEarly),
+            in_parts: rules.depends || writes(Way::Append) || writes(Way::InPlace),
             is_made_once: rules.once,
         };
-        found.insert((*path).clone(), file);
-    }
-    let mut tree = start;
+        Some((path.clone(), file))
+    };
+    let mut found: BTreeMap<PathBuf, StateFile> =
+        rules.iter().filter_map(|(path, rules)| state_file(path, rules)).collect();
+    let mut tree = Tree::new(before, &trace.files);
     for (n, operation) in trace.operations.iter().enumerate() {
         tree.apply(operation);
-        for (path, _) in judged.iter().filter(|(_, timeline)| timeline.settles_at(n + 1)) {
-            if let (Some(Entry::File { content, .. }), Some(file)) = (tree.entry(path), found.get_mut(*path)) {
+        for (path, file) in &mut found {
+            let settles = timelines.get(path).is_some_and(|timeline| timeline.settles_at(n + 1));
+            if let (true, Some(Entry::File { content, .. })) = (settles, tree.entry(path)) {
                 file.versions.push(content);
             }
         }

@@ -105,6 +105,11 @@ impl Timeline {
             && self.0.iter().all(|(_, status)| *status != absent)
     }
 
+    /// Whether it is removed, or moved away, and made again.
+    pub(super) fn is_remade(&self) -> bool {
+        self.0.iter().any(|(_, status)| *status == Status::Gone)
+    }
+
     /// Whether anything is there at the start or at the end: a name of which neither is true is a temporary.
     pub(super) fn is_state(&self) -> bool {
         let is_there = |step: Option<&(usize, Status)>| {
