@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
@@ -238,7 +239,13 @@ fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
     let place = place();
     let f = place.path().join("state/f");
     let direct = ["sh", "-c", "seq 3000 > f"];
+    let look = place.path().join("look");
+    fs::write(&look, "#!/bin/sh\ngrep -q 3000 f\n").unwrap();
+    fs::set_permissions(&look, fs::Permissions::from_mode(0o755)).unwrap();
     for (checker, program, exit, words) in [
+        // Named from where it was typed, started in a copy.
+        ("../look", &direct, 1, "the program does not get over a kill"),
+        ("sh ../look", &direct, 2, "name what lies elsewhere by its whole path"),
         ("grep -q 3000 f", &direct, 1, "the program does not get over a kill"),
         // It would get over an empty file; nobody knows of a torn one.
         ("test -e f", &direct, 1, "a kill can leave the one state file torn or empty"),

@@ -287,6 +287,20 @@ fn a_checker_that_opens_one_of_two_files_is_not_believed_of_the_other() {
 }
 
 #[test]
+fn what_a_checker_refuses_after_a_kill_is_named_after_the_file() {
+    let place = Place::new();
+    let check = "sh -c 'tail -n 1 {dir}/f | grep -qx 9999 || echo crashtest: refused it is cut'";
+    let options = ["--setup", "sh -c 'seq 9999 > {dir}/f'", "--fault", "kill", "--iterations", "40", "--check", check];
+    let script = "for i in 1 2 3; do { seq 5000; sleep 0.02; seq 5001 9999; } > {dir}/f; sleep 0.01; done";
+    let ran = run(&place, &[&options[..], &["--output-format", "json", "--", "sh", "-c", script]].concat());
+    let summary: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.err));
+    let killed = row(&summary, "kill");
+    assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
+    assert_eq!(count(killed, "missing") + count(killed, "wont-open"), 0, "{summary}");
+    assert_eq!(row(&summary, "none")["raw"], serde_json::json!({ "whole": 3 }), "{summary}");
+}
+
+#[test]
 fn by_the_clock_as_well_every_save_of_a_run_is_a_version() {
     let place = Place::new();
     let kills = |script: &str| {

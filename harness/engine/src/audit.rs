@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crashtest_linux::supervision;
 use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CrashPoint, Program, Promise, Seed, Trace, Verdict, Words,
+    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Program, Promise, Seed, Trace, Verdict, Words,
 };
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 use tempfile::TempDir;
@@ -99,8 +99,9 @@ pub fn audit_program(
     let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded);
     let checked = match &plan.check {
         Some(check) => {
+            let started = from(check, &plan.cwd);
             let cwd = plan.cwd.strip_prefix(&dir).map_or_else(|_| plan.cwd.clone(), |below| copies.join(below));
-            let checker = Checker::new(check.clone(), Place { dir: copies, cwd, ..place }, plan.answer_limit);
+            let checker = Checker::new(started, Place { dir: copies, cwd, ..place }, plan.answer_limit);
             // What a checker leaves running is ours to end.
             supervision::adopt_orphans().map_err(EngineError::Wait)?;
             let mut checking = Checking::new(check, checker, &traced.trace, &before, &after, &audit)?;
@@ -110,6 +111,17 @@ pub fn audit_program(
         None => None,
     };
     Ok(AuditedProgram { audit, checked, status: traced.status })
+}
+
+/// `check` with its program named by its whole path, where it is named from `cwd`: it is started elsewhere.
+fn from(check: &Check, cwd: &Path) -> Check {
+    let mut check = check.clone();
+    if let Some(program) =
+        check.words_mut().first_mut().filter(|program| program.contains('/') && !program.contains(DIR))
+    {
+        *program = cwd.join(&*program).to_string_lossy().into_owned();
+    }
+    check
 }
 
 /// A directory of ours, with an empty one for states in it.

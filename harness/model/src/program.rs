@@ -54,6 +54,13 @@ impl Check {
             Check::Each(words) | Check::Batch(words) => words,
         }
     }
+
+    /// The same, to be changed.
+    pub fn words_mut(&mut self) -> &mut Words {
+        match self {
+            Check::Each(words) | Check::Batch(words) => words,
+        }
+    }
 }
 
 /// How a checker took damage that was done, once in each way, to all that a run had written: one that does not look at the files would

@@ -41,7 +41,7 @@ struct Known {
 }
 
 /// A state file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct File {
     is_kept: bool,
     is_remade: bool,
@@ -68,6 +68,24 @@ impl Files {
     /// Learns what every run begins on.
     pub(crate) fn begin_on(&self, installed: &Snapshot) {
         self.known.borrow_mut().installed = installed.clone();
+    }
+
+    /// Learns what a run that nobody has traced left, where a checker judges: which files it may mean.
+    pub(crate) fn learn_state(&self, state: &Snapshot) {
+        let mut known = self.known.borrow_mut();
+        if !known.is_checked {
+            return;
+        }
+        for (path, entry) in state.entries() {
+            if let Entry::File { content, .. } = entry {
+                known.files.entry(path.to_owned()).or_default().note(content.clone());
+            }
+        }
+    }
+
+    /// Whether any file is known.
+    pub(crate) fn know_some(&self) -> bool {
+        !self.known.borrow().files.is_empty()
     }
 
     /// Learns from a run that began on `initial`. What a crash has left of a file is no version because a run begins on it; of a run that

@@ -112,6 +112,8 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         let ran = run(runtime, promise, None)?;
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
+    let left = bench.crash_state()?;
+    bench.program().into_iter().for_each(|runtime| runtime.files.learn_state(&left));
     for number in trials {
         let plan = bench.plan;
         let aim = aim(plan, number);
@@ -222,6 +224,9 @@ fn judge(
     let progress = ran.printed.progress();
     let promise = progress.promise;
     let Some(runtime) = bench.program() else { return Ok((state, Observed::Shot)) };
+    if record.fault == Fault::None {
+        runtime.files.learn_state(&state);
+    }
     let raw = raw::of_crash_state(&state, &mut runtime.files.clone(), promise);
     let observed = runtime.restart(&state, promise)?;
     if record.fault == Fault::None {
@@ -231,7 +236,7 @@ fn judge(
     if let (Observed::Hung { .. }, Some(words)) = (&observed, runtime.silent()) {
         why = words;
     }
-    let mut raw = Some(raw);
+    let mut raw = runtime.files.know_some().then_some(raw);
     if let Some(wrong) = wrong {
         // What the files are like is not what is wrong.
         (verdict, why, raw) = (Verdict::FailedSave, wrong, None);
