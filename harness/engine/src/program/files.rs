@@ -77,7 +77,7 @@ impl Files {
             return;
         }
         for (path, entry) in state.entries() {
-            if let Entry::File { content, .. } = entry {
+            if let (Entry::File { content, .. }, true) = (entry, known.is_judged(path)) {
                 known.files.entry(path.to_owned()).or_default().note(content.clone());
             }
         }
@@ -381,6 +381,18 @@ mod tests {
         // Nor is what a kill has cut off.
         files.learn(&run(vec![emptied(), write(b"new")]), &installed, false);
         assert_eq!(kind(&files.judge(&state(&[("f", b"new")]))), "damaged");
+    }
+
+    #[test]
+    fn under_a_checker_any_file_may_be_meant_but_scratch() {
+        let check = Some(crashtest_model::Check::Each(vec!["true".into()]));
+        let files = Files::of(&Program { check, ..Program::default() });
+        files.learn_state(&state(&[("f", b"newer"), ("f.log", b"a line")]));
+        assert_eq!(files.files(), ["f"]);
+        assert_eq!(files.clone().classify_file(0, b"new", Promise::default()).state, RawState::Partial);
+        let unchecked = Files::of(&Program::default());
+        unchecked.learn_state(&state(&[("f", b"newer")]));
+        assert!(!unchecked.know_some(), "without one only a recorded run says what is a version");
     }
 
     #[test]
