@@ -83,6 +83,11 @@ impl Files {
         }
     }
 
+    /// Whether the file of this name is one that is judged, if it is a state file.
+    pub(crate) fn judges(&self, path: &Path) -> bool {
+        self.known.borrow().is_judged(path)
+    }
+
     /// Whether any file is known.
     pub(crate) fn know_some(&self) -> bool {
         !self.known.borrow().files.is_empty()

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::checker::Checker;
 use crate::error::EngineError;
 
-/// How `checker`, which has answered `healthy` of the state `whole`, takes damage to all of `files` there.
+/// What `checker` says of the state `whole`, and how it takes damage to all of `files` there.
 pub(crate) fn try_out(
     checker: &mut Checker,
     files: &BTreeSet<PathBuf>,

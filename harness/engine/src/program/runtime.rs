@@ -126,7 +126,9 @@ impl Runtime {
     /// Tries out how the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none.
     pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
         if let Some(checker) = &mut self.checker {
-            let (healthy, tried) = planted::try_out(checker, &planted::changed(before, whole), whole)?;
+            let mut changed = planted::changed(before, whole);
+            changed.retain(|path| self.files.judges(path));
+            let (healthy, tried) = planted::try_out(checker, &changed, whole)?;
             self.answers.insert(whole.digest(), healthy);
             self.tried = Some(tried);
         }

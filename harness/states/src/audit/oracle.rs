@@ -125,10 +125,8 @@ impl Oracle {
 
     /// What `path` was before the crash at `point`, and what it was to become.
     pub(super) fn around(&self, path: &Path, point: CrashPoint) -> (Version, Option<Version>) {
-        let timeline = self.timelines.get(path);
-        let (before, after) =
-            (|timeline: &Timeline| timeline.before(done(point)), |timeline: &Timeline| timeline.after(done(point)));
-        (timeline.map_or(Version::Absent, before), timeline.and_then(after))
+        let around = |timeline: &Timeline| (timeline.before(done(point)), timeline.after(done(point)));
+        self.timelines.get(path).map_or((Version::Absent, None), around)
     }
 }
 
