@@ -12,7 +12,8 @@ use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
 use crashtest_model::{
-    CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Shape, Signal, TrialRecord,
+    CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Shape, Signal, StrategyInfo,
+    TrialRecord,
 };
 use crashtest_states::Snapshot;
 
@@ -45,6 +46,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) memory: PathBuf,
     /// What the target persists.
     pub(crate) shape: Shape,
+    /// Whether it acknowledges what it writes later.
+    pub(crate) acks_early: bool,
     pub(crate) gauge: Gauge,
     pub(crate) spool: Spool,
     pub(crate) outlet: Outlet<'a>,
@@ -119,6 +122,7 @@ impl<'a> Bench<'a> {
         let strategies = registry.strategies();
         let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
         let shape = strategy.map_or(Shape::Document, |info| info.shape);
+        let acks_early = strategy.is_some_and(StrategyInfo::acks_early);
         Ok(Bench {
             registry,
             plan,
@@ -126,6 +130,7 @@ impl<'a> Bench<'a> {
             dir,
             memory,
             shape,
+            acks_early,
             gauge: Gauge::default(),
             spool: Spool::new(spool),
             outlet,

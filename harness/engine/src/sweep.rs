@@ -41,6 +41,8 @@ use tell::{Judged, Told};
 const SAVES_OF_A_DOCUMENT: u64 = 6;
 /// Saves of the recorded life of a log: enough records to cross the boundary of a page.
 const SAVES_OF_A_LOG: u64 = 60;
+/// Saves of the recorded life of what acknowledges them before it writes: enough that it still saves while it writes.
+const SAVES_OF_A_QUEUE: u64 = 40;
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
 /// Of the points that show nothing, one in so many is confirmed by a real kill all the same: drawn from the seed, and the first.
@@ -164,6 +166,7 @@ impl Sweep<'_, '_> {
                 let script = Script::Install;
                 return Ok(recording::Start { files, stream, names, before: promise, after: promise, script });
             }
+            (Start::Again, Shape::Document | Shape::System) if self.bench.acks_early => SAVES_OF_A_QUEUE,
             (Start::Again, Shape::Document | Shape::System) => SAVES_OF_A_DOCUMENT,
             (Start::Again, Shape::Log) => SAVES_OF_A_LOG,
         };

@@ -158,6 +158,13 @@ impl StrategyInfo {
         self.of_lives(loader, fault, start, Lives::default())
     }
 
+    /// Whether it is documented to acknowledge what it has not written yet: a kill then loses acks, whatever the loader does.
+    #[must_use]
+    pub fn acks_early(&self) -> bool {
+        let killed = self.of_lives(Loader::Strict, Fault::Kill, Start::Again, Lives::default());
+        killed.is_some_and(|expectation| expectation.must.contains(&Verdict::LostAck))
+    }
+
     /// What is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
     #[must_use]
     pub fn expectation_of(&self, plan: &Plan, fault: Fault, start: Start) -> Option<&Expectation> {
