@@ -39,9 +39,12 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
     for (canary, verdict, exit) in canaries {
         let fault = if of_failing_calls.iter().any(|(name, ..)| *name == canary) { "io" } else { "kill" };
         // Each of its trials takes as long as the limit.
-        let (signal, trials) = if canary == "planted-deaf" { (" --signal term", 20) } else { ("", 100) };
-        let options =
-            format!("--fault {fault}{signal} --iterations {trials} --limit 200ms --jobs 1 --state-size 16KiB");
+        let trials = match (canary, fault) {
+            ("planted-deaf", _) => " --signal term --iterations 20",
+            (_, "io") => "",
+            _ => " --iterations 100",
+        };
+        let options = format!("--fault {fault}{trials} --limit 200ms --jobs 1 --state-size 16KiB");
         let (status, summary) = Place::new().campaign(canary, &options);
         assert!(verdicts(&summary).contains(&verdict.to_owned()), "{canary}: {:?}", verdicts(&summary));
         assert_eq!(status, Some(exit), "{canary}");
