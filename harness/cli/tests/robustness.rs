@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -159,9 +160,12 @@ fn a_directory_with_too_little_room_is_refused_before_the_first_trial() {
 fn a_disk_that_fills_up_ends_the_run_with_what_was_found_so_far() {
     let place = Place::new();
     let Some(_tmpfs) = Tmpfs::mount(&place.path().join("disk"), MsFlags::empty(), "size=4m") else { return };
-    let (child, _) = started(&place, "--jobs 2 --dir disk");
-    // As much as fits: the error is what is wanted.
-    let _ = fs::write(place.path().join("disk/big"), vec![1; 4 << 20]);
+    let (mut child, _) = started(&place, "--jobs 2 --dir disk");
+    // As much as fits, and what a save frees before it writes anew as well: the error is what is wanted.
+    let mut big = fs::File::create(place.path().join("disk/big")).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        let _ = big.write_all(&[1; 4096]);
+    }
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(2), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("No space left on device") || ran.err.contains("no space"), "{}", ran.err);
