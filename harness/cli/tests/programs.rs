@@ -381,11 +381,34 @@ fn a_failure_of_a_program_is_replayed_at_the_same_call() {
     let place = Place::new();
     let ran = run(&place, &["--", "sh", "-c", "for i in 1 2 3; do seq 3000 > {dir}/f; done"]);
     assert_eq!(ran.exit, Some(1), "{}", ran.out);
-    let failure = place.kept_failures().into_iter().find(|folder| folder.to_string_lossy().contains("torn")).unwrap();
-    let replayed = Ran::of(place.command("replay").arg(&failure).output().unwrap());
+    shows_again(&place, ".sweep.torn.");
+}
+
+#[test]
+fn what_a_checker_refuses_is_called_the_same_when_it_is_replayed() {
+    let place = Place::new();
+    // A save that fails leaves half of it, and the program ends as if all were well.
+    let script = "for i in 1 2; do seq 3000 > {dir}/f; done 2> {dir}/log; exit 0";
+    let check =
+        "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 3000 || echo crashtest: refused no whole list'";
+    let ran = run(&place, &["--fault", "sweep,io", "--check", check, "--", "sh", "-c", script]);
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    for failure in [".sweep.torn.after-write", ".sweep.empty.after-truncate", ".io.torn."] {
+        shows_again(&place, failure);
+    }
+}
+
+/// Replays the failure whose folder is called so, in `place`.
+fn shows_again(place: &Place, called: &str) {
+    let folders = place.kept_failures();
+    let failure = folders.iter().find(|folder| folder.to_string_lossy().contains(called));
+    let failure = failure.unwrap_or_else(|| panic!("{called} in {folders:?}"));
+    let verdict = if called.contains("torn") { "torn" } else { "empty" };
+    let replayed = Ran::of(place.command("replay").arg(failure).output().unwrap());
     assert_eq!(replayed.exit, Some(1), "{}{}", replayed.out, replayed.err);
+    let again = format!("{verdict} reproduced 20 of 20");
     assert!(
-        replayed.out.contains("torn shows again") && replayed.out.contains("torn reproduced 20 of 20"),
+        replayed.out.contains(&format!("{verdict} shows again")) && replayed.out.contains(&again),
         "{}",
         replayed.out
     );

@@ -167,6 +167,7 @@ impl<'a> Bench<'a> {
             dir: self.dir.clone(),
             board: self.board,
             member: None,
+            planted: self.plan.planted,
         };
         self.fork_life(life, script)
     }

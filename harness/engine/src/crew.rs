@@ -162,7 +162,8 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'a> {
         let dir = self.bench.dir.clone();
-        Life { registry: self.bench.registry, spec: &self.bench.plan.target, stream, names, dir, board, member }
+        let (registry, plan) = (self.bench.registry, self.bench.plan);
+        Life { registry, spec: &plan.target, stream, names, dir, board, member, planted: plan.planted }
     }
 
     /// The operations of writer `writer` in trial `seed`: others in each trial, and of documents others for each writer, so that no

@@ -10,7 +10,7 @@ use crashtest_kit::fs::Fs;
 use crashtest_kit::{Board, Hold, Place, Recovered, Refused, Registry, Target, Tickets};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::{shared, signals};
-use crashtest_model::{Activity, Generation, Seed, Signal, Start, TargetSpec};
+use crashtest_model::{Activity, Generation, HarnessBug, Seed, Signal, Start, TargetSpec};
 
 /// The exit status of a life whose init or save failed.
 pub(crate) const FAILED: i32 = 3;
@@ -19,6 +19,9 @@ const UNKNOWN: i32 = 4;
 
 /// How often a life that does nothing looks whether it is asked to stop.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// What a board says that [`HarnessBug::OverwritesBoard`] has written over.
+const NEVER_SAVED: Generation = Generation(1 << 40);
 
 /// What a life does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub(crate) struct Life<'a> {
     pub(crate) dir: PathBuf,
     pub(crate) board: Board,
     pub(crate) member: Option<Member>,
+    pub(crate) planted: Option<HarnessBug>,
 }
 
 thread_local! {
@@ -239,6 +243,9 @@ impl Life<'_> {
                 tickets.ack(process);
             }
             board.ack(generation, now_ns());
+            if self.planted == Some(HarnessBug::OverwritesBoard) {
+                board.ack(NEVER_SAVED, now_ns());
+            }
             idle(board, pause);
         }
         true

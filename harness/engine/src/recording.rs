@@ -80,6 +80,7 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
         dir: dir.clone(),
         board,
         member: None,
+        planted: bench.plan.planted,
     };
     let progress = || progress(board, start);
     let mut recorder = Recorder::new(&dir, orders, &progress).map_err(EngineError::sandbox("read", &dir))?;

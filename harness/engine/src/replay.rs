@@ -59,7 +59,7 @@ fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> R
 /// Restarts the target on a stored crash state and judges it by the promises that were in force.
 fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapshot) -> Result<Replayed, EngineError> {
     let mut generations = bench.generations(record.stream)?;
-    learn(bench)?;
+    learn(bench, record.fault)?;
     let reference = sweep::reference(bench, record)?;
     if let Some(runtime) = bench.program() {
         let raw =
@@ -93,10 +93,10 @@ fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapsho
 }
 
 /// Learns what the files of a program are like when they are whole: from recorded runs, as its campaign did.
-fn learn(bench: &mut Bench<'_>) -> Result<(), EngineError> {
+fn learn(bench: &mut Bench<'_>, fault: Fault) -> Result<(), EngineError> {
     if let Some(runtime) = bench.program() {
         let installed = runtime.set_up()?;
-        runtime.learn(&installed)?;
+        runtime.learn(&installed, fault)?;
     }
     Ok(())
 }
@@ -108,7 +108,7 @@ fn run_again(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineEr
         let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
         return Crew::start(bench, record.fault, record.series)?.run(trial);
     }
-    learn(bench)?;
+    learn(bench, record.fault)?;
     match (record.fault, record.start) {
         (Fault::Sweep, _) => sweep::once(bench, record),
         (Fault::Io, _) => io::once(bench, record),

@@ -142,6 +142,7 @@ impl Restarts {
             dir: self.dir.clone(),
             board: bench.board,
             member: None,
+            planted: bench.plan.planted,
         };
         let script = Script::Restart(self.start);
         Ok(fork_child(move || life.live(script))?)

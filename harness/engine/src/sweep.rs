@@ -97,27 +97,29 @@ struct Recorded {
 
 /// Sweeps the plan's target: its share `part` of the states.
 pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
-    let memory = bench.memory.clone();
     let starts: &[Start] = if bench.program.is_some() { &[Start::Again] } else { &[Start::First, Start::Again] };
     for start in starts.iter().copied() {
         let seed = bench.plan.seed.derive("sweep", start as u64);
         let stream = seed.derive("stream", 0);
-        let generations = bench.generations(stream)?;
-        let restarts = Restarts::new(&memory, start, stream)?;
-        Sweep {
-            bench: &mut *bench,
-            generations,
-            restarts,
-            seed,
-            start,
-            part,
-            swept: None,
-            confirmed: HashMap::new(),
-            reference: None,
-        }
-        .run(stream)?;
+        Sweep::new(bench, start, seed, stream, part)?.run(stream)?;
     }
     Ok(())
+}
+
+impl<'s, 'a> Sweep<'s, 'a> {
+    /// A sweep that has done nothing yet.
+    fn new(
+        bench: &'s mut Bench<'a>,
+        start: Start,
+        seed: Seed,
+        stream: Seed,
+        part: Part,
+    ) -> Result<Sweep<'s, 'a>, EngineError> {
+        let generations = bench.generations(stream)?;
+        let restarts = Restarts::new(&bench.memory, start, stream)?;
+        let (swept, confirmed, reference) = (None, HashMap::new(), None);
+        Ok(Sweep { bench, generations, restarts, seed, start, part, swept, confirmed, reference })
+    }
 }
 
 impl Sweep<'_, '_> {

@@ -81,6 +81,8 @@ pub enum HarnessBug {
     WorkerDies,
     /// A sweep that derives other files than a kill leaves.
     Misderives,
+    /// A victim that writes over its board after each save.
+    OverwritesBoard,
 }
 
 /// One campaign.

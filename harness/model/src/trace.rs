@@ -502,6 +502,14 @@ impl fmt::Display for Action {
     }
 }
 
+impl Operation {
+    /// The call in a sentence: its parts one space apart, where a list of calls has columns.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        self.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.action)?;

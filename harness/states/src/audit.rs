@@ -203,17 +203,12 @@ fn example(
         damage,
         point,
         place: point.to_string(),
-        call: trace.operations.get(point.call.0 as usize).map_or_else(|| "the end".to_owned(), words),
+        call: trace.operations.get(point.call.0 as usize).map_or_else(|| "the end".to_owned(), Operation::in_words),
         before: before.length(),
         after: next.and_then(Version::length),
         found: Version::of(state.entry(path)).length(),
         copy: copy(state, path, &oracle.timelines, [Some(before), next]),
     }
-}
-
-/// A call on one line, its parts one space apart.
-fn words(operation: &Operation) -> String {
-    operation.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Another name that the run changed and that holds one of `versions` in `state`.

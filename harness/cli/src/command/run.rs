@@ -110,6 +110,8 @@ pub(crate) enum PlantArg {
     WorkerDies,
     /// A sweep that derives other files than a kill leaves
     Misderives,
+    /// A victim that writes over what it shares with the supervisor
+    OverwritesBoard,
 }
 
 impl RunArgs {
@@ -151,6 +153,7 @@ impl RunArgs {
             PlantArg::NoKill => HarnessBug::NoKill,
             PlantArg::WorkerDies => HarnessBug::WorkerDies,
             PlantArg::Misderives => HarnessBug::Misderives,
+            PlantArg::OverwritesBoard => HarnessBug::OverwritesBoard,
         });
         Ok(plan)
     }

@@ -372,16 +372,9 @@ impl Crew<'_, '_> {
         Ok(())
     }
 
-    /// Who waits for ever. Looked at twice, as the kernel lists locks in pieces, and who waits in one may hold in the next.
+    /// Who waits for ever.
     fn deadlocks(&self) -> Result<Vec<Wait>, EngineError> {
-        let look = || Ok::<_, EngineError>(locks::deadlocked(&locks::waits().map_err(EngineError::Wait)?));
-        let first = look()?;
-        if first.is_empty() {
-            return Ok(first);
-        }
-        std::thread::sleep(SECOND_LOOK);
-        let second = look()?;
-        Ok(first.into_iter().filter(|wait| second.contains(wait)).collect())
+        seen_twice(|| Ok(locks::deadlocked(&locks::waits().map_err(EngineError::Wait)?)))
     }
 
     /// Notes who waits for ever, if somebody does.
@@ -553,5 +546,32 @@ impl Body {
         };
         self.end.replace(End::Ended(landed.clone()));
         Ok(landed)
+    }
+}
+
+/// Those who wait for ever each time when looked at: the kernel lists locks in pieces, and who waits in one may hold in the next.
+fn seen_twice(mut look: impl FnMut() -> Result<Vec<Wait>, EngineError>) -> Result<Vec<Wait>, EngineError> {
+    let first = look()?;
+    if first.is_empty() {
+        return Ok(first);
+    }
+    std::thread::sleep(SECOND_LOOK);
+    let second = look()?;
+    Ok(first.into_iter().filter(|wait| second.contains(wait)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_seems_to_wait_for_ever_at_one_look_alone_does_not() {
+        let wait = |waiter| Wait { waiter, holder: 9, inode: 1 };
+        let looked = |looks: [&[Wait]; 2]| {
+            let mut looks = looks.into_iter();
+            seen_twice(|| Ok(looks.next().unwrap().to_vec())).unwrap()
+        };
+        assert_eq!(looked([&[wait(1)], &[]]), []);
+        assert_eq!(looked([&[wait(1), wait(2)], &[wait(2), wait(3)]]), [wait(2)]);
     }
 }

@@ -56,8 +56,7 @@ impl Checker {
     /// # Errors
     /// The directory cannot be written, or what is said of [`ask`](Checker::ask).
     pub(crate) fn ask_about(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
-        let dir = &self.place.dir;
-        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))?;
+        self.put(state)?;
         self.ask()
     }
 
@@ -69,11 +68,15 @@ impl Checker {
         &mut self,
         state: &Snapshot,
     ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
-        let dir = self.place.dir.clone();
-        snapshot::restore(state, &dir).map_err(EngineError::sandbox("put a crash state into", &dir))?;
-        let opened = Opened::below(&dir).ok();
+        self.put(state)?;
+        let opened = Opened::below(&self.place.dir).ok();
         let answer = self.ask()?;
         Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
+    }
+
+    fn put(&self, state: &Snapshot) -> Result<(), EngineError> {
+        let dir = &self.place.dir;
+        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))
     }
 
     /// What it says of what the state directory holds now.

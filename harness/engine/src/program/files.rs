@@ -88,6 +88,11 @@ impl Files {
         self.known.borrow().is_judged(path)
     }
 
+    /// Whether a run was recorded, from its start to its end.
+    pub(crate) fn know_a_run(&self) -> bool {
+        self.known.borrow().first.is_some()
+    }
+
     /// Whether any file is known.
     pub(crate) fn know_some(&self) -> bool {
         !self.known.borrow().files.is_empty()
@@ -110,16 +115,8 @@ impl Files {
                     Some(Entry::File { content, .. }) => Some(content.clone()),
                     _ => None,
                 };
-                let file_known = known.files.entry(path.clone()).or_insert_with(|| File {
-                    is_kept: true,
-                    is_remade: false,
-                    is_emptied: false,
-                    is_saved_empty: false,
-                    in_parts: false,
-                    is_made_once: true,
-                    whole: HashSet::new(),
-                    last: Vec::new(),
-                });
+                let unseen = || File { is_kept: true, is_made_once: true, ..File::default() };
+                let file_known = known.files.entry(path.clone()).or_insert_with(unseen);
                 file_known.is_kept &= file.is_kept;
                 file_known.is_remade |= file.is_remade;
                 file_known.is_emptied |= file.is_emptied;

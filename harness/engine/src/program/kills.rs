@@ -101,7 +101,7 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
     let Some(runtime) = bench.program() else { return Ok(()) };
     let mut installed = runtime.set_up()?;
     let mut promise = runtime.promised_by_setup();
-    runtime.learn(&installed)?;
+    runtime.learn(&installed, Fault::Kill)?;
     crate::snapshot::restore(&installed, &runtime.place.dir)
         .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
     // How long a run takes is learnt from some that nobody kills: from the fastest, as the others have waited for something.

@@ -84,12 +84,22 @@ mod tests {
         files.iter().map(|(name, content)| (PathBuf::from(name), entry(content))).collect()
     }
 
+    fn place(scratch: &tempfile::TempDir) -> Place {
+        let ours = scratch.path().to_owned();
+        let dir = ours.join("state");
+        std::fs::create_dir(&dir).unwrap();
+        Place { dir, logs: ours.clone(), cwd: ours, seed: Seed(0) }
+    }
+
+    fn checker(line: &str, place: Place) -> Checker {
+        let check = Check::Each(["sh", "-c", line].map(str::to_owned).to_vec());
+        Checker::new(check, place, Duration::from_secs(20))
+    }
+
     #[test]
     fn a_checker_is_told_by_what_it_overlooks() {
         let scratch = tempfile::tempdir().unwrap();
-        let dir = scratch.path().join("state");
-        std::fs::create_dir(&dir).unwrap();
-        let place = Place { dir, logs: scratch.path().to_owned(), cwd: scratch.path().to_owned(), seed: Seed(0) };
+        let place = place(&scratch);
         let before = state(&[("config", b"c"), ("f", b"old")]);
         let whole = state(&[("config", b"c"), ("f", b"newer")]);
         for (line, overlooked, unopened) in [
@@ -102,8 +112,7 @@ mod tests {
             // Only a file that never changes.
             ("grep -q c {dir}/config", &Damage::ALL[..], true),
         ] {
-            let check = Check::Each(["sh", "-c", line].map(str::to_owned).to_vec());
-            let mut checker = Checker::new(check, place.clone(), Duration::from_secs(20));
+            let mut checker = checker(line, place.clone());
             let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole), &whole).unwrap();
             assert_eq!((&tried.unnoticed[..], tried.planted), (overlooked, true), "{line} {healthy:?}");
             assert_eq!(tried.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
@@ -113,16 +122,11 @@ mod tests {
     #[test]
     fn one_that_is_no_good_on_whole_files_is_not_tried_further() {
         let scratch = tempfile::tempdir().unwrap();
-        let dir = scratch.path().join("state");
-        std::fs::create_dir(&dir).unwrap();
-        let place = Place { dir, logs: scratch.path().to_owned(), cwd: scratch.path().to_owned(), seed: Seed(0) };
-        let line = "echo x >> ../asked; exit 1";
-        let check =
-            Check::Each(["sh", "-c", line].map(|word| word.replace("..", &scratch.path().to_string_lossy())).to_vec());
+        let asked = scratch.path().join("asked");
+        let mut checker = checker(&format!("echo x >> {}; exit 1", asked.display()), place(&scratch));
         let whole = state(&[("f", b"newer")]);
-        let mut checker = Checker::new(check, place, Duration::from_secs(20));
         let (healthy, _) = try_out(&mut checker, &changed(&Snapshot::default(), &whole), &whole).unwrap();
         assert!(matches!(healthy, Answer::Broke(_)), "{healthy:?}");
-        assert_eq!(std::fs::read_to_string(scratch.path().join("asked")).unwrap(), "x\n", "once");
+        assert_eq!(std::fs::read_to_string(asked).unwrap(), "x\n", "once");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Digest, Observed, Program, Promise, Seed, Tried};
+use crashtest_model::{Digest, Fault, Observed, Program, Promise, Seed, Tried};
 use crashtest_states::Snapshot;
 
 use super::answer::Answer;
@@ -27,8 +27,10 @@ use crate::snapshot;
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;
-/// From two it shows whether they leave the same.
+/// Without a checker: from two it shows whether they leave the same.
 const RUNS_TO_LEARN_FROM: usize = 2;
+/// With a checker: one shows which files a refusal may be about.
+const RUNS_TO_LEARN_FILES_FROM: usize = 1;
 /// The most crash states whose answers are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -123,9 +125,10 @@ impl Runtime {
         Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
     }
 
-    /// Tries out how the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none.
+    /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out
+    /// once.
     pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
-        if let Some(checker) = &mut self.checker {
+        if let (Some(checker), None) = (&mut self.checker, &self.tried) {
             let mut changed = planted::changed(before, whole);
             changed.retain(|path| self.files.judges(path));
             let (healthy, tried) = planted::try_out(checker, &changed, whole)?;
@@ -148,13 +151,17 @@ impl Runtime {
         }
     }
 
-    /// Without a checker, learns from two runs what its files hold between its saves.
-    pub(crate) fn learn(&self, installed: &Snapshot) -> Result<(), EngineError> {
-        if self.checker.is_some() {
-            return Ok(());
-        }
+    /// Learns from recorded runs, unless one was learnt from, what its files hold between its saves. With a checker they only say what a
+    /// refused file is like: for kills by the clock, which trace nothing, the files that a run leaves say it as well.
+    pub(crate) fn learn(&self, installed: &Snapshot, fault: Fault) -> Result<(), EngineError> {
+        let runs = match (&self.checker, fault) {
+            _ if self.files.know_a_run() => 0,
+            (None, _) => RUNS_TO_LEARN_FROM,
+            (Some(_), Fault::None | Fault::Kill) => 0,
+            (Some(_), Fault::Sweep | Fault::Io) => RUNS_TO_LEARN_FILES_FROM,
+        };
         let promise = self.promised_by_setup();
-        for _ in 0..RUNS_TO_LEARN_FROM {
+        for _ in 0..runs {
             let start = Start {
                 files: installed.clone(),
                 stream: Seed::default(),

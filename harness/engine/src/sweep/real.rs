@@ -1,6 +1,6 @@
 //! Crash points that are reached by a real SIGKILL: to confirm what was derived, instead of it, and to show a failure again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_model::{
@@ -16,7 +16,6 @@ use crate::message::Part;
 use crate::program::Files;
 use crate::record::Orders;
 use crate::recording::{self, Recording};
-use crate::restarts::Restarts;
 use crate::{oracle, raw, snapshot};
 
 /// How often a life is started for a point to which it does not come every time.
@@ -75,20 +74,7 @@ pub(crate) fn place(aim: Aim) -> Option<(CrashPoint, &'static str)> {
 impl<'s, 'a> Sweep<'s, 'a> {
     /// A sweep that has done nothing yet, to show `record` again.
     fn again_for(bench: &'s mut Bench<'a>, record: &TrialRecord) -> Result<Sweep<'s, 'a>, EngineError> {
-        let memory = bench.memory.clone();
-        let generations = bench.generations(record.stream)?;
-        let restarts = Restarts::new(&memory, record.start, record.stream)?;
-        Ok(Sweep {
-            bench,
-            generations,
-            restarts,
-            seed: record.seed,
-            start: record.start,
-            part: Part { number: 0, of: 1 },
-            swept: None,
-            confirmed: HashMap::new(),
-            reference: None,
-        })
+        Sweep::new(bench, record.start, record.seed, record.stream, Part { number: 0, of: 1 })
     }
 }
 
