@@ -1,10 +1,11 @@
 //! The machine contract: what `summary.json` holds and `--output-format json` prints. Unknown is `null`, never 0.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
+use crate::{Aim, Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +165,21 @@ pub struct Finding {
     pub first: TrialRecord,
 }
 
+impl Finding {
+    /// The order in which findings are told: the worse verdict first; then what one kill shows, which is easier to see than what takes
+    /// two; then the more frequent.
+    #[must_use]
+    pub fn order(&self) -> (Verdict, bool, Reverse<u64>) {
+        (self.verdict, self.takes_two_kills(), Reverse(self.count))
+    }
+
+    /// Whether the crash that shows it comes in a life after another crash.
+    #[must_use]
+    pub fn takes_two_kills(&self) -> bool {
+        matches!(self.first.aim, Aim::Twice { .. })
+    }
+}
+
 /// One target under one fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
@@ -260,4 +276,37 @@ pub struct Summary {
     pub results: Vec<ResultRow>,
     /// Faults that this run did not inject: no statement is made about them.
     pub not_tested: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{At, CallIndex, CrashPoint, Seed};
+
+    #[test]
+    fn what_one_kill_shows_is_told_before_what_takes_two_and_that_before_a_lesser_verdict() {
+        let point = CrashPoint { call: CallIndex(1), at: At::After };
+        let finding = |signature: &str, verdict, aim, count| Finding {
+            signature: signature.to_owned(),
+            verdict,
+            claim: Claim::Atomic,
+            documented: false,
+            detected: true,
+            count,
+            replay: String::new(),
+            explanation: String::new(),
+            fix: String::new(),
+            evidence: Vec::new(),
+            first: TrialRecord::planned(1, Fault::Sweep, Start::Again, Seed(1), aim),
+        };
+        let (once, twice) = (Aim::Call(point), Aim::Twice { first: point, then: point });
+        let mut findings = [
+            finding("lesser", Verdict::Empty, once, 900),
+            finding("twice", Verdict::Torn, twice, 90),
+            finding("seldom", Verdict::Torn, once, 7),
+            finding("often", Verdict::Torn, once, 8),
+        ];
+        findings.sort_by_key(Finding::order);
+        assert_eq!(findings.map(|finding| finding.signature), ["often", "seldom", "twice", "lesser"]);
+    }
 }

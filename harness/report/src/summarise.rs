@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crashtest_model::{
-    AckLatency, Ages, Aim, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
+    AckLatency, Ages, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
     Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
 };
 
@@ -83,13 +83,7 @@ fn result_row(
     });
     let mut findings: Vec<Finding> =
         tally.groups.iter().map(|(signature, group)| finding(path, run, fault, signature, group, evidence)).collect();
-    findings.sort_by(|a, b| {
-        (a.verdict, std::cmp::Reverse(a.count), &a.signature).cmp(&(
-            b.verdict,
-            std::cmp::Reverse(b.count),
-            &b.signature,
-        ))
-    });
+    findings.sort_by(|a, b| a.order().cmp(&b.order()).then_with(|| a.signature.cmp(&b.signature)));
     as_for_the_first_kill(&mut findings);
     ResultRow {
         target: target.strategy.clone(),
@@ -130,16 +124,15 @@ fn result_row(
 
 /// What breaks the same claim after one kill needs no second one: what prevents the one prevents the other.
 fn as_for_the_first_kill(findings: &mut [Finding]) {
-    let is_second = |finding: &Finding| matches!(finding.first.aim, Aim::Twice { .. });
     let first: BTreeMap<Verdict, String> = findings
         .iter()
         .rev()
-        .filter(|finding| !is_second(finding))
+        .filter(|finding| !finding.takes_two_kills())
         .map(|finding| (finding.verdict, finding.fix.clone()))
         .collect();
     // What a recovery does is none of that.
     let in_recovery = |finding: &Finding| finding.first.phase.starts_with("again:recovery");
-    for finding in findings.iter_mut().filter(|finding| is_second(finding) && !in_recovery(finding)) {
+    for finding in findings.iter_mut().filter(|finding| finding.takes_two_kills() && !in_recovery(finding)) {
         if let Some(fix) = first.get(&finding.verdict) {
             finding.fix.clone_from(fix);
         }

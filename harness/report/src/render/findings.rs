@@ -1,6 +1,6 @@
 //! The findings of a run, in the order and the words that every format shares.
 
-use crashtest_model::{Aim, Finding, Promise, RawState, ResultRow};
+use crashtest_model::{Finding, Promise, RawState, ResultRow};
 
 use crate::Recorded;
 use crate::number::thousands;
@@ -18,10 +18,8 @@ pub(super) fn worst_first(recorded: &Recorded) -> Vec<(&ResultRow, &Finding)> {
         .iter()
         .flat_map(|row| row.findings.iter().map(move |finding| (row, finding)))
         .collect();
-    // Stable: classes with equal counts stay in the order of their rows and signatures.
-    // What one kill does is easier to see than what takes two.
-    let is_second = |finding: &Finding| matches!(finding.first.aim, Aim::Twice { .. });
-    findings.sort_by_key(|(_, finding)| (finding.verdict, is_second(finding), std::cmp::Reverse(finding.count)));
+    // Stable: what is equal stays in the order of its rows and signatures.
+    findings.sort_by_key(|(_, finding)| finding.order());
     findings
 }
 
