@@ -74,13 +74,13 @@ fn without_the_sigkill_a_run_is_inconclusive_not_green() {
 
 #[test]
 fn what_a_victim_cannot_have_promised_is_no_promise() {
-    for target in ["atomic", "locked-store", "atomic-suffix --writers 2"] {
-        let (exit, summary) = Place::new().campaign(target, "--iterations 20 --jobs 1 --plant overwrites-board");
+    for target in ["atomic", "locked-store --writers 2"] {
+        let (exit, summary) = Place::new().campaign(target, "--iterations 100 --jobs 1 --plant overwrites-board");
         let row = kills(&summary, "again");
         assert_eq!((exit, row["gate"]["passed"].as_bool()), (Some(3), Some(false)), "{target}: {row}");
         let verdicts: Vec<&String> = row["verdicts"].as_object().unwrap().keys().collect();
         assert!(verdicts.iter().all(|verdict| ["intact", "inconclusive"].contains(&verdict.as_str())), "{row}");
-        assert!(count(row, "inconclusive") > 10, "{target}: {row}");
+        assert!(count(row, "inconclusive") > 30, "{target}: {row}");
     }
 }
 
