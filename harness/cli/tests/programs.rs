@@ -377,6 +377,25 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
 }
 
 #[test]
+fn what_differs_from_run_to_run_is_no_damage_whatever_was_injected_before() {
+    let place = Place::new();
+    // Saves one list as far as its process's number says.
+    let script =
+        "for i in 1 2 3; do seq 3000 | head -c $((100 + $$ % 7000)) > {dir}/t && mv {dir}/t {dir}/f || exit 1; done";
+    let ran = run(
+        &place,
+        &["--fault", "io,kill", "--iterations", "40", "--max-states", "4", "--jobs", "1", "--", "sh", "-c", script],
+    );
+    let kills: Vec<String> = place
+        .trials()
+        .iter()
+        .filter(|trial| trial["fault"] == "kill")
+        .map(|trial| trial["outcome"]["judged"].to_string())
+        .collect();
+    assert!(kills.len() == 40 && !kills.iter().any(|verdict| verdict.contains("torn")), "{kills:?}\n{}", ran.out);
+}
+
+#[test]
 fn a_failure_of_a_program_is_replayed_at_the_same_call() {
     let place = Place::new();
     let ran = run(&place, &["--", "sh", "-c", "for i in 1 2 3; do seq 3000 > {dir}/f; done"]);

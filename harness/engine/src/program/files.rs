@@ -34,6 +34,8 @@ struct Known {
     installed: Snapshot,
     /// The state files of runs that began there and came to their end.
     files: BTreeMap<PathBuf, File>,
+    /// How many these runs are.
+    whole_runs: usize,
     /// What the first of these runs has left in them.
     first: Option<BTreeMap<PathBuf, Vec<Digest>>>,
     /// Whether a second one has left something else.
@@ -88,9 +90,9 @@ impl Files {
         self.known.borrow().is_judged(path)
     }
 
-    /// Whether a run was recorded, from its start to its end.
-    pub(crate) fn know_a_run(&self) -> bool {
-        self.known.borrow().first.is_some()
+    /// From how many runs they were learnt that began on what the set-up made and came to their end.
+    pub(crate) fn whole_runs(&self) -> usize {
+        self.known.borrow().whole_runs
     }
 
     /// Whether any file is known.
@@ -104,6 +106,7 @@ impl Files {
         let mut known = self.known.borrow_mut();
         let shown = state_files(trace, initial, ended, &|path| known.is_judged(path));
         if ended && known.installed == *initial {
+            known.whole_runs += 1;
             let digests = |versions: &[Content]| versions.iter().map(Content::digest).collect();
             let left = shown.iter().map(|(path, file)| (path.clone(), digests(&file.versions))).collect();
             match &known.first {

@@ -151,17 +151,16 @@ impl Runtime {
         }
     }
 
-    /// Learns from recorded runs, unless one was learnt from, what its files hold between its saves. With a checker they only say what a
-    /// refused file is like: for kills by the clock, which trace nothing, the files that a run leaves say it as well.
+    /// Learns from recorded runs, as many as are still missing, what its files hold between its saves. With a checker they only say what
+    /// a refused file is like: for kills by the clock, which trace nothing, the files that a run leaves say it as well.
     pub(crate) fn learn(&self, installed: &Snapshot, fault: Fault) -> Result<(), EngineError> {
         let runs = match (&self.checker, fault) {
-            _ if self.files.know_a_run() => 0,
             (None, _) => RUNS_TO_LEARN_FROM,
             (Some(_), Fault::None | Fault::Kill) => 0,
             (Some(_), Fault::Sweep | Fault::Io) => RUNS_TO_LEARN_FILES_FROM,
         };
         let promise = self.promised_by_setup();
-        for _ in 0..runs {
+        for _ in self.files.whole_runs()..runs {
             let start = Start {
                 files: installed.clone(),
                 stream: Seed::default(),
