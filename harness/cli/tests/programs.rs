@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Place, Ran, count, verdicts};
 
 /// The example programs.
@@ -374,6 +374,22 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         let on_one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(ran.exit == Some(exit) && on_one_line.contains(words), "{words}: {:?} {said}", ran.exit);
     }
+}
+
+#[test]
+fn a_checker_to_which_a_missing_file_is_a_new_start_proves_nothing_where_it_is_missing() {
+    let place = Place::new();
+    let script = "echo log > {dir}/f.log; for i in 1 2; do seq 100 > {dir}/t; rm {dir}/f; mv {dir}/t {dir}/f; done";
+    let check =
+        "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 100 || echo crashtest: refused no whole list'";
+    let options = ["--jobs", "1", "--output-format", "json", "--setup", "sh -c 'seq 100 > {dir}/f'", "--check", check];
+    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script]].concat());
+    assert_eq!(ran.exit, Some(3), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("accepts a state in which f is missing"), "{}", ran.out);
+    let summary: Value = serde_json::from_str(&ran.out).unwrap();
+    let tried = summary["results"].as_array().unwrap().iter().map(|row| &row["tried"]).find(|tried| !tried.is_null());
+    let tried = tried.unwrap();
+    assert_eq!((&tried["unnoticed"], &tried["unopened"]), (&json!(["missing"]), &Value::Null), "a log is not judged");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Files {
         self.known.borrow_mut().installed = installed.clone();
     }
 
-    /// Learns what a run that nobody has traced left, where a checker judges: which files it may mean.
+    /// Learns what a run that nobody has traced left, where a checker judges: which files it may mean, and which are always there.
     pub(crate) fn learn_state(&self, state: &Snapshot) {
         let mut known = self.known.borrow_mut();
         if !known.is_checked {
@@ -80,8 +80,15 @@ impl Files {
         }
         for (path, entry) in state.entries() {
             if let (Entry::File { content, .. }, true) = (entry, known.is_judged(path)) {
-                known.files.entry(path.to_owned()).or_default().note(content.clone());
+                let installed = known.installed_content(path);
+                let is_kept = installed.is_some();
+                let unseen = || File { is_kept, ..File::default() };
+                let file = known.files.entry(path.to_owned()).or_insert_with(unseen);
+                installed.into_iter().chain([content.clone()]).for_each(|content| file.note(content));
             }
+        }
+        for (path, file) in &mut known.files {
+            file.is_kept &= state.entry(path).is_some();
         }
     }
 
@@ -114,10 +121,7 @@ impl Files {
                 None => known.first = Some(left),
             }
             for (path, file) in &shown {
-                let content = match known.installed.entry(path) {
-                    Some(Entry::File { content, .. }) => Some(content.clone()),
-                    _ => None,
-                };
+                let content = known.installed_content(path);
                 let unseen = || File { is_kept: true, is_made_once: true, ..File::default() };
                 let file_known = known.files.entry(path.clone()).or_insert_with(unseen);
                 file_known.is_kept &= file.is_kept;
@@ -198,6 +202,14 @@ fn in_parts(path: &Path) -> Answer {
 }
 
 impl Known {
+    /// What the set-up has made of a file.
+    fn installed_content(&self, path: &Path) -> Option<Content> {
+        match self.installed.entry(path) {
+            Some(Entry::File { content, .. }) => Some(content.clone()),
+            _ => None,
+        }
+    }
+
     fn is_judged(&self, path: &Path) -> bool {
         self.selection.as_ref().is_none_or(|some| some.excludes(path).is_none())
     }
@@ -395,6 +407,16 @@ mod tests {
         files.learn_state(&state(&[("f", b"newer"), ("f.log", b"a line")]));
         assert_eq!(files.files(), ["f"]);
         assert_eq!(files.clone().classify_file(0, b"new", Promise::default()).state, RawState::Partial);
+        let kept = Files::of(&Program {
+            check: Some(crashtest_model::Check::Each(vec!["true".into()])),
+            ..Program::default()
+        });
+        kept.begin_on(&state(&[("f", b"old")]));
+        kept.learn_state(&state(&[("f", b"newer"), ("g", b"made")]));
+        assert_eq!(kind(&kept.judge(&state(&[("g", b"made")]))), "damaged", "it is always there");
+        assert_eq!(kept.judge(&state(&[("f", b"old")])), Answer::Opened, "not before it is made");
+        kept.learn_state(&state(&[("g", b"made")]));
+        assert_eq!(kept.judge(&state(&[("g", b"made")])), Answer::Opened, "a run has ended without it");
         let unchecked = Files::of(&Program::default());
         unchecked.learn_state(&state(&[("f", b"newer")]));
         assert!(!unchecked.know_some(), "without one only a recorded run says what is a version");

@@ -3,7 +3,7 @@
 //! A checker that accepts everything would make every run pass.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crashtest_model::{Damage, Tried};
 use crashtest_states::{Entry, Snapshot};
@@ -40,9 +40,9 @@ pub(crate) fn try_out(
     Ok((healthy, tried))
 }
 
-/// The files of `whole` that a run has changed since `before`; all where it has made the same of them.
-pub(crate) fn changed(before: &Snapshot, whole: &Snapshot) -> BTreeSet<PathBuf> {
-    let files = || whole.entries().filter(|(_, entry)| has_content(entry));
+/// The files of `whole`, of those that `is_judged`, that a run has changed since `before`; all where it has made the same of them.
+pub(crate) fn changed(before: &Snapshot, whole: &Snapshot, is_judged: &dyn Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
+    let files = || whole.entries().filter(|(path, entry)| has_content(entry) && is_judged(path));
     let changed: BTreeSet<PathBuf> =
         files().filter(|(path, entry)| before.entry(path) != Some(entry)).map(|(path, _)| path.to_owned()).collect();
     if changed.is_empty() { files().map(|(path, _)| path.to_owned()).collect() } else { changed }
@@ -113,7 +113,7 @@ mod tests {
             ("grep -q c {dir}/config", &Damage::ALL[..], true),
         ] {
             let mut checker = checker(line, place.clone());
-            let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole), &whole).unwrap();
+            let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole, &|_| true), &whole).unwrap();
             assert_eq!((&tried.unnoticed[..], tried.planted), (overlooked, true), "{line} {healthy:?}");
             assert_eq!(tried.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
         }
@@ -125,7 +125,7 @@ mod tests {
         let asked = scratch.path().join("asked");
         let mut checker = checker(&format!("echo x >> {}; exit 1", asked.display()), place(&scratch));
         let whole = state(&[("f", b"newer")]);
-        let (healthy, _) = try_out(&mut checker, &changed(&Snapshot::default(), &whole), &whole).unwrap();
+        let (healthy, _) = try_out(&mut checker, &changed(&Snapshot::default(), &whole, &|_| true), &whole).unwrap();
         assert!(matches!(healthy, Answer::Broke(_)), "{healthy:?}");
         assert_eq!(std::fs::read_to_string(asked).unwrap(), "x\n", "once");
     }

@@ -129,8 +129,7 @@ impl Runtime {
     /// once.
     pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
         if let (Some(checker), None) = (&mut self.checker, &self.tried) {
-            let mut changed = planted::changed(before, whole);
-            changed.retain(|path| self.files.judges(path));
+            let changed = planted::changed(before, whole, &|path| self.files.judges(path));
             let (healthy, tried) = planted::try_out(checker, &changed, whole)?;
             self.answers.insert(whole.digest(), healthy);
             self.tried = Some(tried);
