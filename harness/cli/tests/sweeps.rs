@@ -81,6 +81,19 @@ fn what_a_bound_leaves_out_is_counted_and_named_in_the_life_after_each_crash_too
 }
 
 #[test]
+fn what_acknowledges_early_is_swept_over_saves_enough_that_its_files_change_within_them() {
+    let place = Place::new();
+    let (exit, summary) = place.campaign("persistent-map", &format!("{SMALL} --fault sweep --max-states 60"));
+    assert_eq!(exit, Some(1));
+    assert!(row(&summary, "sweep", "again")["kills_in_save"].as_u64() > Some(0));
+    // Six saves, as of other documents, can all be acknowledged before the background thread changes the first file.
+    let trials = place.trials();
+    let swept = trials.iter().filter(|trial| trial["fault"] == "sweep");
+    let acked = swept.filter_map(|trial| trial["promise"]["acked"].as_u64()).max();
+    assert!(acked >= Some(30), "{acked:?}");
+}
+
+#[test]
 fn a_sweep_that_derives_other_files_than_a_kill_leaves_proves_nothing() {
     let sweep = |more: &str| {
         let options = format!("{SMALL} --fault sweep --plant misderives --max-states 20 {more}");

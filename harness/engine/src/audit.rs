@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crashtest_linux::supervision;
 use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Operation, Program, Promise, Seed, Trace, Verdict, Words,
+    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Program, Promise, Seed, Trace, Verdict, Words,
 };
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 use tempfile::TempDir;
@@ -210,9 +210,7 @@ impl<'t> Checking<'t> {
     }
 
     fn example(&self, verdict: Verdict, why: String, point: CrashPoint) -> CheckedExample {
-        let operation = self.trace.operations.get(point.call.0 as usize);
-        let call = operation.map_or_else(|| "the end".to_owned(), Operation::in_words);
-        CheckedExample { verdict, why, point, place: point.to_string(), call }
+        CheckedExample { verdict, why, point, place: point.to_string(), call: self.trace.call_in_words(point) }
     }
 }
 

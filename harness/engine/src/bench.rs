@@ -158,16 +158,14 @@ impl<'a> Bench<'a> {
         promise: Promise,
     ) -> Result<Victim, EngineError> {
         self.board.reset(promise.acked, promise.begun);
-        let spec = &self.plan.target;
         let life = Life {
             registry: self.registry,
-            spec,
+            plan: self.plan,
             stream,
             names,
             dir: self.dir.clone(),
             board: self.board,
             member: None,
-            planted: self.plan.planted,
         };
         self.fork_life(life, script)
     }

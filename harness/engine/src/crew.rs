@@ -162,8 +162,7 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'a> {
         let dir = self.bench.dir.clone();
-        let (registry, plan) = (self.bench.registry, self.bench.plan);
-        Life { registry, spec: &plan.target, stream, names, dir, board, member, planted: plan.planted }
+        Life { registry: self.bench.registry, plan: self.bench.plan, stream, names, dir, board, member }
     }
 
     /// The operations of writer `writer` in trial `seed`: others in each trial, and of documents others for each writer, so that no

@@ -10,7 +10,7 @@ use crashtest_kit::fs::Fs;
 use crashtest_kit::{Board, Hold, Place, Recovered, Refused, Registry, Target, Tickets};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::{shared, signals};
-use crashtest_model::{Activity, Generation, HarnessBug, Seed, Signal, Start, TargetSpec};
+use crashtest_model::{Activity, Generation, HarnessBug, Plan, Seed, Signal, Start};
 
 /// The exit status of a life whose init or save failed.
 pub(crate) const FAILED: i32 = 3;
@@ -61,13 +61,12 @@ pub(crate) struct Member {
 /// Everything that a life needs.
 pub(crate) struct Life<'a> {
     pub(crate) registry: &'a dyn Registry,
-    pub(crate) spec: &'a TargetSpec,
+    pub(crate) plan: &'a Plan,
     pub(crate) stream: Seed,
     pub(crate) names: Seed,
     pub(crate) dir: PathBuf,
     pub(crate) board: Board,
     pub(crate) member: Option<Member>,
-    pub(crate) planted: Option<HarnessBug>,
 }
 
 thread_local! {
@@ -113,7 +112,7 @@ impl Life<'_> {
             let writer = self.member.map_or(0, |member| member.writer);
             let place =
                 Place { fs: Fs::new(board, self.dir.clone()), dir: self.dir.clone(), names: self.names, writer };
-            let Some(mut target) = self.registry.target(self.spec, self.stream, place) else { return UNKNOWN };
+            let Some(mut target) = self.registry.target(&self.plan.target, self.stream, place) else { return UNKNOWN };
             board.started(now_ns());
             if matches!(
                 script,
@@ -218,7 +217,7 @@ impl Life<'_> {
     /// Saves so often, and says whether every save went through.
     fn save_only(&self, target: &mut dyn Target, recovered: Recovered, saves: u64) -> bool {
         let board = self.board;
-        let pause = Duration::from_micros(self.spec.idle_us);
+        let pause = Duration::from_micros(self.plan.target.idle_us);
         let mut generation = match recovered {
             Recovered::Fresh => Generation::ZERO,
             Recovered::State { sequence, .. } => sequence,
@@ -243,7 +242,7 @@ impl Life<'_> {
                 tickets.ack(process);
             }
             board.ack(generation, now_ns());
-            if self.planted == Some(HarnessBug::OverwritesBoard) {
+            if self.plan.planted == Some(HarnessBug::OverwritesBoard) {
                 board.ack(NEVER_SAVED, now_ns());
             }
             idle(board, pause);

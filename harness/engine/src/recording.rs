@@ -71,16 +71,14 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
     snapshot::restore(&start.files, &dir).map_err(EngineError::sandbox("prepare", &dir))?;
     let board = bench.board;
     board.reset(start.before.acked, start.before.begun);
-    let spec = &bench.plan.target;
     let life = Life {
         registry: bench.registry,
-        spec,
+        plan: bench.plan,
         stream: start.stream,
         names: start.names,
         dir: dir.clone(),
         board,
         member: None,
-        planted: bench.plan.planted,
     };
     let progress = || progress(board, start);
     let mut recorder = Recorder::new(&dir, orders, &progress).map_err(EngineError::sandbox("read", &dir))?;

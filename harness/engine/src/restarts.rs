@@ -11,7 +11,7 @@ use crashtest_kit::{Generations, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::{Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{Digest, Observed, Promise, Seed, Start, TargetSpec};
+use crashtest_model::{Digest, Observed, Promise, Seed, Start};
 use crashtest_states::{CrashState, Snapshot};
 
 use crate::bench::Bench;
@@ -132,17 +132,15 @@ impl Restarts {
     }
 
     fn fork(&self, bench: &Bench<'_>) -> Result<Running, EngineError> {
-        let spec: &TargetSpec = &bench.plan.target;
         let names = self.stream.derive("names of restarts", 0);
         let life = Life {
             registry: bench.registry,
-            spec,
+            plan: bench.plan,
             stream: self.stream,
             names,
             dir: self.dir.clone(),
             board: bench.board,
             member: None,
-            planted: bench.plan.planted,
         };
         let script = Script::Restart(self.start);
         Ok(fork_child(move || life.live(script))?)

@@ -408,6 +408,12 @@ impl Trace {
             At::After => between(word(at), word(at + 1)),
         }
     }
+
+    /// The call that `point` lies at, in words.
+    #[must_use]
+    pub fn call_in_words(&self, point: CrashPoint) -> String {
+        self.operations.get(point.call.0 as usize).map_or_else(|| "the end".to_owned(), Operation::in_words)
+    }
 }
 
 /// The name of an error number, for people.

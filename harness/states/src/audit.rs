@@ -26,8 +26,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crashtest_model::{
-    Action, At, Audit, AuditedFile, CrashPoint, Damage, Digest, Example, ExcludedFile, FileId, Operation, Seed, Tears,
-    Trace, UnderKill,
+    Action, At, Audit, AuditedFile, CrashPoint, Damage, Digest, Example, ExcludedFile, FileId, Seed, Tears, Trace,
+    UnderKill,
 };
 
 pub use self::known::{StateFile, state_files};
@@ -203,7 +203,7 @@ fn example(
         damage,
         point,
         place: point.to_string(),
-        call: trace.operations.get(point.call.0 as usize).map_or_else(|| "the end".to_owned(), Operation::in_words),
+        call: trace.call_in_words(point),
         before: before.length(),
         after: next.and_then(Version::length),
         found: Version::of(state.entry(path)).length(),

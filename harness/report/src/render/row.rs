@@ -156,7 +156,7 @@ pub(super) fn lost_words(row: &ResultRow) -> Option<String> {
         thousands(lost.updates),
         if lost.updates == 1 { "" } else { "s" },
         thousands(lost.trials),
-        thousands(row.trials),
+        thousands(judged(row)),
         row.fault.trial_words()[1],
     );
     if let Some(age) = lost.age_ns {
