@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Fault, Landed, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_model::{Fault, Landed, LostAcks, Outcome, Rows, RunRecord, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
 use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
 
@@ -105,6 +105,24 @@ fn what_is_exhaustive_has_a_share_and_no_interval() {
         let said = text.lines().filter(|line| line.contains("sweep") || line.contains("crash point"));
         assert!(said.clone().count() > 0);
         said.for_each(|line| assert!(!line.contains("at most") && !line.contains("95 %)"), "{line}"));
+    }
+}
+
+#[test]
+fn lost_acks_are_counted_among_the_trials_that_were_judged() {
+    let trials = (0..10).map(|n| match n {
+        0..3 => TrialRecord {
+            lost: Some(LostAcks { updates: 2, age_ns: None, at_least: false }),
+            outcome: Outcome::Judged(Verdict::LostAck),
+            ..common::swept(n)
+        },
+        3..5 => TrialRecord { outcome: Outcome::Unreached, ..common::swept(n) },
+        _ => common::swept(n),
+    });
+    let recorded = recorded(atomic(), &trials.collect::<Vec<_>>(), &ended(1), &[]);
+    for text in [terminal(&recorded, 80, Color::Never), markdown(&recorded)] {
+        assert!(text.contains("3 of 8 crash points broke a claim"), "{text}");
+        assert!(text.contains("lost acks: 6 acknowledged updates in 3 of 8 crash points"), "{text}");
     }
 }
 
