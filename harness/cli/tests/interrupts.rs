@@ -112,6 +112,28 @@ fn an_interrupt_at_any_moment_leaves_no_process_and_no_temporary() {
 }
 
 #[test]
+fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
+    for fault in ["kill", "sweep"] {
+        let place = Place::new();
+        let program = "setsid sleep 7.5 & echo 1 > {dir}/t; mv {dir}/t {dir}/f; sleep 0.2; : > {dir}/f";
+        let child = place
+            .command(&format!("run --quiet --seed 1 --fault {fault} --jobs 1 -- sh -c"))
+            .arg(program)
+            .env(MARK, place.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The supervisor, a worker, the program, and what that has started.
+        wait_until("what the program starts", || alive(&place).len() >= 4);
+        send(&child, Signal::SIGINT);
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert!(ran.exit.is_some(), "{}{}", ran.out, ran.err);
+        assert!(alive(&place).is_empty(), "{fault}: somebody is left");
+    }
+}
+
+#[test]
 fn a_second_interrupt_leaves_nothing_behind_either() {
     for second in [Signal::SIGINT, Signal::SIGTERM] {
         let place = Place::new();

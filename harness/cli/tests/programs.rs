@@ -390,6 +390,24 @@ fn a_checker_to_which_a_missing_file_is_a_new_start_proves_nothing_where_it_is_m
     let tried = summary["results"].as_array().unwrap().iter().map(|row| &row["tried"]).find(|tried| !tried.is_null());
     let tried = tried.unwrap();
     assert_eq!((&tried["unnoticed"], &tried["unopened"]), (&json!(["missing"]), &Value::Null), "a log is not judged");
+    // Only one of the workers runs the control.
+    let options = [
+        "--fault",
+        "kill",
+        "--iterations",
+        "60",
+        "--setup",
+        "sh -c 'seq 100 > {dir}/f'",
+        "--check",
+        check,
+        "--jobs",
+        "2",
+    ];
+    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script]].concat());
+    let trials = place.trials();
+    let missing: Vec<_> = trials.iter().filter(|trial| trial["raw"]["state"] == "missing").collect();
+    assert!(missing.len() > 3, "{}{}", ran.out, ran.err);
+    missing.iter().for_each(|trial| assert_eq!(trial["outcome"]["judged"], "inconclusive", "{trial}"));
 }
 
 #[test]
@@ -450,21 +468,82 @@ fn shows_again(place: &Place, called: &str) {
 }
 
 #[test]
+fn what_a_program_has_left_running_is_of_its_run() {
+    let place = Place::new();
+    let setup = "sh -c 'seq 3000 > {dir}/f; echo 0 > {dir}/n'";
+    let script =
+        "(sleep 0.2; for i in 1 2 3; do seq 3000 > {dir}/f; sleep 0.02; done) & echo 1 > {dir}/t; mv {dir}/t {dir}/n";
+    for fault in [&["--fault", "sweep"][..], &["--fault", "kill", "--iterations", "60"]] {
+        let ran = run(&place, &[fault, &["--setup", setup, "--", "sh", "-c", script]].concat());
+        assert!(ran.exit == Some(1) && ran.out.contains("f is empty"), "{fault:?} {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn what_there_is_no_model_of_proves_nothing() {
+    let place = Place::new();
+    // In the second, beside a file whose names are text.
+    let scripts = ["n=$(printf '\\377'); for i in 1 2 3; do seq 3000 > {dir}/$n; done; ", "mv {dir}.new {dir}/f; "];
+    let setup =
+        "sh -c 'seq 3000 > {dir}/f; seq 3000 > {dir}/$(printf \"\\377\"); echo 0 > {dir}/n; echo new > {dir}.new'";
+    let renames = "echo 1 > {dir}/t; mv {dir}/t {dir}/n; echo 2 > {dir}/t; mv {dir}/t {dir}/n; seq 3 > {dir}.new";
+    let check =
+        ["--check", "sh -c 'test -s {dir}/n && test -s {dir}/f && echo crashtest: ok || echo crashtest: refused none'"];
+    for (script, words) in scripts.into_iter().zip(["names that are not UTF-8", "rename into the state directory"]) {
+        let script = format!("{script}{renames}");
+        for (fault, check) in [("sweep", &[][..]), ("io", &[]), ("kill", &[]), ("sweep", &check), ("io", &check)] {
+            let options = ["--fault", fault, "--iterations", "20", "--jobs", "1", "--setup", setup];
+            let of_kills = if fault == "kill" { &options[..] } else { &[&options[..2], &options[4..]].concat() };
+            let ran = run(&place, &[of_kills, check, &["--", "sh", "-c", &script]].concat());
+            let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                said.contains(&format!("crashtest has no model of {words}")),
+                "{fault} {check:?}: {said}{}",
+                ran.err
+            );
+            assert_ne!(ran.exit, Some(0), "{fault} {check:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn without_a_set_up_nothing_is_lost_before_the_first_ack() {
+    let place = Place::new();
+    // Makes an empty file first, and is ready then.
+    let script = "n=$(cat {dir}/f 2> /dev/null); test -e {dir}/f || : > {dir}/f; echo crashtest: ready; n=${n:-0}
+                  for i in $((n + 1)) $((n + 2)); do
+                    echo crashtest: begin $i; echo $i > {dir}/t; mv {dir}/t {dir}/f; echo crashtest: ack $i
+                  done";
+    let check = "sh -c 'if test -s {dir}/f; then echo crashtest: state $(cat {dir}/f); else echo crashtest: fresh; fi'";
+    let ran = run(&place, &["--check", check, "--", "sh", "-c", script]);
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    // What was acknowledged is.
+    let forgets = check.replace("state $(cat {dir}/f)", "fresh");
+    let ran = run(&place, &["--check", &forgets, "--fault", "sweep", "--", "sh", "-c", script]);
+    assert_ne!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn nobody_whom_a_program_has_left_running_is_left() {
     let place = Place::new();
-    let daemon = place.path().join("daemon.pid");
-    let leaves = format!(
-        "setsid sh -c 'echo $$ >> {0}; exec sleep 1000' > /dev/null 2>&1 < /dev/null & sleep 0.05; echo 1 > {{dir}}/f; echo 2 > {{dir}}/f",
-        daemon.display()
-    );
-    let ran = run(&place, &["--fault", "kill,sweep", "--iterations", "4", "--", "sh", "-c", &leaves]);
-    assert!(ran.exit.is_some(), "{}{}", ran.out, ran.err);
-    let pids = fs::read_to_string(&daemon).unwrap();
-    assert!(pids.lines().count() > 1, "runs have left one each: {pids}");
-    for pid in pids.lines() {
-        // Somebody else may have its number by now.
-        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(!command.contains("1000"), "{pid} is still there: {command}");
+    for (seconds, exit) in [("0.4321", 1), ("1000.4321", 4)] {
+        let daemon = place.path().join("daemon.pid");
+        let leaves = format!(
+            "setsid sh -c 'echo $$ >> {0}; exec sleep {seconds}' > /dev/null 2>&1 < /dev/null & sleep 0.05; echo 1 > {{dir}}/f; echo 2 > {{dir}}/f",
+            daemon.display()
+        );
+        let options = ["--fault", "kill,sweep", "--iterations", "4", "--limit", "2s"];
+        let ran = run(&place, &[&options[..], &["--", "sh", "-c", &leaves]].concat());
+        assert_eq!(ran.exit, Some(exit), "{}{}", ran.out, ran.err);
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.contains("did not end within 2 s, with all that it has started"), exit == 4, "{said}");
+        let pids = fs::read_to_string(&daemon).unwrap();
+        assert!(pids.lines().count() > 1, "runs have left one each: {pids}");
+        for pid in pids.lines() {
+            // Somebody else may have its number by now.
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            assert!(!command.contains(".4321"), "{pid} is still there: {command}");
+        }
     }
     assert!(
         !fs::read_dir(place.path().join("results")).unwrap().any(|entry| entry

@@ -81,6 +81,21 @@ fn what_a_bound_leaves_out_is_counted_and_named_in_the_life_after_each_crash_too
 }
 
 #[test]
+fn the_failing_calls_that_a_bound_leaves_out_are_counted_and_named() {
+    let (_, whole) = Place::new().campaign("atomic", &format!("{SMALL} --fault io"));
+    let all = row(&whole, "io", "again")["trials"].as_u64().unwrap();
+    for jobs in [1, 2] {
+        let place = Place::new();
+        let (exit, bounded) = place.campaign("atomic", &format!("{SMALL} --fault io --max-states 5 --jobs {jobs}"));
+        let bounded = row(&bounded, "io", "again");
+        assert_eq!((exit, &bounded["trials"]), (Some(0), &5.into()));
+        assert_eq!(bounded["swept"]["left_out"], all - 5);
+        let report = place.crashtest("report");
+        assert!(report.out.contains(&format!("NO BROKEN CLAIM in 5 of {all} failing calls")), "{}", report.out);
+    }
+}
+
+#[test]
 fn what_acknowledges_early_is_swept_over_saves_enough_that_its_files_change_within_them() {
     let place = Place::new();
     let (exit, summary) = place.campaign("persistent-map", &format!("{SMALL} --fault sweep --max-states 60"));

@@ -132,6 +132,10 @@ pub fn run(
     let elapsed_s = campaign.trials_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
     // Killed and waited for here, before anybody touches the sandbox.
     campaign.workers.clear();
+    if plan.program.is_some() {
+        // What a program has started is ours now.
+        supervision::kill_strays(&[]);
+    }
     Ended { end, rows: campaign.rows, elapsed_s }
 }
 

@@ -5,7 +5,7 @@ use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
     Action, Activity, Aim, At, CallFailure, CallIndex, CrashPoint, Durable, FailureDetail, Fault, Generation,
-    Injection, Landed, Lasting, Observed, Outcome, RawFile, Seed, Start, Trace, TrialRecord, Verdict,
+    Injection, Landed, Lasting, Observed, Outcome, RawFile, Seed, Start, Swept, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -67,6 +67,8 @@ struct Failing<'s, 'a> {
     restarts: Restarts,
     seed: Seed,
     from: recording::Start,
+    /// What is known of all failing calls together, where that is not all there is to know: the first record takes it along.
+    swept: Option<Swept>,
 }
 
 /// Runs the plan's target once for each way in which each of its calls can fail: its share `part` of them. What the program has
@@ -80,7 +82,10 @@ pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> 
     if let Some(runtime) = failing.bench.program() {
         runtime.try_checker(&failing.from.files, &left)?;
     }
-    let all = failing.bench.plan.spread(injections(&sound), 1);
+    let ways = injections(&sound);
+    let of = ways.len();
+    let all = failing.bench.plan.spread(ways, 1);
+    failing.note_what_is_left_out(&sound, of - all.len());
     let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
     for (trial, injection) in mine {
         failing.run(trial, injection)?;
@@ -111,7 +116,19 @@ impl<'s, 'a> Failing<'s, 'a> {
         let from = recording::Start::installed(bench, stream, Script::SaveThenDie(SAVES))?;
         let memory = bench.memory.clone();
         let restarts = Restarts::new(&memory, Start::Again, stream)?;
-        Ok(Failing { bench, generations, restarts, seed, from })
+        Ok(Failing { bench, generations, restarts, seed, from, swept: None })
+    }
+
+    /// Notes that so many ways in which the calls of `sound` can fail are left out, and what of it cannot fail as nothing is known of it.
+    fn note_what_is_left_out(&mut self, sound: &Trace, left_out: usize) {
+        if left_out > 0 || !sound.unmodelled.is_empty() {
+            self.swept = Some(Swept {
+                calls: sound.operations.len() as u64,
+                left_out: left_out as u64,
+                unmodelled: sound.unmodelled.keys().cloned().collect(),
+                ..Swept::default()
+            });
+        }
     }
 
     /// A life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
@@ -147,7 +164,7 @@ impl<'s, 'a> Failing<'s, 'a> {
         let failed = run.trace.operations.get(injection.call.0 as usize);
         let landed = match run.ending {
             Ending::Exited(exit) if exit.by_sigkill() => Landed::Kill,
-            Ending::Killed | Ending::TimeUp => Landed::Kill,
+            Ending::Killed | Ending::TimeUp | Ending::Lingers(_) => Landed::Kill,
             Ending::Exited(Exit::Status(status)) => Landed::Exit { status },
             Ending::Exited(Exit::Signal(signal)) => Landed::Signal { signal },
         };
@@ -161,6 +178,7 @@ impl<'s, 'a> Failing<'s, 'a> {
             raw: Some(raw),
             crash_state: Some(state.digest()),
             outcome: Outcome::Judged(verdict),
+            swept: self.swept.take(),
             ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))
         };
         let mut text = None;
@@ -195,7 +213,7 @@ fn judge(run: &Recording, injection: Injection, (verdict, why): (Verdict, String
     let acked = run.trace.end.promise.acked;
     if !run.obeyed {
         (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"))
-    } else if run.ending == Ending::TimeUp {
+    } else if matches!(run.ending, Ending::TimeUp | Ending::Lingers(_)) {
         (Verdict::Stuck, format!("no end within {limit_ms} ms"))
     } else if verdict.is_violation() && acked_all_the_same(run, injection).is_some() {
         (Verdict::FalseAck, format!("save {acked} was acknowledged; a restart {why}"))

@@ -60,8 +60,7 @@ impl Printed {
         let number = |text: &str| text.parse().ok().map(Generation);
         match said.split_once(' ') {
             None if said == "ready" => {
-                (*activity, *opened, *promise) =
-                    (Some(Activity::Idle), true, Promise { installed: true, ..self.ready });
+                (*activity, *opened, *promise) = (Some(Activity::Idle), true, self.ready);
             }
             Some(("begin", n)) if let Some(n) = number(n) => {
                 *activity = Some(Activity::Save);
@@ -73,8 +72,7 @@ impl Printed {
                         .get_or_insert_with(|| format!("“{line}” comes without “crashtest: begin {n}” before it"));
                 }
                 *activity = Some(Activity::Idle);
-                promise.acked = promise.acked.max(n);
-                promise.begun = promise.begun.max(n);
+                *promise = Promise { acked: promise.acked.max(n), begun: promise.begun.max(n), installed: true };
             }
             _ => {
                 let why = || format!("“{line}” is none of: crashtest: ready, crashtest: begin N, crashtest: ack N");

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
-use crashtest_linux::trace::Ending;
+use crashtest_linux::trace::{Ending, LINGER};
 use crashtest_model::{DIR, Plan, Trace};
 
 use crate::bench::Bench;
@@ -114,6 +114,7 @@ fn status(ending: Ending, limit: Duration, stop: &AtomicBool) -> String {
     match ending {
         Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
         Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),
+        Ending::Lingers(_) => format!("what it had left running was stopped after {} s", limit.min(LINGER).as_secs()),
         Ending::Killed | Ending::TimeUp => format!("stopped after {} s", limit.as_secs()),
     }
 }

@@ -25,6 +25,9 @@ use crashtest_model::{
 use crate::printed::Printed;
 use action::Unfinished;
 
+/// What is said of a name that is no text.
+const NOT_TEXT: &str = "names that are not UTF-8";
+
 /// What is done besides recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Orders {
@@ -175,16 +178,25 @@ impl<'p> Recorder<'p> {
         Some(String::from_utf8_lossy(name).into_owned())
     }
 
-    fn target(&self, tracee: &Tracee, target: Target) -> Option<(PathBuf, String)> {
+    /// The same, of what a call names. The names of a trace are text: one that is none is not modelled.
+    fn named(&mut self, path: &Path) -> Option<String> {
+        let name = self.relative(path)?;
+        if path.to_str().is_none() {
+            self.unmodelled(NOT_TEXT);
+        }
+        Some(name)
+    }
+
+    fn target(&mut self, tracee: &Tracee, target: Target) -> Option<(PathBuf, String)> {
         let path = tracee.resolve(target, &self.root).ok()?;
-        let name = self.relative(&path)?;
+        let name = self.named(&path)?;
         Some((path, name))
     }
 
     /// The name of a descriptor below the state directory. A file that is written outside is noted.
     fn descriptor(&mut self, tracee: &Tracee, fd: i32, writes: bool) -> Option<String> {
         let path = tracee.name_of(fd).ok()?;
-        let name = self.relative(&path);
+        let name = self.named(&path);
         if name.is_none() && writes && path.is_absolute() {
             let outside = path.to_string_lossy().into_owned();
             let memory = outside.starts_with("/dev/shm/");

@@ -20,11 +20,23 @@ use crate::sandbox::Sandbox;
 pub struct Replayer<'s> {
     /// `None` once it has died.
     worker: Option<Worker>,
+    /// Whether somebody's program is replayed, which may start others.
+    is_program: bool,
     receiver: Receiver<FromWorker>,
     /// How long it may be silent.
     patience: Duration,
     /// Where it works: it is dead before that is removed.
     _sandbox: &'s Sandbox,
+}
+
+impl Drop for Replayer<'_> {
+    fn drop(&mut self) {
+        self.worker = None;
+        if self.is_program {
+            // What it has started is ours now.
+            supervision::kill_strays(&[]);
+        }
+    }
 }
 
 impl<'s> Replayer<'s> {
@@ -45,7 +57,8 @@ impl<'s> Replayer<'s> {
         let (sender, receiver) = mpsc::channel();
         let worker = Some(Worker::start(program, &job, 0, sender)?);
         let patience = SILENCE + 8 * Duration::from_millis(plan.limit_ms);
-        Ok(Replayer { worker, receiver, patience, _sandbox: sandbox })
+        let is_program = plan.program.is_some();
+        Ok(Replayer { worker, is_program, receiver, patience, _sandbox: sandbox })
     }
 
     /// Restarts the target on the crash state in `crash_state` and judges it by the promises of `record`: the record as it is with

@@ -57,20 +57,32 @@ pub fn dies_with_us(command: &mut Command) {
 /// group. The caller must have called [`adopt_orphans`], and waits for nobody else meanwhile.
 pub fn kill_strays(of_ours: &[i32]) {
     let deadline = clock::now_ns() + 5_000_000_000;
-    let me = std::process::id();
     while clock::now_ns() < deadline {
-        let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).unwrap_or_default();
-        let children = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-        let strays: Vec<i32> = children.filter(|pid| !of_ours.contains(pid)).collect();
+        let strays = strays(of_ours);
         if strays.is_empty() {
             return;
         }
-        for pid in strays.into_iter().map(Pid::from_raw) {
+        for pid in strays {
             // Both fail only where it is gone already.
             let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
             let _ = waitpid(pid, None);
         }
     }
+}
+
+/// Whether a child of this process runs that is none `of_ours`: something that a program has left running. What holds for
+/// [`kill_strays`] holds for this.
+#[must_use]
+pub fn strays_run(of_ours: &[i32]) -> bool {
+    strays(of_ours).into_iter().any(|pid| waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive))
+}
+
+/// The children of this process that are none `of_ours`.
+fn strays(of_ours: &[i32]) -> Vec<Pid> {
+    let me = std::process::id();
+    let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).unwrap_or_default();
+    let children = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    children.filter(|pid| !of_ours.contains(pid)).map(Pid::from_raw).collect()
 }
 
 /// A child process that leads a process group of its own; the whole group is killed and waited for when this is dropped.

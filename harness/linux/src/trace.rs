@@ -9,8 +9,8 @@
 //!    signal's handler calls comes inside of it.
 //! 3. The thread is stopped while the watcher looks at it; other threads and processes run on.
 //! 4. Threads, children (fork, vfork, clone) and what they execute are followed from their first instruction.
-//! 5. When the first process ends, or the watcher says so, or the time is up, everything that was started is killed and waited for;
-//!    it also dies when we die (PTRACE_O_EXITKILL).
+//! 5. A run ends with the last process that it has started. Those that still run [`LINGER`] after the first one has ended, or when the
+//!    watcher says so, or the time is up, are killed and waited for; they also die when we die (PTRACE_O_EXITKILL).
 //!
 //! Not followed: a program of another architecture's calls (32 bits) is killed by the filter.
 
@@ -44,6 +44,9 @@ use crate::process::{Exit, ForkError};
 use registers::{SyscallReturn, SyscallStop};
 use spawn::Spawned;
 use timer::Alarm;
+
+/// How long processes may go on that a program has left running when it ended.
+pub const LINGER: Duration = Duration::from_secs(10);
 
 /// Why a program could not be traced.
 #[derive(Debug, Error)]
@@ -107,8 +110,10 @@ pub trait Watcher {
 /// How a traced run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The first process ended by itself.
+    /// The first process ended by itself, and so did all that it had started.
     Exited(Exit),
+    /// The first process ended by itself, and others that it had started did not.
+    Lingers(Exit),
     /// The watcher had everything killed.
     Killed,
     /// The time was up.
@@ -244,7 +249,8 @@ enum Report {
 
 impl Session<'_> {
     fn follow(&mut self, spawned: &Spawned, limit: Duration, pinned: &mut Pinned) -> Result<Ending, TraceError> {
-        let alarm = Alarm::after(limit)?;
+        let mut alarm = Alarm::after(limit)?;
+        let mut first = None;
         spawned.go()?;
         loop {
             if self.watcher.has_enough() {
@@ -253,7 +259,7 @@ impl Session<'_> {
             let (pid, report) = match self.again.pop() {
                 Some(held) => (held, Report::Entry),
                 None => match wait() {
-                    Err(Errno::EINTR) if alarm.is_over() => return Ok(Ending::TimeUp),
+                    Err(Errno::EINTR) if alarm.is_over() => return Ok(first.map_or(Ending::TimeUp, Ending::Lingers)),
                     Err(Errno::EINTR) => continue,
                     Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
                     Err(other) => return Err(io::Error::from(other).into()),
@@ -263,9 +269,15 @@ impl Session<'_> {
             if let Report::Ended(exit) = report {
                 self.ended(pid);
                 if pid == self.leader.as_raw() {
-                    return Ok(Ending::Exited(exit));
+                    first = Some(exit);
+                    if !self.tasks.is_empty() {
+                        alarm = Alarm::after(limit.min(LINGER))?;
+                    }
                 }
-                continue;
+                match first {
+                    Some(exit) if self.tasks.is_empty() => return Ok(Ending::Exited(exit)),
+                    _ => continue,
+                }
             }
             if !self.tasks.contains_key(&pid) {
                 self.seen += 1;

@@ -319,6 +319,7 @@ impl AuditRecord {
             () if self.audit.files.is_empty() || self.audit.count(UnderKill::Unknown) > 0 => {
                 AuditJudgement::Inconclusive
             }
+            () if !self.audit.unmodelled.is_empty() => AuditJudgement::Inconclusive,
             // What it does when all goes well is not known.
             () if !self.ended_well() => AuditJudgement::Inconclusive,
             () if checked.is_some_and(|checked| checked.tried.is_blind() || checked.left_out > 0) => {

@@ -297,6 +297,11 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
     if inconclusive * 100 > tally.trials {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
     }
+    let unmodelled = tally.swept.as_ref().map_or(&[][..], |swept| &swept.unmodelled);
+    if !unmodelled.is_empty() {
+        let what = if fault == Fault::Io { "what their failure does" } else { "what a kill there leaves" };
+        reasons.push(format!("crashtest has no model of {}: {what} is not known", unmodelled.join(", ")));
+    }
     if fault == Fault::None {
         reasons.extend(tally.tried.as_ref().filter(|tried| tried.is_blind()).map(|tried| match tried.planted {
             true => "the checker accepts files that are torn, empty or missing: it notices nothing".to_owned(),
@@ -311,7 +316,7 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         reasons.push(format!("no kill landed in {} trials", tally.trials));
     }
     // Of a program that promises nothing, no more is known than what it did to its files.
-    let silent = tally.acked == 0 && tally.unnamed > 0;
+    let silent = tally.acked == 0 && (tally.unnamed > 0 || unclear > 0);
     if (fault == Fault::Sweep || silent) && tally.crash_states.len() < 2 {
         reasons.push("the crash states are all the same".to_owned());
     }

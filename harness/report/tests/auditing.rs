@@ -147,6 +147,21 @@ fn the_sentence_counts_what_is_worst() {
 }
 
 #[test]
+fn what_there_is_no_model_of_proves_nothing() {
+    let sound = record(vec![file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 2)], &[])]);
+    assert_eq!(sound.judgement(), AuditJudgement::Unbroken);
+    for mut record in [sound.clone(), checked(sound, &[(Verdict::Intact, 57)], &[])] {
+        record.audit.unmodelled = BTreeMap::from([("io_submit".to_owned(), 3)]);
+        assert_eq!(record.judgement(), AuditJudgement::Inconclusive);
+        let text = terminal(&record, 120, Color::Never);
+        assert!(
+            text.starts_with("crashtest has no model of io_submit: what a kill there leaves is not known"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn an_audit_as_json_reads_back_and_says_what_to_do() {
     let text = json(&mixed());
     assert_eq!(serde_json::from_str::<AuditRecord>(&text).unwrap(), mixed());

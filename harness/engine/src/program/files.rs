@@ -3,7 +3,7 @@
 //! What a version of a file is, and which files only a checker can judge, [`crashtest_states::state_files`] says, as for an audit.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -40,6 +40,8 @@ struct Known {
     first: Option<BTreeMap<PathBuf, Vec<Digest>>>,
     /// Whether a second one has left something else.
     differs: bool,
+    /// What runs did to files that is not known: calls of which there is no model.
+    unmodelled: BTreeSet<String>,
 }
 
 /// A state file.
@@ -111,6 +113,7 @@ impl Files {
     /// has not `ended` by itself, neither is what it had not finished.
     pub(crate) fn learn(&self, trace: &Trace, initial: &Snapshot, ended: bool) {
         let mut known = self.known.borrow_mut();
+        known.unmodelled.extend(trace.unmodelled.keys().cloned());
         let shown = state_files(trace, initial, ended, &|path| known.is_judged(path));
         if ended && known.installed == *initial {
             known.whole_runs += 1;
@@ -183,6 +186,12 @@ impl Files {
                 answer @ Answer::Damaged { .. } => return answer,
                 answer => drop(unclear.get_or_insert(answer)),
             }
+        }
+        if let (None, false) = (&unclear, known.unmodelled.is_empty()) {
+            let calls = known.unmodelled.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            unclear = Some(Answer::Unclear(format!(
+                "crashtest has no model of {calls}: only --check can say what a crash makes of the files"
+            )));
         }
         unclear.unwrap_or(Answer::Opened)
     }

@@ -59,7 +59,7 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
             _ => {
                 let limit = runtime.limit.as_secs_f64();
                 Some(format!(
-                    "`{}` did not end within {limit} s: it has to end by itself (or raise --limit)",
+                    "`{}` did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit)",
                     runtime.words()
                 ))
             }
@@ -113,7 +113,10 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
     let left = bench.crash_state()?;
-    bench.program().into_iter().for_each(|runtime| runtime.files.learn_state(&left));
+    if let Some(runtime) = bench.program() {
+        runtime.files.learn_state(&left);
+        runtime.try_checker(&installed, &left)?;
+    }
     for number in trials {
         let plan = bench.plan;
         let aim = aim(plan, number);
@@ -160,6 +163,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     let (said, complained) = (runtime.place.log("run.out"), runtime.place.log("run.err"));
     let mut command = start::command(&runtime.program.command, &runtime.place)?;
     command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
+    let ours = runtime.ours();
     let begun_ns = now_ns();
     let child = command.process_group(0).spawn();
     let child =
@@ -189,13 +193,21 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         }
         _ => {
             let left = Duration::from_nanos(limit_ns.saturating_sub(now_ns()));
-            group.exit_within(left).map_err(EngineError::Wait)?
+            let exit = group.exit_within(left).map_err(EngineError::Wait)?;
+            while now_ns() < limit_ns && supervision::strays_run(&ours) {
+                sleep_until(now_ns() + LOOK_NS);
+            }
+            exit
         }
     };
+    // A run ends with the last process that it has started.
+    let lingers = exit.is_some() && supervision::strays_run(&ours);
     let took_ns = now_ns() - begun_ns;
     group.kill();
-    supervision::kill_strays(&runtime.ours());
+    supervision::kill_strays(&ours);
     let landed = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
+        (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Landed::Forced,
+        (Some(Exit::Status(0)), _) if lingers => Landed::Kill,
         (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Landed::Exit { status },
         (Some(Exit::Signal(signal)), _) => Landed::Signal { signal },
         (None, Some(exit)) if exit.by_sigkill() && aim.is_none() => Landed::Forced,

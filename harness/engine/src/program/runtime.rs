@@ -120,6 +120,7 @@ impl Runtime {
         let complaint = match traced.ending {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
             Ending::Exited(exit) => Some(format!("ended {exit}{}", last_line(&complained))),
+            Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };
         Ok(Recording { trace, obeyed, ending: traced.ending, complaint })

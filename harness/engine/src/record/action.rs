@@ -213,7 +213,7 @@ impl Recorder<'_> {
             },
             found => (named, found.is_ok()),
         };
-        let name = self.relative(&path)?;
+        let name = self.named(&path)?;
         let unnamed = flags & libc::O_TMPFILE == libc::O_TMPFILE;
         let existed = exists && !unnamed;
         let action = Action::Open {

@@ -276,7 +276,7 @@ fn request(name: &str, args: [u64; 6]) -> Request {
         "chown" | "lchown" | "setxattr" | "lsetxattr" | "removexattr" | "lremovexattr" => {
             Request::Attribute { target: cwd(0) }
         }
-        "fchownat" => Request::Attribute { target: at(0, 1) },
+        "fchownat" | "setxattrat" | "removexattrat" | "file_setattr" => Request::Attribute { target: at(0, 1) },
         "fchown" | "fsetxattr" | "fremovexattr" => Request::AttributeOf { fd: int(0) },
         "fsync" | "fdatasync" | "sync_file_range" | "syncfs" => Request::Sync { fd: int(0) },
         "sync" | "msync" => Request::SyncAll,

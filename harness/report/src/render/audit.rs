@@ -87,6 +87,13 @@ fn conclusion(record: &AuditRecord) -> (Style, String) {
         () if unknown > 0 => {
             (Style::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
         }
+        () if !audit.unmodelled.is_empty() => {
+            let calls: Vec<&String> = audit.unmodelled.keys().collect();
+            (
+                Style::Warn,
+                format!("crashtest has no model of {}: what a kill there leaves is not known", listed(&calls)),
+            )
+        }
         () if !record.ended_well() => (
             Style::Warn,
             format!("the program ended with {}: what it does when it succeeds is not known", record.status),

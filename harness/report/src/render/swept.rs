@@ -55,8 +55,8 @@ pub(super) fn notes(row: &ResultRow) -> Vec<String> {
     let Some(swept) = &row.swept else { return notes };
     if swept.differs {
         notes.push(
-            "two runs made different calls, or several threads did: each crash point is one of the first run that was reached \
-             by a real kill in another, and the recovery from it was not swept again"
+            "two runs made different calls, or several threads did, or a run left other files than its calls come to: each crash \
+             point is one of the first run that was reached by a real kill in another, and the recovery from it was not swept again"
                 .to_owned(),
         );
     }
