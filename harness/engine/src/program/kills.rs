@@ -54,13 +54,12 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
         let ran = run(runtime, promise, None)?;
         let wrong = match (&ran.landed, last_line(&runtime.place.log("run.err"))) {
             (Landed::Exit { status: 0 }, _) => None,
-            (Landed::Exit { status }, why) => Some(format!("`{}` exited with status {status}{why}", runtime.words())),
-            (Landed::Signal { signal }, why) => Some(format!("`{}` died of signal {signal}{why}", runtime.words())),
+            (Landed::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
+            (Landed::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
             _ => {
                 let limit = runtime.limit.as_secs_f64();
                 Some(format!(
-                    "`{}` did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit)",
-                    runtime.words()
+                    "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit)"
                 ))
             }
         };
