@@ -261,7 +261,10 @@ impl Session<'_> {
                 None => match wait() {
                     Err(Errno::EINTR) if alarm.is_over() => return Ok(first.map_or(Ending::TimeUp, Ending::Lingers)),
                     Err(Errno::EINTR) => continue,
-                    Err(Errno::ECHILD) => return Err(io::Error::other("the traced program is gone").into()),
+                    Err(Errno::ECHILD) => {
+                        let gone = || io::Error::other("the traced program is gone").into();
+                        return first.map(Ending::Exited).ok_or_else(gone);
+                    }
                     Err(other) => return Err(io::Error::from(other).into()),
                     Ok((pid, status)) => (pid, report(status)),
                 },

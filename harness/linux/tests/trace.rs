@@ -22,7 +22,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, gettid, mkfifo};
-use witness::{Seen, Traced, left_over, trace};
+use witness::{ENOUGH, Seen, Traced, left_over, trace, trace_within};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const RECORDS: u64 = 200;
@@ -368,10 +368,35 @@ fn a_parent_sees_the_stops_of_its_child_and_the_child_loses_nothing() {
     traced.assert_whole("stopped", written.load(Ordering::Relaxed));
 }
 
-/// Children that loop, one in a session of its own, and their children.
-fn what_runs_in_the_background_ends_with_the_first_process() {
-    let pids = shared::map(NonZeroUsize::new(4).unwrap()).unwrap();
+/// A child in a session of its own and its child, which write when the first process has ended.
+fn what_runs_in_the_background_is_followed_to_its_end() {
     let traced = trace(
+        |dir| {
+            let first = getpid();
+            let over = || until("the end of the first process", || kill(first, None).is_err());
+            orphan(|| {
+                nix::unistd::setsid().unwrap();
+                orphan(|| {
+                    over();
+                    std::fs::write(dir.join("last"), "written").unwrap();
+                    4
+                });
+                over();
+                5
+            });
+            3
+        },
+        |_, _| (),
+    );
+    assert_eq!((traced.ending, traced.tasks), (Ending::Exited(Exit::Status(3)), 3));
+    assert!(traced.seen.iter().any(|seen| seen.file == "last" && seen.data == b"written"));
+}
+
+/// Children that loop, one in a session of its own, and their children.
+fn what_does_not_end_with_the_first_process_is_killed() {
+    let pids = shared::map(NonZeroUsize::new(4).unwrap()).unwrap();
+    let traced = trace_within(
+        Duration::from_secs(1),
         |_| {
             for n in 0..2 {
                 orphan(|| {
@@ -387,19 +412,19 @@ fn what_runs_in_the_background_ends_with_the_first_process() {
         },
         |_, _| (),
     );
-    assert_eq!((traced.ending, traced.tasks), (Ending::Exited(Exit::Status(3)), 5));
+    assert_eq!((traced.ending, traced.tasks), (Ending::Lingers(Exit::Status(3)), 5));
     for pid in pids {
         let pid = pid.load(Ordering::Relaxed);
         assert!(witness::is_gone(pid as i32), "{pid} is left");
     }
 }
 
-/// The first process ends while others fork: also a child that nobody has heard of yet must not be left.
+/// The first process has everything killed while others fork: also a child that nobody has heard of yet must not be left.
 fn a_child_that_is_born_while_everything_is_killed_is_killed_too() {
     for _ in 0..40 {
         let forks = &shared::map(NonZeroUsize::new(1).unwrap()).unwrap()[0];
         let traced = trace(
-            |_| {
+            |dir| {
                 for _ in 0..4 {
                     orphan(|| {
                         let end = clock::now_ns() + BACKGROUND_NS;
@@ -413,11 +438,12 @@ fn a_child_that_is_born_while_everything_is_killed_is_killed_too() {
                     });
                 }
                 until("some forks", || forks.load(Ordering::Relaxed) > 50);
+                let _ = std::fs::File::create(dir.join(ENOUGH));
                 0
             },
             |_, _| (),
         );
-        assert_eq!(traced.ending, Ending::Exited(Exit::Status(0)));
+        assert_eq!(traced.ending, Ending::Killed);
         assert!(traced.tasks > 40, "{} forks were seen", traced.tasks);
         assert_eq!(left_over(), [0; 0]);
     }
@@ -473,6 +499,7 @@ fn main() {
     a_write_that_an_ignored_signal_interrupts_is_one_write();
     a_first_process_that_its_child_stops_and_continues_loses_nothing();
     a_parent_sees_the_stops_of_its_child_and_the_child_loses_nothing();
-    what_runs_in_the_background_ends_with_the_first_process();
+    what_runs_in_the_background_is_followed_to_its_end();
+    what_does_not_end_with_the_first_process_is_killed();
     a_child_that_is_born_while_everything_is_killed_is_killed_too();
 }

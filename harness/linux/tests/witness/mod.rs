@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Everything is killed when a file of this name is opened.
+pub(crate) const ENOUGH: &str = "enough";
+
 /// An open or a write, as the tracer has shown it.
 pub(crate) struct Seen {
     pub(crate) call: &'static str,
@@ -40,11 +43,20 @@ struct Witness<'h> {
 }
 
 /// Traces `body`, which is given an empty directory; `at_entry` is called before each of its opens and writes there.
-pub(crate) fn trace(body: impl FnOnce(&Path) -> i32, mut at_entry: impl FnMut(&Tracee, &Seen)) -> Traced {
+pub(crate) fn trace(body: impl FnOnce(&Path) -> i32, at_entry: impl FnMut(&Tracee, &Seen)) -> Traced {
+    trace_within(LIMIT, body, at_entry)
+}
+
+/// The same, for at most `limit`.
+pub(crate) fn trace_within(
+    limit: Duration,
+    body: impl FnOnce(&Path) -> i32,
+    mut at_entry: impl FnMut(&Tracee, &Seen),
+) -> Traced {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().canonicalize().unwrap();
     let mut witness = Witness { dir: path.clone(), seen: Vec::new(), inside: HashMap::new(), at_entry: &mut at_entry };
-    let traced = trace::trace(|| body(&path), &mut witness, LIMIT).unwrap();
+    let traced = trace::trace(|| body(&path), &mut witness, limit).unwrap();
     assert_ne!(traced.ending, Ending::TimeUp);
     assert_ne!(traced.ending, Ending::Exited(crashtest_linux::process::Exit::Status(101)), "the victim has panicked");
     Traced { seen: witness.seen, dir, ending: traced.ending, tasks: traced.tasks }
@@ -58,6 +70,9 @@ impl Watcher for Witness<'_> {
             _ => return Enter::Pass,
         };
         let Ok(file) = path.strip_prefix(&self.dir) else { return Enter::Pass };
+        if file == Path::new(ENOUGH) {
+            return Enter::Kill;
+        }
         let file = file.to_str().unwrap().to_owned();
         let (tid, process) = (tracee.tid(), tracee.process());
         let seen = Seen { call: call.name, tid, process, file, data, result: None };
