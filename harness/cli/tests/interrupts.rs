@@ -134,6 +134,44 @@ fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
 }
 
 #[test]
+fn an_interrupted_replay_leaves_nobody_whom_a_program_has_started() {
+    let place = Place::new();
+    let program = "setsid sleep 0.8 & : > {dir}/f; sleep 0.6; seq 100 > {dir}/f";
+    let options = "run --quiet --seed 1 --fault kill --iterations 8 --setup".split(' ');
+    let mut run = place.command("");
+    // With a checker no run is traced: what is traced dies with its tracer.
+    run.args(options).args(["sh -c 'seq 9 > {dir}/f'", "--check", "test -s {dir}/f", "--", "sh", "-c", program]);
+    let ran = Ran::of(run.output().unwrap());
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let mut replay = place.command("replay");
+    replay.arg(&place.kept_failures()[0]).env(MARK, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = replay.spawn().unwrap();
+    wait_until("what the program starts", || alive(&place).len() >= 4);
+    send(&child, Signal::SIGINT);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert!(alive(&place).is_empty(), "somebody is left: {}{}", ran.out, ran.err);
+}
+
+#[test]
+fn whom_somebody_else_has_started_is_left_alone() {
+    let place = Place::new();
+    // The shell's child is that of the program which it executes.
+    let script = "sleep 1000 > /dev/null 2>&1 & exec \"$0\" \"$@\"";
+    for more in ["run --quiet --seed 1 --fault kill --iterations 3 -- sh -c", "audit --check true -- sh -c"] {
+        let crashtest = place.command(more);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", script]).arg(crashtest.get_program()).args(crashtest.get_args());
+        command.arg("echo 1 > {dir}/t; mv {dir}/t {dir}/f; : > {dir}/f; sleep 0.05");
+        command.current_dir(place.path()).env(MARK, place.path());
+        let ran = Ran::of(command.output().unwrap());
+        let left = alive(&place);
+        left.iter().for_each(|pid| kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap());
+        assert_eq!(left.len(), 1, "{more}: {}{}", ran.out, ran.err);
+        wait_until("its end", || alive(&place).is_empty());
+    }
+}
+
+#[test]
 fn a_second_interrupt_leaves_nothing_behind_either() {
     for second in [Signal::SIGINT, Signal::SIGTERM] {
         let place = Place::new();

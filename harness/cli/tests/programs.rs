@@ -502,6 +502,7 @@ fn what_there_is_no_model_of_proves_nothing() {
                 ran.err
             );
             assert_ne!(ran.exit, Some(0), "{fault} {check:?}: {said}");
+            assert!(!said.contains("no kill landed inside a save"), "of a program that says nothing of saves: {said}");
         }
     }
 }

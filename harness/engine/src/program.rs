@@ -114,7 +114,9 @@ fn status(ending: Ending, limit: Duration, stop: &AtomicBool) -> String {
     match ending {
         Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
         Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),
-        Ending::Lingers(_) => format!("what it had left running was stopped after {} s", limit.min(LINGER).as_secs()),
+        Ending::Lingers(_) => {
+            format!("what it had left running was stopped after {} s", limit.min(LINGER).as_secs_f64())
+        }
         Ending::Killed | Ending::TimeUp => format!("stopped after {} s", limit.as_secs()),
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -38,11 +39,16 @@ pub fn die_with_parent(parent: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes orphaned descendants children of this process, so that it can wait for them (prctl(2), PR_SET_CHILD_SUBREAPER).
+/// The children that this process had before it adopted anybody: a shell that executes a program leaves it those that it has started.
+static NONE_OF_OURS: OnceLock<Vec<i32>> = OnceLock::new();
+
+/// Makes orphaned descendants children of this process, so that it can wait for them (prctl(2), PR_SET_CHILD_SUBREAPER). To be called
+/// before it starts one that may leave others: what it has by then is never taken for a stray.
 ///
 /// # Errors
 /// What prctl(2) says.
 pub fn adopt_orphans() -> io::Result<()> {
+    NONE_OF_OURS.get_or_init(children);
     Ok(prctl::set_child_subreaper(true)?)
 }
 
@@ -77,12 +83,17 @@ pub fn strays_run(of_ours: &[i32]) -> bool {
     strays(of_ours).into_iter().any(|pid| waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive))
 }
 
-/// The children of this process that are none `of_ours`.
+/// The children of this process that are none `of_ours`, and that it did not have from the start.
 fn strays(of_ours: &[i32]) -> Vec<Pid> {
+    let others = NONE_OF_OURS.get().map_or(&[][..], Vec::as_slice);
+    children().into_iter().filter(|pid| !of_ours.contains(pid) && !others.contains(pid)).map(Pid::from_raw).collect()
+}
+
+/// The children of this process, of its first thread.
+fn children() -> Vec<i32> {
     let me = std::process::id();
     let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).unwrap_or_default();
-    let children = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-    children.filter(|pid| !of_ours.contains(pid)).map(Pid::from_raw).collect()
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// A child process that leads a process group of its own; the whole group is killed and waited for when this is dropped.
