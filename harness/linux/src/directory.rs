@@ -464,9 +464,15 @@ impl Directory {
 
     /// Takes the exclusive lock of the directory itself (flock(2)), which the kernel releases when all who hold this descriptor are
     /// dead; says whether it was free.
-    #[must_use]
-    pub fn lock(&self) -> bool {
-        rustix::fs::flock(&self.fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+    ///
+    /// # Errors
+    /// The file system has no such locks.
+    pub fn lock(&self) -> io::Result<bool> {
+        match rustix::fs::flock(&self.fd, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// The user who owns it.

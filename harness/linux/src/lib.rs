@@ -10,6 +10,7 @@ pub mod mounts;
 pub mod opened;
 pub mod pinned;
 pub mod process;
+pub mod scratch;
 pub mod shared;
 pub mod signals;
 pub mod stdio;
