@@ -153,7 +153,7 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
     }
     let program = registry.program_of(&plan.target.strategy)?;
     let mut plan = plan.clone();
-    let placed = place(&mut plan, manner.out);
+    let mut placed = place(&mut plan, manner.out);
     let file_system = match &placed {
         Ok(sandbox) => sandbox.file_system().clone(),
         Err(_) => FileSystem { kind: "no sandbox".to_owned(), options: String::new() },
@@ -170,6 +170,11 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
             ..environment(&program, file_system)
         },
     };
+    if let Ok(sandbox) = &mut placed {
+        // The evidence of trials lies beside their folder until it is kept.
+        let place = manner.cell.as_ref().map_or(Some(manner.out), |cell| cell.folder.parent());
+        sandbox.announce(&std::path::absolute(place.unwrap_or(manner.out)).unwrap_or_default())?;
+    }
     let name = format!("{}-{}", plan.target.strategy, plan.target.workload);
     let mut folder = match &manner.cell {
         Some(cell) => RunFolder::create_at(cell.folder, &run)?,
@@ -186,7 +191,7 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
             let spool = folder.spool().to_owned();
             let folder = &mut folder;
             let broken_folder = Arc::clone(manner.stop);
-            crashtest_engine::run(&plan, &strategy, &program, &sandbox, spool, manner.stop, &mut |event| {
+            let ended = crashtest_engine::run(&plan, &strategy, &program, &sandbox, spool, manner.stop, &mut |event| {
                 let done = match event {
                     Event::Trial { record, evidence, rows } => {
                         progress.show(rows);
@@ -206,7 +211,12 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
                     written = Err(error);
                     broken_folder.store(true, std::sync::atomic::Ordering::Relaxed);
                 }
-            })
+            });
+            drop(progress);
+            if let Err(error) = sandbox.remove() {
+                console::complain(&format!("note: a directory of crashtest stays behind: failed to {error}"));
+            }
+            ended
         }
         Err(error) => Ended {
             end: End::Broken { why: error.to_string(), hint: error.hint(), blame: error.blame() },

@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("harness/linux", &[]),
     ("harness/kit", &["crashtest-model"]),
     ("harness/states", &["crashtest-model"]),
-    ("harness/report", &["crashtest-model"]),
+    ("harness/report", &["crashtest-model", "crashtest-linux"]),
     ("harness/engine", &["crashtest-model", "crashtest-kit", "crashtest-linux", "crashtest-states"]),
     ("targets/strategies", &["crashtest-model", "crashtest-kit"]),
     // Its tests use the kit, as those of any crate would.

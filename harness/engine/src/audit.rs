@@ -5,22 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
+use crashtest_linux::scratch::{self, Scratch};
 use crashtest_linux::supervision;
 use crashtest_model::{
     Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Program, Promise, Seed, Trace, Verdict, Words,
 };
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
-use tempfile::TempDir;
 
 use crate::error::EngineError;
 use crate::program::{Answer, Checker, Files, Place, set_up, trace_program, try_out};
-use crate::{oracle, raw, snapshot};
+use crate::state_dir::StateDir;
+use crate::{oracle, raw};
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
@@ -72,35 +73,39 @@ pub fn audit_program(
 ) -> Result<AuditedProgram, EngineError> {
     let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some();
     if let (true, Some(dir)) = (is_needed, &plan.dir)
-        && let (Ok(temporary), Ok(dir)) = (fs::canonicalize(&plan.temporary), fs::canonicalize(dir))
+        && let (Ok(temporary), Ok(dir)) = (std::fs::canonicalize(&plan.temporary), std::fs::canonicalize(dir))
         && temporary.starts_with(&dir)
     {
         return Err(EngineError::Inside { temporary, dir });
     }
-    let scratch = if is_needed { Some(scratch(&plan.temporary)?) } else { None };
-    let ours = scratch.as_ref().map_or_else(|| Path::new(""), TempDir::path);
-    let copies = ours.join("state");
-    let dir = match &plan.dir {
-        Some(dir) => fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?,
-        None => copies.clone(),
+    scratch::sweep(&[&plan.temporary]);
+    // The directory in memory goes with the other one, which it announces.
+    let scratch = if is_needed { Some(Scratch::make_announced(&plan.temporary, "audit")?) } else { None };
+    let ours = scratch.as_ref().map(|(_, scratch)| scratch.dir());
+    let copies = ours.map(|ours| StateDir::make(ours, "state").map(Rc::new)).transpose()?;
+    let dir = match (&plan.dir, &copies) {
+        (Some(dir), _) => Rc::new(StateDir::of_a_person(Directory::named(dir)?)),
+        (None, Some(copies)) => Rc::clone(copies),
+        (None, None) => unreachable!("a directory of ours is made where no other one is named"),
     };
-    let place = Place { dir: dir.clone(), logs: ours.to_owned(), cwd: plan.cwd.clone(), seed: Seed::default() };
+    let logs = ours.map_or_else(PathBuf::new, |ours| ours.path().to_owned());
+    let place = Place { dir: Rc::clone(&dir), logs, cwd: plan.cwd.clone(), seed: Seed::default() };
     if let Some(words) = &plan.setup {
         set_up(words, &place, plan.limit)?;
     }
-    let holds = bytes_below(&dir, 0).map_err(EngineError::sandbox("read", &dir))?;
-    if holds > MOST_HELD {
-        return Err(EngineError::Big { path: dir, most: MOST_HELD });
+    if bytes_below(dir.dir(), 0)? > MOST_HELD {
+        return Err(EngineError::Big { path: dir.path().to_owned(), most: MOST_HELD });
     }
-    let before = snapshot::take(&dir).map_err(EngineError::sandbox("read", &dir))?;
-    let traced = trace_program(&plan.command, &dir, true, plan.limit, stop)?;
-    let after = snapshot::take(&dir).map_err(EngineError::sandbox("read", &dir))?;
+    let before = dir.take()?;
+    let traced = trace_program(&plan.command, dir.path(), true, plan.limit, stop)?;
+    let after = dir.take()?;
     let excluded = |path: &Path| plan.selection.excludes(path);
     let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded);
-    let checked = match &plan.check {
-        Some(check) => {
+    let checked = match (&plan.check, copies) {
+        (Some(check), Some(copies)) => {
             let started = from(check, &plan.cwd);
-            let cwd = plan.cwd.strip_prefix(&dir).map_or_else(|_| plan.cwd.clone(), |below| copies.join(below));
+            let below = plan.cwd.strip_prefix(dir.path());
+            let cwd = below.map_or_else(|_| plan.cwd.clone(), |below| copies.path().join(below));
             let checker = Checker::new(started, Place { dir: copies, cwd, ..place }, plan.answer_limit);
             // What a checker leaves running is ours to end.
             supervision::adopt_orphans().map_err(EngineError::Wait)?;
@@ -108,7 +113,7 @@ pub fn audit_program(
             checking.ask_about_all(stop, progress)?;
             Some(checking.found)
         }
-        None => None,
+        _ => None,
     };
     Ok(AuditedProgram { audit, checked, status: traced.status })
 }
@@ -122,17 +127,6 @@ fn from(check: &Check, cwd: &Path) -> Check {
         *program = cwd.join(&*program).to_string_lossy().into_owned();
     }
     check
-}
-
-/// A directory of ours, with an empty one for states in it.
-fn scratch(parent: &Path) -> Result<TempDir, EngineError> {
-    let make = || {
-        // Its real path, which is what a traced program shows.
-        let made = tempfile::Builder::new().prefix("crashtest-audit-").tempdir_in(fs::canonicalize(parent)?)?;
-        fs::create_dir(made.path().join("state"))?;
-        Ok(made)
-    };
-    make().map_err(EngineError::sandbox("make a directory in", parent))
 }
 
 /// A checker, and what it has said until now.
@@ -215,14 +209,13 @@ impl<'t> Checking<'t> {
 }
 
 /// The sizes of the files below `dir`, on top of `so_far`; no longer counted once they are too many.
-fn bytes_below(dir: &Path, mut so_far: u64) -> io::Result<u64> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            so_far = bytes_below(&entry.path(), so_far)?;
-        } else if kind.is_file() {
-            so_far += entry.metadata()?.len();
+fn bytes_below(dir: &Directory, mut so_far: u64) -> Result<u64, DirectoryError> {
+    for Listed { name, kind } in dir.list()? {
+        let name = Path::new(&name);
+        match kind {
+            Kind::Directory => so_far = bytes_below(&dir.open(name)?, so_far)?,
+            Kind::File => so_far += dir.open_file(name)?.metadata().map_or(0, |metadata| metadata.len()),
+            Kind::Link | Kind::Special => {}
         }
         if so_far > MOST_HELD {
             break;
@@ -254,7 +247,7 @@ mod tests {
     fn a_directory_that_holds_too_much_is_refused_before_anything_runs() {
         let dir = tempfile::tempdir().unwrap();
         // A hole: no disk is filled for this.
-        fs::File::create(dir.path().join("big")).unwrap().set_len(MOST_HELD + 1).unwrap();
+        std::fs::File::create(dir.path().join("big")).unwrap().set_len(MOST_HELD + 1).unwrap();
         let error = audit(dir.path(), &["touch", "ran"]).unwrap_err();
         assert!(matches!(error, EngineError::Big { .. }) && error.hint().is_some(), "{error}");
         assert!(!dir.path().join("ran").exists());

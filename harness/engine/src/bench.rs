@@ -1,14 +1,14 @@
 //! The bench at which one worker works: its directory, its board, its gauges, and the steps that all trials are made of.
 
-use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::directory::Directory;
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
 use crashtest_model::{
@@ -23,7 +23,7 @@ use crate::evidence::Spool;
 use crate::life::{Life, Script};
 use crate::message::Report;
 use crate::program::{Place, Runtime};
-use crate::snapshot;
+use crate::state_dir::StateDir;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
@@ -41,9 +41,9 @@ pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) board: Board,
     /// The state directory.
-    pub(crate) dir: PathBuf,
+    pub(crate) dir: Rc<StateDir>,
     /// Where derived crash states are restarted on: in memory, if there is some.
-    pub(crate) memory: PathBuf,
+    pub(crate) memory: Rc<StateDir>,
     /// What the target persists.
     pub(crate) shape: Shape,
     /// Whether it acknowledges what it writes later.
@@ -104,21 +104,29 @@ impl<'a> Bench<'a> {
     pub(crate) fn new(
         registry: &'a dyn Registry,
         plan: &'a Plan,
-        sandbox: &Path,
-        spool: Option<PathBuf>,
+        sandbox: Directory,
+        memory: Option<&Directory>,
+        spool: Option<Directory>,
         outlet: Outlet<'a>,
     ) -> Result<Bench<'a>, EngineError> {
-        let dir = sandbox.join("state");
-        std::fs::create_dir_all(&dir).map_err(EngineError::sandbox("make", &dir))?;
+        let dir = StateDir::make(&sandbox, "state")?;
         let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
         let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
         let board = Board::over(words);
-        // One and the same directory while it writes and while it is checked.
-        let memory = if plan.program.is_some() { dir.clone() } else { sandbox.join("restarts") };
-        let program = plan.program.as_ref().map(|program| {
-            let place = Place { dir: dir.clone(), logs: sandbox.to_owned(), cwd: program.cwd.clone(), seed: plan.seed };
-            Runtime::new(program, place, Duration::from_millis(plan.limit_ms))
-        });
+        let (dir, memory, program) = match &plan.program {
+            None => {
+                let memory = StateDir::make(memory.unwrap_or(&sandbox), "restarts")?;
+                (Rc::new(dir), Rc::new(memory), None)
+            }
+            Some(program) => {
+                let logs = sandbox.path().to_owned();
+                let dir = Rc::new(dir.guarded(sandbox));
+                let place = Place { dir: Rc::clone(&dir), logs, cwd: program.cwd.clone(), seed: plan.seed };
+                let runtime = Runtime::new(program, place, Duration::from_millis(plan.limit_ms));
+                // One and the same directory while it writes and while it is checked.
+                (Rc::clone(&dir), dir, Some(runtime))
+            }
+        };
         let strategies = registry.strategies();
         let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
         let shape = strategy.map_or(Shape::Document, |info| info.shape);
@@ -163,7 +171,7 @@ impl<'a> Bench<'a> {
             plan: self.plan,
             stream,
             names,
-            dir: self.dir.clone(),
+            dir: self.dir.path().to_owned(),
             board: self.board,
             member: None,
         };
@@ -332,7 +340,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn blame_the_machine_for(&self, board: Board) -> Result<(), EngineError> {
         match board.failure() {
             Some(failure) if is_environmental(failure.errno) => {
-                Err(EngineError::Environment { path: self.dir.clone(), why: failure.why })
+                Err(EngineError::Environment { path: self.dir.path().to_owned(), why: failure.why })
             }
             _ => Ok(()),
         }
@@ -349,10 +357,10 @@ impl<'a> Bench<'a> {
 
     /// Empties the state directory and lets the target install generation 0 there, in a victim that is left alone.
     pub(crate) fn install(&mut self, stream: Seed, names: Seed) -> Result<Snapshot, EngineError> {
-        snapshot::empty(&self.dir).map_err(EngineError::sandbox("empty", &self.dir))?;
+        self.dir.empty()?;
         let victim = self.fork(Script::Install, stream, names, Promise::default())?;
         self.installs(victim)?;
-        sync_below(&self.dir).map_err(EngineError::sandbox("sync", &self.dir))?;
+        self.dir.sync()?;
         self.crash_state()
     }
 
@@ -364,14 +372,14 @@ impl<'a> Bench<'a> {
         let exit = self.await_exit(&mut victim)?;
         if exit != Some(Exit::Status(0)) {
             let why = exit.map_or("init did not come back".to_owned(), |exit| self.describe(exit));
-            return Err(EngineError::Environment { path: self.dir.clone(), why });
+            return Err(EngineError::Environment { path: self.dir.path().to_owned(), why });
         }
         self.strike(victim).map(drop)
     }
 
     /// The files as they are now.
     pub(crate) fn crash_state(&self) -> Result<Snapshot, EngineError> {
-        snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
+        self.dir.take()
     }
 
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.
@@ -379,10 +387,10 @@ impl<'a> Bench<'a> {
         &mut self,
         record: TrialRecord,
         crash: &Snapshot,
-        after: Option<&Path>,
+        after: Option<&StateDir>,
     ) -> Result<(), EngineError> {
         let after = match after.filter(|_| record.signature().is_some()) {
-            Some(dir) => Some(snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?),
+            Some(dir) => Some(dir.take()?),
             None => None,
         };
         self.report_with(record, crash, after.as_ref(), None)
@@ -397,10 +405,7 @@ impl<'a> Bench<'a> {
         trace: Option<String>,
     ) -> Result<(), EngineError> {
         let evidence = match record.signature() {
-            Some(signature) => self
-                .spool
-                .keep(&signature, crash, after, trace.as_deref())
-                .map_err(EngineError::sandbox("keep evidence of", &self.dir))?,
+            Some(signature) => self.spool.keep(&signature, crash, after, trace.as_deref())?,
             None => None,
         };
         if let (None, Some(detail)) = (&evidence, &mut record.detail) {
@@ -451,18 +456,4 @@ pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
 /// What generation 0 promises once `init` has returned.
 pub(crate) fn just_installed() -> Promise {
     Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: true }
-}
-
-/// fsync of every file and directory below `dir`: the installed state counts as long on disk.
-fn sync_below(dir: &Path) -> io::Result<()> {
-    for found in std::fs::read_dir(dir)? {
-        let found = found?;
-        let kind = found.file_type()?;
-        if kind.is_dir() {
-            sync_below(&found.path())?;
-        } else if kind.is_file() {
-            File::open(found.path())?.sync_all()?;
-        }
-    }
-    File::open(dir)?.sync_all()
 }

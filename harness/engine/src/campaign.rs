@@ -259,8 +259,8 @@ impl Campaign<'_> {
         let job = Job {
             plan: self.plan.clone(),
             supervisor: std::process::id(),
-            sandbox: self.sandbox.worker(worker)?,
-            memory: self.sandbox.memory_of(worker)?,
+            sandbox: self.sandbox.worker(worker)?.path().to_owned(),
+            memory: self.sandbox.memory_of(worker)?.map(|dir| dir.path().to_owned()),
             spool: self.spool.clone(),
         };
         let started = Worker::start(self.program, &job, worker, self.sender.clone())?;

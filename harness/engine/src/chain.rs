@@ -21,7 +21,7 @@ use crate::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_inst
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::lost::{self, Acked};
-use crate::{oracle, raw, snapshot};
+use crate::{oracle, raw};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
 const RESIDUE_INTERVAL: u64 = 20;
@@ -145,7 +145,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
-            return Err(EngineError::Environment { path: self.bench.dir.clone(), why });
+            return Err(EngineError::Environment { path: self.bench.dir.path().to_owned(), why });
         }
         Ok(())
     }
@@ -463,7 +463,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn start_afresh(&mut self) -> Result<(), EngineError> {
-        snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
+        self.bench.dir.restore(&self.installed)?;
         self.promise = just_installed();
         self.standing = None;
         self.inherited = None;

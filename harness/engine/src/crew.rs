@@ -26,7 +26,6 @@ use crate::chain::Trial;
 use crate::error::EngineError;
 use crate::life::{Life, Member, Script};
 use crate::message::Part;
-use crate::snapshot;
 use run::{Body, Process};
 
 pub(crate) use judge::restart_on;
@@ -139,7 +138,7 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     /// The files as they were installed.
     fn anew(&mut self) -> Result<(), EngineError> {
-        snapshot::restore(&self.installed, &self.bench.dir).map_err(EngineError::sandbox("reset", &self.bench.dir))?;
+        self.bench.dir.restore(&self.installed)?;
         self.holds.clone_from(&self.first);
         self.applied = vec![Generation::ZERO; self.writers()];
         Ok(())
@@ -161,7 +160,7 @@ impl<'c, 'a> Crew<'c, 'a> {
     }
 
     fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'a> {
-        let dir = self.bench.dir.clone();
+        let dir = self.bench.dir.path().to_owned();
         Life { registry: self.bench.registry, plan: self.bench.plan, stream, names, dir, board, member }
     }
 

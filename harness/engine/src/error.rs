@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::DirectoryError;
 use crashtest_linux::process::ForkError;
 use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
@@ -33,6 +34,12 @@ pub enum EngineError {
         /// Bytes needed.
         needed: u64,
     },
+    /// A program has done something to a directory of ours, besides working in it.
+    #[error("go on: the program {0}; crashtest has touched nothing there")]
+    Trespass(String),
+    /// A directory of ours is no longer what it was.
+    #[error(transparent)]
+    Directory(DirectoryError),
     /// A state directory holds more than is kept in memory.
     #[error("use `{}` as state directory: it holds more than {most} bytes", path.display())]
     Big {
@@ -130,6 +137,9 @@ impl EngineError {
             EngineError::Small { .. } => {
                 Some("name another directory with --dir, or lower --state-size or --jobs".into())
             }
+            EngineError::Trespass(_) => Some(
+                "what is in {dir} is the program's; the directory itself, and those around it, are crashtest's".into(),
+            ),
             EngineError::Big { .. } => {
                 Some("name the directory that holds the state files, and little else, with --dir".into())
             }
@@ -157,6 +167,8 @@ impl EngineError {
             EngineError::Sandbox { .. }
             | EngineError::Small { .. }
             | EngineError::Big { .. }
+            | EngineError::Trespass(_)
+            | EngineError::Directory(_)
             | EngineError::Environment { .. }
             | EngineError::Targets { .. }
             | EngineError::Checker(_)
@@ -171,6 +183,15 @@ impl EngineError {
     pub(crate) fn sandbox(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
         let path = path.to_owned();
         move |source| EngineError::Sandbox { doing, path, source }
+    }
+}
+
+impl From<DirectoryError> for EngineError {
+    fn from(error: DirectoryError) -> EngineError {
+        match error {
+            DirectoryError::Io { doing, path, source } => EngineError::Sandbox { doing, path, source },
+            other => EngineError::Directory(other),
+        }
     }
 }
 

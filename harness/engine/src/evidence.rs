@@ -1,10 +1,9 @@
 //! Keeping a crash state before anything is cleaned: a directory in the spool, which the supervisor takes over.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::{Directory, DirectoryError};
 use crashtest_states::Snapshot;
 
 use crate::snapshot;
@@ -15,14 +14,14 @@ const PER_SIGNATURE: u32 = 3;
 /// The spool of one worker.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    dir: Option<PathBuf>,
+    dir: Option<Directory>,
     kept: HashMap<String, u32>,
     next: u64,
 }
 
 impl Spool {
     /// Evidence goes to new directories below `dir`; without one, none is kept.
-    pub(crate) fn new(dir: Option<PathBuf>) -> Spool {
+    pub(crate) fn new(dir: Option<Directory>) -> Spool {
         Spool { dir, kept: HashMap::new(), next: 0 }
     }
 
@@ -33,7 +32,7 @@ impl Spool {
         crash: &Snapshot,
         after: Option<&Snapshot>,
         trace: Option<&str>,
-    ) -> io::Result<Option<PathBuf>> {
+    ) -> Result<Option<PathBuf>, DirectoryError> {
         let Some(spool) = &self.dir else { return Ok(None) };
         let kept = self.kept.entry(signature.to_owned()).or_default();
         if *kept == PER_SIGNATURE {
@@ -41,16 +40,15 @@ impl Spool {
         }
         *kept += 1;
         self.next += 1;
-        let dir = spool.join(format!("{}-{}", std::process::id(), self.next));
-        fs::create_dir_all(dir.join("crash-state"))?;
-        snapshot::write_below(crash, &dir.join("crash-state"))?;
+        spool.check()?;
+        let dir = spool.make(Path::new(&format!("{}-{}", std::process::id(), self.next)), 0o777)?;
+        snapshot::write_below(crash, &dir.make(Path::new("crash-state"), 0o777)?)?;
         if let Some(after) = after {
-            fs::create_dir(dir.join("after-recovery"))?;
-            snapshot::write_below(after, &dir.join("after-recovery"))?;
+            snapshot::write_below(after, &dir.make(Path::new("after-recovery"), 0o777)?)?;
         }
         if let Some(trace) = trace {
-            fs::write(dir.join("trace.txt"), trace)?;
+            dir.write(Path::new("trace.txt"), 0o666, trace.as_bytes())?;
         }
-        Ok(Some(dir))
+        Ok(Some(dir.path().to_owned()))
     }
 }

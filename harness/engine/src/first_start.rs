@@ -9,7 +9,7 @@ use crate::bench::{Bench, Recovery};
 use crate::chain::because;
 use crate::error::EngineError;
 use crate::life::Script;
-use crate::{oracle, raw, snapshot};
+use crate::{oracle, raw};
 
 /// Runs first-start trial `number`.
 pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError> {
@@ -19,7 +19,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     let mut generations = bench.generations(stream)?;
     let nothing = Promise::default();
 
-    snapshot::empty(&bench.dir).map_err(EngineError::sandbox("empty", &bench.dir))?;
+    bench.dir.empty()?;
     let victim = bench.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
     let board = bench.board;
     while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {

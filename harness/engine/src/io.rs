@@ -1,5 +1,7 @@
 //! Fault `io`: which calls can fail in which way, and whether a program that acknowledged a save after a failure was right to.
 
+use std::rc::Rc;
+
 use crashtest_kit::Generations;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
@@ -114,8 +116,7 @@ impl<'s, 'a> Failing<'s, 'a> {
     fn new(bench: &'s mut Bench<'a>, seed: Seed, stream: Seed) -> Result<Failing<'s, 'a>, EngineError> {
         let generations = bench.generations(stream)?;
         let from = recording::Start::installed(bench, stream, Script::SaveThenDie(SAVES))?;
-        let memory = bench.memory.clone();
-        let restarts = Restarts::new(&memory, Start::Again, stream)?;
+        let restarts = Restarts::new(Rc::clone(&bench.memory), Start::Again, stream);
         Ok(Failing { bench, generations, restarts, seed, from, swept: None })
     }
 

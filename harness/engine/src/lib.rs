@@ -32,6 +32,7 @@ mod replayer;
 mod restarts;
 mod sandbox;
 mod snapshot;
+mod state_dir;
 mod sweep;
 mod targets;
 mod worker;

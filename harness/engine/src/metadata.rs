@@ -3,9 +3,12 @@
 //! Tried before the control, each in a fresh directory with one clean life: no kill, no verdict. A replaced file has a new inode,
 //! with everything that hangs on it.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
 
+use crashtest_linux::directory::{Directory, Kind};
 use crashtest_model::Metadata;
 
 use crate::chain::Chain;
@@ -18,28 +21,33 @@ const SOMEBODY_ELSE: u32 = 65_534;
 
 /// Tries it out, in the directory of `chain`, which is fresh afterwards.
 pub(crate) fn try_out(chain: &mut Chain<'_, '_>) -> Result<Metadata, EngineError> {
-    let file = chain.state_file();
+    let (state, file) = chain.state_file();
+    let dir = state.dir();
     let link = file.with_extension("link");
-    let installed = fs::read(&file).map_err(EngineError::sandbox("read", &file))?;
+    let installed = dir.read(&file)?;
     let mode = chain.keeps(
-        || fs::set_permissions(&file, Permissions::from_mode(PRIVATE)),
-        || Ok(fs::metadata(&file)?.mode() & 0o777 == PRIVATE),
+        || dir.open_file(&file)?.set_permissions(Permissions::from_mode(PRIVATE)),
+        || Ok(dir.mode(&file)? & 0o777 == PRIVATE),
     )?;
     let owner = chain.keeps(
-        || chown(&file, Some(SOMEBODY_ELSE), Some(SOMEBODY_ELSE)),
-        || Ok(fs::metadata(&file)?.uid() == SOMEBODY_ELSE),
+        || fchown(dir.open_file(&file)?, Some(SOMEBODY_ELSE), Some(SOMEBODY_ELSE)),
+        || Ok(dir.open_file(&file)?.metadata()?.uid() == SOMEBODY_ELSE),
     )?;
     let symlink = chain.keeps(
         || {
-            fs::rename(&file, &link)?;
-            symlink(&link, &file)
+            dir.rename(&file, dir, &link)?;
+            Ok(dir.link(&dir.path().join(&link), &file)?)
         },
         // And the save has reached the file behind it.
-        || Ok(fs::symlink_metadata(&file)?.is_symlink() && fs::read(&link)? != installed),
+        || Ok(dir.kind(&file)? == Some(Kind::Link) && dir.read(&link)? != installed),
     )?;
     let hard_link =
-        chain.keeps(|| fs::hard_link(&file, &link), || Ok(fs::metadata(&file)?.ino() == fs::metadata(&link)?.ino()))?;
+        chain.keeps(|| Ok(dir.hard_link(&file, &link)?), || Ok(inode(dir, &file)? == inode(dir, &link)?))?;
     Ok(Metadata { mode, owner, symlink, hard_link })
+}
+
+fn inode(dir: &Directory, file: &Path) -> io::Result<u64> {
+    Ok(dir.open_file(file)?.metadata()?.ino())
 }
 
 /// Without the right to do it (to give a file away) nothing is said about it.

@@ -97,7 +97,7 @@ pub fn trace_target(
     stop: &AtomicBool,
 ) -> Result<TracedProgram, EngineError> {
     let mut ignore = |_| Ok(());
-    let mut bench = Bench::new(registry, plan, &sandbox.worker(0)?, None, &mut ignore)?;
+    let mut bench = Bench::new(registry, plan, sandbox.worker(0)?, None, None, &mut ignore)?;
     bench.stop = Some(stop);
     let stream = plan.seed.derive("trace", 0);
     let from = recording::Start::installed(&mut bench, stream, Script::SaveThenStop(saves))?;

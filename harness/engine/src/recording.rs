@@ -12,7 +12,6 @@ use crate::bench::{self, Bench, just_installed};
 use crate::error::EngineError;
 use crate::life::{Life, Script};
 use crate::record::{Orders, Recorder};
-use crate::snapshot;
 
 /// What a traced life starts from.
 #[derive(Clone, Debug)]
@@ -68,7 +67,7 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
         return runtime.record(start, orders);
     }
     let dir = bench.dir.clone();
-    snapshot::restore(&start.files, &dir).map_err(EngineError::sandbox("prepare", &dir))?;
+    dir.restore(&start.files)?;
     let board = bench.board;
     board.reset(start.before.acked, start.before.begun);
     let life = Life {
@@ -76,12 +75,13 @@ pub(crate) fn record(bench: &mut Bench<'_>, start: &Start, orders: Orders) -> Re
         plan: bench.plan,
         stream: start.stream,
         names: start.names,
-        dir: dir.clone(),
+        dir: dir.path().to_owned(),
         board,
         member: None,
     };
     let progress = || progress(board, start);
-    let mut recorder = Recorder::new(&dir, orders, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    let mut recorder =
+        Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
     recorder.stop_at(bench.stop);
     // One step may take the limit; a life makes some.
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));

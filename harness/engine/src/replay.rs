@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use crashtest_linux::directory::Directory;
 use crashtest_model::{
     FailureDetail, Fault, Generation, Observed, Outcome, RawFile, RawState, Start, TrialRecord, Verdict,
 };
@@ -41,7 +42,7 @@ pub(crate) fn carry_out(bench: &mut Bench<'_>, replay: &Replay) -> Result<(), En
 }
 
 fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> Result<(), EngineError> {
-    let state = snapshot::take(crash_state).map_err(EngineError::sandbox("read the crash state", crash_state))?;
+    let state = snapshot::take(&Directory::named(crash_state)?)?;
     let Replayed { raw, observed, verdict, why } = match bench.plan.target.is_shared() {
         true => crew::restart_on(bench, record, &state)?,
         false => restart_on(bench, record, &state)?,
@@ -74,8 +75,7 @@ fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapsho
         let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
         return Ok(Replayed { raw, observed, verdict, why });
     }
-    snapshot::restore(crash_state, &bench.dir)
-        .map_err(EngineError::sandbox("restore the crash state in", &bench.dir))?;
+    bench.dir.restore(crash_state)?;
     let raw = raw::of_crash_state(crash_state, &mut *generations, record.promise);
     let script = match record.start {
         Start::First => Script::SecondStart,

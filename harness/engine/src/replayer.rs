@@ -49,10 +49,10 @@ impl<'s> Replayer<'s> {
         let job = Job {
             plan: plan.clone(),
             supervisor: std::process::id(),
-            sandbox: sandbox.worker(0)?,
-            memory: sandbox.memory_of(0)?,
+            sandbox: sandbox.worker(0)?.path().to_owned(),
+            memory: sandbox.memory_of(0)?.map(|dir| dir.path().to_owned()),
             // What fails again is shown and not kept: it goes with the sandbox.
-            spool: sandbox.path().join("spool"),
+            spool: sandbox.spool()?.path().to_owned(),
         };
         let (sender, receiver) = mpsc::channel();
         let worker = Some(Worker::start(program, &job, 0, sender)?);

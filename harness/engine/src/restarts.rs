@@ -4,7 +4,7 @@
 //! process or does not come back, the next state gets a new one.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crashtest_kit::{Generations, OpenedAs};
@@ -17,7 +17,8 @@ use crashtest_states::{CrashState, Snapshot};
 use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::{Life, Script};
-use crate::{oracle, snapshot};
+use crate::oracle;
+use crate::state_dir::StateDir;
 
 /// How long to wait for a restart before asking whether its process is still there.
 const LOOK: Duration = Duration::from_millis(2);
@@ -27,7 +28,7 @@ const REMEMBERED: usize = 100_000;
 
 /// A place where a target is started again and again.
 pub(crate) struct Restarts {
-    dir: PathBuf,
+    dir: Rc<StateDir>,
     start: Start,
     stream: Seed,
     victim: Option<Running>,
@@ -39,12 +40,8 @@ pub(crate) struct Restarts {
 
 impl Restarts {
     /// Restarts in `dir`, which is ours: it is emptied for each.
-    ///
-    /// # Errors
-    /// The directory cannot be made.
-    pub(crate) fn new(dir: &Path, start: Start, stream: Seed) -> Result<Restarts, EngineError> {
-        std::fs::create_dir_all(dir).map_err(EngineError::sandbox("make", dir))?;
-        Ok(Restarts { dir: dir.to_owned(), start, stream, victim: None, known: HashMap::new(), last: None })
+    pub(crate) fn new(dir: Rc<StateDir>, start: Start, stream: Seed) -> Restarts {
+        Restarts { dir, start, stream, victim: None, known: HashMap::new(), last: None }
     }
 
     /// What a restart on `state` gives, with `promise` in force: a content is looked for among the generations from its acked one on.
@@ -90,7 +87,7 @@ impl Restarts {
 
     /// The files as the last restart has left them.
     pub(crate) fn files(&self) -> Result<Snapshot, EngineError> {
-        snapshot::take(&self.dir).map_err(EngineError::sandbox("read", &self.dir))
+        self.dir.take()
     }
 
     /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.
@@ -105,7 +102,7 @@ impl Restarts {
         if let Some(runtime) = bench.program() {
             return Ok(runtime.restart_anew(state)?.observed(promise, state.digest()));
         }
-        snapshot::restore(state, &self.dir).map_err(EngineError::sandbox("put a crash state into", &self.dir))?;
+        self.dir.restore(state)?;
         let board = bench.board;
         let limit_ns = bench.limit_from_now();
         board.reset(promise.acked, promise.begun);
@@ -138,7 +135,7 @@ impl Restarts {
             plan: bench.plan,
             stream: self.stream,
             names,
-            dir: self.dir.clone(),
+            dir: self.dir.path().to_owned(),
             board: bench.board,
             member: None,
         };

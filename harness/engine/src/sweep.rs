@@ -17,6 +17,7 @@ pub(crate) use real::{once, place, reference};
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 
 use crashtest_kit::Generations;
 use crashtest_linux::pinned::Pinned;
@@ -116,7 +117,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         part: Part,
     ) -> Result<Sweep<'s, 'a>, EngineError> {
         let generations = bench.generations(stream)?;
-        let restarts = Restarts::new(&bench.memory, start, stream)?;
+        let restarts = Restarts::new(Rc::clone(&bench.memory), start, stream);
         let (swept, confirmed, reference) = (None, HashMap::new(), None);
         Ok(Sweep { bench, generations, restarts, seed, start, part, swept, confirmed, reference })
     }

@@ -6,6 +6,7 @@ mod voice;
 use std::io::BufRead;
 
 use crashtest_kit::Registry;
+use crashtest_linux::directory::Directory;
 use crashtest_linux::{clock, stdio, supervision};
 use crashtest_model::{Fault, HarnessBug, Plan};
 
@@ -50,10 +51,10 @@ fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
     clock::precise_timers();
     supervision::usual_umask();
     let mut outlet = |report| voice.tell(&report);
-    let mut bench = Bench::new(registry, &job.plan, &job.sandbox, Some(job.spool.clone()), &mut outlet)?;
-    if let Some(memory) = job.memory.as_ref().filter(|_| bench.program.is_none()) {
-        bench.memory.clone_from(memory);
-    }
+    let sandbox = Directory::ours(&job.sandbox)?;
+    let memory = job.memory.as_deref().map(Directory::ours).transpose()?;
+    let spool = Directory::ours(&job.spool)?;
+    let mut bench = Bench::new(registry, &job.plan, sandbox, memory.as_ref(), Some(spool), &mut outlet)?;
     supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
     if !job.plan.target.is_shared() && bench.program.is_none() {
         calibrate(&mut bench)?;

@@ -122,8 +122,7 @@ pub struct Directory {
 }
 
 /// Beneath the directory, and through no link: holds for every directory.
-const INSIDE: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 /// What a directory is opened with.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -317,6 +316,19 @@ impl Directory {
     /// What the system says: the name exists, above all.
     pub fn link(&self, target: &Path, below: &Path) -> Result<(), DirectoryError> {
         self.at(below, "make the link", |dir, last| rustix::fs::symlinkat(target, dir, last))
+    }
+
+    /// Gives the file `from` the second name `to`. A link gets one itself, it is not followed.
+    ///
+    /// # Errors
+    /// What the system says: the name exists, above all.
+    pub fn hard_link(&self, from: &Path, to: &Path) -> Result<(), DirectoryError> {
+        let mut inner = Ok(());
+        self.at(from, "link", |dir, last| {
+            inner = self.at(to, "link to", |new, name| rustix::fs::linkat(dir, last, new, name, AtFlags::empty()));
+            Ok(())
+        })?;
+        inner
     }
 
     /// Where a symbolic link points to.
@@ -553,6 +565,15 @@ impl DirectoryError {
         match self {
             DirectoryError::Io { source, .. } => Some(source.kind()),
             _ => None,
+        }
+    }
+}
+
+impl From<DirectoryError> for io::Error {
+    fn from(error: DirectoryError) -> io::Error {
+        match error {
+            DirectoryError::Io { source, .. } => source,
+            other => io::Error::other(other),
         }
     }
 }

@@ -89,6 +89,21 @@ impl Scratch {
         }
     }
 
+    /// Makes one in memory, which announces the other one, `.crashtest-<kind>-XXXXXX` below `parent`: every crashtest on this machine
+    /// finds it. Without a place in memory only those find it that work in `parent`.
+    ///
+    /// # Errors
+    /// `parent` cannot be used, or it cannot be announced.
+    pub fn make_announced(parent: &Path, kind: &str) -> Result<(Option<Scratch>, Scratch), DirectoryError> {
+        let mut memory = Scratch::make(Path::new(MEMORY), "memory").ok();
+        if let Some(memory) = &mut memory {
+            let path = memory.path().to_owned();
+            let failed = |source| DirectoryError::Io { doing: "write in", path, source };
+            memory.announce(&std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned())).map_err(failed)?;
+        }
+        Ok((memory, Scratch::make(parent, kind)?))
+    }
+
     /// Locks and marks the new directory `name`; `None` where it is gone, or locked by a sweep.
     fn take(parent: &Directory, name: &OsString) -> Result<Option<(Directory, File)>, DirectoryError> {
         let dir = match parent.open(Path::new(name)) {
@@ -153,7 +168,6 @@ impl Drop for Scratch {
 }
 
 /// Removes what dead runs of this user have left in memory, in `places`, and where else they had announced it.
-#[must_use]
 pub fn sweep(places: &[&Path]) -> Leftovers {
     search(places, true)
 }

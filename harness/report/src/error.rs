@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::DirectoryError;
 use crashtest_model::FORMAT;
 
 /// What went wrong with a results folder.
@@ -21,6 +22,9 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
+    /// A folder of ours is no longer what it was.
+    #[error(transparent)]
+    Replaced(DirectoryError),
     /// There is no `run.json`.
     #[error("read the results: `{}` is no results folder: it has no run.json", path.display())]
     NoRun {
@@ -73,12 +77,24 @@ pub enum FolderError {
     },
 }
 
+impl From<DirectoryError> for FolderError {
+    fn from(error: DirectoryError) -> FolderError {
+        match error {
+            DirectoryError::Io { doing, path, source } => FolderError::Io { doing, path, source },
+            other => FolderError::Replaced(other),
+        }
+    }
+}
+
 impl FolderError {
     /// What could be done about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
             FolderError::Io { path, source, .. } => io_hint(path, source.kind()),
+            FolderError::Replaced(_) => {
+                Some("a program, or somebody else, has moved or replaced it: crashtest writes nowhere else".to_owned())
+            }
             FolderError::NoRun { below, .. } => {
                 let (first, rest) = below.split_first()?;
                 let others = match rest.len() {

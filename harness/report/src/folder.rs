@@ -3,10 +3,9 @@
 //! Everything that a later reader needs is on disk before it is needed: `run.json` first, a failing trial's line as soon as it is
 //! reported, its files before anything is cleaned. What the supervisor's death leaves is therefore a readable folder.
 
-pub(crate) mod atomic_file;
-mod copy;
 pub(crate) mod evidence;
 pub(crate) mod failure;
+pub(crate) mod files;
 pub(crate) mod latest;
 pub(crate) mod layout;
 pub(crate) mod lock;
@@ -16,6 +15,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::Directory;
+use crashtest_linux::scratch::Scratch;
 use crashtest_model::{Rows, RunRecord, TrialRecord};
 
 use crate::{Ending, FolderError, Recorded, render, summarise};
@@ -25,7 +26,9 @@ use crate::{Ending, FolderError, Recorded, render, summarise};
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    spool: PathBuf,
+    dir: Directory,
+    /// `None` once the run is over.
+    spool: Option<Scratch>,
     run: RunRecord,
     trials: BufWriter<File>,
     keeper: evidence::Keeper,
@@ -65,17 +68,20 @@ impl RunFolder {
     }
 
     fn fill(path: PathBuf, run: &RunRecord) -> Result<RunFolder, FolderError> {
-        let lock = lock::Lock::take(&path)?;
-        let spool = path.join(layout::SPOOL);
-        fs::create_dir(&spool).map_err(FolderError::io("create the folder", &spool))?;
-        atomic_file::write_json(&path.join(layout::RUN), run)?;
-        let trials = path.join(layout::TRIALS);
-        let trials =
-            File::options().append(true).create_new(true).open(&trials).map_err(FolderError::io("create", &trials))?;
+        let dir = files::open(&path)?;
+        let lock = lock::Lock::take(&dir)?;
+        // On the file system of the folder, so that what is kept is renamed and not copied.
+        let spool = Scratch::make(
+            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            layout::SPOOL,
+        )?;
+        files::write_json(&dir, layout::RUN, run)?;
+        let trials = dir.create(Path::new(layout::TRIALS), 0o666)?;
         Ok(RunFolder {
-            keeper: evidence::Keeper::new(&path),
+            keeper: evidence::Keeper::default(),
             path,
-            spool,
+            dir,
+            spool: Some(spool),
             run: run.clone(),
             trials: BufWriter::with_capacity(1 << 16, trials),
             notes: Vec::new(),
@@ -89,10 +95,11 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where the engine leaves evidence: a folder a trial, with `crash-state/` and, if recovery ran, `after-recovery/`.
+    /// Where the engine leaves evidence: a folder a trial, with `crash-state/` and, if recovery ran, `after-recovery/`. It lies beside
+    /// the run's own folder, and is gone with the run.
     #[must_use]
     pub fn spool(&self) -> &Path {
-        &self.spool
+        self.spool.as_ref().map_or_else(|| Path::new(""), Scratch::path)
     }
 
     /// What a person should know about the folder itself, as that `latest` does not point to it.
@@ -117,9 +124,13 @@ impl RunFolder {
         if record.signature().is_some() {
             self.flush()?;
         }
-        match evidence {
-            Some(evidence) => self.keeper.take(&self.run, record, evidence),
-            None => Ok(()),
+        match (evidence, &self.spool) {
+            (Some(evidence), Some(spool)) => {
+                spool.dir().check()?;
+                self.dir.check()?;
+                self.keeper.take(&self.dir, spool.dir(), &self.run, record, evidence)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -139,8 +150,8 @@ impl RunFolder {
         let evidence = evidence::index(&self.path).unwrap_or_default();
         let summary = summarise(&self.path, &self.run, rows, ending, &evidence);
         // Somebody has to make room first; then it is all rubbish of ours.
-        let _ = fs::remove_dir_all(&self.spool);
-        let _ = self.lock.take().map(lock::Lock::remove);
+        self.spool = None;
+        let _ = self.lock.take().map(|lock| lock.remove(&self.dir));
         Recorded { path: self.path.clone(), run: self.run.clone(), summary, rows: rows.clone(), notes: Vec::new() }
     }
 
@@ -152,6 +163,7 @@ impl RunFolder {
     /// When a file cannot be written. The folder stays readable, and the lock is held until the value is dropped.
     pub fn finish(&mut self, rows: &Rows, ending: &Ending) -> Result<Recorded, FolderError> {
         self.flush()?;
+        self.dir.check()?;
         let trials = self.path.join(layout::TRIALS);
         self.trials.get_ref().sync_all().map_err(FolderError::io("sync", &trials))?;
         let recorded = Recorded {
@@ -161,16 +173,13 @@ impl RunFolder {
             rows: rows.clone(),
             notes: Vec::new(),
         };
-        atomic_file::write(&self.path.join(layout::MARKDOWN), render::markdown(&recorded).as_bytes())?;
-        atomic_file::write(&self.path.join(layout::JUNIT), render::junit(&recorded).as_bytes())?;
+        files::write(&self.dir, layout::MARKDOWN, render::markdown(&recorded).as_bytes())?;
+        files::write(&self.dir, layout::JUNIT, render::junit(&recorded).as_bytes())?;
         // Last: a folder with a summary is a finished one.
-        atomic_file::write(&self.path.join(layout::SUMMARY), render::json(&recorded).as_bytes())?;
+        files::write(&self.dir, layout::SUMMARY, render::json(&recorded).as_bytes())?;
         // What is still in it belongs to trials that an interrupt kept from being reported: ours, and nothing refers to it.
-        match fs::remove_dir_all(&self.spool) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(FolderError::io("remove the folder", &self.spool))?,
-        }
-        self.lock.take().map_or(Ok(()), lock::Lock::remove)?;
+        self.spool.take().map_or(Ok(()), Scratch::remove)?;
+        self.lock.take().map_or(Ok(()), |lock| lock.remove(&self.dir))?;
         Ok(recorded)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Signal, Verdict};
 
@@ -11,6 +12,7 @@ use crate::bench::{self, Recovery, Struck, Victim};
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::lost::{self, Acked};
+use crate::state_dir::StateDir;
 use crate::{metadata, oracle, raw};
 
 impl Chain<'_, '_> {
@@ -26,7 +28,7 @@ impl Chain<'_, '_> {
                 self.start_afresh()?;
                 return Ok(None);
             }
-            prepared => prepared.map_err(EngineError::sandbox("prepare a file in", &self.bench.dir))?,
+            prepared => prepared.map_err(EngineError::sandbox("prepare a file in", self.bench.dir.path()))?,
         }
         let mut victim = self.fork(Script::SaveThenStop(1))?;
         self.await_recovery(&mut victim)?;
@@ -49,9 +51,9 @@ impl Chain<'_, '_> {
         Ok(())
     }
 
-    /// The state file.
-    pub(crate) fn state_file(&self) -> PathBuf {
-        self.bench.dir.join(self.generations.state_file())
+    /// The directory, and the name of the state file in it.
+    pub(crate) fn state_file(&self) -> (Rc<StateDir>, PathBuf) {
+        (Rc::clone(&self.bench.dir), PathBuf::from(self.generations.state_file()))
     }
 
     pub(super) fn attempt_clean_stop(&mut self, trial: Trial) -> Result<Attempt, EngineError> {

@@ -16,7 +16,6 @@ use crate::error::EngineError;
 use crate::life::{Member, Script};
 use crate::oracle;
 use crate::replay::Replayed;
-use crate::snapshot;
 
 /// What a process loaded.
 struct Loaded {
@@ -323,8 +322,7 @@ pub(crate) fn restart_on(
     let verdict = record.verdict().unwrap_or(Verdict::Inconclusive);
     let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
     let mut crew = Crew::start(bench, record.fault, record.series)?;
-    snapshot::restore(crash_state, &crew.bench.dir)
-        .map_err(EngineError::sandbox("restore the crash state in", &crew.bench.dir))?;
+    crew.bench.dir.restore(crash_state)?;
     crew.tickets.clear();
     let mut opened = Vec::new();
     for document in 0..crew.documents {

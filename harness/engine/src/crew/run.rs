@@ -484,7 +484,7 @@ impl Crew<'_, '_> {
     /// The name of the file with this number, in the state directory.
     fn file_of(&self, inode: u64) -> Option<String> {
         use std::os::unix::fs::DirEntryExt;
-        let mut entries = std::fs::read_dir(&self.bench.dir).ok()?.flatten();
+        let mut entries = std::fs::read_dir(self.bench.dir.path()).ok()?.flatten();
         entries.find(|entry| entry.ino() == inode).map(|entry| entry.file_name().to_string_lossy().into_owned())
     }
 

@@ -18,7 +18,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::answer::{self, Answer, Nonsense};
 use super::start::{self, Place, last_line};
 use crate::error::EngineError;
-use crate::snapshot;
 
 /// The statuses with which a shell says that it could not run a command.
 const NOT_RUN: [i32; 2] = [126, 127];
@@ -69,14 +68,13 @@ impl Checker {
         state: &Snapshot,
     ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
         self.put(state)?;
-        let opened = Opened::below(&self.place.dir).ok();
+        let opened = Opened::below(self.place.dir.path()).ok();
         let answer = self.ask()?;
         Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
     }
 
     fn put(&self, state: &Snapshot) -> Result<(), EngineError> {
-        let dir = &self.place.dir;
-        snapshot::restore(state, dir).map_err(EngineError::sandbox("put a crash state into", dir))
+        self.place.dir.restore(state)
     }
 
     /// What it says of what the state directory holds now.
@@ -84,10 +82,12 @@ impl Checker {
     /// # Errors
     /// It cannot be started, or says what nobody understands: then it is not a checker of ours.
     fn ask(&mut self) -> Result<Answer, EngineError> {
-        match self.check {
+        let answer = match self.check {
             Check::Each(_) => self.ask_a_new_one(),
             Check::Batch(_) => self.ask_the_running_one(),
-        }
+        }?;
+        self.place.dir.check()?;
+        Ok(answer)
     }
 
     /// The process of the one that serves all states, while it runs.
@@ -125,7 +125,7 @@ impl Checker {
             self.batch = Some(self.start_batch()?);
         }
         let Some(batch) = &mut self.batch else { return Ok(Answer::Opened) };
-        let asked = batch.ask(&self.place.dir, self.limit);
+        let asked = batch.ask(self.place.dir.path(), self.limit);
         match asked {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(nonsense)) => Err(self.not_understood(&nonsense)),

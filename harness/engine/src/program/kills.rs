@@ -69,8 +69,7 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
             let left = bench.crash_state()?;
             if let Some(runtime) = bench.program() {
                 record.tried = runtime.try_checker(&installed, &left)?.cloned();
-                crate::snapshot::restore(&left, &runtime.place.dir)
-                    .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+                runtime.place.dir.restore(&left)?;
             }
         }
         judge(bench, record, &ran, wrong)?;
@@ -101,13 +100,11 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
     let mut installed = runtime.set_up()?;
     let mut promise = runtime.promised_by_setup();
     runtime.learn(&installed, Fault::Kill)?;
-    crate::snapshot::restore(&installed, &runtime.place.dir)
-        .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+    runtime.place.dir.restore(&installed)?;
     // How long a run takes is learnt from some that nobody kills: from the fastest, as the others have waited for something.
     let mut usual = run(runtime, promise, None)?;
     for _ in 1..RUNS_TO_LEARN_FROM {
-        crate::snapshot::restore(&installed, &runtime.place.dir)
-            .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+        runtime.place.dir.restore(&installed)?;
         let ran = run(runtime, promise, None)?;
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
@@ -120,15 +117,13 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         let plan = bench.plan;
         let aim = aim(plan, number);
         let Some(runtime) = bench.program() else { return Ok(()) };
-        crate::snapshot::restore(&installed, &runtime.place.dir)
-            .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+        runtime.place.dir.restore(&installed)?;
         let mut ran = run(runtime, promise, Some((aim, &usual)))?;
         for again in 1..TRIES {
             // It was faster than the clock: nothing was killed.
             let (Landed::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
             let Some(runtime) = bench.program() else { break };
-            crate::snapshot::restore(&installed, &runtime.place.dir)
-                .map_err(EngineError::sandbox("reset", &runtime.place.dir))?;
+            runtime.place.dir.restore(&installed)?;
             ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
         }
         let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
@@ -214,6 +209,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         (None, Some(Exit::Signal(signal))) => Landed::Signal { signal },
         (None, None) => Landed::Nothing,
     };
+    runtime.place.dir.check()?;
     Ok(Ran { landed, printed: heard(&said, promise), took_ns, ready_ns })
 }
 

@@ -72,12 +72,15 @@ fn damaged(whole: &Snapshot, files: &BTreeSet<PathBuf>, damage: Damage) -> Snaps
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
     use std::time::Duration;
 
+    use crashtest_linux::directory::Directory;
     use crashtest_model::{Check, Seed};
 
     use super::*;
     use crate::program::Place;
+    use crate::state_dir::StateDir;
 
     fn state(files: &[(&str, &[u8])]) -> Snapshot {
         let entry = |content: &[u8]| Entry::File { mode: 0o644, content: content.to_vec().into() };
@@ -86,8 +89,7 @@ mod tests {
 
     fn place(scratch: &tempfile::TempDir) -> Place {
         let ours = scratch.path().to_owned();
-        let dir = ours.join("state");
-        std::fs::create_dir(&dir).unwrap();
+        let dir = Rc::new(StateDir::make(&Directory::named(&ours).unwrap(), "state").unwrap());
         Place { dir, logs: ours.clone(), cwd: ours, seed: Seed(0) }
     }
 

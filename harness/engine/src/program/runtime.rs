@@ -23,7 +23,6 @@ use crate::life::Script;
 use crate::printed::Printed;
 use crate::record::{Orders, Recorder};
 use crate::recording::{Recording, Start};
-use crate::snapshot;
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;
@@ -59,11 +58,11 @@ impl Runtime {
     /// The state that it starts from: an empty directory, prepared by the set-up.
     pub(crate) fn set_up(&self) -> Result<Snapshot, EngineError> {
         let dir = &self.place.dir;
-        snapshot::empty(dir).map_err(EngineError::sandbox("empty", dir))?;
+        dir.empty()?;
         if let Some(words) = &self.program.setup {
             start::set_up(words, &self.place, self.limit)?;
         }
-        let state = snapshot::take(dir).map_err(EngineError::sandbox("read", dir))?;
+        let state = dir.take()?;
         self.files.begin_on(&state);
         Ok(state)
     }
@@ -99,16 +98,18 @@ impl Runtime {
     /// Runs it, traced, on the files of `start`, under `orders`.
     pub(crate) fn record(&self, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
         let dir = &self.place.dir;
-        snapshot::restore(&start.files, dir).map_err(EngineError::sandbox("prepare", dir))?;
+        dir.restore(&start.files)?;
         let printed = RefCell::new(Printed::after(start.before, start.after));
         let progress = || printed.borrow().progress();
-        let mut recorder = Recorder::new(dir, orders, &progress).map_err(EngineError::sandbox("read", dir))?;
+        let mut recorder =
+            Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
         let (said, complained) = (self.place.log("run.out"), self.place.log("run.err"));
         let mut command = start::command(&self.program.command, &self.place)?;
         command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
         recorder.listen(said, &printed);
         recorder.overlook(complained.clone());
         let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
+        dir.check()?;
         let (trace, obeyed) = recorder.finish();
         let ended = traced.ending == Ending::Exited(Exit::Status(0));
         match orders {

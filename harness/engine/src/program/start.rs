@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crashtest_linux::process::Exit;
@@ -11,6 +12,7 @@ use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{DIR, Program, Seed};
 
 use crate::error::EngineError;
+use crate::state_dir::StateDir;
 
 /// The longest piece of what a command has complained of that is quoted, in bytes.
 const QUOTED: usize = 300;
@@ -19,7 +21,7 @@ const QUOTED: usize = 300;
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The state directory.
-    pub(crate) dir: PathBuf,
+    pub(crate) dir: Rc<StateDir>,
     /// Where what they print goes.
     pub(crate) logs: PathBuf,
     /// The directory that they are started in.
@@ -40,14 +42,14 @@ impl Place {
 /// # Errors
 /// There are none.
 pub(crate) fn command(words: &[String], place: &Place) -> Result<Command, EngineError> {
-    let dir = place.dir.to_string_lossy();
+    let dir = place.dir.path().to_string_lossy();
     let mut words = words.iter().map(|word| word.replace(DIR, &dir));
     let Some(program) = words.next() else { return Err(EngineError::Program("no program".into())) };
     let mut command = Command::new(program);
     command
         .args(words)
         .current_dir(&place.cwd)
-        .env("CRASHTEST_DIR", &place.dir)
+        .env("CRASHTEST_DIR", place.dir.path())
         .env("CRASHTEST_SEED", place.seed.0.to_string());
     supervision::dies_with_us(&mut command);
     Ok(command)
@@ -92,13 +94,15 @@ pub(crate) fn last_line(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crashtest_linux::directory::Directory;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(20);
 
     fn place(scratch: &Path) -> Place {
-        let dir = scratch.join("state");
-        std::fs::create_dir(&dir).unwrap();
+        let ours = Directory::named(scratch).unwrap();
+        let dir = Rc::new(StateDir::make(&ours, "state").unwrap());
         Place { dir, logs: scratch.to_owned(), cwd: scratch.to_owned(), seed: Seed(7) }
     }
 
@@ -108,8 +112,8 @@ mod tests {
         let place = place(scratch.path());
         let line = "printf one > \"$1/one\" && printf $CRASHTEST_SEED > \"$CRASHTEST_DIR/two\"";
         set_up(&["sh", "-c", line, "sh", DIR].map(str::to_owned), &place, LIMIT).unwrap();
-        assert_eq!(std::fs::read(place.dir.join("one")).unwrap(), b"one");
-        assert_eq!(std::fs::read(place.dir.join("two")).unwrap(), b"7");
+        assert_eq!(std::fs::read(place.dir.path().join("one")).unwrap(), b"one");
+        assert_eq!(std::fs::read(place.dir.path().join("two")).unwrap(), b"7");
     }
 
     #[test]

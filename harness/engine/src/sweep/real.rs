@@ -16,7 +16,7 @@ use crate::message::Part;
 use crate::program::Files;
 use crate::record::Orders;
 use crate::recording::{self, Recording};
-use crate::{oracle, raw, snapshot};
+use crate::{oracle, raw};
 
 /// How often a life is started for a point to which it does not come every time.
 const TRIES: usize = 5;
@@ -195,7 +195,7 @@ impl Sweep<'_, '_> {
     fn begin(&mut self, life: &Life) -> Result<Victim, EngineError> {
         let from = &life.from;
         let dir = self.bench.dir.clone();
-        snapshot::restore(&from.files, &dir).map_err(EngineError::sandbox("prepare", &dir))?;
+        dir.restore(&from.files)?;
         self.bench.fork(from.script, from.stream, from.names, from.before)
     }
 

@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::{Directory, Kind};
 use crashtest_model::{RunRecord, TrialRecord};
 
-use super::{copy, failure, layout};
+use super::{failure, files, layout};
 use crate::FolderError;
 
 /// Failing trials of one signature whose files are kept.
@@ -19,74 +20,51 @@ pub const EVIDENCE_CAP_BYTES: u64 = 256 * 1024 * 1024;
 pub type EvidenceIndex = BTreeMap<String, Vec<String>>;
 
 /// What keeps evidence in one results folder.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    spool: PathBuf,
-    failures: PathBuf,
     kept: BTreeMap<String, usize>,
     bytes: u64,
 }
 
 impl Keeper {
-    /// A keeper for the new results folder `run`.
-    pub(crate) fn new(run: &Path) -> Keeper {
-        Keeper { spool: run.join(layout::SPOOL), failures: run.join(layout::FAILURES), kept: BTreeMap::new(), bytes: 0 }
-    }
-
-    /// Keeps the files of `record` that lie in `evidence`, or deletes them when there are enough of their kind.
-    pub(crate) fn take(&mut self, run: &RunRecord, record: &TrialRecord, evidence: &Path) -> Result<(), FolderError> {
-        self.check_in_spool(evidence)?;
-        let Some(signature) = record.signature().map(|s| layout::finding_signature(run, &s)) else {
-            return discard(evidence);
+    /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`; or deletes them when
+    /// there are enough of their kind.
+    pub(crate) fn take(
+        &mut self,
+        folder: &Directory,
+        spool: &Directory,
+        run: &RunRecord,
+        record: &TrialRecord,
+        evidence: &Path,
+    ) -> Result<(), FolderError> {
+        // Evidence is moved or deleted, and nothing else may be.
+        let outside = || FolderError::OutsideSpool { path: evidence.to_owned(), spool: spool.path().to_owned() };
+        let (Some(parent), Some(name)) = (evidence.parent(), evidence.file_name().map(Path::new)) else {
+            return Err(outside());
         };
-        let bytes = copy::tree_bytes(evidence).map_err(FolderError::io("read", evidence))?;
+        if parent != spool.path() || spool.kind(name)? != Some(Kind::Directory) {
+            return Err(outside());
+        }
+        let files = spool.open(name)?;
+        let Some(signature) = record.signature().map(|s| layout::finding_signature(run, &s)) else {
+            return Ok(spool.remove_tree(name)?);
+        };
+        let bytes = files::bytes_below(&files)?;
         let kept = self.kept.get(&signature).copied().unwrap_or(0);
-        let folder = self.failures.join(&signature).join(format!("{}{}", layout::TRIAL_PREFIX, record.trial));
-        if kept >= KEPT_PER_SIGNATURE || self.bytes.saturating_add(bytes) > EVIDENCE_CAP_BYTES || folder.exists() {
-            return discard(evidence);
+        let kin = Path::new(layout::FAILURES).join(&signature);
+        let trial = PathBuf::from(format!("{}{}", layout::TRIAL_PREFIX, record.trial));
+        let is_enough = kept >= KEPT_PER_SIGNATURE || self.bytes.saturating_add(bytes) > EVIDENCE_CAP_BYTES;
+        if is_enough || folder.path().join(&kin).join(&trial).exists() {
+            return Ok(spool.remove_tree(name)?);
         }
         // Complete before it gets its name: whoever finds a failure's folder finds all of it.
-        failure::write(evidence, run, record)?;
-        let parent = self.failures.join(&signature);
-        fs::create_dir_all(&parent).map_err(FolderError::io("create the folder", &parent))?;
-        move_tree(evidence, &folder)?;
+        failure::write(&files, run, record)?;
+        let kin =
+            folder.open_or_make(Path::new(layout::FAILURES), 0o777)?.open_or_make(Path::new(&signature), 0o777)?;
+        spool.rename(name, &kin, &trial)?;
         self.bytes += bytes;
         *self.kept.entry(signature).or_default() += 1;
         Ok(())
-    }
-
-    /// Refuses what does not lie in the spool: evidence is moved or deleted, and nothing else may be.
-    fn check_in_spool(&self, evidence: &Path) -> Result<(), FolderError> {
-        let outside = || FolderError::OutsideSpool { path: evidence.to_owned(), spool: self.spool.clone() };
-        let (Some(parent), Some(_)) = (evidence.parent(), evidence.file_name()) else {
-            return Err(outside());
-        };
-        let parent = parent.canonicalize().map_err(FolderError::io("read", evidence))?;
-        let spool = self.spool.canonicalize().map_err(FolderError::io("read", &self.spool))?;
-        let is_directory = fs::symlink_metadata(evidence).map_err(FolderError::io("read", evidence))?.is_dir();
-        if parent.starts_with(&spool) && is_directory { Ok(()) } else { Err(outside()) }
-    }
-}
-
-/// Deletes evidence that was found to lie in the spool. `remove_dir_all` follows no link.
-fn discard(evidence: &Path) -> Result<(), FolderError> {
-    fs::remove_dir_all(evidence).map_err(FolderError::io("delete", evidence))
-}
-
-/// Moves a tree; copies it where the spool is on another file system.
-fn move_tree(from: &Path, to: &Path) -> Result<(), FolderError> {
-    match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let mut partial = to.as_os_str().to_owned();
-            partial.push(".partial");
-            let partial = PathBuf::from(partial);
-            copy::copy_tree(from, &partial).and_then(|()| fs::rename(&partial, to)).map_err(|source| {
-                let _ = fs::remove_dir_all(&partial);
-                FolderError::Io { doing: "copy the evidence to", path: to.to_owned(), source }
-            })?;
-            discard(from)
-        }
-        moved => moved.map_err(FolderError::io("move the evidence to", to)),
     }
 }
 

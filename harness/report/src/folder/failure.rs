@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::Directory;
 use crashtest_model::{FORMAT, RunRecord, TrialRecord};
 use serde::{Deserialize, Serialize};
 
@@ -46,20 +46,16 @@ struct Stored {
 }
 
 /// Writes `failure.json` and `replay.sh` into `folder`, and `trace.txt` unless who was there knew more: every call, where that was traced.
-pub(crate) fn write(folder: &Path, run: &RunRecord, record: &TrialRecord) -> Result<(), FolderError> {
-    let put = |name: &str, content: &[u8]| {
-        let path = folder.join(name);
-        fs::write(&path, content).map_err(FolderError::io("write", &path)).map(|()| path)
-    };
-    let path = folder.join(layout::FAILURE);
-    let json = serde_json::to_vec_pretty(&Written { format: FORMAT, run, record })
-        .map_err(|error| FolderError::io("write", &path)(error.into()))?;
-    put(layout::FAILURE, &json)?;
-    if !folder.join(layout::TRACE).exists() {
-        put(layout::TRACE, trace(record).as_bytes())?;
+pub(crate) fn write(folder: &Directory, run: &RunRecord, record: &TrialRecord) -> Result<(), FolderError> {
+    let put = |name: &str, mode, content: &[u8]| folder.write(Path::new(name), mode, content).map(drop);
+    let failed =
+        |error: serde_json::Error| FolderError::io("write", &folder.path().join(layout::FAILURE))(error.into());
+    let json = serde_json::to_vec_pretty(&Written { format: FORMAT, run, record }).map_err(failed)?;
+    put(layout::FAILURE, 0o666, &json)?;
+    if folder.kind(Path::new(layout::TRACE))?.is_none() {
+        put(layout::TRACE, 0o666, trace(record).as_bytes())?;
     }
-    let script = put(layout::REPLAY, REPLAY_SCRIPT.as_bytes())?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(FolderError::io("make executable", &script))
+    Ok(put(layout::REPLAY, 0o777, REPLAY_SCRIPT.as_bytes())?)
 }
 
 /// The victim's last calls, one a line.

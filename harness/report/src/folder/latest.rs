@@ -1,28 +1,33 @@
 //! `latest`: the link beside the runs to the newest of them. A convenience: when it cannot be made, the run goes on.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+use crashtest_linux::directory::{Directory, Kind};
 
 use super::layout;
 
 /// Points `<out>/latest` to `run`, the name of a folder in `out`. What is there and is no link is left alone; the reason why the
 /// link was not made comes back as a note.
 pub(crate) fn point(out: &Path, run: &str) -> Option<String> {
-    let latest = out.join(layout::LATEST);
-    let refuse = |why: String| Some(format!("`{}` does not point to this run: {why}", latest.display()));
-    match fs::symlink_metadata(&latest) {
-        Ok(found) if !found.is_symlink() => return refuse("it exists and is no symbolic link".to_owned()),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return refuse(error.to_string()),
-        Ok(_) | Err(_) => {}
+    let latest = Path::new(layout::LATEST);
+    let refuse =
+        |why: String| Some(format!("`{}` does not point to this run: {why}", out.join(layout::LATEST).display()));
+    let out = match Directory::named(out) {
+        Ok(out) => out,
+        Err(error) => return refuse(error.to_string()),
+    };
+    match out.kind(latest) {
+        Ok(None | Some(Kind::Link)) => {}
+        Ok(Some(_)) => return refuse("it exists and is no symbolic link".to_owned()),
+        Err(error) => return refuse(error.to_string()),
     }
     // The run's name is exclusively ours, so this name is as well.
-    let fresh = out.join(format!(".latest-{run}"));
-    match symlink(run, &fresh).and_then(|()| fs::rename(&fresh, &latest)) {
+    let fresh = PathBuf::from(format!(".latest-{run}"));
+    match out.link(Path::new(run), &fresh).and_then(|()| out.rename(&fresh, &out, latest)) {
         Ok(()) => None,
         Err(error) => {
-            let _ = fs::remove_file(&fresh);
+            let _ = out.remove_file(&fresh);
             refuse(error.to_string())
         }
     }

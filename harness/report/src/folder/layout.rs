@@ -18,8 +18,8 @@ pub(crate) const MARKDOWN: &str = "summary.md";
 pub(crate) const JUNIT: &str = "junit.xml";
 /// The kept evidence, by signature.
 pub(crate) const FAILURES: &str = "failures";
-/// Where the engine leaves evidence until it is kept or deleted.
-pub(crate) const SPOOL: &str = ".spool";
+/// What the directory is called where the engine leaves evidence until it is kept or deleted, beside the runs.
+pub(crate) const SPOOL: &str = "spool";
 /// Locked while the run goes on.
 pub(crate) const LOCK: &str = ".lock";
 /// The link beside the runs to the newest of them.

@@ -2,9 +2,10 @@
 //!
 //! flock(2) rather than a file that exists: the kernel releases it when the holder dies, however it dies.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
+use crashtest_linux::directory::Directory;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -14,24 +15,22 @@ use crate::FolderError;
 /// The exclusive lock on a results folder; dropping it releases it.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    path: PathBuf,
     _held: Flock<File>,
 }
 
 impl Lock {
     /// Takes the lock of the results folder `run`.
-    pub(crate) fn take(run: &Path) -> Result<Lock, FolderError> {
-        let path = run.join(layout::LOCK);
-        let file = File::create_new(&path).map_err(FolderError::io("create the lock file", &path))?;
+    pub(crate) fn take(run: &Directory) -> Result<Lock, FolderError> {
+        let file = run.create(Path::new(layout::LOCK), 0o666)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Lock { path, _held: held }),
-            Err((_, errno)) => Err(FolderError::io("lock", &path)(errno.into())),
+            Ok(held) => Ok(Lock { _held: held }),
+            Err((_, errno)) => Err(FolderError::io("lock", &run.path().join(layout::LOCK))(errno.into())),
         }
     }
 
-    /// Removes the lock file and releases the lock.
-    pub(crate) fn remove(self) -> Result<(), FolderError> {
-        fs::remove_file(&self.path).map_err(FolderError::io("remove the lock file", &self.path))
+    /// Removes the lock file of the results folder `run` and releases the lock.
+    pub(crate) fn remove(self, run: &Directory) -> Result<(), FolderError> {
+        Ok(run.remove_file(Path::new(layout::LOCK))?)
     }
 }
 

@@ -4,10 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crashtest_linux::directory::Directory;
 use crashtest_model::GridRecord;
 
 use super::summarise::summarise_grid;
-use crate::folder::{atomic_file, latest, layout, lock, place};
+use crate::folder::{files, latest, layout, lock, place};
 use crate::{Ending, FolderError, RecordedCell, RecordedGrid, render};
 
 /// The results folder of a grid that goes on, held exclusively. Dropped without [`finish`](GridFolder::finish) it reads as
@@ -15,6 +16,7 @@ use crate::{Ending, FolderError, RecordedCell, RecordedGrid, render};
 #[derive(Debug)]
 pub struct GridFolder {
     path: PathBuf,
+    dir: Directory,
     grid: GridRecord,
     notes: Vec<String>,
     lock: Option<lock::Lock>,
@@ -30,16 +32,17 @@ impl GridFolder {
     pub fn create(out: &Path, grid: &GridRecord) -> Result<GridFolder, FolderError> {
         let seed = grid.cells.first().map_or(crashtest_model::Seed(0), |cell| cell.plan.seed);
         let (path, name) = place::new_folder(out, &grid.started, &grid.name, seed)?;
-        let made = lock::Lock::take(&path).and_then(|lock| {
-            atomic_file::write_json(&path.join(layout::GRID), grid)?;
-            Ok(lock)
+        let made = files::open(&path).and_then(|dir| {
+            let lock = lock::Lock::take(&dir)?;
+            files::write_json(&dir, layout::GRID, grid)?;
+            Ok((dir, lock))
         });
-        let lock = made.inspect_err(|_| {
+        let (dir, lock) = made.inspect_err(|_| {
             // The folder is ours and holds nothing: without its grid.json it would only mislead.
             let _ = std::fs::remove_dir_all(&path);
         })?;
         let notes = latest::point(out, &name).into_iter().collect();
-        Ok(GridFolder { path, grid: grid.clone(), notes, lock: Some(lock) })
+        Ok(GridFolder { path, dir, grid: grid.clone(), notes, lock: Some(lock) })
     }
 
     /// The folder.
@@ -67,12 +70,12 @@ impl GridFolder {
     ///
     /// When a file cannot be written. The folder stays readable, and reads as incomplete; the lock is released.
     pub fn finish(mut self, recorded: &RecordedGrid) -> Result<(), FolderError> {
-        let write = |name: &str, text: String| atomic_file::write(&self.path.join(name), text.as_bytes());
+        let write = |name: &str, text: String| files::write(&self.dir, name, text.as_bytes());
         let written = write(layout::MARKDOWN, render::grid::markdown(recorded))
             .and_then(|()| write(layout::JUNIT, render::grid::junit(recorded)))
             // Last: a folder with a summary is a finished one.
             .and_then(|()| write(layout::SUMMARY, render::grid::json(recorded)));
-        let unlocked = self.lock.take().map_or(Ok(()), lock::Lock::remove);
+        let unlocked = self.lock.take().map_or(Ok(()), |lock| lock.remove(&self.dir));
         written.and(unlocked)
     }
 }
