@@ -82,7 +82,10 @@ pub fn audit_program(
     // The directory in memory goes with the other one, which it announces.
     let scratch = if is_needed { Some(Scratch::make_announced(&plan.temporary, "audit")?) } else { None };
     let ours = scratch.as_ref().map(|(_, scratch)| scratch.dir());
-    let copies = ours.map(|ours| StateDir::make(ours, "state").map(Rc::new)).transpose()?;
+    let copies = match ours {
+        Some(ours) => Some(Rc::new(StateDir::make(ours, "state")?.guarded(Directory::ours(ours.path())?))),
+        None => None,
+    };
     let dir = match (&plan.dir, &copies) {
         (Some(dir), _) => Rc::new(StateDir::of_a_person(Directory::named(dir)?)),
         (None, Some(copies)) => Rc::clone(copies),

@@ -6,8 +6,9 @@
 //!
 //! Left out: sizes, times and owners of files; whoever needs them asks the opened file.
 
+mod error;
+
 use std::ffi::{CStr, OsStr, OsString};
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -16,7 +17,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, StatxFlags};
-use thiserror::Error;
+
+pub use error::{DirectoryError, Replaced};
 
 /// How much of a directory is read at once, in bytes.
 const READ_AT_ONCE: usize = 4096;
@@ -30,64 +32,6 @@ pub struct Identity {
     pub inode: u64,
     /// The mount that it was reached through (statx(2), `STATX_MNT_ID`); 0 before Linux 5.8.
     pub mount: u64,
-}
-
-/// What has been put in place of a directory.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// Nothing: it was removed or moved away.
-    Gone,
-    /// A symbolic link, and what it points to.
-    Link(PathBuf),
-    /// Another directory.
-    Directory,
-    /// A file of another kind.
-    File,
-    /// A file system that was mounted over it.
-    Mount,
-}
-
-impl fmt::Display for Replaced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Replaced::Gone => f.write_str("it was removed or moved away"),
-            Replaced::Link(target) => {
-                write!(f, "it was replaced by a symbolic link to `{}`", target.display())
-            }
-            Replaced::Directory => f.write_str("it was replaced by another directory"),
-            Replaced::File => f.write_str("it was replaced by a file"),
-            Replaced::Mount => f.write_str("a file system was mounted over it"),
-        }
-    }
-}
-
-/// Why a directory cannot be used. Messages are fragments that fit "failed to {error}".
-#[derive(Debug, Error)]
-pub enum DirectoryError {
-    /// Its path names something else now.
-    #[error("go on in `{}`: {how}", path.display())]
-    Replaced {
-        /// The path.
-        path: PathBuf,
-        /// What is there now.
-        how: Replaced,
-    },
-    /// A file system is mounted inside it.
-    #[error("go on in `{}`: a file system was mounted on it", path.display())]
-    Mounted {
-        /// Where.
-        path: PathBuf,
-    },
-    /// What the system said.
-    #[error("{doing} `{}`: {source}", path.display())]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 /// A kind of file, as a directory lists it.
@@ -554,26 +498,6 @@ impl Directory {
             // A mount point can be neither removed nor renamed.
             rustix::io::Errno::BUSY => DirectoryError::Mounted { path: path.clone() },
             errno => DirectoryError::Io { doing, path: path.clone(), source: errno.into() },
-        }
-    }
-}
-
-impl DirectoryError {
-    /// What kind of error the system gave, if it gave one.
-    #[must_use]
-    pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        match self {
-            DirectoryError::Io { source, .. } => Some(source.kind()),
-            _ => None,
-        }
-    }
-}
-
-impl From<DirectoryError> for io::Error {
-    fn from(error: DirectoryError) -> io::Error {
-        match error {
-            DirectoryError::Io { source, .. } => source,
-            other => io::Error::other(other),
         }
     }
 }
