@@ -36,6 +36,11 @@ impl Problem {
         Problem { exit: Exit::Lacking, ..Problem::usage(message) }
     }
 
+    /// Nothing is proven, neither for nor against.
+    pub(crate) fn inconclusive(message: impl Into<String>) -> Problem {
+        Problem { exit: Exit::Inconclusive, ..Problem::usage(message) }
+    }
+
     /// Bad input in a file, as a rendered report that shows the place.
     pub(crate) fn report(rendered: impl Into<String>) -> Problem {
         Problem { said: Said::Report(rendered.into()), hints: Vec::new(), exit: Exit::Usage }

@@ -123,6 +123,55 @@ impl Counter {
     }
 }
 
+/// Which of several steps is under way, on a terminal, below what is printed meanwhile.
+pub(crate) struct Steps {
+    /// Where standard error is a terminal.
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    of: usize,
+}
+
+impl Steps {
+    /// `of` steps, each of them one `what`.
+    pub(crate) fn new(what: &'static str, of: usize) -> Steps {
+        let shown = io::stderr().is_terminal().then(|| {
+            let bar = bar(Some(of as u64));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar
+        });
+        Steps { bar: shown, what, of }
+    }
+
+    /// The step after `done` others begins; it is called `name`.
+    pub(crate) fn begin(&self, done: usize, name: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+            bar.set_message(self.step(done, name));
+            bar.tick();
+        }
+    }
+
+    /// Prints `text` above the bar.
+    pub(crate) fn print(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| console::print(text)),
+            None => console::print(text),
+        }
+    }
+
+    fn step(&self, done: usize, name: &str) -> String {
+        format!("{} {} of {}: {name}", self.what, done + 1, self.of)
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Drop for Counter {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
@@ -181,6 +230,11 @@ mod tests {
         let aim = Aim::Call(CrashPoint { call: CallIndex(0), at: At::Before });
         let outcome = Outcome::Judged(verdict);
         TrialRecord { outcome, ..TrialRecord::planned(0, fault, Start::Again, Seed(0), aim) }
+    }
+
+    #[test]
+    fn a_step_is_told_by_its_number_and_name() {
+        assert_eq!(Steps::new("canary", 21).step(4, "planted-leak"), "canary 5 of 21: planted-leak");
     }
 
     #[test]

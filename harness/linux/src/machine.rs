@@ -1,7 +1,10 @@
-//! What this machine is.
+//! What this machine is, and what its processes have used of it.
 
 use std::path::Path;
+use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use nix::sys::utsname::uname;
 
 /// `Linux 6.18.44 x86_64`.
@@ -30,4 +33,15 @@ pub fn peak_memory_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The processor time of every child that this process has waited for (getrusage(2)), with what these had waited for in turn; zero where
+/// the kernel does not say.
+#[must_use]
+pub fn processor_time_of_children() -> Duration {
+    let time = |value: TimeVal| {
+        let whole = Duration::from_secs(value.tv_sec().unsigned_abs());
+        whole + Duration::from_micros(value.tv_usec().unsigned_abs())
+    };
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |used| time(used.user_time()) + time(used.system_time()))
 }

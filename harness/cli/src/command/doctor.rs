@@ -1,27 +1,31 @@
 //! `crashtest doctor`: what this machine can do, and a self-test with planted bugs.
 
-use std::collections::BTreeSet;
+mod canary;
+mod pace;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
-use crashtest_engine::EngineError;
-use crashtest_kit::Registry;
+use crashtest_engine::{EngineError, WorkerProgram};
 use crashtest_linux::trace::{self, TraceError};
 use crashtest_linux::{machine, mounts};
-use crashtest_model::{
-    Budget, Bytes, Confirm, Fault, HarnessBug, KillAt, Loader, Plan, Seed, Signal, Start, StrategyInfo, TargetSpec,
-    Tears, Verdict,
-};
 
-use crate::conduct::{self, Conducted, Manner};
+use crate::conduct::{self, Manner};
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::progress::Steps;
 use crate::registry::Known;
+use canary::{Attempt, Canary};
+use pace::Pace;
 
 /// What this machine can do, and a self-test with planted bugs
 ///
-/// Every canary has a known bug. A harness that lets one pass is broken, and says so here.
+/// Every canary has a known bug. A harness that lets one pass is broken, and says so here. Beside so much other work that nobody can
+/// tell, the self-test ends with exit status 3.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// Where the sandboxes are made [default: the system's directory for temporary files]
@@ -29,99 +33,54 @@ pub(crate) struct DoctorArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// A planted bug and what must be seen of it.
-struct Canary {
-    name: String,
-    summary: String,
-    strategy: String,
-    bug: Option<HarnessBug>,
-    fault: Fault,
-    signal: Signal,
-    expected: Vec<Verdict>,
-    exit: Exit,
+/// Whether a canary was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Caught,
+    /// The harness is broken.
+    Missed,
+    /// Other work has kept it from its moments, or the harness is broken: nobody knows.
+    NotTold,
 }
 
-impl Canary {
-    /// The canary that a planted strategy is, with what it is documented to show.
-    fn of(info: StrategyInfo) -> Canary {
-        let expected = |fault| info.expectation(Loader::Strict, fault, Start::Again).map(|e| e.must.clone());
-        let stopped = info.documented.iter().find(|row| row.lives.signal == Signal::Term);
-        let by_sigterm = stopped.map(|row| row.expectation.must.clone());
-        let signal = if stopped.is_some() { Signal::Term } else { Signal::Kill };
-        let (fault, exit, expected) = match (expected(Fault::None), expected(Fault::Kill), expected(Fault::Io)) {
-            (Some(control), ..) => (Fault::Kill, Exit::ControlFailed, control),
-            (None, Some(kill), _) if kill == [Verdict::Inconclusive] => (Fault::Kill, Exit::Inconclusive, kill),
-            (None, Some(kill), _) => (Fault::Kill, Exit::Broken, kill),
-            (None, None, _) if by_sigterm.is_some() => (Fault::Kill, Exit::Broken, by_sigterm.unwrap_or_default()),
-            (None, None, io) => (Fault::Io, Exit::Broken, io.unwrap_or_default()),
-        };
-        let strategy = info.name.clone();
-        Canary { name: info.name, summary: info.summary, strategy, bug: None, fault, signal, expected, exit }
-    }
-
-    fn harness(name: &str, summary: &str, bug: HarnessBug, fault: Fault) -> Canary {
-        Canary {
-            name: name.to_owned(),
-            summary: summary.to_owned(),
-            strategy: "atomic".to_owned(),
-            bug: Some(bug),
-            fault,
-            signal: Signal::Kill,
-            expected: vec![Verdict::Inconclusive],
-            exit: Exit::Inconclusive,
+impl Told {
+    /// What follows from its last attempt, which was made between these two measurements.
+    fn after(caught: bool, around: [Pace; 2]) -> Told {
+        match caught {
+            true => Told::Caught,
+            false if around.iter().any(|pace| pace.is_busy()) => Told::NotTold,
+            false => Told::Missed,
         }
     }
+}
 
-    fn plan(&self, dir: &Path) -> Plan {
-        // One worker that dies is more than 1 % of forty trials; rare damage takes more of them to show.
-        // One that is not ended by its signal takes the limit for each.
-        let iterations = match (self.bug, self.signal) {
-            (Some(_), _) => 40,
-            (None, Signal::Kill) => 100,
-            (None, Signal::Term | Signal::Abort) => 20,
-        };
-        Plan {
-            target: TargetSpec {
-                strategy: self.strategy.clone(),
-                workload: "fills".to_owned(),
-                loader: Loader::Strict,
-                state_size: Bytes::kib(32),
-                idle_us: 0,
-                writers: 1,
-                threads: false,
-                readers: 0,
-            },
-            faults: vec![self.fault],
-            kill_at: KillAt::Any,
-            signal: self.signal,
-            tears: Tears::Kernel,
-            confirm: Confirm::Sample,
-            max_states: None,
-            seed: Seed(1),
-            budget: Budget { iterations: Some(iterations), duration_ms: None, max_failures: None, jobs: 1 },
-            fresh: false,
-            limit_ms: 200,
-            sandbox_parent: dir.to_owned(),
-            planted: self.bug,
-            program: None,
-        }
-    }
+/// How many canaries came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    caught: usize,
+    missed: usize,
+    not_told: usize,
+    /// Those that need tracing where that is forbidden.
+    untried: usize,
+}
 
-    /// What was seen, and whether that is what must be seen.
-    fn judge(&self, conducted: &Conducted) -> (String, bool) {
-        let seen: Vec<Verdict> = conducted
-            .recorded
-            .rows
-            .iter()
-            .flat_map(|(.., tally)| tally.verdicts.keys().copied().collect::<Vec<_>>())
-            .filter(|verdict| *verdict != Verdict::Intact)
-            .collect();
-        let caught = self.expected.iter().any(|verdict| seen.contains(verdict)) && conducted.exit == self.exit;
-        let names: BTreeSet<Verdict> = seen.into_iter().collect();
-        let names: Vec<&str> = names.iter().map(|verdict| verdict.name()).collect();
-        let seen = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-        (seen, caught)
+impl Count {
+    fn all(self) -> usize {
+        self.caught + self.missed + self.not_told + self.untried
     }
+}
+
+/// The self-test while it runs.
+struct SelfTest<'a> {
+    known: &'a Known,
+    program: WorkerProgram,
+    dir: &'a Path,
+    results: &'a Path,
+    stop: &'a Arc<AtomicBool>,
+    /// As last measured.
+    pace: Pace,
+    /// The slowest start of all.
+    worst: Duration,
 }
 
 /// Runs the command.
@@ -130,44 +89,90 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     let tracing = trace::probe();
     console::print(&machine_report(&dir, &tracing));
     let stop = conduct::stop_on_signals()?;
+    let program = conduct::this_program()?;
+    let Some(pace) = Pace::measure(&program, &stop)? else { return Ok(Exit::Interrupted) };
+    console::print(&format!("  {:<24} {}\n", "a bare start takes", pace_words(pace)));
     let results = tempfile::Builder::new()
         .prefix(".crashtest-doctor-")
         .tempdir_in(&dir)
         .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
     // A self-test is about the harness: it takes nobody else's targets.
     let known = Known::default();
-    let mut canaries: Vec<Canary> =
-        known.strategies().into_iter().filter(|info| info.planted).map(Canary::of).collect();
-    canaries.push(Canary::harness("no-kill", "a worker that never sends the kill", HarnessBug::NoKill, Fault::Kill));
-    canaries.push(Canary::harness("worker-dies", "a worker that dies", HarnessBug::WorkerDies, Fault::Kill));
-    let summary = "a sweep that derives other files than a kill leaves";
-    canaries.push(Canary::harness("misderives", summary, HarnessBug::Misderives, Fault::Sweep));
-    console::print("\nSelf-test: every planted bug must be caught\n");
-    let (mut missed, mut untried) = (0, 0);
-    for canary in &canaries {
-        if canary.fault.is_exhaustive() && tracing.is_err() {
-            untried += 1;
-            console::print(&format!("  not tried  {:<19} {}\n", canary.name, canary.summary));
-            continue;
-        }
-        let manner = Manner { out: results.path(), quiet: true, stop: &stop, cell: None };
-        let conducted = conduct::conduct(&known, &canary.plan(&dir), &manner)?;
-        if conducted.exit == Exit::Interrupted {
-            return Ok(Exit::Interrupted);
-        }
-        let (seen, caught) = canary.judge(&conducted);
-        let word = if caught { "caught" } else { "MISSED" };
-        missed += u64::from(!caught);
-        console::print(&format!("  {word}  {:<22} {}\n          saw {seen}\n", canary.name, canary.summary));
-    }
-    if missed > 0 {
-        return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", canaries.len())));
-    }
-    conclude(tracing, canaries.len() - untried, untried)
+    let mut test =
+        SelfTest { known: &known, program, dir: &dir, results: results.path(), stop: &stop, pace, worst: pace.worst };
+    let Some(count) = test.run(tracing.is_ok())? else { return Ok(Exit::Interrupted) };
+    conclude(count, test.worst, tracing)
 }
 
-/// What is said when all that were tried were caught.
-fn conclude(tracing: Result<(), TraceError>, caught: usize, untried: usize) -> Result<Exit, Problem> {
+impl SelfTest<'_> {
+    /// Tries every canary; `None` where it is interrupted.
+    fn run(&mut self, can_trace: bool) -> Result<Option<Count>, Problem> {
+        let canaries = Canary::all(self.known);
+        console::print("\nSelf-test: every planted bug must be caught\n");
+        let steps = Steps::new("canary", canaries.len());
+        let mut count = Count::default();
+        for (done, canary) in canaries.iter().enumerate() {
+            steps.begin(done, &canary.name);
+            if canary.fault.is_exhaustive() && !can_trace {
+                count.untried += 1;
+                steps.print(&format!("  not tried  {:<19} {}\n", canary.name, canary.summary));
+                continue;
+            }
+            let Some((told, seen)) = self.catch(canary)? else { return Ok(None) };
+            let line = match told {
+                Told::Caught => format!("  caught  {:<22} {}", canary.name, canary.summary),
+                Told::Missed => format!("  MISSED  {:<22} {}", canary.name, canary.summary),
+                Told::NotTold => format!("  not told  {:<20} {}", canary.name, canary.summary),
+            };
+            match told {
+                Told::Caught => count.caught += 1,
+                Told::Missed => count.missed += 1,
+                Told::NotTold => count.not_told += 1,
+            }
+            steps.print(&format!("{line}\n          saw {seen}\n"));
+        }
+        Ok(Some(count))
+    }
+
+    /// Tries to catch `canary`, and says what was seen; `None` where it is interrupted.
+    fn catch(&mut self, canary: &Canary) -> Result<Option<(Told, String)>, Problem> {
+        let mut last = None;
+        for attempt in Attempt::ALL {
+            let manner = Manner { out: self.results, quiet: true, stop: self.stop, cell: None };
+            let conducted = conduct::conduct(self.known, &canary.plan(self.dir, attempt, self.pace), &manner)?;
+            if conducted.exit == Exit::Interrupted {
+                return Ok(None);
+            }
+            let seen = canary::seen_words(&conducted);
+            if canary.is_caught(&conducted) {
+                return Ok(Some((Told::Caught, seen)));
+            }
+            let Some(after) = Pace::measure(&self.program, self.stop)? else { return Ok(None) };
+            let told = Told::after(false, [self.pace, after]);
+            self.pace = after;
+            self.worst = self.worst.max(after.worst);
+            match conducted.problem {
+                // A full disk is no bug of ours.
+                Some(problem) if told == Told::Missed && problem.exit != Exit::Bug => return Err(problem),
+                Some(problem) => last = Some((told, problem.to_string())),
+                None => last = Some((told, seen)),
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// What is said at the end; `worst` is the slowest bare start.
+fn conclude(count: Count, worst: Duration, tracing: Result<(), TraceError>) -> Result<Exit, Problem> {
+    let Count { caught, missed, not_told, untried } = count;
+    if missed > 0 {
+        return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", count.all())));
+    }
+    if not_told > 0 {
+        console::print(&format!("{caught} planted bugs were caught; of {not_told} it cannot be told.\n"));
+        let why = format!("this machine is too busy to tell (a bare start took {} ms)", worst.as_millis());
+        return Err(Problem::inconclusive(why).hint("run it again when less runs beside it".to_owned()));
+    }
     match tracing {
         Ok(()) => {
             console::print(&format!("All {caught} planted bugs were caught.\n"));
@@ -178,6 +183,12 @@ fn conclude(tracing: Result<(), TraceError>, caught: usize, untried: usize) -> R
             Err(EngineError::from(error).into())
         }
     }
+}
+
+/// `4 ms, 9 ms at most`.
+fn pace_words(pace: Pace) -> String {
+    let busy = if pace.is_busy() { ": this machine is busy" } else { "" };
+    format!("{} ms, {} ms at most{busy}", pace.usual.as_millis(), pace.worst.as_millis())
 }
 
 fn machine_report(dir: &Path, tracing: &Result<(), TraceError>) -> String {
@@ -214,13 +225,39 @@ fn machine_report(dir: &Path, tracing: &Result<(), TraceError>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::pace::tests::{BESIDE_LOAD, QUIET};
     use super::*;
+
+    const WORST: Duration = Duration::from_millis(340);
+
+    #[test]
+    fn a_canary_missed_on_a_quiet_machine_is_a_bug() {
+        assert_eq!(Told::after(false, [QUIET, QUIET]), Told::Missed);
+        let count = Count { caught: 19, missed: 1, not_told: 1, untried: 0 };
+        let problem = conclude(count, WORST, Ok(())).unwrap_err();
+        assert_eq!(problem.exit, Exit::Bug);
+        assert!(problem.to_string().starts_with("error: 1 of 21 planted bugs were not caught"), "{problem}");
+    }
+
+    #[test]
+    fn a_canary_missed_beside_load_cannot_be_told() {
+        assert_eq!(Told::after(false, [QUIET, BESIDE_LOAD]), Told::NotTold);
+        assert_eq!(Told::after(false, [BESIDE_LOAD, QUIET]), Told::NotTold);
+        assert_eq!(Told::after(true, [BESIDE_LOAD, BESIDE_LOAD]), Told::Caught);
+        let count = Count { caught: 18, missed: 0, not_told: 3, untried: 0 };
+        let problem = conclude(count, WORST, Ok(())).unwrap_err();
+        assert_eq!(problem.exit, Exit::Inconclusive);
+        let said = problem.to_string();
+        assert!(said.contains("this machine is too busy to tell (a bare start took 340 ms)"), "{said}");
+    }
 
     #[test]
     fn a_self_test_that_could_not_try_everything_ends_with_exit_5_and_a_hint() {
-        let problem = conclude(Err(TraceError::Forbidden("ptrace")), 14, 4).unwrap_err();
+        let some = Count { caught: 14, untried: 4, ..Count::default() };
+        let problem = conclude(some, WORST, Err(TraceError::Forbidden("ptrace"))).unwrap_err();
         assert_eq!(problem.exit, Exit::Lacking);
         assert!(problem.to_string().contains("\n  hint: sweep, io and trace need ptrace(2)"), "{problem}");
-        assert_eq!(conclude(Ok(()), 18, 0).unwrap(), Exit::Clean);
+        let all = Count { caught: 18, ..Count::default() };
+        assert_eq!(conclude(all, WORST, Ok(())).unwrap(), Exit::Clean);
     }
 }
