@@ -84,7 +84,7 @@ pub fn audit_program(
         Some(dir) => fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?,
         None => copies.clone(),
     };
-    let place = Place { dir: dir.clone(), logs: ours.to_owned(), cwd: plan.cwd.clone(), seed: Seed::default() };
+    let place = Place { dir: dir.clone(), cwd: plan.cwd.clone(), seed: Seed::default() };
     if let Some(words) = &plan.setup {
         set_up(words, &place, plan.limit)?;
     }

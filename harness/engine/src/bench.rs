@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
         // One and the same directory while it writes and while it is checked.
         let memory = if plan.program.is_some() { dir.clone() } else { sandbox.join("restarts") };
         let program = plan.program.as_ref().map(|program| {
-            let place = Place { dir: dir.clone(), logs: sandbox.to_owned(), cwd: program.cwd.clone(), seed: plan.seed };
+            let place = Place { dir: dir.clone(), cwd: program.cwd.clone(), seed: plan.seed };
             Runtime::new(program, place, Duration::from_millis(plan.limit_ms))
         });
         let strategies = registry.strategies();

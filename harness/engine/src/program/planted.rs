@@ -88,7 +88,7 @@ mod tests {
         let ours = scratch.path().to_owned();
         let dir = ours.join("state");
         std::fs::create_dir(&dir).unwrap();
-        Place { dir, logs: ours.clone(), cwd: ours, seed: Seed(0) }
+        Place { dir, cwd: ours, seed: Seed(0) }
     }
 
     fn checker(line: &str, place: Place) -> Checker {
