@@ -91,8 +91,7 @@ pub fn audit_program(
         (None, Some(copies)) => Rc::clone(copies),
         (None, None) => unreachable!("a directory of ours is made where no other one is named"),
     };
-    let logs = ours.map_or_else(PathBuf::new, |ours| ours.path().to_owned());
-    let place = Place { dir: Rc::clone(&dir), logs, cwd: plan.cwd.clone(), seed: Seed::default() };
+    let place = Place { dir: Rc::clone(&dir), cwd: plan.cwd.clone(), seed: Seed::default() };
     if let Some(words) = &plan.setup {
         set_up(words, &place, plan.limit)?;
     }

@@ -119,9 +119,8 @@ impl<'a> Bench<'a> {
                 (Rc::new(dir), Rc::new(memory), None)
             }
             Some(program) => {
-                let logs = sandbox.path().to_owned();
                 let dir = Rc::new(dir.guarded(sandbox));
-                let place = Place { dir: Rc::clone(&dir), logs, cwd: program.cwd.clone(), seed: plan.seed };
+                let place = Place { dir: Rc::clone(&dir), cwd: program.cwd.clone(), seed: plan.seed };
                 let runtime = Runtime::new(program, place, Duration::from_millis(plan.limit_ms));
                 // One and the same directory while it writes and while it is checked.
                 (Rc::clone(&dir), dir, Some(runtime))

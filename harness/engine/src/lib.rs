@@ -21,6 +21,7 @@ mod lost;
 mod message;
 mod metadata;
 mod oracle;
+mod output;
 mod pool;
 mod printed;
 mod program;

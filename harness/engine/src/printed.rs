@@ -1,15 +1,20 @@
 //! What a program says of its saves on its output: `crashtest: ready`, `crashtest: begin N`, `crashtest: ack N`.
 //!
-//! It is read from the calls that print it, so that a promise lies between the calls before and after it, as on a board.
+//! It is taken before each file-changing call, so that a promise lies between the calls before and after it, as on a board. What several
+//! processes print into one pipe is told apart by lines only: one that two of them have begun is as it would be on a terminal.
 
 use std::collections::HashMap;
 
 use crashtest_model::{Activity, Generation, Progress, Promise};
 
+use crate::output::{Lines, Listener};
+
 /// What stands before everything that is meant for us.
 pub(crate) const PREFIX: &str = "crashtest: ";
 /// A line that is longer is none of ours.
 const LONGEST_LINE: usize = 4096;
+/// The process that has printed what anybody may have printed.
+const ANYBODY: i32 = 0;
 
 /// The promises of a program, as it prints them.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +24,8 @@ pub(crate) struct Printed {
     ready: Promise,
     /// The first line that begins as one for us and is none, and what is wrong with it.
     nonsense: Option<String>,
-    /// By process: the line that it has begun.
-    partial: HashMap<i32, Vec<u8>>,
+    /// By process, where that is known: the line that it has begun.
+    partial: HashMap<i32, Lines<LONGEST_LINE>>,
 }
 
 impl Printed {
@@ -42,16 +47,16 @@ impl Printed {
 
     /// Takes what `process` has printed.
     pub(crate) fn hear(&mut self, process: i32, bytes: &[u8]) {
-        let line = self.partial.entry(process).or_default();
-        let mut complete = Vec::new();
-        for byte in bytes {
-            match byte {
-                b'\n' => complete.push(std::mem::take(line)),
-                _ if line.len() < LONGEST_LINE => line.push(*byte),
-                _ => {}
+        let mut lines = self.partial.remove(&process).unwrap_or_default();
+        lines.hear(bytes, |line| {
+            // Most of what is printed is not for us.
+            if line.starts_with(PREFIX.as_bytes())
+                && let Ok(line) = str::from_utf8(line)
+            {
+                self.line(line);
             }
-        }
-        complete.iter().filter_map(|line| str::from_utf8(line).ok()).for_each(|line| self.line(line));
+        });
+        self.partial.insert(process, lines);
     }
 
     fn line(&mut self, line: &str) {
@@ -79,6 +84,13 @@ impl Printed {
                 self.nonsense.get_or_insert_with(why);
             }
         }
+    }
+}
+
+/// Who has printed what into a pipe is not known.
+impl Listener for Printed {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.hear(ANYBODY, bytes);
     }
 }
 

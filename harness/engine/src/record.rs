@@ -6,6 +6,7 @@
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
 mod action;
+mod ear;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -17,13 +18,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crashtest_linux::mounts;
-use crashtest_linux::trace::{Bytes, Descriptor, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::trace::{Descriptor, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
 use crashtest_model::{
     Action, At, CallFailure, CallIndex, CrashPoint, FileId, Injection, Lasting, Operation, Progress, Trace,
 };
 
+use crate::output::Output;
 use crate::printed::Printed;
 use action::Unfinished;
+use ear::Ear;
 
 /// What is said of a name that is no text.
 const NOT_TEXT: &str = "names that are not UTF-8";
@@ -55,14 +58,10 @@ pub(crate) struct Recorder<'p> {
     /// By thread: the operations that it is inside of, and what their returns have to be completed with. There are several where a
     /// signal has interrupted one and its handler makes another, which returns first.
     open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
-    /// The output of a program that prints how far it is, and where what it prints is taken.
-    output: Option<(PathBuf, &'p RefCell<Printed>)>,
-    /// A file outside that it writes and that is ours.
-    overlooked: Option<PathBuf>,
+    /// Where what it prints is heard.
+    ear: Ear<'p>,
     /// Whether somebody wants no more of it.
     stop: Option<&'p AtomicBool>,
-    /// By thread: what it is about to print.
-    printing: BTreeMap<i32, Bytes>,
     /// The threads that have made calls, and their processes.
     callers: BTreeMap<i32, i32>,
     trace: Trace,
@@ -91,10 +90,8 @@ impl<'p> Recorder<'p> {
             next_file: 0,
             processes: BTreeMap::new(),
             open: BTreeMap::new(),
-            output: None,
-            overlooked: None,
+            ear: Ear::Nobody,
             stop: None,
-            printing: BTreeMap::new(),
             callers: BTreeMap::new(),
             trace: Trace::default(),
             keeps_data: true,
@@ -117,12 +114,18 @@ impl<'p> Recorder<'p> {
 
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
     pub(crate) fn listen(&mut self, output: PathBuf, printed: &'p RefCell<Printed>) {
-        self.output = Some((output, printed));
+        self.ear = Ear::Calls { output, printed, printing: BTreeMap::new() };
     }
 
-    /// Does not note that `file`, where we have it write its complaints, lies outside.
-    pub(crate) fn overlook(&mut self, file: PathBuf) {
-        self.overlooked = Some(file);
+    /// Takes what the program prints from the pipes of `output`, which it prints into.
+    pub(crate) fn take_from(&mut self, output: &'p RefCell<Output<Printed>>) {
+        self.ear = Ear::Pipes(output);
+    }
+
+    /// How far the program is now.
+    fn progress_now(&self) -> Progress {
+        self.ear.hear();
+        (self.progress)()
     }
 
     /// Whether close(2) of a descriptor that is open on `open` is done once it is called: nobody else can close it meanwhile, and
@@ -201,8 +204,7 @@ impl<'p> Recorder<'p> {
             let outside = path.to_string_lossy().into_owned();
             let memory = outside.starts_with("/dev/shm/");
             let device = ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|prefix| outside.starts_with(prefix));
-            let ours = self.overlooked.as_ref() == Some(&path);
-            if (memory || !device) && !ours && !self.trace.outside.contains(&outside) {
+            if (memory || !device) && !self.trace.outside.contains(&outside) {
                 self.trace.outside.push(outside);
             }
         }
@@ -272,11 +274,8 @@ impl Watcher for Recorder<'_> {
         if call.request == Request::Ring {
             return Enter::Fail(libc::ENOSYS);
         }
-        if let (Request::Write { fd, bytes, .. }, Some((output, _))) = (call.request, &self.output)
-            && tracee.name_of(fd).is_ok_and(|name| name == *output)
-        {
-            self.printing.insert(tracee.tid(), bytes);
-            return Enter::Watch;
+        if let Some(enter) = self.ear.enters(tracee, call) {
+            return enter;
         }
         let Some((action, mut unfinished)) = self.begin(tracee, call) else { return Enter::Pass };
         if self.is_being_written(tracee.tid(), &unfinished) {
@@ -284,7 +283,7 @@ impl Watcher for Recorder<'_> {
             return Enter::Hold;
         }
         let index = CallIndex(self.trace.operations.len() as u32);
-        let before = (self.progress)();
+        let before = self.progress_now();
         let mut operation = Operation {
             process: self.process(tracee.process()),
             call: call.name.into(),
@@ -340,10 +339,7 @@ impl Watcher for Recorder<'_> {
     }
 
     fn returned(&mut self, tracee: &Tracee, call: &FileCall, result: Result<u64, i32>) -> Return {
-        if let Some(bytes) = self.printing.remove(&tracee.tid()) {
-            if let (Some((_, printed)), Ok(length)) = (&self.output, result) {
-                printed.borrow_mut().hear(tracee.process(), &tracee.bytes(bytes, length).unwrap_or_default());
-            }
+        if self.ear.returned(tracee, result) {
             return Return::Go;
         }
         let Some((index, unfinished)) = self.open.get_mut(&tracee.tid()).and_then(Vec::pop) else { return Return::Go };
@@ -352,13 +348,15 @@ impl Watcher for Recorder<'_> {
             self.complete(tracee, call, &mut operations[index].action, &unfinished, value);
             self.trace.operations = operations;
         }
+        // Meanwhile another one may have printed something.
+        let after = if tracee.is_alone() { (self.progress)() } else { self.progress_now() };
         let operation = &mut self.trace.operations[index];
         let cut = match &operation.action {
             Action::Write { data, requested, .. } => Some(data.length()).filter(|written| written < requested),
             _ => None,
         };
         operation.errno = result.err();
-        operation.after = (self.progress)();
+        operation.after = after;
         if let Unfinished::FailedClose { errno } = unfinished {
             self.obeyed = true;
             operation.errno = Some(errno);
@@ -382,6 +380,14 @@ impl Watcher for Recorder<'_> {
 
     fn ended(&mut self, tid: i32) {
         self.open.remove(&tid);
-        self.printing.remove(&tid);
+        self.ear.ended(tid);
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.ear.is_awaited()
+    }
+
+    fn idle(&mut self) {
+        self.ear.attend();
     }
 }

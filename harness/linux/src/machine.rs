@@ -43,5 +43,6 @@ pub fn processor_time_of_children() -> Duration {
         let whole = Duration::from_secs(value.tv_sec().unsigned_abs());
         whole + Duration::from_micros(value.tv_usec().unsigned_abs())
     };
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |used| time(used.user_time()) + time(used.system_time()))
+    getrusage(UsageWho::RUSAGE_CHILDREN)
+        .map_or(Duration::ZERO, |used| time(used.user_time()) + time(used.system_time()))
 }

@@ -1,6 +1,7 @@
 //! Who dies with whom, and making sure that nobody is left.
 
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
@@ -14,6 +15,7 @@ use nix::unistd::{Pid, getppid};
 
 use crate::clock;
 use crate::process::Exit;
+use crate::trace;
 
 /// Pause between two looks at a child that is waited for, in ns.
 const WAIT_LOOK_NS: u64 = 300_000;
@@ -101,6 +103,8 @@ fn children() -> Vec<i32> {
 pub struct Group {
     leader: Pid,
     exit: Option<WaitStatus>,
+    /// The leader, as a descriptor.
+    pidfd: Option<OwnedFd>,
 }
 
 impl Group {
@@ -108,7 +112,14 @@ impl Group {
     /// group's other members can be waited for.
     #[must_use]
     pub fn lead_by(child: &Child) -> Group {
-        Group { leader: Pid::from_raw(child.id().cast_signed()), exit: None }
+        let leader = Pid::from_raw(child.id().cast_signed());
+        Group { leader, exit: None, pidfd: trace::pidfd(leader.as_raw()).ok() }
+    }
+
+    /// A descriptor that is readable once the leader has ended (pidfd_open(2), Linux 5.3); `None` where there is none.
+    #[must_use]
+    pub fn ends(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(|pidfd| pidfd.as_fd())
     }
 
     /// Its number, and that of its leader.

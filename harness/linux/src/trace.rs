@@ -34,6 +34,7 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 pub use calls::{At, Bytes, FileCall, Request, Target};
+pub(crate) use descriptor::pidfd;
 pub use descriptor::{Descriptor, OpenFile};
 pub use filter::traced_calls;
 pub use probe::probe;
@@ -105,6 +106,14 @@ pub trait Watcher {
     fn has_enough(&self) -> bool {
         false
     }
+
+    /// Whether the program may be waiting for the watcher, so that [`idle`](Watcher::idle) is to be called again and again.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
+    /// Nothing has happened for some milliseconds, or the watcher is awaited. May wait a moment for what it is awaited for.
+    fn idle(&mut self) {}
 }
 
 /// How a traced run ended.
@@ -258,9 +267,12 @@ impl Session<'_> {
             }
             let (pid, report) = match self.again.pop() {
                 Some(held) => (held, Report::Entry),
-                None => match wait() {
+                None => match if self.watcher.is_awaited() { look() } else { wait() } {
                     Err(Errno::EINTR) if alarm.is_over() => return Ok(first.map_or(Ending::TimeUp, Ending::Lingers)),
-                    Err(Errno::EINTR) => continue,
+                    Err(Errno::EINTR) => {
+                        self.watcher.idle();
+                        continue;
+                    }
                     Err(Errno::ECHILD) => {
                         let gone = || io::Error::other("the traced program is gone").into();
                         return first.map(Ending::Exited).ok_or_else(gone);
@@ -460,9 +472,21 @@ impl From<Errno> for Stop {
 
 /// Waits for whatever one of this thread's own children and tracees does next.
 fn wait() -> Result<(i32, i32), Errno> {
+    wait_with(0)
+}
+
+/// What one of them has done by now; EINTR where none has done anything.
+fn look() -> Result<(i32, i32), Errno> {
+    match wait_with(libc::WNOHANG)? {
+        (0, _) => Err(Errno::EINTR),
+        done => Ok(done),
+    }
+}
+
+fn wait_with(options: libc::c_int) -> Result<(i32, i32), Errno> {
     let mut status = 0;
     // SAFETY: the status is written to a live integer.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD | options) };
     Errno::result(pid).map(|pid| (pid, status))
 }
 

@@ -1,10 +1,14 @@
 //! What a checker says of a crash state, in lines that begin with `crashtest: `, and what that means under a promise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crashtest_model::{Damage, Digest, Generation, Observed, Promise};
 
+use crate::output::{Lines, Listener};
 use crate::printed::PREFIX;
+
+/// The longest answer, in bytes: of a longer one this much is taken.
+const LONGEST: usize = 64 * 1024;
 
 /// What a start on a crash state came to, whatever had been promised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,20 +60,59 @@ pub(crate) fn of_line(line: &str) -> Result<Option<Answer>, Nonsense> {
     }))
 }
 
+/// What one line says, as it was printed; most are not for us.
+fn of_bytes(line: &[u8]) -> Result<Option<Answer>, Nonsense> {
+    if line.starts_with(PREFIX.as_bytes()) { of_line(&String::from_utf8_lossy(line)) } else { Ok(None) }
+}
+
 /// What all lines say together: the last word counts, and what survives is added up.
-pub(crate) fn of_output(output: &str) -> Result<Option<Answer>, Nonsense> {
-    let mut said = None;
-    for line in output.lines() {
-        said = match (said, of_line(line)?) {
-            (said, None) => said,
-            (Some(Answer::Has(mut some)), Some(Answer::Has(more))) => {
-                some.extend(more);
-                Some(Answer::Has(some))
-            }
-            (_, now) => now,
-        };
+#[derive(Debug, Default)]
+pub(crate) struct LastWord {
+    lines: Lines<LONGEST>,
+    said: Option<Answer>,
+    nonsense: Option<Nonsense>,
+}
+
+impl LastWord {
+    /// What it was, once nothing more is said. A last line need not have an end.
+    pub(crate) fn end(mut self) -> Result<Option<Answer>, Nonsense> {
+        let begun = of_bytes(self.lines.begun());
+        self.add(begun);
+        self.nonsense.map_or(Ok(self.said), Err)
     }
-    Ok(said)
+
+    fn add(&mut self, line: Result<Option<Answer>, Nonsense>) {
+        match (&mut self.said, line) {
+            (_, Ok(None)) => {}
+            (Some(Answer::Has(some)), Ok(Some(Answer::Has(more)))) => some.extend(more),
+            (said, Ok(now)) => *said = now,
+            (_, Err(nonsense)) => {
+                self.nonsense.get_or_insert(nonsense);
+            }
+        }
+    }
+}
+
+impl Listener for LastWord {
+    fn hear(&mut self, bytes: &[u8]) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.hear(bytes, |line| self.add(of_bytes(line)));
+        self.lines = lines;
+    }
+}
+
+/// One answer after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    lines: Lines<LONGEST>,
+    /// Those that nobody has taken yet.
+    pub(crate) untaken: VecDeque<Result<Answer, Nonsense>>,
+}
+
+impl Listener for Answers {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.lines.hear(bytes, |line| self.untaken.extend(of_bytes(line).transpose()));
+    }
 }
 
 impl Answer {
@@ -102,6 +145,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn of_output(output: &str) -> Result<Option<Answer>, Nonsense> {
+        let mut said = LastWord::default();
+        said.hear(output.as_bytes());
+        said.end()
+    }
 
     #[test]
     fn the_last_word_counts_and_other_lines_do_not() {

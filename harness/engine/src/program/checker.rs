@@ -5,24 +5,25 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
+use crashtest_linux::clock::now_ns;
 use crashtest_linux::opened::Opened;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::Check;
 use crashtest_states::Snapshot;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::PollFlags;
 
-use super::answer::{self, Answer, Nonsense};
-use super::start::{self, Place, last_line};
+use super::answer::{Answer, Answers, LastWord, Nonsense};
+use super::start::{self, Place};
 use crate::error::EngineError;
+use crate::output::Output;
 
 /// The statuses with which a shell says that it could not run a command.
 const NOT_RUN: [i32; 2] = [126, 127];
-/// The most that a checker that serves all states may print before it answers.
-const LONGEST_ANSWER: usize = 1 << 20;
 
 /// What a program is asked with after a crash.
 #[derive(Debug)]
@@ -39,9 +40,9 @@ struct Batch {
     /// Declared first so that it is dead before its pipes are closed.
     group: Group,
     input: ChildStdin,
-    output: ChildStdout,
-    /// What it has printed beyond its last answer.
-    rest: Vec<u8>,
+    /// What it was told and has left no room for so far.
+    unsent: Vec<u8>,
+    output: Output<Answers>,
 }
 
 impl Checker {
@@ -96,27 +97,28 @@ impl Checker {
     }
 
     fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
-        let said = self.place.log("check.out");
-        let complained = self.place.log("check.err");
         let mut command = start::command(self.check.words(), &self.place)?;
-        command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
+        command.stdin(Stdio::null());
+        let mut output = Output::of(&mut command, LastWord::default())?;
         let child = self.start(&mut command)?;
         let mut group = Group::lead_by(&child);
-        let exit = group.exit_within(self.limit).map_err(EngineError::Wait)?;
+        let deadline_ns = start::after(self.limit);
+        let exit = output.listen(&mut group, deadline_ns, |_, exit| exit.is_some()).map_err(EngineError::Wait)?;
         // What it has left running would go on in the state directory.
         drop(group);
         supervision::kill_strays(&[]);
-        let output = String::from_utf8_lossy(&std::fs::read(&said).unwrap_or_default()).into_owned();
-        let spoken = answer::of_output(&output).map_err(|nonsense| self.not_understood(&nonsense))?;
+        output.take_all();
+        let complaint = output.complaint();
+        let spoken = output.into_listener().end().map_err(|nonsense| self.not_understood(&nonsense))?;
         Ok(match (exit, spoken) {
             (None, _) => Answer::Hung(self.limit_ms()),
             (Some(Exit::Status(status)), None) if NOT_RUN.contains(&status) => {
-                let why = format!("the checker {} ended with status {status}{}", self.words(), last_line(&complained));
+                let why = format!("the checker {} ended with status {status}{complaint}", self.words());
                 return Err(EngineError::Program(why));
             }
             (Some(_), Some(refused @ Answer::Refused(_))) => refused,
             (Some(Exit::Status(0)), spoken) => spoken.unwrap_or(Answer::Opened),
-            (Some(exit), _) => Answer::Broke(format!("ended {exit}{}", last_line(&complained))),
+            (Some(exit), _) => Answer::Broke(format!("ended {exit}{complaint}")),
         })
     }
 
@@ -131,19 +133,19 @@ impl Checker {
             Ok(Err(nonsense)) => Err(self.not_understood(&nonsense)),
             Err(silence) => {
                 // The next state gets a new one.
-                let ended = self.batch.take().map(|mut batch| batch.group.exit_within(Duration::from_millis(50)));
+                let Some(mut batch) = self.batch.take() else { return Ok(Answer::Opened) };
+                let soon = start::after(Duration::from_millis(50));
+                let ended = batch.output.listen(&mut batch.group, soon, |_, exit| exit.is_some());
+                let why = batch.output.complaint();
                 Ok(match (silence, ended) {
                     (Silence::TooLong, _) => Answer::Hung(self.limit_ms()),
-                    (_, Some(Ok(Some(Exit::Status(status))))) if NOT_RUN.contains(&status) => {
-                        let why = last_line(&self.place.log("check.err"));
+                    (_, Ok(Some(Exit::Status(status)))) if NOT_RUN.contains(&status) => {
                         return Err(EngineError::Program(format!(
                             "the checker {} ended with status {status}{why}",
                             self.words()
                         )));
                     }
-                    (_, Some(Ok(Some(exit)))) => {
-                        Answer::Broke(format!("ended {exit}{}", last_line(&self.place.log("check.err"))))
-                    }
+                    (_, Ok(Some(exit))) => Answer::Broke(format!("ended {exit}{why}")),
                     _ => Answer::Broke("closed its output".to_owned()),
                 })
             }
@@ -152,14 +154,15 @@ impl Checker {
 
     fn start_batch(&self) -> Result<Batch, EngineError> {
         let mut command = start::command(self.check.words(), &self.place)?;
-        let complaints = start::create(&self.place.log("check.err"))?;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(complaints);
+        command.stdin(Stdio::piped());
+        let output = Output::of(&mut command, Answers::default())?;
         let mut child = self.start(&mut command)?;
         let group = Group::lead_by(&child);
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(EngineError::Program(format!("no pipe to the checker {}", self.words())));
-        };
-        Ok(Batch { group, input, output, rest: Vec::new() })
+        let no_pipe = || EngineError::Program(format!("no pipe to the checker {}", self.words()));
+        let input = child.stdin.take().ok_or_else(no_pipe)?;
+        // One that does not read what it is told must not stop us.
+        fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|_| no_pipe())?;
+        Ok(Batch { group, input, unsent: Vec::new(), output })
     }
 
     fn start(&self, command: &mut std::process::Command) -> Result<Child, EngineError> {
@@ -195,47 +198,37 @@ impl Batch {
     /// Hands it `dir` and waits for a line that is an answer.
     fn ask(&mut self, dir: &Path, limit: Duration) -> Result<Result<Answer, Nonsense>, Silence> {
         use std::os::unix::ffi::OsStrExt;
-        let mut line = dir.as_os_str().as_bytes().to_vec();
-        line.push(b'\n');
-        if self.input.write_all(&line).is_err() {
-            return Err(Silence::Ended);
-        }
-        let deadline = std::time::Instant::now() + limit;
+        self.unsent.extend_from_slice(dir.as_os_str().as_bytes());
+        self.unsent.push(b'\n');
+        let deadline_ns = start::after(limit);
         loop {
-            while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                match answer::of_line(&String::from_utf8_lossy(&line)) {
-                    Ok(None) => {}
-                    Ok(Some(answer)) => return Ok(Ok(answer)),
-                    Err(nonsense) => return Ok(Err(nonsense)),
-                }
+            self.send()?;
+            if let Some(answer) = self.output.listener_mut().untaken.pop_front() {
+                return Ok(answer);
             }
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
-            if left.is_zero() || self.rest.len() > LONGEST_ANSWER {
+            if now_ns() >= deadline_ns {
                 return Err(Silence::TooLong);
             }
-            self.read_more(left)?;
+            if self.output.take() == 0 {
+                if self.output.is_closed() {
+                    return Err(Silence::Ended);
+                }
+                let more = (self.input.as_fd(), PollFlags::POLLOUT);
+                self.output.wait((!self.unsent.is_empty()).then_some(more), deadline_ns);
+            }
         }
     }
 
-    /// Takes what it has printed, once there is something, or nothing after `limit`.
-    fn read_more(&mut self, limit: Duration) -> Result<(), Silence> {
-        let timeout = PollTimeout::try_from(limit.max(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX);
-        let mut polled = [PollFd::new(self.output.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut polled, timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(()),
-            Ok(_) => {}
+    /// Tells it as much of what it was not told yet as there is room for.
+    fn send(&mut self) -> Result<(), Silence> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        match self.input.write(&self.unsent) {
+            Ok(length) => drop(self.unsent.drain(..length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return Err(Silence::Ended),
         }
-        let mut bytes = [0; 4096];
-        match std::io::Read::read(&mut self.output, &mut bytes) {
-            Ok(0) => Err(Silence::Ended),
-            Ok(length) => {
-                self.rest.extend_from_slice(&bytes[..length]);
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
-            Err(_) => Err(Silence::Ended),
-        }
+        Ok(())
     }
 }

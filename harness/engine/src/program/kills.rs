@@ -1,11 +1,10 @@
 //! A program without any fault, and killed at random moments, by the clock.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{
@@ -14,9 +13,10 @@ use crashtest_model::{
 use crashtest_states::Snapshot;
 
 use super::runtime::Runtime;
-use super::start::{self, last_line};
+use super::start;
 use crate::bench::Bench;
 use crate::error::EngineError;
+use crate::output::Output;
 use crate::printed::Printed;
 use crate::{oracle, raw};
 
@@ -27,8 +27,6 @@ const TRIES: i32 = 8;
 const SOONER: f64 = 0.8;
 /// Runs from which it is learnt how long one takes.
 const RUNS_TO_LEARN_FROM: u64 = 3;
-/// How often what a program prints is looked at, in ns.
-const LOOK_NS: u64 = 200_000;
 /// Kills fall up to so much behind the usual end of a run: some runs take longer than others.
 const BEHIND: f64 = 1.02;
 
@@ -38,6 +36,8 @@ struct Ran {
     landed: Landed,
     /// What it had printed by then.
     printed: Printed,
+    /// ": " and its last complaint, or nothing.
+    complaint: String,
     /// From its start to its end, in ns.
     took_ns: u64,
     /// From its start to `crashtest: ready`, in ns.
@@ -52,7 +52,7 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
         let installed = runtime.set_up()?;
         let promise = runtime.promised_by_setup();
         let ran = run(runtime, promise, None)?;
-        let wrong = match (&ran.landed, last_line(&runtime.place.log("run.err"))) {
+        let wrong = match (&ran.landed, &ran.complaint) {
             (Landed::Exit { status: 0 }, _) => None,
             (Landed::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
             (Landed::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
@@ -154,9 +154,9 @@ pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), En
 
 /// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
 fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
-    let (said, complained) = (runtime.place.log("run.out"), runtime.place.log("run.err"));
     let mut command = start::command(&runtime.program.command, &runtime.place)?;
-    command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
+    command.stdin(Stdio::null());
+    let mut output = Output::of(&mut command, Printed::after(promise, promise))?;
     let ours = runtime.ours();
     let begun_ns = now_ns();
     let child = command.process_group(0).spawn();
@@ -167,32 +167,24 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     let mut ready_ns = None;
     let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
     if aim.is_none() || usual_ready.is_some() {
-        while now_ns() < limit_ns && ready_ns.is_none() {
-            if heard(&said, promise).progress().opened {
-                ready_ns = Some(now_ns() - begun_ns);
-            } else if group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?.is_some() {
-                break;
-            } else {
-                sleep_until(now_ns() + LOOK_NS);
-            }
-        }
+        let ready = |printed: &Printed, exit: Option<Exit>| {
+            ready_ns = printed.progress().opened.then(|| now_ns() - begun_ns);
+            ready_ns.is_some() || exit.is_some()
+        };
+        output.listen(&mut group, limit_ns, ready).map_err(EngineError::Wait)?;
     }
     let exit = match aim {
         Some((Aim::Run(at), usual)) => {
             // From when it is ready, where it says so: before that it saves nothing.
             let from_ns = begun_ns + ready_ns.unwrap_or(0);
             let length_ns = usual.took_ns.saturating_sub(usual.ready_ns.unwrap_or(0));
-            sleep_until((from_ns + (at * length_ns as f64) as u64).min(limit_ns));
+            let moment_ns = (from_ns + (at * length_ns as f64) as u64).min(limit_ns);
+            output.listen(&mut group, moment_ns, |_, _| false).map_err(EngineError::Wait)?;
             group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
         }
-        _ => {
-            let left = Duration::from_nanos(limit_ns.saturating_sub(now_ns()));
-            let exit = group.exit_within(left).map_err(EngineError::Wait)?;
-            while now_ns() < limit_ns && supervision::strays_run(&ours) {
-                sleep_until(now_ns() + LOOK_NS);
-            }
-            exit
-        }
+        _ => output
+            .listen(&mut group, limit_ns, |_, exit| exit.is_some() && !supervision::strays_run(&ours))
+            .map_err(EngineError::Wait)?,
     };
     // A run ends with the last process that it has started.
     let lingers = exit.is_some() && supervision::strays_run(&ours);
@@ -209,15 +201,10 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         (None, Some(Exit::Signal(signal))) => Landed::Signal { signal },
         (None, None) => Landed::Nothing,
     };
+    // All that it has printed by its end.
+    output.take_all();
     runtime.place.dir.check()?;
-    Ok(Ran { landed, printed: heard(&said, promise), took_ns, ready_ns })
-}
-
-/// What a program that began under `promise` has printed so far.
-fn heard(said: &Path, promise: Promise) -> Printed {
-    let mut printed = Printed::after(promise, promise);
-    printed.hear(0, &std::fs::read(said).unwrap_or_default());
-    printed
+    Ok(Ran { landed, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns })
 }
 
 /// Judges what a run has left, and reports it; `wrong` is what went wrong before that.

@@ -90,7 +90,7 @@ mod tests {
     fn place(scratch: &tempfile::TempDir) -> Place {
         let ours = scratch.path().to_owned();
         let dir = Rc::new(StateDir::make(&Directory::named(&ours).unwrap(), "state").unwrap());
-        Place { dir, logs: ours.clone(), cwd: ours, seed: Seed(0) }
+        Place { dir, cwd: ours, seed: Seed(0) }
     }
 
     fn checker(line: &str, place: Place) -> Checker {

@@ -16,10 +16,11 @@ use super::answer::Answer;
 use super::checker::Checker;
 use super::files::Files;
 use super::planted;
-use super::start::{self, Place, last_line};
+use super::start::{self, Place};
 use crate::bench::Bench;
 use crate::error::EngineError;
 use crate::life::Script;
+use crate::output::Output;
 use crate::printed::Printed;
 use crate::record::{Orders, Recorder};
 use crate::recording::{Recording, Start};
@@ -99,16 +100,15 @@ impl Runtime {
     pub(crate) fn record(&self, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
         let dir = &self.place.dir;
         dir.restore(&start.files)?;
-        let printed = RefCell::new(Printed::after(start.before, start.after));
-        let progress = || printed.borrow().progress();
+        let mut command = start::command(&self.program.command, &self.place)?;
+        command.stdin(Stdio::null());
+        let output = RefCell::new(Output::of(&mut command, Printed::after(start.before, start.after))?);
+        let progress = || output.borrow().listener().progress();
         let mut recorder =
             Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
-        let (said, complained) = (self.place.log("run.out"), self.place.log("run.err"));
-        let mut command = start::command(&self.program.command, &self.place)?;
-        command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
-        recorder.listen(said, &printed);
-        recorder.overlook(complained.clone());
+        recorder.take_from(&output);
         let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
+        output.borrow_mut().take_all();
         dir.check()?;
         let (trace, obeyed) = recorder.finish();
         let ended = traced.ending == Ending::Exited(Exit::Status(0));
@@ -120,7 +120,7 @@ impl Runtime {
         }
         let complaint = match traced.ending {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
-            Ending::Exited(exit) => Some(format!("ended {exit}{}", last_line(&complained))),
+            Ending::Exited(exit) => Some(format!("ended {exit}{}", output.borrow().complaint())),
             Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };

@@ -1,40 +1,29 @@
-//! Starting a command of a program: its words, its environment, where what it prints goes.
+//! Starting a command of a program: its words and its environment.
 
-use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{DIR, Program, Seed};
 
 use crate::error::EngineError;
+use crate::output::{Listener, Output};
 use crate::state_dir::StateDir;
-
-/// The longest piece of what a command has complained of that is quoted, in bytes.
-const QUOTED: usize = 300;
 
 /// Where the commands of a program work.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The state directory.
     pub(crate) dir: Rc<StateDir>,
-    /// Where what they print goes.
-    pub(crate) logs: PathBuf,
     /// The directory that they are started in.
     pub(crate) cwd: PathBuf,
     /// `CRASHTEST_SEED`.
     pub(crate) seed: Seed,
-}
-
-impl Place {
-    /// A file for what one of them prints.
-    pub(crate) fn log(&self, name: &str) -> PathBuf {
-        self.logs.join(name)
-    }
 }
 
 /// `words` as a command for `place`, `{dir}` in them replaced.
@@ -62,38 +51,34 @@ pub(crate) fn command(words: &[String], place: &Place) -> Result<Command, Engine
 pub(crate) fn set_up(words: &[String], place: &Place, limit: Duration) -> Result<(), EngineError> {
     let problem =
         |why: String| EngineError::Program(format!("the set-up `{}` {why}", Program::words_for_a_shell(words)));
-    let complained = place.log("setup.err");
     let mut command = command(words, place)?;
-    command.stdin(Stdio::null()).stdout(create(&place.log("setup.out"))?);
-    command.stderr(create(&complained)?).process_group(0);
+    command.stdin(Stdio::null()).process_group(0);
+    let mut output = Output::of(&mut command, Nobody)?;
     let child = command.spawn().map_err(|error| problem(format!("cannot be started: {error}")))?;
-    match Group::lead_by(&child).exit_within(limit).map_err(EngineError::Wait)? {
+    let mut group = Group::lead_by(&child);
+    match output.listen(&mut group, after(limit), |_, exit| exit.is_some()).map_err(EngineError::Wait)? {
         Some(Exit::Status(0)) => Ok(()),
-        Some(exit) => Err(problem(format!("ended {exit}{}", last_line(&complained)))),
+        Some(exit) => Err(problem(format!("ended {exit}{}", output.complaint()))),
         None => Err(problem(format!("did not end within {} s", limit.as_secs_f64()))),
     }
 }
 
-/// An empty file for what a command prints.
-///
-/// # Errors
-/// It cannot be made.
-pub(crate) fn create(path: &Path) -> Result<File, EngineError> {
-    File::create(path).map_err(EngineError::sandbox("make", path))
+/// The moment when `limit` is over that begins now, in ns.
+pub(crate) fn after(limit: Duration) -> u64 {
+    now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// ": " and the last line of a log, or nothing.
-pub(crate) fn last_line(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(64 * 1024)..]);
-    match text.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
-        Some(line) => format!(": {}", line.chars().take(QUOTED).collect::<String>()),
-        None => String::new(),
-    }
+/// What a set-up says is of no interest.
+struct Nobody;
+
+impl Listener for Nobody {
+    fn hear(&mut self, _bytes: &[u8]) {}
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use crashtest_linux::directory::Directory;
 
     use super::*;
@@ -103,7 +88,7 @@ mod tests {
     fn place(scratch: &Path) -> Place {
         let ours = Directory::named(scratch).unwrap();
         let dir = Rc::new(StateDir::make(&ours, "state").unwrap());
-        Place { dir, logs: scratch.to_owned(), cwd: scratch.to_owned(), seed: Seed(7) }
+        Place { dir, cwd: scratch.to_owned(), seed: Seed(7) }
     }
 
     #[test]

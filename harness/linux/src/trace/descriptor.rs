@@ -102,7 +102,7 @@ impl Descriptor {
 }
 
 /// A descriptor that stands for `process`.
-pub(super) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
+pub(crate) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: takes two numbers.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })
 }

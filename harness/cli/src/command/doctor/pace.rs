@@ -86,7 +86,8 @@ fn within(time: Duration, (shortest, longest): (u64, u64)) -> u64 {
 
 fn bare_start(program: &WorkerProgram) -> Result<BareStart, Problem> {
     let (began, ran_before) = (Instant::now(), machine::processor_time_of_children());
-    let status = Command::new(&program.path).args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let status =
+        Command::new(&program.path).args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
     let took = began.elapsed();
     status.map_err(|error| Problem::lacking(format!("failed to start `{}`: {error}", program.path.display())))?;
     Ok((took, machine::processor_time_of_children().saturating_sub(ran_before)))
