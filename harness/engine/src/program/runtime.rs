@@ -104,7 +104,7 @@ impl Runtime {
         let progress = || printed.borrow().progress();
         let mut recorder = Recorder::new(dir, orders, &progress).map_err(EngineError::sandbox("read", dir))?;
         let (said, complained) = (self.place.log("run.out"), self.place.log("run.err"));
-        let mut command = start::command(&self.program.command, &self.place)?;
+        let mut command = start::writer(&self.program, &self.place)?;
         command.stdin(Stdio::null()).stdout(start::create(&said)?).stderr(start::create(&complained)?);
         recorder.listen(said, &printed);
         recorder.overlook(complained.clone());
