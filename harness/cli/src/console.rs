@@ -22,6 +22,11 @@ fn columns(terminal: &::console::Term) -> u16 {
     }
 }
 
+/// Whether somebody sees standard error as it is written.
+pub(crate) fn error_is_seen() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Whether standard output takes colour: a terminal, and <https://no-color.org> is not asked for.
 pub(crate) fn color() -> Color {
     colored(&io::stdout())

@@ -10,6 +10,7 @@ mod console;
 mod exit;
 mod github;
 mod grid;
+mod inside;
 mod nearest;
 mod options;
 mod problem;
@@ -17,30 +18,25 @@ mod program;
 mod progress;
 mod registry;
 mod scenario;
+mod scope;
 mod selection;
 mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => command::run::run(&args),
-        Command::Compare(args) => command::compare::compare(&args),
-        Command::Audit(args) => command::audit::audit(&args),
-        Command::Trace(args) => command::trace::trace(&args),
-        Command::Replay(args) => command::replay::replay(&args),
-        Command::Report(args) => command::report::report(&args),
-        Command::List(args) => command::list::list(&args),
-        Command::Doctor(args) => command::doctor::doctor(&args),
-        Command::Matrix(args) => command::matrix::matrix(&args),
-        Command::Worker => Ok(command::worker::serve()),
-    };
+    let mut command = scope::with_headings(Cli::command());
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    // What does not apply is refused before anything else is looked at.
+    let applies = matches.subcommand_matches("run").map_or(Ok(()), scope::check);
+    let result = applies.and_then(|()| carry_out(cli.command));
     let exit = result.unwrap_or_else(|problem: Problem| {
         console::complain(&problem.to_string());
         problem.exit
@@ -51,4 +47,19 @@ fn main() -> ExitCode {
         exit => exit,
     }
     .into()
+}
+
+fn carry_out(command: Command) -> Result<Exit, Problem> {
+    match command {
+        Command::Run(args) => command::run::run(&args),
+        Command::Compare(args) => command::compare::compare(&args),
+        Command::Audit(args) => command::audit::audit(&args),
+        Command::Trace(args) => command::trace::trace(&args),
+        Command::Replay(args) => command::replay::replay(&args),
+        Command::Report(args) => command::report::report(&args),
+        Command::List(args) => command::list::list(&args),
+        Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Matrix(args) => command::matrix::matrix(&args),
+        Command::Worker => Ok(command::worker::serve()),
+    }
 }

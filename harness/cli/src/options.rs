@@ -39,7 +39,7 @@ pub(crate) struct StateOptions {
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::readers, help_heading = "What")]
     pub readers: u32,
     /// Where the sandbox is made: this file system is tested [default: beside the results]
-    #[arg(long, value_name = "DIR", help_heading = "What")]
+    #[arg(long, value_name = "DIR", help_heading = "Where")]
     pub dir: Option<PathBuf>,
 }
 

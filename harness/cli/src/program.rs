@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crashtest_model::{
-    Check, DIR, Documented, Expectation, Fault, Lives, Loader, Plan, Program, Shape, Start, StrategyInfo, Words,
-    WorkloadInfo,
+    Check, DIR, Documented, Expectation, Fault, Lives, Loader, Program, Shape, Start, StrategyInfo, Words, WorkloadInfo,
 };
 
+use crate::inside;
 use crate::problem::Problem;
 use crate::selection::SelectionOptions;
 
@@ -18,31 +18,33 @@ pub(crate) const WORKLOAD: &str = "program";
 /// A program of one's own, after `--`.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramOptions {
-    /// The program and its arguments, after `--`: it saves, is crashed, and has to end by itself. `{dir}` and CRASHTEST_DIR name the
-    /// state directory, CRASHTEST_SEED the seed. It may print `crashtest: ready`, `crashtest: begin N` and `crashtest: ack N` (flushed)
-    #[arg(value_name = "CMD", last = true, help_heading = "A program of your own")]
+    /// The program and its arguments, after `--`: it saves, is crashed, and has to end by itself. `{dir}` in a word stands for the state
+    /// directory, where it has to save; without it name --cwd or --uses-env. CRASHTEST_SEED is the seed. It may print
+    /// `crashtest: ready`, `crashtest: begin N` and `crashtest: ack N` (flushed)
+    #[arg(value_name = "CMD", last = true)]
     pub command: Vec<OsString>,
+    /// Start the program inside the state directory, for one that saves in its working directory. Words of CMD that name files here
+    /// are made absolute, and none of these files may change. The set-up and the checker start here, and get `{dir}`
+    #[arg(long)]
+    pub cwd: bool,
+    /// The program reads the state directory from CRASHTEST_DIR in its environment
+    #[arg(long)]
+    pub uses_env: bool,
     /// What makes the state that it starts from; that state counts as long on disk
-    #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
+    #[arg(long, value_name = "CMD")]
     pub setup: Option<String>,
     /// What says whether a crash state is any good: exit status 0, it opened; or it prints one of `crashtest: state N`, `fresh`,
     /// `garbage WHY`, `has N`, `refused WHY`, `ok`. Started for each crash state [default: every file must be as some run has left it]
-    #[arg(
-        long,
-        value_name = "CMD",
-        requires = "command",
-        conflicts_with = "check_batch",
-        help_heading = "A program of your own"
-    )]
+    #[arg(long, value_name = "CMD", conflicts_with = "check_batch")]
     pub check: Option<String>,
     /// The same, started once: it reads the name of a directory per line and answers each with one such line
-    #[arg(long, value_name = "CMD", requires = "command", help_heading = "A program of your own")]
+    #[arg(long, value_name = "CMD")]
     pub check_batch: Option<String>,
     /// Without a checker: which files are judged
     #[command(flatten)]
     pub selection: SelectionOptions,
     /// Under `kill`: each life goes on with what the one before has left, and not with what --setup made
-    #[arg(long = "continue", requires = "command", help_heading = "A program of your own")]
+    #[arg(id = "continue", long = "continue")]
     pub continues: bool,
 }
 
@@ -69,11 +71,15 @@ impl ProgramOptions {
                 Problem::usage(why.to_owned()).hint(Some("leave them out: what --check says is what counts".into()))
             );
         }
-        let program = Program { command, setup, check, continues: self.continues, include, exclude, cwd };
-        for words in [Some(&program.command), program.setup.as_ref(), program.check.as_ref().map(Check::words)] {
-            words.map_or(Ok(()), |words| can_be_found(words, &program.cwd))?;
+        for words in [Some(&command), setup.as_ref(), check.as_ref().map(Check::words)] {
+            words.map_or(Ok(()), |words| can_be_found(words, &cwd))?;
         }
-        Ok(Some(program))
+        if !(self.cwd || self.uses_env || command.iter().any(|word| word.contains(DIR))) {
+            return Err(inside::not_told(&command));
+        }
+        let (command, named) = if self.cwd { inside::moved(&command, &cwd)? } else { (command, Vec::new()) };
+        let continues = self.continues;
+        Ok(Some(Program { command, setup, check, continues, include, exclude, cwd, inside: self.cwd, named }))
     }
 }
 
@@ -144,7 +150,7 @@ pub(crate) fn described(program: &Program) -> (StrategyInfo, WorkloadInfo) {
         name: program.name(),
         summary: "a program of your own".into(),
         shape: Shape::System,
-        recipe: Program::words_for_a_shell(&program.command),
+        recipe: program.described(),
         origin: String::new(),
         documented: Fault::ALL.into_iter().map(intact).collect(),
         planted: false,
@@ -152,21 +158,6 @@ pub(crate) fn described(program: &Program) -> (StrategyInfo, WorkloadInfo) {
     let summary = "whatever the program saves".into();
     let workload = WorkloadInfo { name: WORKLOAD.into(), summary, shapes: vec![Shape::System], phrases: Vec::new() };
     (strategy, workload)
-}
-
-/// Refuses what is about strategies alone.
-pub(crate) fn check(plan: &Plan) -> Result<(), Problem> {
-    let target = &plan.target;
-    let only =
-        |what: &str| Err(Problem::usage(format!("{what} is for strategies: a program of your own does what it does")));
-    match () {
-        () if target.is_shared() || target.threads => only("--writers, --readers or --threads"),
-        () if target.idle_us > 0 => only("--idle"),
-        () if target.loader == Loader::Lenient => only("--loader"),
-        () if plan.signal != crashtest_model::Signal::Kill => only("--signal"),
-        () if plan.kill_at != crashtest_model::KillAt::Any => only("--kill-at"),
-        () => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use crate::problem::Problem;
 pub(crate) struct SelectionOptions {
     /// Judge these files although they are excluded, by default (*.log, *.pid, *.lock, …) or by --exclude; may be given
     /// several times
-    #[arg(long, value_name = "GLOB", requires = "command", help_heading = "Which files")]
+    #[arg(long, value_name = "GLOB", help_heading = "Which files")]
     pub include: Vec<String>,
     /// Do not judge these files, relative to the state directory; may be given several times
-    #[arg(long, value_name = "GLOB", requires = "command", help_heading = "Which files")]
+    #[arg(long, value_name = "GLOB", help_heading = "Which files")]
     pub exclude: Vec<String>,
 }
 

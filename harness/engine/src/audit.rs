@@ -1,7 +1,9 @@
 //! A program, run once and traced, and what that one run shows of its files; and what a checker says of the crash states.
 //!
 //! Its files are read before and after, into memory: a directory that holds very much is refused. A checker never sees the state
-//! directory of a person, only copies in a directory of ours.
+//! directory of a person, only copies in a directory of ours; nor does the program where a copy is asked for.
+
+mod copied;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -37,7 +39,9 @@ pub struct AuditPlan {
     pub check: Option<Check>,
     /// The state directory; `None`: one of ours, empty at first, and gone at the end.
     pub dir: Option<PathBuf>,
-    /// Where the set-up and the checker are started. A checker that would be started in the state directory is started in its copy.
+    /// Whether the directories are copied, and all of it works on the copies.
+    pub copy: bool,
+    /// Where all of it is started. A checker that would be started in the state directory is started in its copy.
     pub cwd: PathBuf,
     /// Where a directory of ours may be made.
     pub temporary: PathBuf,
@@ -71,17 +75,22 @@ pub fn audit_program(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<AuditedProgram, EngineError> {
-    let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some();
-    if let (true, Some(dir)) = (is_needed, &plan.dir)
-        && let (Ok(temporary), Ok(dir)) = (std::fs::canonicalize(&plan.temporary), std::fs::canonicalize(dir))
-        && temporary.starts_with(&dir)
-    {
-        return Err(EngineError::Inside { temporary, dir });
+    let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some() || plan.copy;
+    for dir in plan.dir.iter().chain(plan.copy.then_some(&plan.cwd)).filter(|_| is_needed) {
+        if let (Ok(temporary), Ok(dir)) = (std::fs::canonicalize(&plan.temporary), std::fs::canonicalize(dir))
+            && temporary.starts_with(&dir)
+        {
+            return Err(EngineError::Inside { temporary, dir });
+        }
     }
     scratch::sweep(&[&plan.temporary]);
     // The directory in memory goes with the other one, which it announces.
     let scratch = if is_needed { Some(Scratch::make_announced(&plan.temporary, "audit")?) } else { None };
     let ours = scratch.as_ref().map(|(_, scratch)| scratch.dir());
+    let plan = &match ours.filter(|_| plan.copy) {
+        Some(ours) => copied::copy(plan, &ours.path().join("copy"))?,
+        None => plan.clone(),
+    };
     let copies = match ours {
         Some(ours) => Some(Rc::new(StateDir::make(ours, "state")?.guarded(Directory::ours(ours.path())?))),
         None => None,
@@ -99,7 +108,7 @@ pub fn audit_program(
         return Err(EngineError::Big { path: dir.path().to_owned(), most: MOST_HELD });
     }
     let before = dir.take()?;
-    let traced = trace_program(&plan.command, dir.path(), true, plan.limit, stop)?;
+    let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
     let after = dir.take()?;
     let excluded = |path: &Path| plan.selection.excludes(path);
     let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded);
@@ -236,6 +245,7 @@ mod tests {
             setup: None,
             check: None,
             dir: Some(dir.to_owned()),
+            copy: false,
             cwd: dir.to_owned(),
             temporary: dir.to_owned(),
             selection: Selection::new(&[], &[]).unwrap(),

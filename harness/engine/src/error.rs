@@ -1,7 +1,7 @@
 //! What can go wrong with a campaign, as opposed to with its target.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crashtest_linux::directory::DirectoryError;
 use crashtest_linux::process::ForkError;
@@ -86,6 +86,36 @@ pub enum EngineError {
     /// A user's own program cannot be run.
     #[error("run a program: {0}")]
     Program(String),
+    /// A program has changed a file outside of its state directory which its command names.
+    #[error(
+        "go on: the program changed `{typed}`, a file outside of its state directory that its command names ({})",
+        path.display()
+    )]
+    Changed {
+        /// Its name as it was typed.
+        typed: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A word of a command names a file outside of the state directory, and one in it.
+    #[error(
+        "begin: `{typed}` names two files, {} and the one that the set-up made in the state directory",
+        path.display()
+    )]
+    Ambiguous {
+        /// The name as it was typed.
+        typed: String,
+        /// The one outside.
+        path: PathBuf,
+    },
+    /// A directory holds more than is copied.
+    #[error("copy `{}`: it holds more than {most} bytes", path.display())]
+    BigCopy {
+        /// Which.
+        path: PathBuf,
+        /// Bytes that it may hold.
+        most: u64,
+    },
     /// The checker of a program cannot be used.
     #[error("ask a checker: {0}")]
     Checker(String),
@@ -143,6 +173,18 @@ impl EngineError {
             EngineError::Big { .. } => {
                 Some("name the directory that holds the state files, and little else, with --dir".into())
             }
+            EngineError::BigCopy { .. } => Some(
+                "start it in a directory that holds less, or leave --copy out: the program then runs for real".into(),
+            ),
+            EngineError::Changed { typed, .. } => Some(format!(
+                "if it is what the program saves, write {} in place of `{typed}`; nothing was run again after that",
+                in_dir(typed)
+            )),
+            EngineError::Ambiguous { typed, path } => Some(format!(
+                "write {} for the one in the state directory, or {} for the other",
+                in_dir(typed),
+                path.display()
+            )),
             EngineError::Environment { .. } => {
                 Some("the results so far are kept; free some space or name another directory with --dir".into())
             }
@@ -170,6 +212,9 @@ impl EngineError {
             | EngineError::Trespass(_)
             | EngineError::Directory(_)
             | EngineError::Environment { .. }
+            | EngineError::BigCopy { .. }
+            | EngineError::Changed { .. }
+            | EngineError::Ambiguous { .. }
             | EngineError::Targets { .. }
             | EngineError::Checker(_)
             | EngineError::Inside { .. }
@@ -193,6 +238,14 @@ impl From<DirectoryError> for EngineError {
             other => EngineError::Directory(other),
         }
     }
+}
+
+/// "{dir}/state.json": the name of a file, as one in the state directory.
+fn in_dir(typed: &str) -> String {
+    let typed = Path::new(typed);
+    let below = if typed.is_absolute() { typed.file_name().map_or(typed, Path::new) } else { typed };
+    let below: PathBuf = below.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    Path::new(crashtest_model::DIR).join(below).to_string_lossy().into_owned()
 }
 
 /// Whether an error of a victim's save says something about the machine and nothing about the target.

@@ -4,6 +4,7 @@ mod answer;
 mod checker;
 mod files;
 mod kills;
+mod named;
 mod planted;
 mod runtime;
 mod start;
@@ -45,7 +46,7 @@ pub struct TracedProgram {
     pub status: String,
 }
 
-/// Runs `command` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
+/// Runs `command` in the directory `cwd` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
 /// in between. What it prints goes to our standard error. This process must have one thread.
 /// Everything that the program has started is dead when this returns; it is ended after `limit`, or once `stop` is set.
 /// Without `keep_data`, the trace has how much was written and not what: a program may write more than there is memory.
@@ -55,6 +56,7 @@ pub struct TracedProgram {
 pub fn trace_program(
     command: &[OsString],
     dir: &Path,
+    cwd: &Path,
     keep_data: bool,
     limit: Duration,
     stop: &AtomicBool,
@@ -79,6 +81,9 @@ pub fn trace_program(
     let mut command = Command::new(program);
     // Our output is for the trace.
     command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
+    if std::env::current_dir().ok().as_deref() != Some(cwd) {
+        command.current_dir(cwd).env("PWD", cwd);
+    }
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
     Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })

@@ -2,7 +2,7 @@
 //!
 //! Everything goes by the directory's descriptor. Links are kept as links and never followed: a victim's link may point anywhere.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -70,30 +70,6 @@ fn is_as(dir: &Directory, name: &Path, wanted: &Entry) -> bool {
     });
     let mut bytes = Vec::with_capacity(content.len());
     is_alike && file.read_to_end(&mut bytes).is_ok() && bytes[..] == content[..]
-}
-
-/// Copies what is below `from` into `to`, which is empty. Links stay links; pipes, sockets and devices are left out.
-///
-/// # Errors
-/// What the file system says.
-pub(crate) fn copy(from: &Directory, to: &Directory) -> Result<(), DirectoryError> {
-    for Listed { name, kind } in from.list()? {
-        let name = Path::new(&name);
-        match kind {
-            Kind::Directory => copy(&from.open(name)?, &to.make(name, from.mode(name)? | 0o700)?)?,
-            Kind::Link => to.link(&from.link_target(name)?, name)?,
-            Kind::Special => {}
-            Kind::File => {
-                let failed = |source| DirectoryError::Io { doing: "copy", path: from.path().join(name), source };
-                let mut source = from.open_file(name)?;
-                let mode = source.metadata().map_err(failed)?.permissions();
-                let mut copy = to.create(name, 0o600)?;
-                std::io::copy(&mut source, &mut copy).map_err(failed)?;
-                copy.set_permissions(mode).and_then(|()| copy.flush()).map_err(failed)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// fsync of every file and directory below `dir`: what was installed counts as long on disk.
@@ -208,17 +184,5 @@ mod tests {
         assert_eq!(taken.entries().count(), 2);
         restore(&Snapshot::default(), &open(&dir)).unwrap();
         assert_eq!(fs::read(outside.path().join("precious")).unwrap(), b"data");
-    }
-
-    #[test]
-    fn a_copy_has_the_same_files_links_and_modes() {
-        let from = tempfile::tempdir().unwrap();
-        fs::create_dir(from.path().join("sub")).unwrap();
-        fs::write(from.path().join("sub/script"), b"#!").unwrap();
-        fs::set_permissions(from.path().join("sub/script"), fs::Permissions::from_mode(0o751)).unwrap();
-        symlink("/nowhere", from.path().join("link")).unwrap();
-        let to = tempfile::tempdir().unwrap();
-        copy(&open(&from), &open(&to)).unwrap();
-        assert_eq!(take(&open(&to)).unwrap(), take(&open(&from)).unwrap());
     }
 }

@@ -297,6 +297,9 @@ pub struct AuditRecord {
     pub command: Vec<String>,
     /// The state directory; `None` for a temporary one.
     pub dir: Option<String>,
+    /// Where it was started was a copy of this directory, and so was the state directory; `None` where both were the real ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// How the program ended: "exit status 0".
     pub status: String,
     /// What was found.

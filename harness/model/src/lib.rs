@@ -35,7 +35,7 @@ pub use fault::{Confirm, Fault, Signal, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
-pub use program::{Check, DIR, Program, Tried, Words};
+pub use program::{Check, DIR, NamedFile, Program, Tried, Words};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{

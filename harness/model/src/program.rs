@@ -32,8 +32,31 @@ pub struct Program {
     /// See [`include`](Program::include).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Where all of them are started: relative names in their words are looked up there.
+    /// Where they are started: relative names in their words are looked up there.
     pub cwd: PathBuf,
+    /// Whether the writer, and nothing else, is started inside the state directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside: bool,
+    /// Files outside the state directory that the words of a writer name which is started inside it. None may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<NamedFile>,
+}
+
+/// A file that a word of a command names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Its name as it was typed.
+    pub typed: String,
+    /// Where it is: what stands in the recorded word.
+    pub path: PathBuf,
+}
+
+impl NamedFile {
+    /// Whether its name was typed from the working directory, and was made absolute.
+    #[must_use]
+    pub fn was_relative(&self) -> bool {
+        Path::new(&self.typed).is_relative()
+    }
 }
 
 /// A checker.
@@ -111,6 +134,29 @@ impl Program {
         }
     }
 
+    /// Its words, and where it is started where that is the state directory: "python3 /home/u/bot.py, started inside the state directory;
+    /// `bot.py` is /home/u/bot.py, outside of it".
+    #[must_use]
+    pub fn described(&self) -> String {
+        let mut words = Program::words_for_a_shell(&self.command);
+        if self.inside {
+            words += ", started inside the state directory";
+            if let Some(outside) = self.outside() {
+                words += &format!("; {outside}");
+            }
+        }
+        words
+    }
+
+    /// "`bot.py` is /home/u/bot.py, outside of it": the words that were made absolute; `None` where there are none.
+    #[must_use]
+    pub fn outside(&self) -> Option<String> {
+        let relative = self.named.iter().filter(|named| named.was_relative());
+        let each: Vec<String> =
+            relative.map(|named| format!("`{}` is {}", named.typed, named.path.display())).collect();
+        (!each.is_empty()).then(|| format!("{}, outside of it", each.join(", ")))
+    }
+
     /// Its words as a shell would be given them.
     #[must_use]
     pub fn words_for_a_shell(words: &[String]) -> String {
@@ -146,6 +192,24 @@ mod tests {
         ] {
             assert_eq!(program(words).name(), name, "{words}");
         }
+    }
+
+    #[test]
+    fn a_program_that_starts_inside_names_what_lies_outside() {
+        let named = |typed: &str, path: &str| NamedFile { typed: typed.into(), path: path.into() };
+        let files = vec![named("bot.py", "/u/bot.py"), named("/etc/bot.conf", "/etc/bot.conf")];
+        let inside = Program { inside: true, named: files, ..program("python3 /u/bot.py --config=/etc/bot.conf") };
+        let words = "python3 /u/bot.py --config=/etc/bot.conf, started inside the state directory; `bot.py` is /u/bot.py, outside of it";
+        assert_eq!(inside.described(), words);
+        assert_eq!(program("python3 bot.py {dir}").described(), "python3 bot.py {dir}");
+    }
+
+    #[test]
+    fn a_record_from_before_there_was_cwd_reads() {
+        let old = r#"{"command":["sh"],"cwd":"/u"}"#;
+        let read: Program = serde_json::from_str(old).unwrap();
+        assert_eq!(read, Program { cwd: "/u".into(), ..program("sh") });
+        assert_eq!(serde_json::to_string(&read).unwrap(), old, "and is written as before");
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn record(files: Vec<AuditedFile>) -> AuditRecord {
         format: AUDIT_FORMAT,
         command: ["python3", "bot.py", "--state", "{dir}", "it's"].map(str::to_owned).to_vec(),
         dir: Some("/srv/bot".into()),
+        copy_of: None,
         status: "exit status 0".into(),
         audit,
         checked: None,
@@ -239,4 +240,12 @@ fn no_name_steers_the_terminal() {
         record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);
     record.command = vec!["a\u{1b}[31mb".into()];
     assert!(!terminal(&record, 80, Color::Never).contains('\u{1b}'));
+}
+
+#[test]
+fn the_text_says_of_what_it_was_a_copy() {
+    let copied = AuditRecord { copy_of: Some("/home/u/bot".into()), ..whole() };
+    let text = terminal(&copied, 80, Color::Never);
+    assert!(text.contains("copy        the program worked on a copy of /home/u/bot, which is gone"), "{text}");
+    assert!(!terminal(&whole(), 80, Color::Never).contains("a copy of"));
 }

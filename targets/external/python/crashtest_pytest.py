@@ -1,6 +1,7 @@
 """A pytest fixture: `crashtest(writer=[...], check=[...])` fails a test whose program breaks a claim, and says why.
 
-`{dir}` in an argument is the state directory. Other options are those of `crashtest run`: `max_states=500` and so on.
+`{dir}` in an argument is the state directory. Other options are those of `crashtest run`: `max_states=500` or,
+for a flag, `cwd=True`.
 In conftest.py: `from crashtest_pytest import crashtest`. CRASHTEST_BIN names the program, else it is on PATH."""
 
 import json
@@ -20,7 +21,7 @@ def crashtest(tmp_path):
         commands = {"setup": setup, "check": check}
         options |= {name: shlex.join(words).replace("'{dir}'", "{dir}") for name, words in commands.items() if words}
         options |= {"fault": faults, "out": tmp_path, "output_format": "json"}
-        flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        flags = [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in options.items()]
         ended = subprocess.run([binary, "run", "--quiet", *flags, "--", *writer], capture_output=True, text=True)
         if ended.returncode in (1, 3):
             pytest.fail("\n".join(explain(json.loads(ended.stdout))), pytrace=False)

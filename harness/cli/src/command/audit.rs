@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use crashtest_engine::AuditPlan;
-use crashtest_model::{AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, DIR};
+use crashtest_model::{AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, DIR, Program};
 use crashtest_report::render;
 
 use super::run::OutputFormat;
@@ -22,7 +22,7 @@ use crate::values;
 
 /// How a program writes its files, and what a kill could leave of each
 ///
-/// Runs the program once, records every call that changes a file below the state directory, and derives from that recording the files
+/// Runs the program once, for real, in the working directory: what it does there is done. --copy runs it in a copy. Records every call that changes a file below the state directory, and derives from that recording the files
 /// that a kill would leave before and after each call and at each page inside a write. Nothing is killed. It says how each state file is written (truncate-and-write, temp + rename, append, …), at which crash points it would be torn, empty
 /// or missing, and which calls to add.
 ///
@@ -36,12 +36,16 @@ use crate::values;
 /// .git/COMMIT_EDITMSG, __pycache__) are not judged, and listed where there are any.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
+    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --copy -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
 )]
 pub(crate) struct AuditArgs {
     /// The state directory [default: the working directory; with `{dir}` in the command a temporary one, empty at first]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Run the program in a copy of the working directory, and of --dir where that lies elsewhere (`{dir}` has to name it then): neither
+    /// is written. The set-up and the checker work on the copy, too. At most 1 GiB; what the program names elsewhere by its whole path is real
+    #[arg(long)]
+    pub copy: bool,
     /// What makes the state that the program starts from, before anything is recorded; `{dir}` and CRASHTEST_DIR name the directory
     #[arg(long, value_name = "CMD")]
     pub setup: Option<String>,
@@ -81,11 +85,19 @@ impl AuditArgs {
         for words in setup.iter().chain(check.as_ref().map(Check::words)) {
             program::can_be_found(words, &cwd)?;
         }
+        if let (true, false, Some(dir)) = (self.copy, names_it, &dir)
+            && let (Ok(dir), Ok(cwd)) = (dir.canonicalize(), cwd.canonicalize())
+            && !(dir.starts_with(&cwd) || cwd.starts_with(&dir))
+        {
+            let why = format!("--copy copies `{}`, and no word of the command says where the copy is", dir.display());
+            return Err(Problem::usage(why).hint(format!("put {DIR} into the command where it names that directory")));
+        }
         Ok(AuditPlan {
             command: self.command.clone(),
             setup,
             check,
             dir,
+            copy: self.copy,
             cwd,
             temporary: std::env::temp_dir(),
             selection: self.selection.selection()?,
@@ -95,10 +107,23 @@ impl AuditArgs {
     }
 }
 
+/// What is done, before it is done: who only wanted to look has a moment to stop it, and knows the next time.
+fn beginning(command: &[OsString], plan: &AuditPlan) -> String {
+    let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let (words, cwd) = (Program::words_for_a_shell(&words), plan.cwd.display());
+    match plan.copy {
+        true => format!("crashtest: runs `{words}` once, in a copy of {cwd}"),
+        false => format!("crashtest: runs `{words}` once, for real, in {cwd}; --copy runs it in a copy"),
+    }
+}
+
 /// Runs the command.
 pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
     let stop = conduct::stop_on_signals()?;
+    if console::error_is_seen() {
+        console::complain(&beginning(&args.command, &plan));
+    }
     let mut progress = Counter::new("crash states");
     let audited = crashtest_engine::audit_program(&plan, &stop, &mut |done, of| progress.show(done, of))?;
     drop(progress);
@@ -107,6 +132,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
         format: AUDIT_FORMAT,
         command: args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         dir,
+        copy_of: plan.copy.then(|| plan.cwd.to_string_lossy().into_owned()),
         status: audited.status,
         audit: audited.audit,
         checked: audited.checked,

@@ -23,20 +23,14 @@ use crate::values;
 /// and a save that is acknowledged all the same is a false one. The control (no fault) always runs first.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy persistent-map --signal term\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs\n  crashtest run --setup 'python3 bot.py init {dir}' --check 'python3 check.py {dir}' -- python3 bot.py {dir}"
+    after_help = "Examples:\n  crashtest run --strategy direct\n  crashtest run --strategy atomic --iterations 10000 --seed 1\n  crashtest run --strategy direct --fault sweep\n  crashtest run --strategy atomic-fsync --fault kill,sweep,io\n  crashtest run --strategy direct --loader lenient --workload signals\n  crashtest run --strategy persistent-map --signal term\n  crashtest run --strategy atomic-fsync --duration 5m --dir /mnt/xfs\n  crashtest run --setup 'python3 bot.py init {dir}' --check 'python3 check.py {dir}' -- python3 bot.py {dir}\n  crashtest run --cwd -- python3 bot.py"
 )]
 pub(crate) struct RunArgs {
     /// How the state is persisted: see `crashtest list strategies`
-    #[arg(
-        long,
-        value_name = "NAME",
-        required_unless_present = "command",
-        conflicts_with = "command",
-        help_heading = "What"
-    )]
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
     pub strategy: Option<String>,
     /// What the loader does with a damaged file: `lenient` is `except: return []`
-    #[arg(long, value_enum, default_value = "strict", help_heading = "What")]
+    #[arg(long, value_enum, default_value = "strict")]
     pub loader: LoaderArg,
     /// What else there is
     #[command(flatten)]
@@ -45,7 +39,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub state: StateOptions,
     /// A fresh directory for each trial instead of life after life
-    #[arg(long, help_heading = "What")]
+    #[arg(long)]
     pub fresh: bool,
 
     /// A program of one's own
@@ -164,6 +158,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let known = args.targets.known()?;
     let plan = args.plan(&known)?;
     conduct::fits(&known, &plan)?;
+    if let Some(outside) = plan.program.as_ref().and_then(Program::outside).filter(|_| !args.results.quiet) {
+        console::complain(&format!("note: the program starts inside the state directory; {outside}"));
+    }
     let stop = conduct::stop_on_signals()?;
     let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
     let conducted = conduct::conduct(&known, &plan, &manner)?;

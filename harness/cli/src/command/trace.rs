@@ -17,6 +17,7 @@ use crate::console;
 use crate::exit::Exit;
 use crate::options;
 use crate::problem::Problem;
+use crate::program;
 use crate::values;
 
 /// Show the file operations of a program or a strategy, as crashtest sees them
@@ -69,7 +70,8 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
             let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
             // Lines say how much was written, and not what.
             let keep_data = args.output_format == OutputFormat::Json;
-            crashtest_engine::trace_program(&args.command, &dir, keep_data, LIMIT, &stop)?
+            let cwd = program::working_directory()?;
+            crashtest_engine::trace_program(&args.command, &dir, &cwd, keep_data, LIMIT, &stop)?
         }
     };
     show(&traced.trace, &traced.status, args.output_format);

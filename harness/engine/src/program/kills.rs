@@ -12,6 +12,7 @@ use crashtest_model::{
 };
 use crashtest_states::Snapshot;
 
+use super::named::{self, Named};
 use super::runtime::Runtime;
 use super::start;
 use crate::bench::Bench;
@@ -50,8 +51,12 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
         let seed = bench.plan.seed.derive("control", number);
         let Some(runtime) = bench.program() else { return Ok(()) };
         let installed = runtime.set_up()?;
+        named::check_set_up(&runtime.program, &installed)?;
         let promise = runtime.promised_by_setup();
+        let outside = Named::look(&runtime.program);
         let ran = run(runtime, promise, None)?;
+        // Before anything is run again: it may be somebody's real state.
+        outside.check()?;
         let wrong = match (&ran.landed, &ran.complaint) {
             (Landed::Exit { status: 0 }, _) => None,
             (Landed::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
@@ -154,7 +159,7 @@ pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), En
 
 /// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
 fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
-    let mut command = start::command(&runtime.program.command, &runtime.place)?;
+    let mut command = start::writer(&runtime.program, &runtime.place)?;
     command.stdin(Stdio::null());
     let mut output = Output::of(&mut command, Printed::after(promise, promise))?;
     let ours = runtime.ours();

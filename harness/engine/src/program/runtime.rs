@@ -100,7 +100,7 @@ impl Runtime {
     pub(crate) fn record(&self, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
         let dir = &self.place.dir;
         dir.restore(&start.files)?;
-        let mut command = start::command(&self.program.command, &self.place)?;
+        let mut command = start::writer(&self.program, &self.place)?;
         command.stdin(Stdio::null());
         let output = RefCell::new(Output::of(&mut command, Printed::after(start.before, start.after))?);
         let progress = || output.borrow().listener().progress();

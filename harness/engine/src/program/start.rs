@@ -44,6 +44,19 @@ pub(crate) fn command(words: &[String], place: &Place) -> Result<Command, Engine
     Ok(command)
 }
 
+/// `program` as a command for `place`: started there, or inside the state directory where the program says so.
+///
+/// # Errors
+/// What is said of [`command`].
+pub(crate) fn writer(program: &Program, place: &Place) -> Result<Command, EngineError> {
+    let mut command = command(&program.command, place)?;
+    if program.inside {
+        // Who trusts PWD would take the directory of crashtest for its own.
+        command.current_dir(place.dir.path()).env("PWD", place.dir.path());
+    }
+    Ok(command)
+}
+
 /// Runs the set-up `words`, for which there is time until `limit` is over.
 ///
 /// # Errors
@@ -99,6 +112,20 @@ mod tests {
         set_up(&["sh", "-c", line, "sh", DIR].map(str::to_owned), &place, LIMIT).unwrap();
         assert_eq!(std::fs::read(place.dir.path().join("one")).unwrap(), b"one");
         assert_eq!(std::fs::read(place.dir.path().join("two")).unwrap(), b"7");
+    }
+
+    #[test]
+    fn a_program_is_started_inside_the_state_directory_where_it_says_so() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = place(scratch.path());
+        let words = ["sh", "-c", "pwd -P; echo $PWD"].map(str::to_owned).to_vec();
+        for (inside, dir) in [(true, &place.dir), (false, &place.cwd)] {
+            let program = Program { command: words.clone(), inside, ..Program::default() };
+            let output = writer(&program, &place).unwrap().output().unwrap();
+            let dir = std::fs::canonicalize(dir).unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(said.lines().next(), dir.to_str(), "{said}");
+        }
     }
 
     #[test]

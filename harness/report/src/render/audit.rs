@@ -270,6 +270,10 @@ fn proof(page: &mut Page, record: &AuditRecord) {
             thousands(audit.left_out)
         );
     }
+    if let Some(original) = &record.copy_of {
+        let words = format!("the program worked on a copy of {}, which is gone", PlainName(original));
+        page.wrapped("  copy        ", &words);
+    }
     page.wrapped("  tested      ", &tested);
     let unseen = match record.checked {
         Some(_) => "power cuts; other inputs; a second kill, while the program recovers",

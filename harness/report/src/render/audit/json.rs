@@ -18,6 +18,9 @@ struct Printed<'r> {
     conclusion: String,
     command: &'r [String],
     dir: Option<&'r str>,
+    /// The directory of which it worked on a copy; not there where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy_of: Option<&'r str>,
     status: &'r str,
     calls: u64,
     processes: u32,
@@ -52,7 +55,7 @@ struct File<'r> {
 /// The audit as JSON, with a newline at its end.
 #[must_use]
 pub fn json(record: &AuditRecord) -> String {
-    let AuditRecord { format, command, dir, status, audit, checked } = record;
+    let AuditRecord { format, command, dir, copy_of, status, audit, checked } = record;
     let file =
         |file| File { file, fix: words::fix(file), under_power: NOT_TESTED, missing_for_power: words::power(file) };
     let printed = Printed {
@@ -60,6 +63,7 @@ pub fn json(record: &AuditRecord) -> String {
         conclusion: super::conclusion(record).1,
         command,
         dir: dir.as_deref(),
+        copy_of: copy_of.as_deref(),
         status,
         calls: audit.calls,
         processes: audit.processes,

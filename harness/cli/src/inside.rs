@@ -1,0 +1,121 @@
+//! Where a program of one's own saves: it is told by `{dir}`, reads CRASHTEST_DIR, or is started inside the state directory (`--cwd`).
+//!
+//! A program that is told nothing would run in the working directory, for real, as often as a campaign runs it: that is refused. One that
+//! is started inside the state directory gets the files that its words name by their whole path: it cannot find them otherwise.
+
+use std::path::Path;
+
+use crashtest_model::{DIR, NamedFile, Program, Words};
+
+use crate::problem::Problem;
+
+/// Shells, to which a script is given as a word.
+const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "ksh"];
+
+/// Why `command` is not run at all: nothing says where it has to save.
+pub(crate) fn not_told(command: &Words) -> Problem {
+    let whole = Program::words_for_a_shell(command);
+    let options: Words = std::env::args().skip(1).take_while(|word| word != "--").collect();
+    let all = [options, vec!["--".to_owned()], told(command)].concat();
+    Problem::usage(format!("`{whole}` is not told where to save: it would run here, for real, again and again"))
+        .hint(format!(
+            "`{DIR}` stands for the state directory, which crashtest makes anew for each run: put it into the command"
+        ))
+        .hint(format!("crashtest {}", Program::words_for_a_shell(&all)))
+        .hint("--cwd starts a program that saves in its working directory inside the state directory".to_owned())
+        .hint("--uses-env is for a program that reads its directory from CRASHTEST_DIR in its environment".to_owned())
+}
+
+/// `command` with a place for the state directory.
+fn told(command: &Words) -> Words {
+    let mut told = command.clone();
+    let shell =
+        told.first().and_then(|first| Path::new(first).file_name()?.to_str()).is_some_and(|f| SHELLS.contains(&f));
+    let script = told.iter().position(|word| word == "-c").filter(|_| shell).and_then(|at| told.get_mut(at + 1));
+    match script {
+        Some(script) => *script = format!("cd {DIR} && {script}"),
+        None => told.push(DIR.to_owned()),
+    }
+    told
+}
+
+/// `command` for being started elsewhere than in `cwd`: files that its words name from there are named by their whole path. A first word
+/// without a slash is looked up on the PATH. Directories keep their names: those of the state directory may be meant.
+pub(crate) fn moved(command: &Words, cwd: &Path) -> Result<(Words, Vec<NamedFile>), Problem> {
+    let mut named = Vec::new();
+    let mut whole = |typed: &str| -> Result<Option<String>, Problem> {
+        let path = cwd.join(typed);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let Some(text) = path.to_str().map(str::to_owned) else {
+            return Err(Problem::usage(format!("`{}` is not UTF-8: it could not be recorded", path.display())));
+        };
+        named.push(NamedFile { typed: typed.to_owned(), path });
+        Ok(Some(text))
+    };
+    let mut words = Words::new();
+    for (n, word) in command.iter().enumerate() {
+        let on_the_path = n == 0 && !word.contains('/');
+        let moved = match word.split_once('=') {
+            _ if on_the_path || word.contains(DIR) => None,
+            Some((key, value)) => match whole(value)? {
+                Some(value) => Some(format!("{key}={value}")),
+                None => whole(word)?,
+            },
+            None => whole(word)?,
+        };
+        words.push(moved.unwrap_or_else(|| word.clone()));
+    }
+    Ok((words, named))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Words {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn words_that_name_files_are_made_absolute() {
+        let scratch = tempfile::tempdir().unwrap();
+        let cwd = scratch.path();
+        std::fs::create_dir(cwd.join("data")).unwrap();
+        for name in ["bot", "bot.py", "conf.json", "data/a"] {
+            std::fs::write(cwd.join(name), "").unwrap();
+        }
+        let at = cwd.display();
+        for (typed, moved_to, files) in [
+            ("python3 bot.py", format!("python3 {at}/bot.py"), 1),
+            ("./bot -v", format!("{at}/bot -v"), 1),
+            ("bot data", "bot data".to_owned(), 0),
+            (
+                "python3 bot.py --config=conf.json data/a",
+                format!("python3 {at}/bot.py --config={at}/conf.json {at}/data/a"),
+                3,
+            ),
+            (
+                "env CONF=conf.json {dir}/bot.py none.json",
+                format!("env CONF={at}/conf.json {{dir}}/bot.py none.json"),
+                1,
+            ),
+        ] {
+            let (moved, named) = moved(&words(typed), cwd).unwrap();
+            assert_eq!((moved, named.len()), (words(&moved_to), files), "{typed}");
+            assert!(named.iter().all(|named| named.was_relative() && named.path.is_file()), "{named:?}");
+        }
+        // A file that is named by its whole path may be somebody's state as well.
+        let (moved, named) = moved(&words(&format!("cat {at}/conf.json")), cwd).unwrap();
+        assert_eq!((moved, named.len()), (words(&format!("cat {at}/conf.json")), 1));
+    }
+
+    #[test]
+    fn a_command_is_shown_with_a_place_for_the_directory() {
+        assert_eq!(told(&words("python3 bot.py")), words("python3 bot.py {dir}"));
+        let script = ["/bin/bash", "-c", "echo hi > f"].map(str::to_owned).to_vec();
+        assert_eq!(told(&script)[2], "cd {dir} && echo hi > f");
+    }
+}
