@@ -3,6 +3,7 @@
 //! Each command is a file under `command/`; what the user typed becomes a plan, the engine's events become progress and a results
 //! folder, and everything that a person reads is rendered from that folder.
 
+mod apart;
 mod args;
 mod command;
 mod conduct;
@@ -16,6 +17,7 @@ mod problem;
 mod program;
 mod progress;
 mod registry;
+mod requirements;
 mod scenario;
 mod selection;
 mod values;
@@ -29,18 +31,8 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => command::run::run(&args),
-        Command::Compare(args) => command::compare::compare(&args),
-        Command::Audit(args) => command::audit::audit(&args),
-        Command::Trace(args) => command::trace::trace(&args),
-        Command::Replay(args) => command::replay::replay(&args),
-        Command::Report(args) => command::report::report(&args),
-        Command::List(args) => command::list::list(&args),
-        Command::Doctor(args) => command::doctor::doctor(&args),
-        Command::Matrix(args) => command::matrix::matrix(&args),
-        Command::Worker => Ok(command::worker::serve()),
-    };
+    // Before anything that needs more of it: an overflow is a signal and no message.
+    let result = requirements::stack().and_then(|()| carry_out(&Cli::parse().command));
     let exit = result.unwrap_or_else(|problem: Problem| {
         console::complain(&problem.to_string());
         problem.exit
@@ -51,4 +43,28 @@ fn main() -> ExitCode {
         exit => exit,
     }
     .into()
+}
+
+fn carry_out(command: &Command) -> Result<Exit, Problem> {
+    requirements::prepare()?;
+    if starts_processes(command) {
+        requirements::all()?;
+    }
+    match command {
+        Command::Run(args) => command::run::run(args),
+        Command::Compare(args) => command::compare::compare(args),
+        Command::Audit(args) => apart::work(|| command::audit::audit(args)),
+        Command::Trace(args) => apart::work(|| command::trace::trace(args)),
+        Command::Replay(args) => command::replay::replay(args),
+        Command::Report(args) => command::report::report(args),
+        Command::List(args) => command::list::list(args),
+        Command::Doctor(args) => command::doctor::doctor(args),
+        Command::Matrix(args) => command::matrix::matrix(args),
+        Command::Worker => Ok(command::worker::serve()),
+    }
+}
+
+/// Whether a command needs what processes need; the others only read and print.
+fn starts_processes(command: &Command) -> bool {
+    !matches!(command, Command::Report(_) | Command::List(_) | Command::Worker)
 }

@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         let dir = sandbox.join("state");
         std::fs::create_dir_all(&dir).map_err(EngineError::sandbox("make", &dir))?;
         let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
-        let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
+        let words = shared::map(words).map_err(EngineError::system_refuses("share memory with a victim"))?;
         let board = Board::over(words);
         // One and the same directory while it writes and while it is checked.
         let memory = if plan.program.is_some() { dir.clone() } else { sandbox.join("restarts") };

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use crashtest_model::{Activity, Generation, Progress, Promise};
 
+use crate::error::EngineError;
+
 /// What stands before everything that is meant for us.
 pub(crate) const PREFIX: &str = "crashtest: ";
 /// A line that is longer is none of ours.
@@ -19,6 +21,8 @@ pub(crate) struct Printed {
     ready: Promise,
     /// The first line that begins as one for us and is none, and what is wrong with it.
     nonsense: Option<String>,
+    /// The last line about a save.
+    of_a_save: Option<String>,
     /// By process: the line that it has begun.
     partial: HashMap<i32, Vec<u8>>,
 }
@@ -40,6 +44,14 @@ impl Printed {
         self.nonsense.as_deref()
     }
 
+    /// The same as an error: what is promised is then not known.
+    pub(crate) fn make_sense(&self) -> Result<(), EngineError> {
+        match &self.nonsense {
+            Some(nonsense) => Err(EngineError::Program(format!("of what the program printed, {nonsense}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Takes what `process` has printed.
     pub(crate) fn hear(&mut self, process: i32, bytes: &[u8]) {
         let line = self.partial.entry(process).or_default();
@@ -59,14 +71,22 @@ impl Printed {
         let Progress { activity, opened, promise } = &mut self.progress;
         let number = |text: &str| text.parse().ok().map(Generation);
         match said.split_once(' ') {
+            None if said == "ready" && self.of_a_save.is_some() => {
+                let save = self.of_a_save.as_deref().unwrap_or_default();
+                self.nonsense.get_or_insert_with(|| {
+                    format!("“{line}” comes after “{save}”: it is printed once, before the first save", line = line.trim_end())
+                });
+            }
             None if said == "ready" => {
                 (*activity, *opened, *promise) = (Some(Activity::Idle), true, self.ready);
             }
             Some(("begin", n)) if let Some(n) = number(n) => {
+                self.of_a_save = Some(line.trim_end().to_owned());
                 *activity = Some(Activity::Save);
                 promise.begun = promise.begun.max(n);
             }
             Some(("ack", n)) if let Some(n) = number(n) => {
+                self.of_a_save = Some(line.trim_end().to_owned());
                 if promise.begun < n {
                     self.nonsense
                         .get_or_insert_with(|| format!("“{line}” comes without “crashtest: begin {n}” before it"));
@@ -121,6 +141,20 @@ mod tests {
         assert_eq!(printed.progress().promise.acked, Generation(0));
         printed.hear(1, b"\n");
         assert_eq!(printed.progress().promise.acked, Generation(1));
+    }
+
+    #[test]
+    fn ready_after_a_save_is_nonsense_and_takes_no_promise_back() {
+        for save in ["crashtest: begin 6", "crashtest: ack 6"] {
+            let mut printed = Printed::default();
+            printed.hear(1, format!("crashtest: begin 6\n{save}\ncrashtest: ready\n").as_bytes());
+            assert_eq!(printed.progress().promise.begun, Generation(6));
+            let nonsense = printed.nonsense().unwrap();
+            assert!(nonsense.contains(&format!("“crashtest: ready” comes after “{save}”")), "{nonsense}");
+        }
+        let mut printed = Printed::default();
+        printed.hear(1, b"crashtest: ready\ncrashtest: ready\ncrashtest: begin 1\n");
+        assert_eq!(printed.nonsense(), None, "twice before the first save is once too often and does no harm");
     }
 
     proptest! {

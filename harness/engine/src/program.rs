@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
+use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
 use crashtest_model::{DIR, Plan, Trace};
 
@@ -79,8 +80,10 @@ pub fn trace_program(
     let mut command = Command::new(program);
     // Our output is for the trace.
     command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
+    signals::with_the_usual_limit_signal(&mut command);
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
+    printed.borrow().make_sense()?;
     Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })
 }
 

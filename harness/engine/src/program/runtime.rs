@@ -110,6 +110,10 @@ impl Runtime {
         recorder.overlook(complained.clone());
         let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
         let (trace, obeyed) = recorder.finish();
+        // A program that copes with a failed call may well begin anew, and be ready again.
+        if !matches!(orders, Orders::Fail(_)) {
+            printed.borrow().make_sense()?;
+        }
         let ended = traced.ending == Ending::Exited(Exit::Status(0));
         match orders {
             Orders::Record => self.files.learn(&trace, &start.files, ended),
