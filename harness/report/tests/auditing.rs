@@ -244,8 +244,8 @@ fn no_name_steers_the_terminal() {
 
 #[test]
 fn the_text_says_of_what_it_was_a_copy() {
-    let copied = AuditRecord { copy_of: Some("/home/u/bot".into()), ..whole() };
+    let copied = AuditRecord { copy_of: Some("/home/u/bot".into()), ..mixed() };
     let text = terminal(&copied, 80, Color::Never);
     assert!(text.contains("copy        the program worked on a copy of /home/u/bot, which is gone"), "{text}");
-    assert!(!terminal(&whole(), 80, Color::Never).contains("a copy of"));
+    assert!(!terminal(&mixed(), 80, Color::Never).contains("a copy of"));
 }

@@ -119,7 +119,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let place = place(scratch.path());
         let words = ["sh", "-c", "pwd -P; echo $PWD"].map(str::to_owned).to_vec();
-        for (inside, dir) in [(true, &place.dir), (false, &place.cwd)] {
+        for (inside, dir) in [(true, place.dir.path()), (false, &*place.cwd)] {
             let program = Program { command: words.clone(), inside, ..Program::default() };
             let output = writer(&program, &place).unwrap().output().unwrap();
             let dir = std::fs::canonicalize(dir).unwrap();
