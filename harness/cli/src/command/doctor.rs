@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use crashtest_engine::{EngineError, WorkerProgram};
+use crashtest_linux::scratch::{self, Leftovers, Scratch};
 use crashtest_linux::trace::{self, TraceError};
 use crashtest_linux::{machine, mounts};
 
@@ -92,16 +93,34 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     let program = conduct::this_program()?;
     let Some(pace) = Pace::measure(&program, &stop)? else { return Ok(Exit::Interrupted) };
     console::print(&format!("  {:<24} {}\n", "a bare start takes", pace_words(pace)));
-    let results = tempfile::Builder::new()
-        .prefix(".crashtest-doctor-")
-        .tempdir_in(&dir)
-        .map_err(|error| Problem::usage(format!("failed to make a folder in `{}`: {error}", dir.display())))?;
+    let found = scratch::find(&[&dir]);
+    console::print(&leftover_words(&found));
+    // What is found so is removed before the first sandbox is made.
+    let (_announced, results) = Scratch::make_announced(&dir, "doctor").map_err(EngineError::from)?;
     // A self-test is about the harness: it takes nobody else's targets.
     let known = Known::default();
     let mut test =
         SelfTest { known: &known, program, dir: &dir, results: results.path(), stop: &stop, pace, worst: pace.worst };
     let Some(count) = test.run(tracing.is_ok())? else { return Ok(Exit::Interrupted) };
     conclude(count, test.worst, tracing)
+}
+
+/// What dead runs have left, for people.
+fn leftover_words(found: &Leftovers) -> String {
+    let mut text = format!(
+        "  {:<24} {}\n",
+        "left by killed runs",
+        match found.dead.len() {
+            0 => "nothing".to_owned(),
+            1 => "one directory, removed now".to_owned(),
+            n => format!("{n} directories, removed now"),
+        }
+    );
+    found.dead.iter().for_each(|path| text += &format!("    {}\n", path.display()));
+    for (path, why) in &found.kept {
+        text += &format!("    {} stays: {why}; remove it by hand if it is not yours\n", path.display());
+    }
+    text
 }
 
 impl SelfTest<'_> {

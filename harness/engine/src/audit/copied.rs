@@ -85,7 +85,9 @@ impl Pairs {
                 Entry::Link { .. } | Entry::Special => {}
             }
         }
-        let mode = fs::metadata(original).map_err(EngineError::sandbox("copy", original))?.permissions().mode() & 0o7777 | 0o700;
+        let mode = fs::metadata(original).map_err(EngineError::sandbox("copy", original))?.permissions().mode()
+            & 0o7777
+            | 0o700;
         set(copy, mode)
     }
 
