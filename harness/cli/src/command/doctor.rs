@@ -41,7 +41,7 @@ enum Told {
     /// The harness is broken.
     Missed,
     /// Other work has kept it from its moments, or the harness is broken: nobody knows.
-    NotTold,
+    Unclear,
 }
 
 impl Told {
@@ -49,7 +49,7 @@ impl Told {
     fn after(caught: bool, around: [Pace; 2]) -> Told {
         match caught {
             true => Told::Caught,
-            false if around.iter().any(|pace| pace.is_busy()) => Told::NotTold,
+            false if around.iter().any(|pace| pace.is_busy()) => Told::Unclear,
             false => Told::Missed,
         }
     }
@@ -141,12 +141,12 @@ impl SelfTest<'_> {
             let line = match told {
                 Told::Caught => format!("  caught  {:<22} {}", canary.name, canary.summary),
                 Told::Missed => format!("  MISSED  {:<22} {}", canary.name, canary.summary),
-                Told::NotTold => format!("  not told  {:<20} {}", canary.name, canary.summary),
+                Told::Unclear => format!("  not told  {:<20} {}", canary.name, canary.summary),
             };
             match told {
                 Told::Caught => count.caught += 1,
                 Told::Missed => count.missed += 1,
-                Told::NotTold => count.not_told += 1,
+                Told::Unclear => count.not_told += 1,
             }
             steps.print(&format!("{line}\n          saw {seen}\n"));
         }
@@ -260,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_canary_missed_beside_load_cannot_be_told() {
-        assert_eq!(Told::after(false, [QUIET, BESIDE_LOAD]), Told::NotTold);
-        assert_eq!(Told::after(false, [BESIDE_LOAD, QUIET]), Told::NotTold);
+        assert_eq!(Told::after(false, [QUIET, BESIDE_LOAD]), Told::Unclear);
+        assert_eq!(Told::after(false, [BESIDE_LOAD, QUIET]), Told::Unclear);
         assert_eq!(Told::after(true, [BESIDE_LOAD, BESIDE_LOAD]), Told::Caught);
         let count = Count { caught: 18, missed: 0, not_told: 3, untried: 0 };
         let problem = conclude(count, WORST, Ok(())).unwrap_err();

@@ -104,7 +104,7 @@ fn directories_without_rights_are_removed_too() {
     fs::create_dir_all(ours.path().join("a/b")).unwrap();
     fs::write(ours.path().join("a/b/c"), "").unwrap();
     for closed in ["a/b", "a"] {
-        fs::set_permissions(ours.path().join(closed), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(ours.path().join(closed), fs::Permissions::from_mode(0o000)).unwrap();
     }
     ours.empty().unwrap();
     assert!(ours.list().unwrap().is_empty());
