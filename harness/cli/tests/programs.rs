@@ -365,10 +365,10 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (with(&["--iterations", "9"]), 2, "--iterations counts kills, and none is planned"),
         (with(&["--check", "true", "--exclude", "f"]), 2, "choose what is judged without a checker"),
         (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
-        (run(&place, &["--", "no-such-interpreter-9", "x"]), 2, "`no-such-interpreter-9` is not there"),
-        (run(&place, &["--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
-        (run(&place, &["--limit", "500ms", "--", "sleep", "100"]), 4, "did not end within 0.5 s"),
-        (run(&place, &["--", "true"]), 3, "changed no file in the state directory"),
+        (run(&place, &["--", "no-such-interpreter-9", "{dir}"]), 2, "`no-such-interpreter-9` is not there"),
+        (run(&place, &["--cwd", "--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
+        (run(&place, &["--cwd", "--limit", "500ms", "--", "sleep", "100"]), 4, "did not end within 0.5 s"),
+        (run(&place, &["--cwd", "--", "true"]), 3, "changed no file in the state directory"),
     ] {
         let said = format!("{}{}", ran.out, ran.err);
         let on_one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
