@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crashtest_model::{NamedFile, Program};
 use crashtest_states::Snapshot;
@@ -45,9 +45,9 @@ impl Named<'_> {
 /// A word stands for two files, and which of them is meant is not known.
 pub(crate) fn check_set_up(program: &Program, installed: &Snapshot) -> Result<(), EngineError> {
     let made = |named: &&NamedFile| {
-        let relative = Path::new(&named.typed);
         // `./state.json` is the entry `state.json`.
-        named.was_relative() && installed.entry(&relative.components().collect::<std::path::PathBuf>()).is_some()
+        let parts = Path::new(&named.typed).components().filter(|part| *part != Component::CurDir);
+        named.was_relative() && installed.entry(&parts.collect::<PathBuf>()).is_some()
     };
     match program.named.iter().find(made) {
         Some(named) => Err(EngineError::Ambiguous { typed: named.typed.clone(), path: named.path.clone() }),
