@@ -110,9 +110,11 @@ impl Canary {
         }
     }
 
-    /// Whether it is caught by something that hangs until the limit ends it, and every trial takes as long.
+    /// Whether it is caught by something that hangs until the limit ends it, and every trial takes as long. A victim that waits in a gap
+    /// for a kill that is never sent does so as well.
     fn hangs(&self) -> bool {
-        self.expected.iter().any(|verdict| matches!(verdict, Verdict::Stuck | Verdict::WontOpen))
+        let waits = self.expected.iter().any(|verdict| matches!(verdict, Verdict::Stuck | Verdict::WontOpen));
+        waits || self.bug == Some(HarnessBug::NoKill)
     }
 
     /// How `attempt` to catch it is made in `dir`, on a machine of this pace.
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn only_the_limit_that_is_waited_for_is_tight() {
         let limits = |name| [QUIET, BESIDE_LOAD].map(|pace| plan(name, Attempt::First, pace).limit_ms);
-        for name in ["planted-stall", "planted-deaf", "planted-hang"] {
+        for name in ["planted-stall", "planted-deaf", "planted-hang", "no-kill"] {
             assert_eq!(limits(name), [200, 1_700], "{name}");
         }
         assert_eq!(limits("planted-short-write"), [10_000, 34_000]);
