@@ -54,7 +54,7 @@ impl Keeper {
         let kin = Path::new(layout::FAILURES).join(&signature);
         let trial = PathBuf::from(format!("{}{}", layout::TRIAL_PREFIX, record.trial));
         let is_enough = kept >= KEPT_PER_SIGNATURE || self.bytes.saturating_add(bytes) > EVIDENCE_CAP_BYTES;
-        if is_enough || folder.path().join(&kin).join(&trial).exists() {
+        if is_enough || folder.kind(&kin.join(&trial))?.is_some() {
             return Ok(spool.remove_tree(name)?);
         }
         // Complete before it gets its name: whoever finds a failure's folder finds all of it.
