@@ -3,9 +3,11 @@
 //! A running and an ended child are different types: nothing can be asked of a child that was waited for.
 
 use std::io;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::linux::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid};
@@ -80,6 +82,19 @@ pub fn threads() -> io::Result<u64> {
 #[must_use]
 pub fn is_running(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
+}
+
+/// A descriptor that stands for `process` (pidfd_open(2), Linux 5.3), and is readable once it has ended.
+pub(crate) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes two numbers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })
+}
+
+/// A descriptor that a system call has returned, close-on-exec.
+pub(crate) fn owned(returned: libc::c_long) -> Result<OwnedFd, Errno> {
+    let fd = Errno::result(returned)? as RawFd;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Forks a child that runs `body` and ends with the status that it returns, or [`PANICKED`]. It never outlives this process.

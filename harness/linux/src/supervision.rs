@@ -14,8 +14,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
 
 use crate::clock;
-use crate::process::Exit;
-use crate::trace;
+use crate::process::{self, Exit};
 
 /// Pause between two looks at a child that is waited for, in ns.
 const WAIT_LOOK_NS: u64 = 300_000;
@@ -113,7 +112,7 @@ impl Group {
     #[must_use]
     pub fn lead_by(child: &Child) -> Group {
         let leader = Pid::from_raw(child.id().cast_signed());
-        Group { leader, exit: None, pidfd: trace::pidfd(leader.as_raw()).ok() }
+        Group { leader, exit: None, pidfd: process::pidfd(leader.as_raw()).ok() }
     }
 
     /// A descriptor that is readable once the leader has ended (pidfd_open(2), Linux 5.3); `None` where there is none.

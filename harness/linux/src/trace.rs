@@ -34,7 +34,6 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 pub use calls::{At, Bytes, FileCall, Request, Target};
-pub(crate) use descriptor::pidfd;
 pub use descriptor::{Descriptor, OpenFile};
 pub use filter::traced_calls;
 pub use probe::probe;

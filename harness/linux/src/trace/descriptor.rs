@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{fstat, stat};
 use nix::unistd::{Whence, lseek};
+
+use crate::process;
 
 /// A descriptor of a stopped task. To be dropped before the task goes on: where it is the same open file, a lock on that is held until
 /// the last of its descriptors is closed.
@@ -44,7 +46,7 @@ impl Descriptor {
     pub(super) fn of(pidfd: Option<&OwnedFd>, tid: i32, fd: i32) -> io::Result<Descriptor> {
         let Some(pidfd) = pidfd else { return Ok(Descriptor::Named { tid, fd }) };
         // SAFETY: takes three numbers.
-        match owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) }) {
+        match process::owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) }) {
             Ok(same) => Ok(Descriptor::Same(same)),
             Err(Errno::EBADF) => Err(Errno::EBADF.into()),
             Err(_) => Ok(Descriptor::Named { tid, fd }),
@@ -101,25 +103,12 @@ impl Descriptor {
     }
 }
 
-/// A descriptor that stands for `process`.
-pub(crate) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: takes two numbers.
-    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })
-}
-
 /// What /proc tells of descriptor `fd` behind `field`, which is in the first lines: one read is enough.
 fn told(tid: i32, fd: i32, field: &str) -> io::Result<String> {
     let mut info = [0; 128];
     let length = File::open(format!("/proc/{tid}/fdinfo/{fd}"))?.read(&mut info)?;
     let info = String::from_utf8_lossy(&info[..length]);
     Ok(info.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default().trim().to_owned())
-}
-
-/// A descriptor that a system call has returned, close-on-exec.
-fn owned(returned: libc::c_long) -> Result<OwnedFd, Errno> {
-    let fd = Errno::result(returned)? as RawFd;
-    // SAFETY: the kernel has just opened it for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]
@@ -141,7 +130,7 @@ mod tests {
         writes.write_all(b"SOME").unwrap();
         let (pipe, _) = nix::unistd::pipe().unwrap();
         let process = std::process::id().cast_signed();
-        let this = pidfd(process).unwrap();
+        let this = crate::process::pidfd(process).unwrap();
         for (fd, offset) in [(appends.as_raw_fd(), 20), (reads.as_raw_fd(), 0), (writes.as_raw_fd(), 4)] {
             let named = Descriptor::of(None, process, fd).unwrap();
             let same = Descriptor::of(Some(&this), process, fd).unwrap();
@@ -162,7 +151,7 @@ mod tests {
     #[test]
     fn a_descriptor_that_is_not_open_is_an_error_in_both_ways() {
         let process = std::process::id().cast_signed();
-        let this = pidfd(process).unwrap();
+        let this = crate::process::pidfd(process).unwrap();
         assert_eq!(Descriptor::of(Some(&this), process, 9_999).unwrap_err().raw_os_error(), Some(libc::EBADF));
         let named = Descriptor::of(None, process, 9_999).unwrap();
         assert!(named.file().is_err() && named.flags().is_err() && named.offset().is_err());

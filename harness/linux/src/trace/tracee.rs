@@ -17,7 +17,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::calls::{At, Bytes, Target};
-use super::descriptor::{self, Descriptor};
+use super::descriptor::Descriptor;
 
 /// The longest path that the kernel takes, in bytes.
 const PATH_MAX: usize = 4096;
@@ -231,7 +231,7 @@ impl Tracee {
     /// # Errors
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
-        let pidfd = || descriptor::pidfd(self.process).ok();
+        let pidfd = || crate::process::pidfd(self.process).ok();
         Descriptor::of(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
     }
 
