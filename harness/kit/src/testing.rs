@@ -121,6 +121,8 @@ fn judge(test: &str) {
     let mut command = Command::new(binary(&myself));
     command
         .args(["run", "--quiet", "--output-format", "json", "--seed", "1", "--fault", "sweep"])
+        // The parts read CRASHTEST_DIR: see `survives`.
+        .arg("--uses-env")
         .args(["--setup", &quoted("install"), "--check-batch", &quoted("load"), "--out"])
         .arg(&results)
         .arg("--")
