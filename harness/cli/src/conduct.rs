@@ -11,8 +11,8 @@ use crashtest_engine::{Blame, End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
-    Digest, Documented, Environment, Expectations, FORMAT, Fault, FileSystem, Plan, RunRecord, Shape, Signal, Start,
-    StrategyInfo, WorkloadInfo,
+    Digest, Documented, Environment, Expectations, FORMAT, Fault, FileSystem, Outcome, Plan, RunRecord, Shape, Signal,
+    Start, StrategyInfo, Verdict, WorkloadInfo,
 };
 use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -53,6 +53,8 @@ pub(crate) struct CellManner<'a> {
     pub folder: &'a Path,
     /// What stands before its progress: "cell 3 of 24: atomic × fills, lenient".
     pub label: String,
+    /// To be called when the first of its trials was judged: it has started.
+    pub started: &'a dyn Fn(),
     /// When a log last had a line, over all cells.
     pub shown: &'a Cell<Instant>,
     /// What is expected of it, in place of what the strategy documents.
@@ -67,7 +69,7 @@ pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
         Ok(())
     };
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        register(signal).map_err(|error| Problem::bug(format!("failed to handle signals: {error}")))?;
+        register(signal).map_err(|error| Problem::lacking(format!("failed to handle signals: {error}")))?;
     }
     Ok(stop)
 }
@@ -145,7 +147,7 @@ pub(crate) fn fits(registry: &dyn Registry, plan: &Plan) -> Result<(), Problem> 
     Ok(())
 }
 
-/// Runs `plan` and writes its folder. A campaign that cannot even start still leaves a folder that says why.
+/// Runs `plan` and writes its folder. A campaign that cannot even start leaves none: it is an error.
 pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Result<Conducted, Problem> {
     let (mut strategy, workload) = subject(registry, plan)?;
     if let Some(cell) = &manner.cell {
@@ -153,11 +155,7 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
     }
     let program = registry.program_of(&plan.target.strategy)?;
     let mut plan = plan.clone();
-    let mut placed = place(&mut plan, manner.out);
-    let file_system = match &placed {
-        Ok(sandbox) => sandbox.file_system().clone(),
-        Err(_) => FileSystem { kind: "no sandbox".to_owned(), options: String::new() },
-    };
+    let mut sandbox = place(&mut plan, manner.out)?;
     let run = RunRecord {
         format: FORMAT.to_owned(),
         started: jiff::Timestamp::now().to_string(),
@@ -167,63 +165,63 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
         workload,
         environment: Environment {
             targets: registry.binary_of(&plan.target.strategy).map(Path::to_owned),
-            ..environment(&program, file_system)
+            ..environment(&program, sandbox.file_system().clone())
         },
     };
-    if let Ok(sandbox) = &mut placed {
-        // The evidence of trials lies beside their folder until it is kept.
-        let place = manner.cell.as_ref().map_or(Some(manner.out), |cell| cell.folder.parent());
-        sandbox.announce(&std::path::absolute(place.unwrap_or(manner.out)).unwrap_or_default())?;
-    }
+    // The evidence of trials lies beside their folder until it is kept.
+    let place = manner.cell.as_ref().map_or(Some(manner.out), |cell| cell.folder.parent());
+    sandbox.announce(&std::path::absolute(place.unwrap_or(manner.out)).unwrap_or_default())?;
     let name = format!("{}-{}", plan.target.strategy, plan.target.workload);
     let mut folder = match &manner.cell {
         Some(cell) => RunFolder::create_at(cell.folder, &run)?,
         None => RunFolder::create(manner.out, &run, &name)?,
     };
-    folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
     let mut written: Result<(), FolderError> = Ok(());
-    let ended = match placed {
-        Ok(sandbox) => {
-            let mut progress = Progress::new(plan.trials().filter(|_| plan.kills()), manner.quiet);
-            if let Some(cell) = &manner.cell {
-                progress = progress.labelled(&cell.label, cell.shown.get());
-            }
-            let spool = folder.spool().to_owned();
-            let folder = &mut folder;
-            let broken_folder = Arc::clone(manner.stop);
-            let ended = crashtest_engine::run(&plan, &strategy, &program, &sandbox, spool, manner.stop, &mut |event| {
-                let done = match event {
-                    Event::Trial { record, evidence, rows } => {
-                        progress.show(rows);
-                        if let Some(cell) = &manner.cell {
-                            cell.shown.set(progress.last_shown());
-                        }
-                        folder.record(record, evidence.as_deref())
-                    }
-                    Event::Tick => folder.flush(),
-                    Event::WorkerDied { how } => {
-                        console::complain(&format!("warning: a worker {how}; its trial is inconclusive"));
-                        Ok(())
-                    }
-                    Event::TrialsBegin => Ok(()),
-                };
-                if let (Err(error), Ok(())) = (done, &written) {
-                    written = Err(error);
-                    broken_folder.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut progress = Progress::new(plan.trials().filter(|_| plan.kills()), manner.quiet);
+    if let Some(cell) = &manner.cell {
+        progress = progress.labelled(&cell.label, cell.shown.get());
+    }
+    let spool = folder.spool().to_owned();
+    let broken_folder = Arc::clone(manner.stop);
+    let mut started = false;
+    let ended = crashtest_engine::run(&plan, &strategy, &program, &sandbox, spool, manner.stop, &mut |event| {
+        let done = match event {
+            Event::Trial { record, evidence, rows } => {
+                progress.show(rows);
+                if let Some(cell) = &manner.cell {
+                    cell.shown.set(progress.last_shown());
                 }
-            });
-            drop(progress);
-            if let Err(error) = sandbox.remove() {
-                console::complain(&format!("note: a directory of crashtest stays behind: failed to {error}"));
+                if !started && record.outcome != Outcome::Judged(Verdict::Inconclusive) {
+                    started = true;
+                    point_latest(&mut folder);
+                    manner.cell.iter().for_each(|cell| (cell.started)());
+                }
+                folder.record(record, evidence.as_deref())
             }
-            ended
+            Event::Tick => folder.flush(),
+            Event::WorkerDied { how } => {
+                console::complain(&format!("warning: a worker {how}; its trial is inconclusive"));
+                Ok(())
+            }
+            Event::TrialsBegin => Ok(()),
+        };
+        if let (Err(error), Ok(())) = (done, &written) {
+            written = Err(error);
+            broken_folder.store(true, std::sync::atomic::Ordering::Relaxed);
         }
-        Err(error) => Ended {
-            end: End::Broken { why: error.to_string(), hint: error.hint(), blame: error.blame() },
-            rows: Default::default(),
-            elapsed_s: 0.0,
-        },
-    };
+    });
+    drop(progress);
+    if let Err(error) = sandbox.remove() {
+        console::complain(&format!("note: a directory of crashtest stays behind: failed to {error}"));
+    }
+    if !started {
+        // A run of which nothing was judged, and that cannot go on, is none. One that was interrupted is what somebody asked for.
+        if let Some(problem) = problem(&ended.end) {
+            folder.discard();
+            return Err(problem);
+        }
+        point_latest(&mut folder);
+    }
     let exit = Exit::of(&ended, &plan);
     let ending = Ending {
         complete: matches!(ended.end, End::Finished | End::TimeUp | End::EnoughFailures),
@@ -232,7 +230,7 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
         elapsed_s: (ended.elapsed_s > 0.0).then_some(ended.elapsed_s),
     };
     match written.and_then(|()| folder.finish(&ended.rows, &ending)) {
-        Ok(recorded) => Ok(Conducted { recorded, exit, problem: problem(ended.end) }),
+        Ok(recorded) => Ok(Conducted { recorded, exit, problem: problem(&ended.end) }),
         Err(error) => {
             let stopped = Some(format!("failed to {error}"));
             let ending = Ending { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..ending };
@@ -284,7 +282,12 @@ fn stopped(ended: &Ended, plan: &Plan) -> Option<String> {
     }
 }
 
-fn problem(end: End) -> Option<Problem> {
+fn point_latest(folder: &mut RunFolder) {
+    folder.point_latest();
+    folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
+}
+
+fn problem(end: &End) -> Option<Problem> {
     match end {
         End::Broken { why, hint, blame } => {
             let why = format!("failed to {why}");
@@ -293,7 +296,7 @@ fn problem(end: End) -> Option<Problem> {
                 Blame::Machine => Problem::lacking(why),
                 Blame::Us => Problem::bug(why),
             };
-            Some(problem.hint(hint))
+            Some(problem.hint(hint.clone()))
         }
         _ => None,
     }
@@ -302,7 +305,7 @@ fn problem(end: End) -> Option<Problem> {
 /// This very program, as worker.
 pub(crate) fn this_program() -> Result<WorkerProgram, Problem> {
     let path: PathBuf =
-        std::env::current_exe().map_err(|error| Problem::bug(format!("failed to find this program: {error}")))?;
+        std::env::current_exe().map_err(|error| Problem::lacking(format!("failed to find this program: {error}")))?;
     Ok(WorkerProgram { path, arguments: vec!["worker".to_owned()] })
 }
 

@@ -33,6 +33,14 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// The exit of this number, where there is one.
+    #[must_use]
+    pub(crate) fn from_status(status: i32) -> Option<Exit> {
+        use Exit::{Broken, Bug, Clean, ControlFailed, Inconclusive, Interrupted, Lacking, Usage};
+        let all = [Clean, Broken, Usage, Inconclusive, ControlFailed, Lacking, Bug, Interrupted];
+        all.into_iter().find(|exit| *exit as i32 == status)
+    }
+
     /// The exit of a campaign: the first that applies of 70, 130, 2, 5, 4, 1, 3, 0.
     #[must_use]
     pub(crate) fn of(ended: &Ended, plan: &Plan) -> Exit {

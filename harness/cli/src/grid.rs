@@ -3,7 +3,7 @@
 //! A cell that fails its control, or differs from what is documented, is a result; the grid goes on. It ends early only with what
 //! would end every further cell as well: Ctrl-C, an unusable sandbox, a bug of ours.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -57,7 +57,14 @@ pub(crate) fn conduct(
     let began = Instant::now();
     let record = record(registry, subject, cells, manner.out)?;
     let folder = GridFolder::create(manner.out, &record)?;
-    folder.notes().iter().for_each(|note| console::complain(&format!("note: {note}")));
+    // Once a cell has a trial, the grid has started.
+    let folder = RefCell::new(folder);
+    let started = Cell::new(false);
+    let start = || {
+        if !started.replace(true) {
+            point_latest(&mut folder.borrow_mut());
+        }
+    };
     let mut exits = Vec::new();
     let mut recorded: Vec<Option<RecordedCell>> = Vec::new();
     let mut problem = None;
@@ -67,9 +74,9 @@ pub(crate) fn conduct(
             exits.push(Exit::Interrupted);
             break;
         }
-        let path = folder.path().join(&cell.folder);
+        let path = folder.borrow().path().join(&cell.folder);
         let label = format!("cell {} of {}: {}", n + 1, record.cells.len(), name(&cell.plan));
-        let cell_manner = CellManner { folder: &path, label, shown: &shown, expect: &cell.expect };
+        let cell_manner = CellManner { folder: &path, label, started: &start, shown: &shown, expect: &cell.expect };
         let manner = Manner { cell: Some(cell_manner), ..*manner };
         match conduct::conduct(registry, &cell.plan, &manner) {
             Ok(Conducted { recorded: run, exit, problem: trouble }) => {
@@ -77,8 +84,13 @@ pub(crate) fn conduct(
                 exits.push(exit);
                 problem = trouble;
             }
-            // Its folder could not be made: what there is of the others is still reported.
+            // It has not started: what there is of the others is still reported.
+            Err(trouble) if !started.get() => {
+                folder.into_inner().discard();
+                return Err(trouble);
+            }
             Err(trouble) => {
+                recorded.push(None);
                 exits.push(trouble.exit);
                 problem = Some(trouble);
             }
@@ -88,7 +100,15 @@ pub(crate) fn conduct(
         }
     }
     recorded.resize(record.cells.len(), None);
+    let mut folder = folder.into_inner();
+    point_latest(&mut folder);
     finish(folder, recorded, &exits, problem, began.elapsed().as_secs_f64())
+}
+
+fn point_latest(folder: &mut GridFolder) {
+    let noted = folder.notes().len();
+    folder.point_latest();
+    folder.notes().iter().skip(noted).for_each(|note| console::complain(&format!("note: {note}")));
 }
 
 /// Works out what the grid comes to and writes it down.
@@ -102,7 +122,7 @@ fn finish(
     let stopped = match exits.last() {
         Some(Exit::Interrupted) => Some("interrupted".to_owned()),
         Some(Exit::Usage | Exit::Bug) => {
-            let why = cells.iter().flatten().last().and_then(|cell| cell.summary.stopped.clone());
+            let why = problem.as_ref().map(Problem::message);
             Some(why.unwrap_or_else(|| "a cell could not be run".to_owned()))
         }
         _ => None,

@@ -3,6 +3,7 @@
 //! Each command is a file under `command/`; what the user typed becomes a plan, the engine's events become progress and a results
 //! folder, and everything that a person reads is rendered from that folder.
 
+mod apart;
 mod args;
 mod command;
 mod conduct;
@@ -17,6 +18,7 @@ mod problem;
 mod program;
 mod progress;
 mod registry;
+mod requirements;
 mod scenario;
 mod scope;
 mod selection;
@@ -31,12 +33,15 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 
 fn main() -> ExitCode {
-    let mut command = scope::with_headings(Cli::command());
-    let matches = command.get_matches_mut();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    // What does not apply is refused before anything else is looked at.
-    let applies = matches.subcommand_matches("run").map_or(Ok(()), scope::check);
-    let result = applies.and_then(|()| carry_out(cli.command));
+    // Before anything that needs more of it: an overflow is a signal and no message.
+    let result = requirements::stack().and_then(|()| {
+        let mut command = scope::with_headings(Cli::command());
+        let matches = command.get_matches_mut();
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+        // What does not apply is refused before anything else is looked at.
+        matches.subcommand_matches("run").map_or(Ok(()), scope::check)?;
+        carry_out(&cli.command)
+    });
     let exit = result.unwrap_or_else(|problem: Problem| {
         console::complain(&problem.to_string());
         problem.exit
@@ -49,17 +54,26 @@ fn main() -> ExitCode {
     .into()
 }
 
-fn carry_out(command: Command) -> Result<Exit, Problem> {
+fn carry_out(command: &Command) -> Result<Exit, Problem> {
+    requirements::prepare()?;
+    if starts_processes(command) {
+        requirements::all()?;
+    }
     match command {
-        Command::Run(args) => command::run::run(&args),
-        Command::Compare(args) => command::compare::compare(&args),
-        Command::Audit(args) => command::audit::audit(&args),
-        Command::Trace(args) => command::trace::trace(&args),
-        Command::Replay(args) => command::replay::replay(&args),
-        Command::Report(args) => command::report::report(&args),
-        Command::List(args) => command::list::list(&args),
-        Command::Doctor(args) => command::doctor::doctor(&args),
-        Command::Matrix(args) => command::matrix::matrix(&args),
+        Command::Run(args) => command::run::run(args),
+        Command::Compare(args) => command::compare::compare(args),
+        Command::Audit(args) => apart::work(|| command::audit::audit(args)),
+        Command::Trace(args) => apart::work(|| command::trace::trace(args)),
+        Command::Replay(args) => command::replay::replay(args),
+        Command::Report(args) => command::report::report(args),
+        Command::List(args) => command::list::list(args),
+        Command::Doctor(args) => command::doctor::doctor(args),
+        Command::Matrix(args) => command::matrix::matrix(args),
         Command::Worker => Ok(command::worker::serve()),
     }
+}
+
+/// Whether a command needs what processes need; the others only read and print.
+fn starts_processes(command: &Command) -> bool {
+    !matches!(command, Command::Report(_) | Command::List(_) | Command::Worker)
 }

@@ -53,6 +53,14 @@ impl Problem {
         Problem { said: Said::Message(message.into()), hints, exit: Exit::Bug }
     }
 
+    /// What it says, without the hints: a fragment for a record.
+    #[must_use]
+    pub(crate) fn message(&self) -> String {
+        match &self.said {
+            Said::Message(text) | Said::Report(text) => text.trim_end().to_owned(),
+        }
+    }
+
     /// The same problem with a hint on a line of its own.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<Option<String>>) -> Problem {

@@ -47,7 +47,8 @@ fn stuck(place: &Place) -> Child {
         if now != before.1 {
             before = (Instant::now(), now);
         }
-        before.1.len() == 3 && before.0.elapsed() > Duration::from_millis(300)
+        // The supervisor, a reaper, a worker and its victim.
+        before.1.len() == 4 && before.0.elapsed() > Duration::from_millis(300)
     });
     child
 }
@@ -61,6 +62,7 @@ fn a_killed_supervisor_takes_every_descendant_with_it_whenever_it_dies() {
     for _ in 0..4 {
         let place = Place::new();
         let mut child = started(&place);
+        wait_until("a trial", || fs::exists(place.path().join("results/latest")).unwrap());
         wait_for_victims(&place);
         send(&child, Signal::SIGKILL);
         let killed = Instant::now();

@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
     ) -> Result<Bench<'a>, EngineError> {
         let dir = StateDir::make(&sandbox, "state")?;
         let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
-        let words = shared::map(words).map_err(|e| EngineError::Worker(format!("no memory to share: {e}")))?;
+        let words = shared::map(words).map_err(EngineError::system_refuses("share memory with a victim"))?;
         let board = Board::over(words);
         let (dir, memory, program) = match &plan.program {
             None => {
@@ -339,7 +339,8 @@ impl<'a> Bench<'a> {
     pub(crate) fn blame_the_machine_for(&self, board: Board) -> Result<(), EngineError> {
         match board.failure() {
             Some(failure) if is_environmental(failure.errno) => {
-                Err(EngineError::Environment { path: self.dir.path().to_owned(), why: failure.why })
+                let (why, errno) = (failure.why, Some(failure.errno));
+                Err(EngineError::Environment { path: self.dir.path().to_owned(), why, errno })
             }
             _ => Ok(()),
         }
@@ -371,7 +372,8 @@ impl<'a> Bench<'a> {
         let exit = self.await_exit(&mut victim)?;
         if exit != Some(Exit::Status(0)) {
             let why = exit.map_or("init did not come back".to_owned(), |exit| self.describe(exit));
-            return Err(EngineError::Environment { path: self.dir.path().to_owned(), why });
+            let errno = self.board.failure().map(|failure| failure.errno);
+            return Err(EngineError::Environment { path: self.dir.path().to_owned(), why, errno });
         }
         self.strike(victim).map(drop)
     }

@@ -13,7 +13,7 @@ use crashtest_model::{Aim, FailureDetail, Fault, Plan, Rows, SERIES_LENGTH, Star
 use crate::error::{Blame, EngineError};
 use crate::event::Event;
 use crate::message::{Job, Order, Part, Report};
-use crate::pool::{FromWorker, Worker};
+use crate::pool::{Death, FromWorker, Worker};
 use crate::sandbox::Sandbox;
 
 /// Clean stops in the control: enough for two counts of left-over files.
@@ -83,6 +83,8 @@ struct Campaign<'c> {
     workers: Vec<Option<Worker>>,
     rows: Rows,
     deaths: usize,
+    /// Of each worker: whether the last one was killed by somebody else, and nothing was heard since.
+    killed: Vec<bool>,
     /// Orders that come before what the plan still has.
     waiting: VecDeque<Order>,
     /// Shares of what is not counted in trials: sweeps, failing calls.
@@ -118,6 +120,7 @@ pub fn run(
         workers: Vec::new(),
         rows: Rows::default(),
         deaths: 0,
+        killed: Vec::new(),
         waiting: VecDeque::from([Order::Control(0..CONTROL_LIVES)]),
         whole: shares(plan),
         next_first_start: 0,
@@ -141,12 +144,13 @@ pub fn run(
 
 impl Campaign<'_> {
     fn run(&mut self, stop: &AtomicBool) -> Result<End, EngineError> {
-        supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
+        supervision::adopt_orphans().map_err(EngineError::system_refuses("adopt orphans"))?;
         // The control is the first one's alone; the others start and calibrate meanwhile.
         for worker in 0..self.plan.budget.jobs {
             self.start_worker(worker)?;
         }
         let began = Instant::now();
+        let mut looked = began;
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Interrupted);
@@ -157,6 +161,11 @@ impl Campaign<'_> {
             }
             if self.plan.budget.max_failures.is_some_and(|max| self.failures() >= max) {
                 return Ok(End::EnoughFailures);
+            }
+            if looked.elapsed() >= TICK {
+                looked = Instant::now();
+                self.look_after_workers()?;
+                (self.emit)(Event::Tick);
             }
             match self.receiver.recv_timeout(TICK) {
                 Ok(FromWorker::Said { worker, report }) => {
@@ -170,19 +179,26 @@ impl Campaign<'_> {
                         return Ok(End::Finished);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    let limit = SILENCE + 8 * Duration::from_millis(self.plan.limit_ms);
-                    self.workers.iter_mut().flatten().for_each(|worker| worker.kill_if_silent(limit));
-                    (self.emit)(Event::Tick);
-                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the campaign holds a sender"),
             }
         }
     }
 
+    /// Kills the workers that say nothing any more. One that is stopped would wait for ever, and so would we.
+    fn look_after_workers(&mut self) -> Result<(), EngineError> {
+        if self.workers.iter().flatten().any(Worker::is_stopped) {
+            return Err(EngineError::Stopped);
+        }
+        let limit = SILENCE + 8 * Duration::from_millis(self.plan.limit_ms);
+        self.workers.iter_mut().flatten().for_each(|worker| worker.kill_if_silent(limit));
+        Ok(())
+    }
+
     fn hear(&mut self, worker: usize, report: Report) -> Result<Option<End>, EngineError> {
         match report {
             Report::Trial(record, evidence) => {
+                self.killed[worker] = false;
                 if let Some(worker) = &mut self.workers[worker] {
                     worker.reported += 1;
                     worker.heard = Instant::now();
@@ -266,6 +282,7 @@ impl Campaign<'_> {
         let started = Worker::start(self.program, &job, worker, self.sender.clone())?;
         if self.workers.len() <= worker {
             self.workers.resize_with(worker + 1, || None);
+            self.killed.resize(worker + 1, false);
         }
         self.workers[worker] = Some(started);
         self.give_order(worker)
@@ -285,15 +302,31 @@ impl Campaign<'_> {
     fn replace(&mut self, worker: usize, note: Option<String>) -> Result<(), EngineError> {
         let Some(dead) = self.workers[worker].take() else { return Ok(()) };
         let (order, reported) = (dead.order.clone(), dead.reported);
-        let mut how = dead.bury();
+        let death = dead.bury();
+        if self.plan.program.is_some() {
+            // Its reaper has ended what it had started; if that was killed, it has come to us.
+            let ours: Vec<i32> = self.workers.iter().flatten().map(Worker::process).collect();
+            supervision::kill_strays(&ours);
+        }
+        if death == Death::Stopped {
+            return Err(EngineError::Stopped);
+        }
+        let mut how = death.to_string();
         if let Some(note) = note {
             how = format!("{how}; {note}");
         }
         self.deaths += 1;
-        (self.emit)(Event::WorkerDied { how: how.clone() });
+        if death.is_foreign() && std::mem::replace(&mut self.killed[worker], true) {
+            let beside_a_program = self.plan.program.is_some();
+            return Err(EngineError::Killed { how, again: true, beside_a_program });
+        }
         let Some(order) = order else {
-            return Err(EngineError::Worker(format!("it {how} before its first trial")));
+            return match death.is_foreign() {
+                true => self.start_worker(worker),
+                false => Err(EngineError::Worker(format!("it {how} before its first trial"))),
+            };
         };
+        (self.emit)(Event::WorkerDied { how: how.clone() });
         if self.deaths > WORKER_DEATHS {
             return Err(EngineError::Worker(format!("{} of them died; the last one {how}", self.deaths)));
         }

@@ -145,7 +145,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
-            return Err(EngineError::Environment { path: self.bench.dir.path().to_owned(), why });
+            return Err(EngineError::Environment { path: self.bench.dir.path().to_owned(), why, errno: None });
         }
         Ok(())
     }

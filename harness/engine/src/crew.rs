@@ -77,7 +77,7 @@ impl<'c, 'a> Crew<'c, 'a> {
             Some(words) => words,
             None => {
                 let mapped = shared::map(NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN));
-                mapped.map_err(|error| EngineError::Worker(format!("no memory to share: {error}")))?
+                mapped.map_err(EngineError::system_refuses("share memory with a victim"))?
             }
         };
         bench.company = Some(words);

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crashtest_linux::directory::DirectoryError;
 use crashtest_linux::process::ForkError;
+use crashtest_linux::requirements::Missing;
 use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
 use thiserror::Error;
@@ -55,6 +56,8 @@ pub enum EngineError {
         path: PathBuf,
         /// What happened.
         why: String,
+        /// The number of the system's error, where it was one.
+        errno: Option<i32>,
     },
     /// A binary that was named for its targets cannot be used.
     #[error("use the targets of `{}`: {source}", path.display())]
@@ -74,9 +77,33 @@ pub enum EngineError {
         /// Whose affair it is.
         blame: Blame,
     },
-    /// A worker process cannot be started or talked to.
+    /// A worker process does not do what it should.
     #[error("run a worker: {0}")]
     Worker(String),
+    /// The system refused what a worker process needs.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This machine lacks what any run needs.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// Somebody has stopped a worker, which would wait for ever.
+    #[error("go on: the program, or somebody else, has stopped (SIGSTOP) a worker of crashtest")]
+    Stopped,
+    /// Somebody kills the workers, not we.
+    #[error("go on: a worker of crashtest {how}, from outside{}", again.then_some(", and so did the next one").unwrap_or_default())]
+    Killed {
+        /// "was killed by SIGKILL".
+        how: String,
+        /// Whether its successor was killed as well.
+        again: bool,
+        /// Whether somebody's program was running, which may have done it.
+        beside_a_program: bool,
+    },
     /// No victim could be forked.
     #[error("fork a victim: {0}")]
     Fork(#[from] ForkError),
@@ -151,6 +178,13 @@ impl EngineError {
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        let refused = match self {
+            EngineError::Environment { errno, .. } => *errno,
+            _ => self.system().and_then(io::Error::raw_os_error),
+        };
+        if let Some(hint) = refused.and_then(limit_hint) {
+            return Some(hint.into());
+        }
         match self {
             EngineError::Sandbox { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("name a directory that you may write with --dir".into()),
@@ -197,7 +231,16 @@ impl EngineError {
             EngineError::Inside { .. } => Some("name another place for temporary files with TMPDIR".into()),
             EngineError::Targets { source, .. } => Some(source.hint().into()),
             EngineError::Told { hint, .. } => hint.clone(),
-            EngineError::Fork(ForkError::Kernel(_)) => Some("lower --jobs, or raise the limit on processes".into()),
+            EngineError::Missing(missing) => Some(missing.hint().into()),
+            EngineError::Stopped => Some(
+                "a program must leave its parent and its process group alone: what it stops there is crashtest".into(),
+            ),
+            EngineError::Killed { beside_a_program: true, .. } => Some(
+                "the program may kill its parent or its process group; or memory ran out: the kernel's log names the OOM killer (dmesg)".into(),
+            ),
+            EngineError::Killed { .. } => {
+                Some("if memory ran out, the kernel's log names the OOM killer (dmesg): lower --jobs or --state-size".into())
+            }
             _ => None,
         }
     }
@@ -205,6 +248,9 @@ impl EngineError {
     /// Whose affair it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
+        if self.system().is_some_and(is_a_limit_of_the_machine) {
+            return Blame::Machine;
+        }
         match self {
             EngineError::Sandbox { .. }
             | EngineError::Small { .. }
@@ -217,12 +263,37 @@ impl EngineError {
             | EngineError::Ambiguous { .. }
             | EngineError::Targets { .. }
             | EngineError::Checker(_)
+            | EngineError::Stopped
+            | EngineError::Killed { beside_a_program: true, .. }
             | EngineError::Inside { .. }
             | EngineError::Program(_) => Blame::Input,
             EngineError::Told { blame, .. } => *blame,
-            EngineError::Trace(TraceError::Forbidden(_)) => Blame::Machine,
-            _ => Blame::Us,
+            EngineError::Trace(TraceError::Forbidden(_)) | EngineError::Missing(_) | EngineError::Killed { .. } => {
+                Blame::Machine
+            }
+            error => match error.system().and_then(io::Error::raw_os_error) {
+                Some(errno) if is_environmental(errno) => Blame::Input,
+                _ => Blame::Us,
+            },
         }
+    }
+
+    /// What the system said, if it was the system.
+    fn system(&self) -> Option<&io::Error> {
+        match self {
+            EngineError::Sandbox { source, .. } | EngineError::System { source, .. } | EngineError::Wait(source) => {
+                Some(source)
+            }
+            EngineError::Fork(ForkError::Kernel(source))
+            | EngineError::Trace(TraceError::System(source) | TraceError::Fork(ForkError::Kernel(source))) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn system_refuses(doing: &'static str) -> impl FnOnce(io::Error) -> EngineError {
+        move |source| EngineError::System { doing, source }
     }
 
     pub(crate) fn sandbox(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
@@ -248,10 +319,27 @@ fn in_dir(typed: &str) -> String {
     Path::new(crashtest_model::DIR).join(below).to_string_lossy().into_owned()
 }
 
+/// Whether the system refused because this machine, or whoever set its limits, gives no more.
+fn is_a_limit_of_the_machine(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM))
+}
+
+/// Which limit was met, and what a person can do about it.
+fn limit_hint(errno: i32) -> Option<&'static str> {
+    Some(match Errno::from_raw(errno) {
+        Errno::EMFILE | Errno::ENFILE => "raise the limit on open files (ulimit -n), or lower --jobs",
+        Errno::EAGAIN => "raise the limit on processes (ulimit -u), or lower --jobs",
+        Errno::ENOMEM => "raise the limit on memory (ulimit -v), or lower --jobs or --state-size",
+        Errno::EFBIG => "raise the limit on the size of files (ulimit -f), or lower --state-size",
+        _ => return None,
+    })
+}
+
 /// Whether an error of a victim's save says something about the machine and nothing about the target.
 pub(crate) fn is_environmental(errno: i32) -> bool {
     matches!(
         Errno::from_raw(errno),
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EIO | Errno::EMFILE | Errno::ENFILE
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG | Errno::EROFS | Errno::EIO | Errno::EMFILE | Errno::ENFILE
     )
 }

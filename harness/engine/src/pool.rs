@@ -7,6 +7,8 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crashtest_linux::process::Exit;
+use crashtest_linux::reaper::Ended;
 use crashtest_linux::supervision::Group;
 
 use crate::campaign::WorkerProgram;
@@ -22,7 +24,41 @@ pub(crate) enum FromWorker {
     Ended { worker: usize, note: Option<String> },
 }
 
-/// A worker process.
+/// How a worker has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// As its process did.
+    Ended(Exit),
+    /// It was killed, as it had said nothing for so long.
+    Silent(Duration),
+    /// It was stopped by a signal, and killed.
+    Stopped,
+    /// Its output has ended, and it has not.
+    Mute,
+}
+
+impl Death {
+    /// Whether somebody else has killed it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Death::Ended(exit) if exit.was_sent_a_signal())
+    }
+}
+
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Death::Ended(exit) => f.write_str(&exit.in_words()),
+            Death::Silent(limit) => write!(f, "said nothing for {} s", limit.as_secs()),
+            Death::Stopped => f.write_str("was stopped"),
+            Death::Mute => f.write_str("stopped talking"),
+        }
+    }
+}
+
+/// How long a worker's reaper has for whatever that has started, before the worker's group is killed without it.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// A worker process, below its reaper: dead with everything that it has started when this is dropped.
 pub(crate) struct Worker {
     /// Declared first so that the process is dead before its pipe is closed.
     group: Group,
@@ -33,6 +69,14 @@ pub(crate) struct Worker {
     pub(crate) reported: u64,
     /// When it last said something or was given something to do.
     pub(crate) heard: Instant,
+    /// For how long it had said nothing when it was killed for that.
+    silent: Option<Duration>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.group.end(GRACE);
+    }
 }
 
 impl Worker {
@@ -51,10 +95,10 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|e| EngineError::Worker(format!("`{}`: {e}", program.path.display())))?;
+            .map_err(EngineError::system_refuses("start a worker"))?;
         let group = Group::lead_by(&child);
         let (input, output) = pipes(&mut child)?;
-        thread::spawn(move || {
+        let listen = move || {
             let mut note = None;
             for line in BufReader::with_capacity(1 << 16, output).lines() {
                 match line.map_err(|e| e.to_string()).and_then(|l| parse(&l)) {
@@ -71,8 +115,9 @@ impl Worker {
             }
             // The receiver may be gone: then nobody waits for this worker any more.
             let _ = sender.send(FromWorker::Ended { worker, note });
-        });
-        let mut worker = Worker { group, input, order: None, reported: 0, heard: Instant::now() };
+        };
+        let mut worker = Worker { group, input, order: None, reported: 0, heard: Instant::now(), silent: None };
+        thread::Builder::new().spawn(listen).map_err(EngineError::system_refuses("start a thread for a worker"))?;
         worker.say(job)?;
         Ok(worker)
     }
@@ -88,18 +133,32 @@ impl Worker {
 
     /// Kills it with its victim if it has been silent over an order for longer than `limit`: its output ends, which says the rest.
     pub(crate) fn kill_if_silent(&mut self, limit: Duration) {
-        if self.order.is_some() && self.heard.elapsed() > limit {
-            self.group.kill();
+        if self.order.is_some() && self.silent.is_none() && self.heard.elapsed() > limit {
+            self.silent = Some(limit);
+            self.group.end(GRACE);
         }
     }
 
+    /// Whether somebody has stopped its reaper, which can then do nothing for it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.group.is_stopped()
+    }
+
+    /// The process by which it is waited for.
+    pub(crate) fn process(&self) -> i32 {
+        self.group.leader()
+    }
+
     /// How it ended, once its output has: kills what is left of it.
-    pub(crate) fn bury(mut self) -> String {
-        let how = self.group.wait(Duration::from_secs(1));
-        match how {
-            Ok(Some(how)) => how,
-            Ok(None) => "stopped talking".to_owned(),
-            Err(error) => format!("is lost: {error}"),
+    pub(crate) fn bury(mut self) -> Death {
+        match (self.silent, self.group.exit_within(GRACE)) {
+            (Some(limit), _) => Death::Silent(limit),
+            (None, Ok(Some(exit))) => match Ended::of_reaper(exit) {
+                Ended::Stopped => Death::Stopped,
+                Ended::Exit(exit) => Death::Ended(exit),
+            },
+            (None, Ok(None) | Err(_)) if self.is_stopped() => Death::Stopped,
+            (None, Ok(None) | Err(_)) => Death::Mute,
         }
     }
 
@@ -108,7 +167,9 @@ impl Worker {
         line.push(b'\n');
         // A worker that died is noticed by the end of its output, with the reason; a broken pipe here says less.
         match self.input.write_all(&line) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(EngineError::Worker(error.to_string())),
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(EngineError::system_refuses("talk to a worker")(error))
+            }
             _ => Ok(()),
         }
     }

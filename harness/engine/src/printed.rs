@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crashtest_model::{Activity, Generation, Progress, Promise};
 
+use crate::error::EngineError;
 use crate::output::{Lines, Listener};
 
 /// What stands before everything that is meant for us.
@@ -24,6 +25,8 @@ pub(crate) struct Printed {
     ready: Promise,
     /// The first line that begins as one for us and is none, and what is wrong with it.
     nonsense: Option<String>,
+    /// The last line about a save.
+    of_a_save: Option<String>,
     /// By process, where that is known: the line that it has begun.
     partial: HashMap<i32, Lines<LONGEST_LINE>>,
 }
@@ -40,9 +43,12 @@ impl Printed {
         self.progress
     }
 
-    /// What is wrong with what it has printed, if something is.
-    pub(crate) fn nonsense(&self) -> Option<&str> {
-        self.nonsense.as_deref()
+    /// That something is wrong with what it has printed: what is promised is then not known.
+    pub(crate) fn make_sense(&self) -> Result<(), EngineError> {
+        match &self.nonsense {
+            Some(nonsense) => Err(EngineError::Program(format!("of what the program printed, {nonsense}"))),
+            None => Ok(()),
+        }
     }
 
     /// Takes what `process` has printed.
@@ -64,14 +70,25 @@ impl Printed {
         let Progress { activity, opened, promise } = &mut self.progress;
         let number = |text: &str| text.parse().ok().map(Generation);
         match said.split_once(' ') {
+            None if said == "ready" && self.of_a_save.is_some() => {
+                let save = self.of_a_save.as_deref().unwrap_or_default();
+                self.nonsense.get_or_insert_with(|| {
+                    format!(
+                        "“{line}” comes after “{save}”: it is printed once, before the first save",
+                        line = line.trim_end()
+                    )
+                });
+            }
             None if said == "ready" => {
                 (*activity, *opened, *promise) = (Some(Activity::Idle), true, self.ready);
             }
             Some(("begin", n)) if let Some(n) = number(n) => {
+                self.of_a_save = Some(line.trim_end().to_owned());
                 *activity = Some(Activity::Save);
                 promise.begun = promise.begun.max(n);
             }
             Some(("ack", n)) if let Some(n) = number(n) => {
+                self.of_a_save = Some(line.trim_end().to_owned());
                 if promise.begun < n {
                     self.nonsense
                         .get_or_insert_with(|| format!("“{line}” comes without “crashtest: begin {n}” before it"));
@@ -133,6 +150,20 @@ mod tests {
         assert_eq!(printed.progress().promise.acked, Generation(0));
         printed.hear(1, b"\n");
         assert_eq!(printed.progress().promise.acked, Generation(1));
+    }
+
+    #[test]
+    fn ready_after_a_save_is_nonsense_and_takes_no_promise_back() {
+        for save in ["crashtest: begin 6", "crashtest: ack 6"] {
+            let mut printed = Printed::default();
+            printed.hear(1, format!("crashtest: begin 6\n{save}\ncrashtest: ready\n").as_bytes());
+            assert_eq!(printed.progress().promise.begun, Generation(6));
+            let nonsense = printed.nonsense.as_deref().unwrap();
+            assert!(nonsense.contains(&format!("“crashtest: ready” comes after “{save}”")), "{nonsense}");
+        }
+        let mut printed = Printed::default();
+        printed.hear(1, b"crashtest: ready\ncrashtest: ready\ncrashtest: begin 1\n");
+        assert_eq!(printed.nonsense.as_deref(), None, "twice before the first save is once too often and does no harm");
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
+use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
 use crashtest_model::{DIR, Plan, Trace};
 
@@ -84,8 +85,10 @@ pub fn trace_program(
     if std::env::current_dir().ok().as_deref() != Some(cwd) {
         command.current_dir(cwd).env("PWD", cwd);
     }
+    signals::with_the_usual_limit_signal(&mut command);
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
+    printed.borrow().make_sense()?;
     Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })
 }
 

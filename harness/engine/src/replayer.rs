@@ -13,7 +13,7 @@ use crashtest_model::{Plan, TrialRecord};
 use crate::campaign::{SILENCE, TICK, WorkerProgram};
 use crate::error::EngineError;
 use crate::message::{Job, Order, Replay, Report};
-use crate::pool::{FromWorker, Worker};
+use crate::pool::{Death, FromWorker, Worker};
 use crate::sandbox::Sandbox;
 
 /// A worker for replays.
@@ -45,7 +45,7 @@ impl<'s> Replayer<'s> {
     /// # Errors
     /// The sandbox cannot be used, or the program cannot be started.
     pub fn start(program: &WorkerProgram, plan: &Plan, sandbox: &'s Sandbox) -> Result<Replayer<'s>, EngineError> {
-        supervision::adopt_orphans().map_err(|error| EngineError::Worker(error.to_string()))?;
+        supervision::adopt_orphans().map_err(EngineError::system_refuses("adopt orphans"))?;
         let job = Job {
             plan: plan.clone(),
             supervisor: std::process::id(),
@@ -100,10 +100,19 @@ impl<'s> Replayer<'s> {
                     return Err(EngineError::Told { why, hint, blame });
                 }
                 Ok(FromWorker::Ended { note, .. }) => {
-                    let how = self.worker.take().map_or_else(|| "is dead".to_owned(), Worker::bury);
+                    let Some(death) = self.worker.take().map(Worker::bury) else { break };
                     let note = note.map_or_else(String::new, |note| format!("; {note}"));
-                    return Err(EngineError::Worker(format!("it {how}{note}")));
+                    return Err(match death {
+                        Death::Stopped => EngineError::Stopped,
+                        death if death.is_foreign() => EngineError::Killed {
+                            how: death.to_string(),
+                            again: false,
+                            beside_a_program: self.is_program,
+                        },
+                        death => EngineError::Worker(format!("it {death}{note}")),
+                    });
                 }
+                Err(RecvTimeoutError::Timeout) if worker.is_stopped() => return Err(EngineError::Stopped),
                 Err(RecvTimeoutError::Timeout) => worker.kill_if_silent(self.patience),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(EngineError::Worker("it says nothing any more".to_owned()));

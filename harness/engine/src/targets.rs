@@ -17,6 +17,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use crashtest_kit::{Generations, Place, Registry, Target};
+use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{Bytes, Loader, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use serde::{Deserialize, Serialize};
@@ -244,7 +245,7 @@ fn asked(path: &Path, limit: Duration) -> Result<Description, TargetsError> {
     match parsed {
         Err(TargetsError::Mute(why)) => {
             group.kill();
-            let how = group.wait(Duration::ZERO).ok().flatten().unwrap_or_else(|| "it goes on".to_owned());
+            let how = group.exit_within(Duration::ZERO).ok().flatten().map_or("goes on".to_owned(), Exit::in_words);
             Err(TargetsError::Mute(format!("it {how}, {why}")))
         }
         parsed => parsed,

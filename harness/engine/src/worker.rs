@@ -7,7 +7,7 @@ use std::io::BufRead;
 
 use crashtest_kit::Registry;
 use crashtest_linux::directory::Directory;
-use crashtest_linux::{clock, stdio, supervision};
+use crashtest_linux::{clock, reaper, signals, stdio, supervision};
 use crashtest_model::{Fault, HarnessBug, Plan};
 
 use crate::aim::Gauge;
@@ -30,9 +30,15 @@ const DEADLY_TRIAL: u64 = 5;
 /// Returns whether everything went well; what did not was told to the supervisor.
 #[must_use]
 pub fn serve(registry: &dyn Registry) -> bool {
-    let Ok(output) = stdio::take_stdout() else { return false };
+    // First of all: what holds the ends of our pipes must be the process that works.
+    let parent = reaper::under_reaper();
+    let Ok(output) = stdio::own_stdout() else { return false };
     let mut voice = Voice::new(output);
-    match work(registry, &mut voice) {
+    let worked = match parent {
+        Ok(parent) => work(registry, parent, &mut voice),
+        Err(error) => Err(error.into()),
+    };
+    match worked {
         Ok(()) => true,
         Err(error) => {
             let report = Report::Failed { why: error.to_string(), hint: error.hint(), blame: error.blame() };
@@ -42,12 +48,18 @@ pub fn serve(registry: &dyn Registry) -> bool {
     }
 }
 
-fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
+/// Does what the supervisor asks for, which must be `parent`: the process that had started the reaper.
+fn work(registry: &dyn Registry, parent: u32, voice: &mut Voice) -> Result<(), EngineError> {
+    stdio::silence_stdout().map_err(EngineError::system_refuses("point standard output at /dev/null"))?;
+    signals::survive_the_file_size_limit().map_err(EngineError::system_refuses("ignore SIGXFSZ"))?;
     let mut lines = std::io::stdin().lock().lines();
-    let mut next_line = || lines.next().transpose().map_err(|e| EngineError::Worker(e.to_string()));
+    let mut next_line = || lines.next().transpose().map_err(EngineError::system_refuses("read an order"));
     let Some(line) = next_line()? else { return Ok(()) };
     let job: Job = parse(&line)?;
-    supervision::die_with_parent(job.supervisor).map_err(|e| EngineError::Worker(e.to_string()))?;
+    if job.supervisor != parent {
+        // It was gone before the reaper could hear of it: nobody is left to report to.
+        return Ok(());
+    }
     clock::precise_timers();
     supervision::usual_umask();
     let mut outlet = |report| voice.tell(&report);
@@ -55,7 +67,7 @@ fn work(registry: &dyn Registry, voice: &mut Voice) -> Result<(), EngineError> {
     let memory = job.memory.as_deref().map(Directory::ours).transpose()?;
     let spool = Directory::ours(&job.spool)?;
     let mut bench = Bench::new(registry, &job.plan, sandbox, memory.as_ref(), Some(spool), &mut outlet)?;
-    supervision::adopt_orphans().map_err(|e| EngineError::Worker(e.to_string()))?;
+    supervision::adopt_orphans().map_err(EngineError::system_refuses("adopt orphans"))?;
     if !job.plan.target.is_shared() && bench.program.is_none() {
         calibrate(&mut bench)?;
     }

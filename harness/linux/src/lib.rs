@@ -10,6 +10,8 @@ pub mod mounts;
 pub mod opened;
 pub mod pinned;
 pub mod process;
+pub mod reaper;
+pub mod requirements;
 pub mod scratch;
 pub mod shared;
 pub mod signals;

@@ -52,6 +52,27 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// "exited with status 1", "was killed by SIGABRT".
+    #[must_use]
+    pub fn in_words(self) -> String {
+        match self {
+            Exit::Status(status) => format!("exited with status {status}"),
+            Exit::Signal(signal) => match Signal::try_from(signal) {
+                Ok(signal) => format!("was killed by {signal}"),
+                Err(_) => format!("was killed by signal {signal}"),
+            },
+        }
+    }
+
+    /// Whether it ended by a signal that a process is sent, and does not bring upon itself as SIGSEGV and SIGABRT are.
+    #[must_use]
+    pub fn was_sent_a_signal(self) -> bool {
+        let own = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
+        matches!(self, Exit::Signal(signal) if !own.contains(&signal))
+    }
+}
+
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,9 +1,11 @@
-//! What a child does when it is sent a signal: notice that it is to stop, or die of it without a core file.
+//! What a process does when it is sent a signal: notice that it is to stop, die of it without a core file, or go on.
 //!
 //! A handler may interrupt anything, a lock that is held as well: it sets a word and does nothing else.
 
 use std::ffi::c_int;
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,6 +41,21 @@ pub fn die_of_sigabrt() -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     prctl::set_dumpable(false)?;
     set(Signal::SIGABRT, SigHandler::SigDfl)
+}
+
+/// From now on a write beyond the limit on the size of files fails with EFBIG, where it would have ended this process (SIGXFSZ). What it
+/// forks and executes is the same, unless it is [started as usual](with_the_usual_limit_signal).
+///
+/// # Errors
+/// What sigaction(2) says.
+pub fn survive_the_file_size_limit() -> io::Result<()> {
+    set(Signal::SIGXFSZ, SigHandler::SigIgn)
+}
+
+/// Makes what `command` starts die of SIGXFSZ again, as a program does that knows nothing of us.
+pub fn with_the_usual_limit_signal(command: &mut Command) {
+    // SAFETY: between fork and exec only sigaction(2) and sigprocmask(2) are called, which are async-signal-safe.
+    unsafe { command.pre_exec(|| set(Signal::SIGXFSZ, SigHandler::SigDfl)) };
 }
 
 /// Sets what `signal` does, and lets it through: both are inherited from whoever started us.

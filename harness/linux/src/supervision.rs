@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getppid};
 
 use crate::clock;
@@ -91,7 +91,7 @@ fn strays(of_ours: &[i32]) -> Vec<Pid> {
 }
 
 /// The children of this process, of its first thread.
-fn children() -> Vec<i32> {
+pub(crate) fn children() -> Vec<i32> {
     let me = std::process::id();
     let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
@@ -127,28 +127,18 @@ impl Group {
         self.leader.as_raw()
     }
 
-    /// How the leader ended, once it has, as an exit: waits at most `limit` for it.
-    ///
-    /// # Errors
-    /// What waitpid(2) says.
-    pub fn exit_within(&mut self, limit: Duration) -> io::Result<Option<Exit>> {
-        self.wait(limit)?;
-        Ok(match self.exit {
-            Some(WaitStatus::Exited(_, status)) => Some(Exit::Status(status)),
-            Some(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
-            _ => None,
-        })
-    }
-
     /// How the leader ended, once it has: waits at most `limit` for it.
     ///
     /// # Errors
     /// What waitpid(2) says.
-    pub fn wait(&mut self, limit: Duration) -> io::Result<Option<String>> {
+    pub fn exit_within(&mut self, limit: Duration) -> io::Result<Option<Exit>> {
         let deadline = clock::now_ns() + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
         loop {
-            if let Some(exit) = self.exit {
-                return Ok(Some(describe(exit)));
+            match self.exit {
+                Some(WaitStatus::Exited(_, status)) => return Ok(Some(Exit::Status(status))),
+                Some(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(Exit::Signal(signal as i32))),
+                Some(_) => return Ok(None),
+                None => {}
             }
             match waitpid(self.leader, Some(WaitPidFlag::WNOHANG))? {
                 WaitStatus::StillAlive if clock::now_ns() >= deadline => return Ok(None),
@@ -156,6 +146,24 @@ impl Group {
                 exit => self.exit = Some(exit),
             }
         }
+    }
+
+    /// Whether its leader is stopped: by a signal, from whoever sent it.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let look = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        self.exit.is_none() && matches!(waitid(Id::Pid(self.leader), look), Ok(WaitStatus::Stopped(..)))
+    }
+
+    /// Asks the leader, which kills all that it has started before it ends, to do so (SIGTERM), and waits at most `limit` for that.
+    /// Then kills what is left of the group.
+    pub fn end(&mut self, limit: Duration) {
+        if self.exit.is_none() && !self.is_stopped() {
+            // Both fail only where it is gone already.
+            let _ = nix::sys::signal::kill(self.leader, Signal::SIGTERM);
+            let _ = self.exit_within(limit);
+        }
+        self.kill();
     }
 
     /// Kills every process of the group and waits until the last one is gone (at most five seconds).
@@ -183,14 +191,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-fn describe(exit: WaitStatus) -> String {
-    match exit {
-        WaitStatus::Exited(_, status) => format!("exited with status {status}"),
-        WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
-        other => format!("ended: {other:?}"),
     }
 }
 

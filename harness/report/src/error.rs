@@ -139,6 +139,7 @@ fn io_hint(path: &Path, kind: io::ErrorKind) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "there is no space left: free some, or name a folder on another file system with --out".to_owned()
         }
+        io::ErrorKind::FileTooLarge => "raise the limit on the size of files: ulimit -f unlimited".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: name another folder with --out".to_owned(),
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             format!("something on the way to `{}` is a file, not a directory", path.display())

@@ -34,24 +34,36 @@ pub struct RunFolder {
     keeper: evidence::Keeper,
     notes: Vec<String>,
     lock: Option<lock::Lock>,
+    /// Where `latest` is, and what it is to name.
+    latest: Option<(PathBuf, String)>,
 }
 
 impl RunFolder {
-    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder that is never one of an earlier run, writes `run.json` into it and
-    /// points `<out>/latest` to it.
+    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder that is never one of an earlier run, and writes `run.json` into it.
     ///
     /// # Errors
     ///
-    /// When a folder or file cannot be made, or `run.started` is no RFC 3339 time. A `latest` that cannot be made is a
-    /// [note](RunFolder::notes), as the run is worth more than the link.
+    /// When a folder or file cannot be made, or `run.started` is no RFC 3339 time.
     pub fn create(out: &Path, run: &RunRecord, name: &str) -> Result<RunFolder, FolderError> {
         let (path, run_name) = place::new_folder(out, &run.started, name, run.plan.seed)?;
         let folder = RunFolder::fill(path.clone(), run).inspect_err(|_| {
             // The folder is ours and holds nothing: without its run.json it would only mislead.
             let _ = fs::remove_dir_all(&path);
         })?;
-        let notes = latest::point(out, &run_name).into_iter().collect();
-        Ok(RunFolder { notes, ..folder })
+        Ok(RunFolder { latest: Some((out.to_owned(), run_name)), ..folder })
+    }
+
+    /// Points `<out>/latest` to it, where it is no cell of a grid: once it has something to show. That the link cannot be made is a
+    /// [note](RunFolder::notes), as the run is worth more than the link.
+    pub fn point_latest(&mut self) {
+        let note = self.latest.take().and_then(|(out, name)| latest::point(&out, &name));
+        self.notes.extend(note);
+    }
+
+    /// Removes it: the run has not started. `latest` must not point to it yet.
+    pub fn discard(self) {
+        // What cannot be removed reads as a run without a trial, which it is.
+        let _ = files::remove(&self.dir);
     }
 
     /// Makes the folder `path` itself, which must not exist yet, with `run.json` in it: a cell of a grid.
@@ -86,6 +98,7 @@ impl RunFolder {
             trials: BufWriter::with_capacity(1 << 16, trials),
             notes: Vec::new(),
             lock: Some(lock),
+            latest: None,
         })
     }
 

@@ -77,11 +77,28 @@ fn a_finished_folder_reads_as_it_was_written() {
 #[test]
 fn the_folder_is_named_by_time_name_and_seed_and_never_used_twice() {
     let out = tempdir().unwrap();
-    let folders: Vec<RunFolder> = (0..3).map(|_| create(&out)).collect();
+    let mut folders: Vec<RunFolder> = (0..3).map(|_| create(&out)).collect();
     let stem = "20261121T025246Z-direct-fills-12345";
     let made: Vec<_> = folders.iter().map(|f| f.path().file_name().unwrap().to_str().unwrap().to_owned()).collect();
     assert_eq!(made, [stem.to_owned(), format!("{stem}-2"), format!("{stem}-3")]);
-    assert_eq!(fs::read_link(out.path().join("latest")).unwrap(), Path::new(&format!("{stem}-3")));
+    assert!(!fs::exists(out.path().join("latest")).unwrap(), "none has anything to show");
+    folders[1].point_latest();
+    assert_eq!(fs::read_link(out.path().join("latest")).unwrap(), Path::new(&format!("{stem}-2")));
+}
+
+#[test]
+fn a_discarded_folder_is_gone_with_its_spool_and_what_has_its_place_is_left_alone() {
+    let out = tempdir().unwrap();
+    create(&out).discard();
+    assert_eq!(names(out.path()), [""; 0]);
+
+    let folder = create(&out);
+    let path = folder.path().to_owned();
+    fs::rename(&path, out.path().join("moved")).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("mine"), "mine").unwrap();
+    folder.discard();
+    assert_eq!(fs::read_to_string(path.join("mine")).unwrap(), "mine");
 }
 
 #[test]
@@ -98,7 +115,8 @@ fn a_latest_that_is_a_directory_is_left_alone_and_noted() {
     let out = tempdir().unwrap();
     fs::create_dir(out.path().join("latest")).unwrap();
     fs::write(out.path().join("latest/mine"), "mine").unwrap();
-    let folder = create(&out);
+    let mut folder = create(&out);
+    folder.point_latest();
     assert!(folder.notes()[0].contains("no symbolic link"), "{:?}", folder.notes());
     assert_eq!(fs::read_to_string(out.path().join("latest/mine")).unwrap(), "mine");
 }
@@ -107,6 +125,7 @@ fn a_latest_that_is_a_directory_is_left_alone_and_noted() {
 fn a_report_through_latest_names_the_run_itself() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[torn(0)]);
+    std::os::unix::fs::symlink(&path, out.path().join("latest")).unwrap();
     let recorded = read(&out.path().join("latest/")).unwrap();
     assert_eq!(recorded.path, path);
     assert!(!recorded.summary.results[0].findings[0].replay.contains("latest"));

@@ -84,9 +84,6 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
 
 /// Whether what the program and its checker say of its saves can be taken together.
 fn check_words(printed: &Printed, observed: &Observed) -> Result<(), EngineError> {
-    if let Some(nonsense) = printed.nonsense() {
-        return Err(EngineError::Program(format!("of what the program printed, {nonsense}")));
-    }
     let promise = printed.progress().promise;
     match observed {
         Observed::State { generation: Some(found), .. } if promise.begun < *found => {
@@ -219,6 +216,7 @@ fn judge(
     ran: &Ran,
     wrong: Option<String>,
 ) -> Result<(Snapshot, Observed), EngineError> {
+    ran.printed.make_sense()?;
     let state = bench.crash_state()?;
     let progress = ran.printed.progress();
     let promise = progress.promise;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
+use crashtest_linux::signals;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{DIR, Program, Seed};
 
@@ -41,6 +42,7 @@ pub(crate) fn command(words: &[String], place: &Place) -> Result<Command, Engine
         .env("CRASHTEST_DIR", place.dir.path())
         .env("CRASHTEST_SEED", place.seed.0.to_string());
     supervision::dies_with_us(&mut command);
+    signals::with_the_usual_limit_signal(&mut command);
     Ok(command)
 }
 

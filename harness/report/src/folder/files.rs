@@ -29,6 +29,15 @@ pub(crate) fn write_json<T: serde::Serialize>(dir: &Directory, name: &str, value
     write(dir, name, &json)
 }
 
+/// Removes the folder and all that is in it, if it still is the one that was made. Links are removed, not followed.
+pub(crate) fn remove(dir: &Directory) -> Result<(), DirectoryError> {
+    dir.check()?;
+    match (dir.path().parent(), dir.path().file_name()) {
+        (Some(parent), Some(name)) => Directory::named(parent)?.remove_tree(Path::new(name)),
+        _ => Ok(()),
+    }
+}
+
 /// The bytes in the files below `dir`, by their length: what a copy of it would take.
 pub(crate) fn bytes_below(dir: &Directory) -> Result<u64, DirectoryError> {
     let mut bytes = 0u64;

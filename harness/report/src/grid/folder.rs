@@ -20,11 +20,12 @@ pub struct GridFolder {
     grid: GridRecord,
     notes: Vec<String>,
     lock: Option<lock::Lock>,
+    /// Where `latest` is, and what it is to name.
+    latest: Option<(PathBuf, String)>,
 }
 
 impl GridFolder {
-    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder, writes `grid.json` into it and points `<out>/latest` to it. The seed is
-    /// that of the first cell.
+    /// Makes `<out>/<time>-<name>-<seed>/`, a new folder, writes `grid.json` into it. The seed is that of the first cell.
     ///
     /// # Errors
     ///
@@ -41,8 +42,20 @@ impl GridFolder {
             // The folder is ours and holds nothing: without its grid.json it would only mislead.
             let _ = std::fs::remove_dir_all(&path);
         })?;
-        let notes = latest::point(out, &name).into_iter().collect();
-        Ok(GridFolder { path, dir, grid: grid.clone(), notes, lock: Some(lock) })
+        let latest = Some((out.to_owned(), name));
+        Ok(GridFolder { path, dir, grid: grid.clone(), notes: Vec::new(), lock: Some(lock), latest })
+    }
+
+    /// Points `<out>/latest` to it, once it has something to show. That the link cannot be made is a [note](GridFolder::notes).
+    pub fn point_latest(&mut self) {
+        let note = self.latest.take().and_then(|(out, name)| latest::point(&out, &name));
+        self.notes.extend(note);
+    }
+
+    /// Removes it: no cell has started. `latest` must not point to it yet.
+    pub fn discard(self) {
+        // What cannot be removed reads as a grid without a cell, which it is.
+        let _ = files::remove(&self.dir);
     }
 
     /// The folder.

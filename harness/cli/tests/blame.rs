@@ -1,0 +1,195 @@
+//! Who is blamed when a run cannot go on: a machine that lacks something (5), what was asked for (2), and never a bug of crashtest (70)
+//! that is none. A run that never started leaves no folder, and `latest` as it was.
+
+mod support;
+
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::marked::{MARK, alive};
+use support::{Place, Ran, descendants, wait_until};
+
+const SMALL: &str = "run --strategy atomic --iterations 40 --seed 1 --quiet --jobs 1";
+
+/// Runs the program as a shell does after `before`.
+fn after(place: &Place, before: &str, arguments: &str) -> Ran {
+    let program = env!("CARGO_BIN_EXE_crashtest");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\""), program]).args(arguments.split_whitespace());
+    Ran::of(shell.current_dir(place.path()).output().unwrap())
+}
+
+/// The same, with mounts of its own.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn with_mounts(place: &Place, before: &str, arguments: &str) -> Option<Ran> {
+    let namespace = "--user --map-root-user --mount";
+    let unshare = |what: &str| Command::new("unshare").args(namespace.split(' ')).args(["sh", "-c", what]).output();
+    if !unshare("mount -t tmpfs none /mnt").is_ok_and(|tried| tried.status.success()) {
+        assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs mounts of its own");
+        eprintln!("SKIPPED: this test needs mounts of its own (unshare)");
+        return None;
+    }
+    let program = env!("CARGO_BIN_EXE_crashtest");
+    let mut command = Command::new("unshare");
+    command.args(namespace.split(' ')).args(["sh", "-c", &format!("{before} && exec \"$0\" \"$@\""), program]);
+    Some(Ran::of(command.args(arguments.split_whitespace()).current_dir(place.path()).output().unwrap()))
+}
+
+/// It ended with this status, said `what` and what to do about it, spoke of no bug of ours, and left nothing.
+fn assert_blames(place: &Place, ran: &Ran, exit: i32, what: &str, case: &str) {
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ran.exit, Some(exit), "{case}: {}{said}", ran.out);
+    assert!(said.contains(what), "{case}: {said}");
+    assert!(said.contains("hint: ") && !said.contains("bug"), "{case}: {said}");
+    let left = if place.path().join("results").exists() { place.names("results") } else { Vec::new() };
+    assert_eq!(left, [""; 0], "{case} leaves no folder and no link");
+}
+
+#[test]
+fn a_limit_that_is_too_low_for_any_run_is_named_before_anything_starts() {
+    for (limit, exit, what) in [
+        ("-n 8", 5, "at most 8 may be open here"),
+        ("-s 64", 5, "the stack may grow to 64 KiB here"),
+        ("-v 100000", 5, "at most 97 MiB may be mapped here"),
+        ("-f 0", 2, "File too large"),
+    ] {
+        let commands = ["compare atomic --iterations 40 --quiet", "audit -- true", "trace -- true"];
+        let writes = limit.starts_with("-f");
+        for arguments in [SMALL].iter().chain(commands.iter().filter(|_| !writes)) {
+            let place = Place::new();
+            let ran = after(&place, &format!("ulimit {limit}"), arguments);
+            assert_blames(&place, &ran, exit, what, &format!("{arguments} after ulimit {limit}"));
+        }
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_a_message_of_ours_and_a_death_of_the_program() {
+    let place = Place::new();
+    // In units of 512 bytes: the results fit, the state does not.
+    let ran = after(&place, "ulimit -f 40", "run --strategy atomic --state-size 1MiB --iterations 40 --quiet --jobs 1");
+    assert_blames(&place, &ran, 2, "File too large", "a state above the limit");
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("ulimit -f"), "{said}");
+
+    let place = Place::new();
+    let big = "head -c 100000 /dev/zero > $2; c=$?; rm $2; test $c -gt 128 && echo 1 > $1/t && mv $1/t $1/f";
+    std::fs::write(place.path().join("big.sh"), big).unwrap();
+    let here = place.path().display();
+    let run = format!("run --fault kill --iterations 40 --quiet --jobs 1 -- sh {here}/big.sh {{dir}} {here}/big");
+    let ran = after(&place, "ulimit -f 40", &run);
+    assert_eq!(ran.exit, Some(0), "programs die of SIGXFSZ as they do without us: {}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_machine_without_proc_or_the_null_device_is_named() {
+    for (before, what) in [("mount -t tmpfs none /proc", "read /proc"), ("mount -t tmpfs none /dev", "open /dev/null")]
+    {
+        for arguments in [SMALL, "compare atomic --iterations 40 --quiet", "audit -- true", "doctor"] {
+            let place = Place::new();
+            let Some(ran) = with_mounts(&place, before, arguments) else { return };
+            assert_blames(&place, &ran, 5, what, &format!("{arguments} after {before}"));
+        }
+    }
+}
+
+#[test]
+fn a_run_that_never_started_leaves_the_latest_one_alone() {
+    let place = Place::new();
+    assert_eq!(place.crashtest(SMALL).exit, Some(0));
+    let (before, latest) = (place.names("results"), place.latest());
+    for arguments in [
+        "run --strategy atomic --quiet --dir missing",
+        "run --quiet -- no-such-program-anywhere {dir}",
+        "compare atomic --quiet --dir missing",
+    ] {
+        let ran = place.crashtest(arguments);
+        assert_eq!(ran.exit, Some(2), "{arguments}: {}", ran.err);
+        assert_eq!((place.names("results"), place.latest()), (before.clone(), latest.clone()), "{arguments}");
+    }
+}
+
+/// The worker of the only job: the child of the reaper.
+fn worker(supervisor: u32) -> Option<Pid> {
+    let of_ours = descendants(supervisor);
+    let reaper = *of_ours.first()?;
+    let worker = *descendants(reaper).first()?;
+    let name = std::fs::read_to_string(format!("/proc/{reaper}/comm")).ok()?;
+    (name.trim_end() == "reaper").then_some(Pid::from_raw(worker.cast_signed()))
+}
+
+#[test]
+fn whoever_kills_or_stops_the_workers_is_not_called_a_bug() {
+    for (signal, times, exit, what) in [
+        (Signal::SIGKILL, 1, 0, ""),
+        (Signal::SIGKILL, 100, 5, "was killed by SIGKILL, from outside, and so did the next one"),
+        (Signal::SIGSTOP, 1, 2, "has stopped (SIGSTOP) a worker of crashtest"),
+    ] {
+        let place = Place::new();
+        let run = "run --strategy atomic --iterations 3000 --seed 1 --jobs 1 --quiet";
+        let mut command = place.command(run);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.env(MARK, place.path()).spawn().unwrap();
+        // A control that loses one of its few lives proves nothing.
+        let trials = place.path().join("results/latest/trials.jsonl");
+        wait_until("the first kills", || {
+            std::fs::read_to_string(&trials).is_ok_and(|trials| trials.contains("\"fault\":\"kill\""))
+        });
+        let mut hit = None;
+        for _ in 0..times {
+            wait_until("a worker", || {
+                let found = worker(child.id()).filter(|found| Some(*found) != hit);
+                // It may have ended since.
+                let sent = found.is_some_and(|found| kill(found, signal).is_ok());
+                hit = if sent { found } else { hit };
+                sent || child.try_wait().unwrap().is_some()
+            });
+        }
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        let case = format!("{signal} × {times}");
+        let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ran.exit, Some(exit), "{case}: {}{said}", ran.out);
+        assert!(said.contains(what) && !said.contains("bug"), "{case}: {said}");
+        assert_eq!(alive(&place), [0; 0], "{case}");
+        assert_eq!(place.crashtest("report").exit, Some(0), "{case}: what was judged before is kept");
+    }
+}
+
+#[test]
+fn a_program_that_kills_or_stops_its_parent_is_told_so() {
+    for (deed, what) in [("-KILL", "was killed by SIGKILL, from outside"), ("-STOP", "has stopped (SIGSTOP) a worker")]
+    {
+        for fault in ["kill --iterations 20", "sweep", "io"] {
+            let place = Place::new();
+            let mut command = place.command(&format!("run --quiet --jobs 1 --fault {fault} -- sh -c"));
+            command
+                .arg(format!("echo 1 > {{dir}}/t; kill {deed} $PPID; mv {{dir}}/t {{dir}}/f"))
+                .env(MARK, place.path());
+            let ran = Ran::of(command.output().unwrap());
+            assert_blames(&place, &ran, 2, what, &format!("{deed} under {fault}"));
+            assert_eq!(alive(&place), [0; 0]);
+        }
+        let place = Place::new();
+        for command in ["audit", "trace"] {
+            let mut command = place.command(&format!("{command} -- sh -c"));
+            command.arg(format!("echo 1 > t; kill {deed} $PPID; mv t f")).env(MARK, place.path());
+            let ran = Ran::of(command.output().unwrap());
+            assert_blames(&place, &ran, 2, what, &format!("{deed} under {command:?}"));
+            assert_eq!(alive(&place), [0; 0]);
+        }
+    }
+}
+
+#[test]
+fn ready_after_a_save_is_an_error_of_its_own() {
+    for fault in ["kill --iterations 20", "sweep"] {
+        let place = Place::new();
+        let mut command = place.command(&format!("run --quiet --jobs 1 --fault {fault} --check true -- sh -c"));
+        command.arg("echo crashtest: begin 1; echo 1 > {dir}/f; echo crashtest: ack 1; echo crashtest: ready");
+        let ran = Ran::of(command.output().unwrap());
+        let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ran.exit, Some(2), "{}{said}", ran.out);
+        assert!(said.contains("“crashtest: ready” comes after “crashtest: ack 1”"), "{said}");
+    }
+}
