@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use support::{Place, Ran};
 
@@ -224,4 +225,39 @@ fn a_file_system_that_a_program_mounts_is_neither_emptied_nor_unmounted() {
             assert_eq!(mounted.len(), 1, "{name} {options}");
         }
     }
+}
+
+#[test]
+fn what_a_killed_run_of_a_hostile_program_left_is_looked_at_and_removed_without_harm() {
+    let place = place();
+    let (outside, elsewhere) = (place.path().join("outside"), place.path().join("elsewhere"));
+    fs::create_dir(&elsewhere).unwrap();
+    let before = tree(&outside);
+    let attack = "ln -sfn $o $d/folder; ln -f $o/file $d/twin; mkfifo $d/pipe; mkdir -p $d/closed/inner; \
+                  ln -sfn $o $d/closed/inner/up; chmod 0 $d/closed; : > $d/done; sleep 1000";
+    let mut command = place.command(&format!("{RUN} --fault kill --duration 10m --dir elsewhere"));
+    command.args(["--", "sh", "-c", &format!("{SAVES}; {attack}"), "sh", "{dir}"]).arg(&outside);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let sandbox = || fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().path()).next();
+    support::wait_until("the attack", || sandbox().is_some_and(|path| path.join("worker-0/state/done").exists()));
+    let dead = sandbox().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What only looks like a directory of a dead run: a link to the tree, and a copy with the mark of the dead one.
+    symlink(&outside, elsewhere.join(".crashtest-sandbox-link")).unwrap();
+    let copy = elsewhere.join(".crashtest-sandbox-copy");
+    fs::create_dir(&copy).unwrap();
+    // Another run on this machine may have removed the dead one by now.
+    let mark = fs::read(dead.join(".crashtest-mark")).unwrap_or_default();
+    fs::write(copy.join(".crashtest-mark"), &mark).unwrap();
+    fs::write(copy.join("precious"), "mine").unwrap();
+
+    let doctor = place.crashtest("doctor --dir elsewhere");
+    assert!(matches!(doctor.exit, Some(0 | 3)), "{}{}", doctor.out, doctor.err);
+    assert_eq!(tree(&outside), before, "doctor");
+    assert_eq!(place.crashtest(&format!("{RUN} --strategy atomic --iterations 3 --dir elsewhere")).exit, Some(0));
+    support::wait_until("the removal of what was left", || !dead.exists());
+    assert_eq!(tree(&outside), before, "the next run");
+    assert_eq!(fs::read_to_string(copy.join("precious")).unwrap(), "mine");
+    assert!(elsewhere.join(".crashtest-sandbox-link").is_symlink());
 }

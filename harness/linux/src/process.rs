@@ -123,13 +123,46 @@ pub(crate) fn owned(returned: libc::c_long) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// This process has more than one thread, or the kernel has no process to give.
 pub fn fork_child(body: impl FnOnce() -> i32) -> Result<Running, ForkError> {
+    // SAFETY: `child` calls it only where this process has exactly one thread, so the child may call anything.
+    child(|| unsafe { fork() }, body)
+}
+
+/// The same, of a child that we are going to trace. Where somebody traces this process with its children (`strace -f`), that child is
+/// left out: it can have one tracer only.
+pub(crate) fn fork_child_to_trace(body: impl FnOnce() -> i32) -> Result<Running, ForkError> {
+    match is_traced() {
+        false => fork_child(body),
+        true => child(fork_untraced, body),
+    }
+}
+
+/// Whether somebody traces this process.
+fn is_traced() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
+}
+
+/// fork(2) of a child that whoever traces this process does not trace. Past the C library, whose notes on this process stay those of its
+/// parent in the child: for looking at crashtest with strace only.
+fn fork_untraced() -> nix::Result<ForkResult> {
+    let flags = libc::c_long::from(libc::CLONE_UNTRACED | libc::SIGCHLD);
+    let none = 0 as libc::c_long;
+    // SAFETY: without CLONE_VM and with no stack of its own the child is a copy of this process, as by fork(2); there is one thread.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) })? {
+        0 => Ok(ForkResult::Child),
+        child => Ok(ForkResult::Parent { child: Pid::from_raw(i32::try_from(child).unwrap_or(i32::MAX)) }),
+    }
+}
+
+/// A child by `fork`, which is called where this process has one thread.
+fn child(fork: impl FnOnce() -> nix::Result<ForkResult>, body: impl FnOnce() -> i32) -> Result<Running, ForkError> {
     let threads = threads()?;
     if threads != 1 {
         return Err(ForkError::ManyThreads(threads));
     }
     let parent = getpid().as_raw().unsigned_abs();
-    // SAFETY: this process has exactly one thread (checked above), so the child may call anything.
-    match unsafe { fork() }.map_err(io::Error::from)? {
+    match fork().map_err(io::Error::from)? {
         ForkResult::Parent { child } => Ok(Running { pid: child, exit: None }),
         ForkResult::Child => {
             let status = match supervision::die_with_parent(parent) {

@@ -329,8 +329,10 @@ fn read_grid(path: &Path) -> RecordedGrid {
 #[test]
 fn a_finished_grid_reads_as_it_was_written() {
     let out = tempdir().unwrap();
-    let (folder, cells) = written(out.path(), &[direct(), promote()], 2, 0);
+    let (mut folder, cells) = written(out.path(), &[direct(), promote()], 2, 0);
     let path = folder.path().to_owned();
+    assert!(!fs::exists(out.path().join("latest")).unwrap(), "it has nothing to show yet");
+    folder.point_latest();
     let recorded = folder.recorded(cells, &ended(0));
     folder.finish(&recorded).unwrap();
     let again = read_grid(&out.path().join("latest"));

@@ -8,7 +8,7 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use super::{TraceError, filter, options};
-use crate::process::{Exit, Running, fork_child};
+use crate::process::{Exit, Running, fork_child_to_trace};
 
 /// The exit status of a child that could not install the filter.
 pub(super) const NOT_TRACED: i32 = 125;
@@ -27,7 +27,7 @@ pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
     let filter = filter::program();
     let (mut waits, mut complains) = (std::fs::File::from(waits), std::fs::File::from(complains));
     let (gate, complaint) = (std::fs::File::from(gate), std::fs::File::from(complaint));
-    let child = fork_child(|| {
+    let child = fork_child_to_trace(|| {
         let mut go = [0];
         if waits.read_exact(&mut go).is_err() {
             return NOT_TRACED;
