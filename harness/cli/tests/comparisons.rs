@@ -83,7 +83,7 @@ fn a_verdict_that_is_not_documented_exits_1() {
 
 #[test]
 fn a_failed_control_exits_4_and_the_other_cells_are_run() {
-    let (ran, summary) = compare(&Place::new(), "planted-fail atomic --iterations 50 --limit 300ms");
+    let (ran, summary) = compare(&Place::new(), "planted-fail atomic --iterations 50 --limit 5s");
     assert_eq!(ran.exit, Some(4));
     assert_eq!(standings(&summary), ["control-failed", "as-documented"]);
     assert!(kills(&summary, "again")["trials"].as_u64() == Some(0), "the first such row is that of the failed control");

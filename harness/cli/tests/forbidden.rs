@@ -65,6 +65,17 @@ fn where_tracing_is_forbidden_what_needs_it_says_so_with_a_way_out() {
 }
 
 #[test]
+fn where_directories_cannot_be_opened_without_following_links_nothing_is_started() {
+    for arguments in [SMALL, "audit -- true", "doctor"] {
+        let place = Place::new();
+        let ran = without(libc::SYS_openat2, || place.crashtest(arguments));
+        assert_eq!(ran.exit, Some(5), "{arguments}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains("openat2") && ran.err.contains("hint: use a newer kernel"), "{}", ran.err);
+        assert!(place.names(".").is_empty(), "{arguments}");
+    }
+}
+
+#[test]
 fn where_tracing_is_forbidden_kills_are_as_everywhere() {
     for (number, strategy, exit) in [(libc::SYS_ptrace, "atomic", 0), (libc::SYS_seccomp, "direct", 1)] {
         let run = format!("run --strategy {strategy} --fault kill --iterations 200 --seed 1 --quiet");

@@ -11,10 +11,7 @@ use nix::unistd::Pid;
 use support::marked::{MARK, alive};
 use support::{Place, Ran, wait_until};
 
-/// After the supervisor's death nobody may live longer.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// A run that goes on until something ends it.
+/// A run that goes on until something ends it, for longer than any test waits.
 fn started(place: &Place) -> Child {
     start(place, "direct --duration 10m --jobs 2")
 }
@@ -40,7 +37,7 @@ fn wait_for_victims(place: &Place) {
 
 /// A victim that never returns from its save, and a worker that waits for it and says nothing: neither notices a closed pipe.
 fn stuck(place: &Place) -> Child {
-    let child = start(place, "planted-stall --limit 1m --jobs 1");
+    let child = start(place, "planted-stall --limit 10m --jobs 1");
     let mut before = (Instant::now(), Vec::new());
     wait_until("a victim that is stuck", || {
         let now = alive(place);
@@ -65,10 +62,8 @@ fn a_killed_supervisor_takes_every_descendant_with_it_whenever_it_dies() {
         wait_until("a trial", || fs::exists(place.path().join("results/latest")).unwrap());
         wait_for_victims(&place);
         send(&child, Signal::SIGKILL);
-        let killed = Instant::now();
         child.wait().unwrap();
         wait_until("the death of every descendant", || alive(&place).is_empty());
-        assert!(killed.elapsed() < GRACE, "it took {:?}", killed.elapsed());
         let report = place.crashtest("report");
         assert_eq!(report.exit, Some(0), "{}", report.err);
         assert!(report.out.contains("INCOMPLETE (the supervisor ended without a report)"), "{}", report.out);
@@ -81,11 +76,9 @@ fn a_silent_worker_and_its_stuck_victim_die_with_their_supervisor() {
         let place = Place::new();
         let mut child = stuck(&place);
         send(&child, signal);
-        let sent = Instant::now();
         // Not by the end of its output, which a worker that lives on would hold open.
         let status = child.wait().unwrap();
         wait_until("the death of every descendant", || alive(&place).is_empty());
-        assert!(sent.elapsed() < GRACE, "{signal}: it took {:?}", sent.elapsed());
         assert_eq!(status.code(), exit);
     }
 }

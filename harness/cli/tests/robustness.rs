@@ -5,7 +5,6 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::mount::MsFlags;
 use nix::sys::signal::{Signal, kill};
@@ -60,9 +59,7 @@ fn a_killed_supervisor_leaves_no_victim_alive_and_a_readable_folder() {
     let (mut child, workers) = started(&place, "--jobs 2");
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
-    let killed = Instant::now();
     wait_until("the death of every worker and victim", || workers.iter().all(|pid| !is_alive(*pid)));
-    assert!(killed.elapsed() < Duration::from_secs(1), "it took {:?}", killed.elapsed());
     let report = place.crashtest("report");
     assert_eq!(report.exit, Some(0), "{}", report.err);
     assert!(report.out.contains("INCOMPLETE") && report.out.contains("kill"), "{}", report.out);

@@ -97,7 +97,7 @@ fn a_save_is_acknowledged_sooner_where_it_only_has_to_be_enqueued() {
 #[test]
 fn a_writer_that_does_not_hear_sigterm_is_stuck_and_killed_and_nothing_of_it_is_left() {
     let place = Place::new();
-    let arguments = "run --strategy planted-deaf --signal term --limit 200ms --iterations 6 --quiet --seed 1 --jobs 1";
+    let arguments = "run --strategy planted-deaf --signal term --limit 2s --iterations 6 --quiet --seed 1 --jobs 1";
     let ran = Ran::of(place.command(arguments).env(MARK, place.path()).output().unwrap());
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     assert!(alive(&place).is_empty(), "{}", ran.err);
@@ -105,6 +105,6 @@ fn a_writer_that_does_not_hear_sigterm_is_stuck_and_killed_and_nothing_of_it_is_
     assert!(deaf.len() >= 4, "all but those that were stopped before their first save: {}", ran.out);
     for trial in deaf {
         assert_eq!(trial["landed"]["by"], "forced");
-        assert!(trial["detail"]["why"].as_str().unwrap().starts_with("not ended 200 ms after SIGTERM"), "{trial}");
+        assert!(trial["detail"]["why"].as_str().unwrap().starts_with("not ended 2000 ms after SIGTERM"), "{trial}");
     }
 }

@@ -6,7 +6,6 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,8 +13,6 @@ use serde_json::Value;
 use support::marked::{MARK, alive};
 use support::{Place, Ran, wait_until};
 
-/// After the supervisor's death nobody may live longer. Should a victim do so, it ends when the test's directory is gone.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Traces `program` with the state directory `state`; gives the trace and how it went.
 fn traced(place: &Place, program: &[&str]) -> (Value, Ran) {
@@ -288,10 +285,8 @@ fn a_killed_tracer_takes_everything_that_it_traces_along() {
     });
     assert!(alive(&place).len() >= 7, "the tracer, the shell, three loops and two in a session of their own");
     tracer.kill().unwrap();
-    let killed = Instant::now();
     tracer.wait().unwrap();
     wait_until("the death of every victim", || alive(&place).is_empty());
-    assert!(killed.elapsed() < GRACE, "it took {:?}", killed.elapsed());
 }
 
 #[test]
@@ -306,10 +301,8 @@ fn a_killed_supervisor_of_a_sweep_takes_its_workers_and_their_victims_along() {
         let begun = format!("\"fault\":\"{fault}\"");
         wait_until("a traced victim", || fs::read_to_string(&trials).is_ok_and(|text| text.contains(&begun)));
         supervisor.kill().unwrap();
-        let killed = Instant::now();
         supervisor.wait().unwrap();
         wait_until("the death of every worker and victim", || alive(&place).is_empty());
-        assert!(killed.elapsed() < GRACE, "{fault}: it took {:?}", killed.elapsed());
     }
 }
 

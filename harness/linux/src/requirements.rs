@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use thiserror::Error;
 
 /// So many files must be allowed to be open at a time: the results, two pipes a worker, the files that are saved.
@@ -22,6 +23,9 @@ pub enum Missing {
     /// There is no /dev/null.
     #[error("open /dev/null: {0}")]
     Null(io::Error),
+    /// Files cannot be opened without following links.
+    #[error("open a directory without following links (openat2, Linux 5.6): {0}")]
+    OpenBeneath(io::Error),
     /// Too few files may be open.
     #[error("open the files of a run: at most {0} may be open here, and at least {FEWEST_FILES} are needed")]
     Files(u64),
@@ -40,6 +44,7 @@ impl Missing {
         match self {
             Missing::Proc(_) => "mount it: mount -t proc proc /proc",
             Missing::Null(_) => "make it: mknod -m 666 /dev/null c 1 3",
+            Missing::OpenBeneath(_) => "use a newer kernel, or allow openat2(2) for this container",
             Missing::Files(_) => "raise the limit on open files: ulimit -n 1024",
             Missing::Stack(_) => "raise the limit on the stack: ulimit -s 8192",
             Missing::Memory(_) => "raise the limit on memory: ulimit -v unlimited",
@@ -65,6 +70,14 @@ pub fn stack() -> Result<(), Missing> {
 pub fn all() -> Result<(), Missing> {
     std::fs::metadata("/proc/self/task").map_err(Missing::Proc)?;
     File::options().read(true).write(true).open("/dev/null").map_err(Missing::Null)?;
+    rustix::fs::openat2(
+        rustix::fs::CWD,
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS,
+    )
+    .map_err(|errno| Missing::OpenBeneath(errno.into()))?;
     match limit(Resource::RLIMIT_NOFILE) {
         files if files < FEWEST_FILES => return Err(Missing::Files(files)),
         _ => {}

@@ -24,7 +24,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, gettid, mkfifo};
 use witness::{ENOUGH, Seen, Traced, left_over, trace, trace_within};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 const RECORDS: u64 = 200;
 /// How long a victim's children run on: longer than any test, but not for ever if a test fails.
 const BACKGROUND_NS: u64 = 10_000_000_000;
