@@ -80,22 +80,25 @@ pub(crate) fn conduct(
         let manner = Manner { cell: Some(cell_manner), ..*manner };
         match conduct::conduct(registry, &cell.plan, &manner) {
             Ok(Conducted { recorded: run, exit, problem: trouble }) => {
+                // It has come to a result, be that inconclusive.
+                start();
                 recorded.push(Some(run.into()));
                 exits.push(exit);
-                problem = trouble;
+                problem = trouble.or(problem);
             }
-            // It has not started: what there is of the others is still reported.
+            // No cell has started.
             Err(trouble) if !started.get() => {
                 folder.into_inner().discard();
                 return Err(trouble);
             }
+            // What there is of the others is still reported.
             Err(trouble) => {
                 recorded.push(None);
                 exits.push(trouble.exit);
                 problem = Some(trouble);
             }
         }
-        if matches!(exits.last(), Some(Exit::Bug | Exit::Interrupted | Exit::Usage)) {
+        if matches!(exits.last(), Some(Exit::Bug | Exit::Interrupted | Exit::Usage | Exit::Lacking)) {
             break;
         }
     }
@@ -121,7 +124,7 @@ fn finish(
 ) -> Result<ConductedGrid, Problem> {
     let stopped = match exits.last() {
         Some(Exit::Interrupted) => Some("interrupted".to_owned()),
-        Some(Exit::Usage | Exit::Bug) => {
+        Some(Exit::Usage | Exit::Bug | Exit::Lacking) => {
             let why = problem.as_ref().map(Problem::message);
             Some(why.unwrap_or_else(|| "a cell could not be run".to_owned()))
         }

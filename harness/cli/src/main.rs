@@ -62,8 +62,8 @@ fn carry_out(command: &Command) -> Result<Exit, Problem> {
     match command {
         Command::Run(args) => command::run::run(args),
         Command::Compare(args) => command::compare::compare(args),
-        Command::Audit(args) => apart::work(|| command::audit::audit(args)),
-        Command::Trace(args) => apart::work(|| command::trace::trace(args)),
+        Command::Audit(args) => apart::work(true, || command::audit::audit(args)),
+        Command::Trace(args) => apart::work(args.strategy.is_none(), || command::trace::trace(args)),
         Command::Replay(args) => command::replay::replay(args),
         Command::Report(args) => command::report::report(args),
         Command::List(args) => command::list::list(args),

@@ -13,7 +13,6 @@ use serde_json::Value;
 use support::marked::{MARK, alive};
 use support::{Place, Ran, wait_until};
 
-
 /// Traces `program` with the state directory `state`; gives the trace and how it went.
 fn traced(place: &Place, program: &[&str]) -> (Value, Ran) {
     fs::create_dir(place.path().join("state")).unwrap();

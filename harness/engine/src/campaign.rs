@@ -16,6 +16,8 @@ use crate::message::{Job, Order, Part, Report};
 use crate::pool::{Death, FromWorker, Worker};
 use crate::sandbox::Sandbox;
 
+/// A look that comes so late was ours to make: we were stopped, or did not run.
+pub(crate) const ABSENT: Duration = Duration::from_secs(2);
 /// Clean stops in the control: enough for two counts of left-over files.
 pub const CONTROL_LIVES: u64 = 44;
 /// A worker that dies costs a trial; more of them than this, and something else is wrong.
@@ -82,9 +84,12 @@ struct Campaign<'c> {
     receiver: Receiver<FromWorker>,
     workers: Vec<Option<Worker>>,
     rows: Rows,
+    /// Workers that died by themselves.
     deaths: usize,
+    /// Workers that somebody else has killed.
+    killed: usize,
     /// Of each worker: whether the last one was killed by somebody else, and nothing was heard since.
-    killed: Vec<bool>,
+    just_killed: Vec<bool>,
     /// Orders that come before what the plan still has.
     waiting: VecDeque<Order>,
     /// Shares of what is not counted in trials: sweeps, failing calls.
@@ -120,7 +125,8 @@ pub fn run(
         workers: Vec::new(),
         rows: Rows::default(),
         deaths: 0,
-        killed: Vec::new(),
+        killed: 0,
+        just_killed: Vec::new(),
         waiting: VecDeque::from([Order::Control(0..CONTROL_LIVES)]),
         whole: shares(plan),
         next_first_start: 0,
@@ -134,6 +140,8 @@ pub fn run(
     });
     let elapsed_s = campaign.trials_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
     // Killed and waited for here, before anybody touches the sandbox.
+    // All at once: each may take its time.
+    campaign.workers.iter().flatten().for_each(Worker::ask_to_end);
     campaign.workers.clear();
     if plan.program.is_some() {
         // What a program has started is ours now.
@@ -163,8 +171,10 @@ impl Campaign<'_> {
                 return Ok(End::EnoughFailures);
             }
             if looked.elapsed() >= TICK {
+                // Nobody spoke to us while we were stopped, or did not run: that is no silence of theirs.
+                let absent = looked.elapsed() > ABSENT;
                 looked = Instant::now();
-                self.look_after_workers()?;
+                self.look_after_workers(absent)?;
                 (self.emit)(Event::Tick);
             }
             match self.receiver.recv_timeout(TICK) {
@@ -186,9 +196,12 @@ impl Campaign<'_> {
     }
 
     /// Kills the workers that say nothing any more. One that is stopped would wait for ever, and so would we.
-    fn look_after_workers(&mut self) -> Result<(), EngineError> {
+    fn look_after_workers(&mut self, absent: bool) -> Result<(), EngineError> {
         if self.workers.iter().flatten().any(Worker::is_stopped) {
             return Err(EngineError::Stopped);
+        }
+        if absent {
+            self.workers.iter_mut().flatten().for_each(|worker| worker.heard = Instant::now());
         }
         let limit = SILENCE + 8 * Duration::from_millis(self.plan.limit_ms);
         self.workers.iter_mut().flatten().for_each(|worker| worker.kill_if_silent(limit));
@@ -198,7 +211,7 @@ impl Campaign<'_> {
     fn hear(&mut self, worker: usize, report: Report) -> Result<Option<End>, EngineError> {
         match report {
             Report::Trial(record, evidence) => {
-                self.killed[worker] = false;
+                self.just_killed[worker] = false;
                 if let Some(worker) = &mut self.workers[worker] {
                     worker.reported += 1;
                     worker.heard = Instant::now();
@@ -282,7 +295,7 @@ impl Campaign<'_> {
         let started = Worker::start(self.program, &job, worker, self.sender.clone())?;
         if self.workers.len() <= worker {
             self.workers.resize_with(worker + 1, || None);
-            self.killed.resize(worker + 1, false);
+            self.just_killed.resize(worker + 1, false);
         }
         self.workers[worker] = Some(started);
         self.give_order(worker)
@@ -304,7 +317,7 @@ impl Campaign<'_> {
         let (order, reported) = (dead.order.clone(), dead.reported);
         let death = dead.bury();
         if self.plan.program.is_some() {
-            // Its reaper has ended what it had started; if that was killed, it has come to us.
+            // Its reaper has ended what it had started. Where the reaper itself was killed, its children are ours now.
             let ours: Vec<i32> = self.workers.iter().flatten().map(Worker::process).collect();
             supervision::kill_strays(&ours);
         }
@@ -315,13 +328,18 @@ impl Campaign<'_> {
         if let Some(note) = note {
             how = format!("{how}; {note}");
         }
-        self.deaths += 1;
-        if death.is_foreign() && std::mem::replace(&mut self.killed[worker], true) {
-            let beside_a_program = self.plan.program.is_some();
-            return Err(EngineError::Killed { how, again: true, beside_a_program });
+        let beside_a_program = self.plan.program.is_some();
+        if death.is_foreign(beside_a_program) {
+            self.killed += 1;
+            let again = std::mem::replace(&mut self.just_killed[worker], true);
+            if again || self.killed > WORKER_DEATHS {
+                return Err(EngineError::Killed { how, times: self.killed, beside_a_program });
+            }
+        } else {
+            self.deaths += 1;
         }
         let Some(order) = order else {
-            return match death.is_foreign() {
+            return match death.is_foreign(beside_a_program) {
                 true => self.start_worker(worker),
                 false => Err(EngineError::Worker(format!("it {how} before its first trial"))),
             };

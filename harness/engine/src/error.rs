@@ -92,15 +92,15 @@ pub enum EngineError {
     #[error(transparent)]
     Missing(#[from] Missing),
     /// Somebody has stopped a worker, which would wait for ever.
-    #[error("go on: the program, or somebody else, has stopped (SIGSTOP) a worker of crashtest")]
+    #[error("go on: the program, or another process, has stopped a worker process of crashtest, as by SIGSTOP")]
     Stopped,
     /// Somebody kills the workers, not we.
-    #[error("go on: a worker of crashtest {how}, from outside{}", again.then_some(", and so did the next one").unwrap_or_default())]
+    #[error("go on: a worker process of crashtest {how}, by {}{}", if *beside_a_program { "the program or another process" } else { "another process" }, times_in_words(*times))]
     Killed {
         /// "was killed by SIGKILL".
         how: String,
-        /// Whether its successor was killed as well.
-        again: bool,
+        /// How many workers were killed.
+        times: usize,
         /// Whether somebody's program was running, which may have done it.
         beside_a_program: bool,
     },
@@ -236,7 +236,7 @@ impl EngineError {
                 "a program must leave its parent and its process group alone: what it stops there is crashtest".into(),
             ),
             EngineError::Killed { beside_a_program: true, .. } => Some(
-                "the program may kill its parent or its process group; or memory ran out: the kernel's log names the OOM killer (dmesg)".into(),
+                "look for what signals its parent or its process group: the program, its set-up, its checker; or memory ran out: the kernel's log names the OOM killer (dmesg)".into(),
             ),
             EngineError::Killed { .. } => {
                 Some("if memory ran out, the kernel's log names the OOM killer (dmesg): lower --jobs or --state-size".into())
@@ -317,6 +317,15 @@ fn in_dir(typed: &str) -> String {
     let below = if typed.is_absolute() { typed.file_name().map_or(typed, Path::new) } else { typed };
     let below: PathBuf = below.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     Path::new(crashtest_model::DIR).join(below).to_string_lossy().into_owned()
+}
+
+/// ", and so were 20 before it": nothing for one.
+fn times_in_words(times: usize) -> String {
+    match times {
+        0 | 1 => String::new(),
+        2 => ", and so was the one before it".to_owned(),
+        more => format!(", and so were {} before it", more - 1),
+    }
 }
 
 /// Whether the system refused because this machine, or whoever set its limits, gives no more.

@@ -52,5 +52,7 @@ fn inode(dir: &Directory, file: &Path) -> io::Result<u64> {
 
 /// Without the right to do it (to give a file away) nothing is said about it.
 pub(crate) fn is_refused(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Unsupported)
+    use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    // Invalid: an owner that does not exist in this user namespace.
+    matches!(error.kind(), PermissionDenied | Unsupported | InvalidInput)
 }

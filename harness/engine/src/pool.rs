@@ -38,9 +38,13 @@ pub(crate) enum Death {
 }
 
 impl Death {
-    /// Whether somebody else has killed it.
-    pub(crate) fn is_foreign(&self) -> bool {
-        matches!(self, Death::Ended(exit) if exit.was_sent_a_signal())
+    /// Whether somebody else has killed it. A program may send any signal to its parent, also one that means a bug of ours elsewhere.
+    pub(crate) fn is_foreign(&self, beside_a_program: bool) -> bool {
+        match self {
+            Death::Ended(Exit::Signal(_)) if beside_a_program => true,
+            Death::Ended(exit) => exit.was_sent_a_signal(),
+            _ => false,
+        }
     }
 }
 
@@ -60,7 +64,7 @@ const GRACE: Duration = Duration::from_secs(6);
 
 /// A worker process, below its reaper: dead with everything that it has started when this is dropped.
 pub(crate) struct Worker {
-    /// Declared first so that the process is dead before its pipe is closed.
+    /// The process and its reaper: dead before its pipe is closed, see `drop`.
     group: Group,
     input: ChildStdin,
     /// What it is working on.
@@ -137,6 +141,11 @@ impl Worker {
             self.silent = Some(limit);
             self.group.end(GRACE);
         }
+    }
+
+    /// Asks it to end with all that it has started, without waiting for that: dropping it waits.
+    pub(crate) fn ask_to_end(&self) {
+        self.group.ask_to_end();
     }
 
     /// Whether somebody has stopped its reaper, which can then do nothing for it.

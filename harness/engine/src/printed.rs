@@ -43,9 +43,14 @@ impl Printed {
         self.progress
     }
 
-    /// That something is wrong with what it has printed: what is promised is then not known.
+    /// What is wrong with what it has printed, if something is: "“…” is none of …".
+    pub(crate) fn nonsense(&self) -> Option<&str> {
+        self.nonsense.as_deref()
+    }
+
+    /// The same as an error: what is promised is then not known.
     pub(crate) fn make_sense(&self) -> Result<(), EngineError> {
-        match &self.nonsense {
+        match self.nonsense() {
             Some(nonsense) => Err(EngineError::Program(format!("of what the program printed, {nonsense}"))),
             None => Ok(()),
         }

@@ -45,6 +45,8 @@ pub struct TracedProgram {
     pub trace: Trace,
     /// How it ended: "exit status 0".
     pub status: String,
+    /// What is wrong with what it printed of its saves, if something is.
+    pub nonsense: Option<String>,
 }
 
 /// Runs `command` in the directory `cwd` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
@@ -88,8 +90,8 @@ pub fn trace_program(
     signals::with_the_usual_limit_signal(&mut command);
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
     let (trace, _) = recorder.finish();
-    printed.borrow().make_sense()?;
-    Ok(TracedProgram { trace, status: status(traced.ending, limit, stop) })
+    let nonsense = printed.borrow().nonsense().map(str::to_owned);
+    Ok(TracedProgram { trace, status: status(traced.ending, limit, stop), nonsense })
 }
 
 /// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.
@@ -111,7 +113,7 @@ pub fn trace_target(
     let from = recording::Start::installed(&mut bench, stream, Script::SaveThenStop(saves))?;
     let recording = record(&mut bench, &from, Orders::Record)?;
     let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
-    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit, stop) })
+    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit, stop), nonsense: None })
 }
 
 /// "exit status 0".

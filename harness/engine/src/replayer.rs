@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crashtest_linux::supervision;
 use crashtest_model::{Plan, TrialRecord};
 
-use crate::campaign::{SILENCE, TICK, WorkerProgram};
+use crate::campaign::{ABSENT, SILENCE, TICK, WorkerProgram};
 use crate::error::EngineError;
 use crate::message::{Job, Order, Replay, Report};
 use crate::pool::{Death, FromWorker, Worker};
@@ -88,8 +88,12 @@ impl<'s> Replayer<'s> {
     fn ask(&mut self, replay: Replay, stop: &AtomicBool) -> Result<Option<TrialRecord>, EngineError> {
         let Some(worker) = &mut self.worker else { return Err(EngineError::Worker("it is dead".to_owned())) };
         worker.give(Order::Replay(replay))?;
-        let mut last = None;
+        let (mut last, mut looked) = (None, Instant::now());
         while !stop.load(Ordering::Relaxed) {
+            // Nobody spoke to us while we were stopped, or did not run.
+            if std::mem::replace(&mut looked, Instant::now()).elapsed() > ABSENT {
+                worker.heard = Instant::now();
+            }
             match self.receiver.recv_timeout(TICK) {
                 Ok(FromWorker::Said { report: Report::Trial(record, _), .. }) => {
                     worker.heard = Instant::now();
@@ -104,11 +108,9 @@ impl<'s> Replayer<'s> {
                     let note = note.map_or_else(String::new, |note| format!("; {note}"));
                     return Err(match death {
                         Death::Stopped => EngineError::Stopped,
-                        death if death.is_foreign() => EngineError::Killed {
-                            how: death.to_string(),
-                            again: false,
-                            beside_a_program: self.is_program,
-                        },
+                        death if death.is_foreign(self.is_program) => {
+                            EngineError::Killed { how: death.to_string(), times: 1, beside_a_program: self.is_program }
+                        }
                         death => EngineError::Worker(format!("it {death}{note}")),
                     });
                 }

@@ -50,18 +50,13 @@ impl Exit {
     pub fn by_sigabrt(self) -> bool {
         self == Exit::Signal(libc::SIGABRT)
     }
-}
 
-impl Exit {
     /// "exited with status 1", "was killed by SIGABRT".
     #[must_use]
     pub fn in_words(self) -> String {
         match self {
             Exit::Status(status) => format!("exited with status {status}"),
-            Exit::Signal(signal) => match Signal::try_from(signal) {
-                Ok(signal) => format!("was killed by {signal}"),
-                Err(_) => format!("was killed by signal {signal}"),
-            },
+            Exit::Signal(signal) => format!("was killed by {}", name_of_signal(signal)),
         }
     }
 
@@ -80,6 +75,36 @@ impl std::fmt::Display for Exit {
             Exit::Signal(signal) => write!(f, "by signal {signal}"),
         }
     }
+}
+
+/// "SIGTERM", or "signal 34" for those that programs may give a meaning of their own.
+#[must_use]
+pub fn name_of_signal(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string())
+}
+
+/// What a child has done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// It is dead, and was waited for.
+    Ended(Exit),
+    /// It was stopped by this signal.
+    Stopped(i32),
+}
+
+/// The next change of child `pid` (-1: of any) that is waiting to be looked at. An error: there is no such child.
+pub(crate) fn look(pid: i32, more: libc::c_int) -> io::Result<Option<(i32, Change)>> {
+    let mut status = 0;
+    // SAFETY: the status is written to a live integer.
+    let found = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | more) };
+    let change = match found {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => return Ok(None),
+        _ if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status)),
+        _ if libc::WIFSIGNALED(status) => Change::Ended(Exit::Signal(libc::WTERMSIG(status))),
+        _ => Change::Ended(Exit::Status(libc::WEXITSTATUS(status))),
+    };
+    Ok(Some((found, change)))
 }
 
 /// A forked child that runs. Killed and waited for when dropped.

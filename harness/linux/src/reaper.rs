@@ -8,13 +8,13 @@ use std::ffi::{CStr, c_int};
 use std::io;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, pthread_sigmask, sigaction};
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, setpgid};
 
-use crate::process::{self, Exit, ForkError};
+use crate::process::{self, Change, Exit, ForkError, look};
 use crate::{clock, supervision};
 
 /// The exit status of a reaper whose working process somebody has stopped (SIGSTOP). No command of ours ends with it.
@@ -24,6 +24,8 @@ pub const STOPPED: i32 = 86;
 const NAME: &CStr = c"reaper";
 /// For so long a reaper tries to kill what was left, in ns.
 const PATIENCE_NS: u64 = 5_000_000_000;
+/// How long whoever has a reaper waits for a signal before it looks after it.
+const LONG_LOOK: Duration = Duration::from_secs(1);
 /// How long a reaper waits for a death before it looks at its children again.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -32,8 +34,13 @@ const LOOK: Duration = Duration::from_millis(10);
 pub enum Side {
     /// It does the work.
     Work,
-    /// It had the work done: that ended so, and nothing of it is left.
-    Done(Ended),
+    /// It had the work done, and nothing of it is left.
+    Done {
+        /// How the work ended.
+        ended: Ended,
+        /// The last signal by which somebody had asked this process to end.
+        asked: Option<i32>,
+    },
 }
 
 /// How a working process ended.
@@ -72,6 +79,7 @@ enum Master {
 /// This process has more than one thread, or the kernel has no process to give.
 pub fn under_reaper() -> Result<u32, ForkError> {
     one_thread()?;
+    default_sigchld()?;
     let before = block(&SigSet::all())?;
     reap(Master::Supervisor, None, &before)
 }
@@ -85,6 +93,7 @@ pub fn work_under_reaper() -> Result<Side, ForkError> {
     one_thread()?;
     // Should the reaper be killed, what it would have killed comes here.
     supervision::adopt_orphans()?;
+    default_sigchld()?;
     let passed_on = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
     let waited_for: SigSet = passed_on.into_iter().chain([Signal::SIGCHLD]).collect();
     let before = block(&waited_for)?;
@@ -96,39 +105,64 @@ pub fn work_under_reaper() -> Result<Side, ForkError> {
             Ok(Side::Work)
         }
         ForkResult::Parent { child: reaper } => {
-            let exit = loop {
-                if let Some((_, Change::Ended(exit))) = look(reaper.as_raw(), 0)? {
-                    break exit;
+            let mut asked = None;
+            let ended = loop {
+                match look(reaper.as_raw(), libc::WUNTRACED) {
+                    Ok(Some((_, Change::Ended(exit)))) => break Ended::of_reaper(exit),
+                    // It can do nothing any more: what it would have killed comes here once it is dead.
+                    Ok(Some((_, Change::Stopped(_)))) => {
+                        let _ = kill(reaper, Signal::SIGKILL);
+                        let _ = waitpid(reaper, None);
+                        break Ended::Stopped;
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Err(error.into()),
                 }
-                match wait_for(&waited_for, None) {
-                    // It fails only where the reaper is gone already.
-                    Some(signal) if signal != libc::SIGCHLD => drop(Errno::result(send(reaper, signal))),
+                match wait_for(&waited_for, Some(LONG_LOOK)) {
+                    Some(signal) if signal != libc::SIGCHLD => {
+                        asked = Some(signal);
+                        // It fails only where the reaper is gone already.
+                        send(reaper, signal);
+                    }
                     _ => {}
                 }
             };
+            // Ctrl-C goes to the work as well, which may have ended by now.
+            while let Some(signal) = wait_for(&waited_for, Some(Duration::ZERO)) {
+                asked = if signal == libc::SIGCHLD { asked } else { Some(signal) };
+            }
             supervision::kill_strays(&[]);
             restore(&before)?;
-            Ok(Side::Done(Ended::of_reaper(exit)))
+            Ok(Side::Done { ended, asked })
         }
     }
 }
 
 /// Ends this process by `signal`, without a core.
-pub fn end_by(signal: i32) -> ! {
+fn end_by(signal: i32) -> ! {
     // A reaper must not write a core over that of the process it speaks for. Where that cannot be had, it ends all the same.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
-    if let Ok(signal) = Signal::try_from(signal) {
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        // SAFETY: no handler is installed, the default action is.
-        let _ = unsafe { sigaction(signal, &default) };
-        let mut set = SigSet::empty();
-        set.add(signal);
-        let _ = set.thread_unblock();
-    }
-    let _ = send(getpid(), signal);
+    // By its number: nix does not know those that programs may give a meaning of their own.
+    let mut set: libc::sigset_t = *SigSet::empty().as_ref();
+    // SAFETY: the set lives until the call returns; a number that is none is refused.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    // SAFETY: no handler is installed, the default action is.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: it is a set that was emptied and then changed by sigaddset alone.
+    let set = unsafe { SigSet::from_sigset_t_unchecked(set) };
+    let _ = set.thread_unblock();
+    send(getpid(), signal);
     // As shells say it, where the signal ends nobody.
     exit(128 + signal)
+}
+
+/// Whoever ignores SIGCHLD, as it may have been inherited, has children that cannot be waited for.
+fn default_sigchld() -> io::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed, the default action is.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    Ok(())
 }
 
 fn one_thread() -> Result<(), ForkError> {
@@ -141,13 +175,9 @@ fn one_thread() -> Result<(), ForkError> {
 /// Makes this process the reaper for `master`, which is its parent (`parent`, where that is known for sure); returns in the working
 /// process only, with the signals let through that were `before`.
 fn reap(master: Master, parent: Option<Pid>, before: &SigSet) -> Result<u32, ForkError> {
-    // Whoever ignores it has children that cannot be waited for.
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler is installed, the default action is.
-    unsafe { sigaction(Signal::SIGCHLD, &default) }.map_err(io::Error::from)?;
     block(&SigSet::all())?;
-    // Not SIGKILL: then nobody would be left to kill the others.
-    prctl::set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from)?;
+    // Not SIGKILL: then nobody would be left to kill the others. SIGCONT wakes a reaper also where somebody has stopped it.
+    prctl::set_pdeathsig(Signal::SIGCONT).map_err(io::Error::from)?;
     prctl::set_child_subreaper(true).map_err(io::Error::from)?;
     let parent = parent.unwrap_or_else(getppid);
     let reaper = getpid();
@@ -160,10 +190,12 @@ fn reap(master: Master, parent: Option<Pid>, before: &SigSet) -> Result<u32, For
         }
         ForkResult::Parent { child: work } => {
             let _ = prctl::set_name(NAME);
+            if master == Master::Person {
+                // Out of the reach of what a program, or a terminal, sends to the group of the work.
+                let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+            }
             close_everything();
             let ended = watch(master, parent, work);
-            // Nothing of the work survives, whoever is asked for.
-            let _ = kill(work, Signal::SIGKILL);
             let exit = kill_all(work);
             match (ended, exit) {
                 (Some(Ended::Stopped), _) => exit_with(Exit::Status(STOPPED)),
@@ -199,7 +231,7 @@ fn watch(master: Master, parent: Pid, work: Pid) -> Option<Ended> {
                 Master::Supervisor => return None,
                 Master::Person if getppid() != parent => return None,
                 // It fails only where the work has just ended, which the next look shows.
-                Master::Person => drop(Errno::result(send(work, signal))),
+                Master::Person => drop(send(work, signal)),
             }
         }
     }
@@ -226,28 +258,6 @@ fn kill_all(work: Pid) -> Option<Exit> {
             Ok(None) | Err(_) => return exit,
         }
     }
-}
-
-/// What a child has done.
-#[derive(Clone, Copy, Debug)]
-enum Change {
-    Ended(Exit),
-    Stopped(i32),
-}
-
-/// The next change of child `pid` (-1: of any) that is waiting to be looked at. An error: there is no such child.
-fn look(pid: i32, more: c_int) -> io::Result<Option<(i32, Change)>> {
-    let mut status = 0;
-    // SAFETY: the status is written to a live integer.
-    let found = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | more) };
-    let change = match found {
-        -1 => return Err(io::Error::last_os_error()),
-        0 => return Ok(None),
-        _ if libc::WIFSTOPPED(status) => Change::Stopped(libc::WSTOPSIG(status)),
-        _ if libc::WIFSIGNALED(status) => Change::Ended(Exit::Signal(libc::WTERMSIG(status))),
-        _ => Change::Ended(Exit::Status(libc::WEXITSTATUS(status))),
-    };
-    Ok(Some((found, change)))
 }
 
 /// Waits for one of the `signals`, which are blocked, at most for `limit`: its number.

@@ -14,7 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getppid};
 
 use crate::clock;
-use crate::process::{self, Exit};
+use crate::process::{self, Change, Exit, look};
 
 /// Pause between two looks at a child that is waited for, in ns.
 const WAIT_LOOK_NS: u64 = 300_000;
@@ -101,9 +101,11 @@ pub(crate) fn children() -> Vec<i32> {
 #[derive(Debug)]
 pub struct Group {
     leader: Pid,
-    exit: Option<WaitStatus>,
+    exit: Option<Exit>,
     /// The leader, as a descriptor.
     pidfd: Option<OwnedFd>,
+    /// Nobody of it is left.
+    is_gone: bool,
 }
 
 impl Group {
@@ -112,7 +114,7 @@ impl Group {
     #[must_use]
     pub fn lead_by(child: &Child) -> Group {
         let leader = Pid::from_raw(child.id().cast_signed());
-        Group { leader, exit: None, pidfd: process::pidfd(leader.as_raw()).ok() }
+        Group { leader, exit: None, pidfd: process::pidfd(leader.as_raw()).ok(), is_gone: false }
     }
 
     /// A descriptor that is readable once the leader has ended (pidfd_open(2), Linux 5.3); `None` where there is none.
@@ -134,16 +136,13 @@ impl Group {
     pub fn exit_within(&mut self, limit: Duration) -> io::Result<Option<Exit>> {
         let deadline = clock::now_ns() + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
         loop {
-            match self.exit {
-                Some(WaitStatus::Exited(_, status)) => return Ok(Some(Exit::Status(status))),
-                Some(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(Exit::Signal(signal as i32))),
-                Some(_) => return Ok(None),
-                None => {}
+            if self.exit.is_some() {
+                return Ok(self.exit);
             }
-            match waitpid(self.leader, Some(WaitPidFlag::WNOHANG))? {
-                WaitStatus::StillAlive if clock::now_ns() >= deadline => return Ok(None),
-                WaitStatus::StillAlive => clock::sleep_until(clock::now_ns() + WAIT_LOOK_NS),
-                exit => self.exit = Some(exit),
+            match look(self.leader.as_raw(), 0)? {
+                Some((_, Change::Ended(exit))) => self.exit = Some(exit),
+                _ if clock::now_ns() >= deadline => return Ok(None),
+                _ => clock::sleep_until(clock::now_ns() + WAIT_LOOK_NS),
             }
         }
     }
@@ -151,35 +150,45 @@ impl Group {
     /// Whether its leader is stopped: by a signal, from whoever sent it.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        let look = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        self.exit.is_none() && matches!(waitid(Id::Pid(self.leader), look), Ok(WaitStatus::Stopped(..)))
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        self.exit.is_none() && matches!(waitid(Id::Pid(self.leader), flags), Ok(WaitStatus::Stopped(..)))
     }
 
     /// Asks the leader, which kills all that it has started before it ends, to do so (SIGTERM), and waits at most `limit` for that.
     /// Then kills what is left of the group.
     pub fn end(&mut self, limit: Duration) {
         if self.exit.is_none() && !self.is_stopped() {
-            // Both fail only where it is gone already.
-            let _ = nix::sys::signal::kill(self.leader, Signal::SIGTERM);
+            self.ask_to_end();
+            // It fails only where it is gone already.
             let _ = self.exit_within(limit);
         }
         self.kill();
     }
 
+    /// The same, without waiting for it.
+    pub fn ask_to_end(&self) {
+        if self.exit.is_none() {
+            // It fails only where the leader is gone already.
+            let _ = nix::sys::signal::kill(self.leader, Signal::SIGTERM);
+        }
+    }
+
     /// Kills every process of the group and waits until the last one is gone (at most five seconds).
     pub fn kill(&mut self) {
+        if self.is_gone {
+            // Its number may be another group's by now.
+            return;
+        }
         let deadline = clock::now_ns() + 5_000_000_000;
         loop {
             // ESRCH: nobody is left. The kill is repeated because a member may fork while it is under way.
             let gone = killpg(self.leader, Signal::SIGKILL) == Err(Errno::ESRCH);
-            let group = Pid::from_raw(-self.leader.as_raw());
-            loop {
-                match waitpid(group, Some(WaitPidFlag::WNOHANG)) {
-                    Ok(WaitStatus::StillAlive) | Err(_) => break,
-                    Ok(exit) if exit.pid() == Some(self.leader) => self.exit = Some(exit),
-                    Ok(_) => {}
+            while let Ok(Some((pid, change))) = look(-self.leader.as_raw(), 0) {
+                if let (true, Change::Ended(exit)) = (pid == self.leader.as_raw(), change) {
+                    self.exit = Some(exit);
                 }
             }
+            self.is_gone = gone;
             if gone || clock::now_ns() >= deadline {
                 return;
             }

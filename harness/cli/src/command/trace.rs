@@ -75,6 +75,9 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
         }
     };
     show(&traced.trace, &traced.status, args.output_format);
+    if let Some(nonsense) = &traced.nonsense {
+        console::complain(&format!("warning: of what the program printed, {nonsense}"));
+    }
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Clean })
 }
 

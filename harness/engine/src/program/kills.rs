@@ -216,7 +216,6 @@ fn judge(
     ran: &Ran,
     wrong: Option<String>,
 ) -> Result<(Snapshot, Observed), EngineError> {
-    ran.printed.make_sense()?;
     let state = bench.crash_state()?;
     let progress = ran.printed.progress();
     let promise = progress.promise;
@@ -227,6 +226,7 @@ fn judge(
     let raw = raw::of_crash_state(&state, &mut runtime.files.clone(), promise);
     let observed = runtime.restart(&state, promise)?;
     if record.fault == Fault::None {
+        ran.printed.make_sense()?;
         check_words(&ran.printed, &observed)?;
     }
     let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);

@@ -111,8 +111,8 @@ impl Runtime {
         output.borrow_mut().take_all();
         dir.check()?;
         let (trace, obeyed) = recorder.finish();
-        // A program that copes with a failed call may well begin anew, and be ready again.
-        if !matches!(orders, Orders::Fail(_)) {
+        // Of a run in which nothing was done to it: one that copes with a failed call may well begin anew, and be ready again.
+        if matches!(orders, Orders::Record) {
             output.borrow().listener().make_sense()?;
         }
         let ended = traced.ending == Ending::Exited(Exit::Status(0));
