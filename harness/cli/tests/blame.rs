@@ -109,6 +109,11 @@ fn a_run_that_never_started_leaves_the_latest_one_alone() {
         assert_eq!(ran.exit, Some(2), "{arguments}: {}", ran.err);
         assert_eq!((place.names("results"), place.latest()), (before.clone(), latest.clone()), "{arguments}");
     }
+    // One that has a folder by then: the program takes its directory away in the first run.
+    let mut command = place.command("run --quiet -- sh -c");
+    let ran = Ran::of(command.arg("rm -r {dir}").output().unwrap());
+    assert_eq!(ran.exit, Some(2), "{}", ran.err);
+    assert_eq!((place.names("results"), place.latest()), (before, latest));
 }
 
 /// The worker of the only job: the child of the reaper.

@@ -80,7 +80,8 @@ fn a_copy_has_links_and_no_pipes_and_is_set_up_and_checked_in_place_of_the_origi
     std::os::unix::fs::symlink("data/f", place.path().join("link")).unwrap();
     nix::unistd::mkfifo(&place.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let before = place.names(".");
-    let script = "test ! -e pipe && test $(readlink link) = data/f && test $(cat link) = 1 && echo 2 > t && mv t data/f";
+    let script =
+        "test ! -e pipe && test $(readlink link) = data/f && test $(cat link) = 1 && echo 2 > t && mv t data/f";
     let options = ["--setup", "sh -c 'echo 1 > data/f'", "--check", "test -s {dir}/data/f", "--", "sh", "-c", script];
     let ran = run(&place, "audit --copy", &options);
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
