@@ -45,7 +45,7 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
             (_, "io") => "",
             _ => " --iterations 100",
         };
-        let options = format!("--fault {fault}{trials} --limit 3s --jobs 1 --state-size 16KiB");
+        let options = format!("--fault {fault}{trials} --limit 1s --jobs 1 --state-size 16KiB");
         let (status, summary) = Place::new().campaign(canary, &options);
         assert!(verdicts(&summary).contains(&verdict.to_owned()), "{canary}: {:?}", verdicts(&summary));
         assert_eq!(status, Some(exit), "{canary}");
@@ -64,7 +64,7 @@ fn the_files_of_a_state_in_several_files_are_not_left_over() {
 
 #[test]
 fn without_the_sigkill_a_run_is_inconclusive_not_green() {
-    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 3s");
+    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 1s");
     let row = kills(&summary, "again");
     assert_eq!(exit, Some(3));
     assert_eq!(row["kills_landed"], 0);
