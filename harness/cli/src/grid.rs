@@ -84,7 +84,7 @@ pub(crate) fn conduct(
                 start();
                 recorded.push(Some(run.into()));
                 exits.push(exit);
-                problem = trouble.or(problem);
+                problem = trouble;
             }
             // No cell has started.
             Err(trouble) if !started.get() => {
