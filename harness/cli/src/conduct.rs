@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crashtest_engine::{Blame, End, Ended, Event, Sandbox, WorkerProgram};
+use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
@@ -289,15 +289,7 @@ fn point_latest(folder: &mut RunFolder) {
 
 fn problem(end: &End) -> Option<Problem> {
     match end {
-        End::Broken { why, hint, blame } => {
-            let why = format!("failed to {why}");
-            let problem = match blame {
-                Blame::Input => Problem::usage(why),
-                Blame::Machine => Problem::lacking(why),
-                Blame::Us => Problem::bug(why),
-            };
-            Some(problem.hint(hint.clone()))
-        }
+        End::Broken { why, hint, blame } => Some(Problem::failed_to(why, *blame, hint.clone())),
         _ => None,
     }
 }

@@ -53,6 +53,17 @@ impl Problem {
         Problem { said: Said::Message(message.into()), hints, exit: Exit::Bug }
     }
 
+    /// What the engine could not do, by whose affair that is.
+    pub(crate) fn failed_to(why: &str, blame: Blame, hint: Option<String>) -> Problem {
+        let message = format!("failed to {why}");
+        let problem = match blame {
+            Blame::Input => Problem::usage(message),
+            Blame::Machine => Problem::lacking(message),
+            Blame::Us => Problem::bug(message),
+        };
+        problem.hint(hint)
+    }
+
     /// What it says, without the hints: a fragment for a record.
     #[must_use]
     pub(crate) fn message(&self) -> String {
@@ -81,13 +92,7 @@ impl fmt::Display for Problem {
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Problem {
-        let message = format!("failed to {error}");
-        let problem = match error.blame() {
-            Blame::Input => Problem::usage(message),
-            Blame::Machine => Problem::lacking(message),
-            Blame::Us => Problem::bug(message),
-        };
-        problem.hint(error.hint())
+        Problem::failed_to(&error.to_string(), error.blame(), error.hint())
     }
 }
 

@@ -350,8 +350,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn describe(&self, exit: Exit) -> String {
         match (self.board.failure(), exit) {
             (Some(failure), _) => failure.why,
-            (None, Exit::Status(status)) => format!("exited with status {status}"),
-            (None, Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+            (None, exit) => exit.in_words(),
         }
     }
 
