@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::{Place, count, kills, verdicts};
@@ -36,20 +37,29 @@ fn every_planted_bug_shows_its_documented_verdict_and_exit() {
     let of_failing_calls = &canaries[13..17];
     let listed = Place::new().crashtest("list strategies --planted").out;
     assert_eq!(listed.matches("planted-").count(), canaries.len(), "every canary has its line here");
-    for (canary, verdict, exit) in canaries {
+    // Each failing trial of these takes as long as the limit, and no processor: they wait beside the others.
+    let waits = |canary: &str| ["planted-deaf", "planted-hang", "planted-stall"].contains(&canary);
+    let run = |(canary, verdict, exit): (&str, &str, i32)| {
         let fault = if of_failing_calls.iter().any(|(name, ..)| *name == canary) { "io" } else { "kill" };
-        // Each trial of the first two that fails takes as long as the limit.
         let trials = match (canary, fault) {
             ("planted-deaf", _) => " --signal term --iterations 5",
-            ("planted-hang", _) => " --iterations 20",
+            ("planted-hang", _) => " --iterations 8",
             (_, "io") => "",
             _ => " --iterations 100",
         };
-        let options = format!("--fault {fault}{trials} --limit 1s --jobs 1 --state-size 16KiB");
+        let limit = if waits(canary) { "2s" } else { "4s" };
+        let options = format!("--fault {fault}{trials} --limit {limit} --jobs 1 --state-size 16KiB");
         let (status, summary) = Place::new().campaign(canary, &options);
         assert!(verdicts(&summary).contains(&verdict.to_owned()), "{canary}: {:?}", verdicts(&summary));
         assert_eq!(status, Some(exit), "{canary}");
-    }
+    };
+    let (waiting, busy): (Vec<_>, Vec<_>) = canaries.into_iter().partition(|(canary, ..)| waits(canary));
+    std::thread::scope(|scope| {
+        for canary in waiting {
+            scope.spawn(move || run(canary));
+        }
+        busy.into_iter().for_each(run);
+    });
 }
 
 #[test]
@@ -64,7 +74,7 @@ fn the_files_of_a_state_in_several_files_are_not_left_over() {
 
 #[test]
 fn without_the_sigkill_a_run_is_inconclusive_not_green() {
-    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 1s");
+    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 4s");
     let row = kills(&summary, "again");
     assert_eq!(exit, Some(3));
     assert_eq!(row["kills_landed"], 0);
@@ -288,9 +298,14 @@ fn the_options_do_what_they_say() {
     let (exit, summary) = place.campaign("atomic", "--iterations 60 --fresh --idle 1ms --jobs 1");
     assert_eq!((exit, kills(&summary, "again")["kills_landed"].as_u64()), (Some(0), Some(60)));
 
+    let begun = Instant::now();
     let (exit, summary) = place.campaign("atomic", "--duration 5s");
-    assert_eq!((exit, summary["complete"].as_bool()), (Some(0), Some(true)));
-    assert!(kills(&summary, "again")["trials"].as_u64() > Some(0));
+    assert!(begun.elapsed() >= Duration::from_secs(5));
+    let row = kills(&summary, "again");
+    assert!(summary["complete"] == true && row["trials"].as_u64() > Some(0), "{row}");
+    // How many trials five seconds are depends on the machine: too few are inconclusive, and said to be.
+    let conclusive = row["gate"]["passed"] == true;
+    assert_eq!(exit, Some(if conclusive { 0 } else { 3 }), "{row}");
 }
 
 /// The kill trials of the newest run, without first starts.

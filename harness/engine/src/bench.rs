@@ -453,7 +453,33 @@ pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
     plausible.then_some(promise)
 }
 
+/// Whether the life on `board` has made no progress for `limit_ns` before `now_ns`: neither come back from its recovery nor begun a save.
+pub(crate) fn is_stuck(board: Board, now_ns: u64, limit_ns: u64) -> bool {
+    let opened_ns = board.recovery().map_or(0, |opened| opened.at_ns);
+    now_ns >= opened_ns.max(board.begun_ns()).saturating_add(limit_ns)
+}
+
 /// What generation 0 promises once `init` has returned.
 pub(crate) fn just_installed() -> Promise {
     Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_stuck_when_its_last_save_began_long_ago_however_long_it_has_lived() {
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::over(words.leak());
+        let limit_ns = 100;
+        board.opened(&Ok(crashtest_kit::Recovered::Fresh), 1_000);
+        assert!(!is_stuck(board, 1_099, limit_ns) && is_stuck(board, 1_100, limit_ns));
+        for n in 1..=50 {
+            board.begin(Generation(n), 1_000 + n * 90);
+            board.ack(Generation(n), 1_080 + n * 90);
+            assert!(!is_stuck(board, 1_089 + n * 90, limit_ns), "it saves all the time");
+        }
+        assert!(is_stuck(board, 1_000 + 50 * 90 + limit_ns, limit_ns));
+    }
 }

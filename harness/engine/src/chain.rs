@@ -198,14 +198,15 @@ impl<'c, 'a> Chain<'c, 'a> {
             };
         }
         let idle_ns = self.bench.plan.target.idle_us * 1000;
-        let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
+        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
             victim.limit_ns = limit_ns;
             self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
         }
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
-        let in_time = now_ns() < limit_ns;
+        // A moment that lies further off than the limit is not yet a life that makes no progress.
+        let is_stuck = now_ns() >= limit_ns && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns);
         let struck = self.strike(signal, victim)?;
         if into_recovery {
             let recovery = match (self.bench.board.recovery(), &struck.landed) {
@@ -228,7 +229,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         let ended = match &struck.landed {
             Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
-            landed if landed.by_us() => (!in_time).then(|| (Verdict::Stuck, self.stuck())),
+            landed if landed.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
             Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
             landed => Some(self.unwanted_end(landed)),
         };

@@ -12,7 +12,7 @@ use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Sign
 
 use super::Crew;
 use crate::aim;
-use crate::bench::{Bench, Victim};
+use crate::bench::{Bench, Victim, is_stuck};
 use crate::chain::Trial;
 use crate::error::EngineError;
 use crate::life::{FAILED, Script};
@@ -138,7 +138,7 @@ impl Crew<'_, '_> {
     fn free(&mut self, trial: Trial) -> Result<Ran, EngineError> {
         let mut processes = self.everybody(trial.seed)?;
         let idle_ns = self.spec().idle_us * 1000;
-        let limit_ns = self.bench.limit_from_now() + 10 * idle_ns;
+        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
         if self.fault == Fault::None {
             let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
             let mut ran = Ran::default();
@@ -155,7 +155,8 @@ impl Crew<'_, '_> {
         let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
-        if !self.note_deadlock(&processes, &mut ran)? && now_ns() >= limit_ns {
+        let is_stuck = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
+        if !self.note_deadlock(&processes, &mut ran)? && is_stuck {
             self.note_pause(of, Pause::TimeUp, &mut ran);
         }
         if !self.threads() && trial.seed.derive("alone", 0).0.is_multiple_of(3) {
