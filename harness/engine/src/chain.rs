@@ -10,6 +10,7 @@ mod clean;
 
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
+use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{
     Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
     Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
@@ -18,6 +19,7 @@ use crashtest_states::Snapshot;
 
 use crate::aim::{self, Moment};
 use crate::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_installed};
+use crate::deadline::Deadline;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::lost::{self, Acked};
@@ -188,7 +190,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         let into_recovery = trial.aim.into_recovery();
         if into_recovery {
             let board = self.bench.board;
-            while board.started_ns().is_none() && now_ns() < victim.limit_ns {
+            while board.started_ns().is_none() && now_ns() < victim.limit.at_ns() {
                 std::hint::spin_loop();
             }
         } else {
@@ -201,12 +203,14 @@ impl<'c, 'a> Chain<'c, 'a> {
         let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
-            victim.limit_ns = limit_ns;
+            victim.limit = Deadline::in_ns(limit_ns - begun_ns);
             self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
         }
         let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
         // A moment that lies further off than the limit is not yet a life that makes no progress.
-        let is_stuck = now_ns() >= limit_ns && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns);
+        let is_stuck = now_ns() >= limit_ns
+            && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns)
+            && !waits_for_a_device(victim.running.pid());
         let struck = self.strike(signal, victim)?;
         if into_recovery {
             let recovery = match (self.bench.board.recovery(), &struck.landed) {

@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     bench.dir.empty()?;
     let victim = bench.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
     let board = bench.board;
-    while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {
+    while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit.at_ns() {
         std::hint::spin_loop();
     }
     let moment = aim::wait(aim, &bench.gauge, board, 0, false, bench.limit_from_now());

@@ -11,6 +11,7 @@ mod bench;
 mod campaign;
 mod chain;
 mod crew;
+mod deadline;
 mod error;
 mod event;
 mod evidence;
