@@ -10,7 +10,6 @@ mod clean;
 
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
-use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{
     Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
     Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
@@ -19,7 +18,6 @@ use crashtest_states::Snapshot;
 
 use crate::aim::{self, Moment};
 use crate::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_installed};
-use crate::deadline::Deadline;
 use crate::error::EngineError;
 use crate::life::Script;
 use crate::lost::{self, Acked};
@@ -200,17 +198,14 @@ impl<'c, 'a> Chain<'c, 'a> {
             };
         }
         let idle_ns = self.bench.plan.target.idle_us * 1000;
-        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
+        let limit = self.bench.limit_with_pauses();
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
-            victim.limit = Deadline::in_ns(limit_ns - begun_ns);
+            victim.limit = limit;
             self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
         }
-        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
-        // A moment that lies further off than the limit is not yet a life that makes no progress.
-        let is_stuck = now_ns() >= limit_ns
-            && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns)
-            && !waits_for_a_device(victim.running.pid());
+        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit.at_ns());
+        let is_stuck = bench::is_stuck(self.bench.board, victim.running.pid(), limit);
         let struck = self.strike(signal, victim)?;
         if into_recovery {
             let recovery = match (self.bench.board.recovery(), &struck.landed) {
