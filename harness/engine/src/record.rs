@@ -22,6 +22,7 @@ use crashtest_linux::trace::{Descriptor, Enter, FileCall, OpenFile, Request, Ret
 use crashtest_model::{
     Action, At, CallFailure, CallIndex, CrashPoint, FileId, Injection, Lasting, Operation, Progress, Trace,
 };
+use crashtest_states::fits;
 
 use crate::output::Output;
 use crate::printed::Printed;
@@ -261,7 +262,7 @@ impl<'p> Recorder<'p> {
     fn failure(&self, index: CallIndex, action: &Action) -> Option<CallFailure> {
         let Orders::Fail(injection) = self.orders else { return None };
         let now = index == injection.call || (injection.lasting == Lasting::FromThenOn && index > injection.call);
-        (now && crate::io::fits(action, injection.failure)).then_some(injection.failure)
+        (now && fits(action, injection.failure)).then_some(injection.failure)
     }
 }
 
