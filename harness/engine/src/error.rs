@@ -10,7 +10,7 @@ use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::targets::TargetsError;
+use crate::binary::description::TargetsError;
 
 /// Why a campaign cannot start or go on. Messages are fragments that fit "failed to {error}".
 #[derive(Debug, Error)]

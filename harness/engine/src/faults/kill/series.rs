@@ -1,0 +1,513 @@
+//! A chain of lives in one directory: each trial's crash is judged by the recovery with which the next life starts.
+//!
+//! fork → recovery of the previous crash state (this *is* the restart) → saves until killed → the files are read → next. Damage
+//! compounds as it does in production. After a violation the evidence is kept and the directory starts afresh; a life whose
+//! recovery refused the damage then opens the fresh directory, any other is replaced.
+//!
+//! The control is the same chain with clean stops in place of kills.
+
+mod clean;
+
+use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
+use crashtest_linux::clock::now_ns;
+use crashtest_model::{
+    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
+    Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
+};
+use crashtest_states::Snapshot;
+
+use crate::context::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_installed};
+use crate::error::EngineError;
+use crate::faults::kill::aim::{self, Moment};
+use crate::judge::lost_acks::{self, Acked};
+use crate::judge::{file_state, oracle};
+use crate::subject::life::Script;
+
+/// Left-over files are counted each time the directory has survived this many crashes.
+const RESIDUE_INTERVAL: u64 = 20;
+/// From one count to the next, fewer new left-overs than this are not growth.
+const RESIDUE_GROWTH: usize = 2;
+/// So often is a trial tried whose victim cannot even open what it was given.
+const ATTEMPTS: u32 = 3;
+
+/// One planned trial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) number: u64,
+    pub(crate) seed: Seed,
+    pub(crate) aim: Aim,
+}
+
+impl Trial {
+    /// Trial `number` of `plan`.
+    pub(crate) fn of(plan: &Plan, number: u64) -> Trial {
+        Trial { number, seed: plan.trial_seed(number), aim: plan.aim(number) }
+    }
+
+    /// Control life `number` of `plan`: it stops cleanly after one to six saves.
+    pub(crate) fn control(plan: &Plan, number: u64) -> Trial {
+        let seed = plan.seed.derive("control", number);
+        Trial { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) }
+    }
+}
+
+/// A crash that no recovery has judged yet.
+pub(crate) struct Crash {
+    pub(crate) record: TrialRecord,
+    pub(crate) state: Snapshot,
+    raw: RawFile,
+    calls: CallLog,
+    acked: Acked,
+}
+
+/// What the recovery that was to judge a crash, and was killed itself, hands on.
+struct Inherited {
+    state: Option<Digest>,
+    phase: String,
+    trials: Vec<u64>,
+    acked: Acked,
+}
+
+/// What a recovery came to.
+enum Judged {
+    /// Nothing was standing, and what was installed opens.
+    Ready,
+    /// The crash was survived.
+    Survived(Crash),
+    /// The crash broke a claim.
+    Violated(Crash),
+    /// Nothing was standing, and yet it does not open.
+    Unusable,
+}
+
+#[derive(PartialEq, Eq)]
+enum Attempt {
+    Done,
+    Void,
+}
+
+/// The chain of one series.
+pub(crate) struct Chain<'c, 'a> {
+    bench: &'c mut Bench<'a>,
+    fault: Fault,
+    series: u64,
+    stream: Seed,
+    generations: Box<dyn Generations>,
+    installed: Snapshot,
+    /// What the files in the directory have to give.
+    promise: Promise,
+    standing: Option<Crash>,
+    inherited: Option<Inherited>,
+    /// Crashes since the directory was fresh.
+    crashes: u64,
+    /// Left-over files when they were last counted.
+    left_over: usize,
+    /// Lives so far.
+    lives: u64,
+    /// What a save was seen to keep; the next record takes it along.
+    pub(crate) metadata: Option<Metadata>,
+}
+
+impl<'c, 'a> Chain<'c, 'a> {
+    /// Installs generation 0 of the series' stream and stands ready for its first trial.
+    pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Chain<'c, 'a>, EngineError> {
+        let stream = match fault {
+            Fault::None => bench.plan.seed.derive("control-stream", series),
+            Fault::Kill | Fault::Sweep | Fault::Io => bench.plan.stream(series),
+        };
+        let generations = bench.generations(stream)?;
+        let installed = bench.install(stream, stream.derive("install", 0))?;
+        let left_over = left_over(&installed, &*generations);
+        Ok(Chain {
+            bench,
+            fault,
+            series,
+            stream,
+            generations,
+            installed,
+            promise: just_installed(),
+            standing: None,
+            inherited: None,
+            crashes: 0,
+            left_over,
+            lives: 0,
+            metadata: None,
+        })
+    }
+
+    /// Goes on from generation `base` instead of 0, as if the saves up to it had been made and the program stopped cleanly.
+    pub(crate) fn advance_to(&mut self, base: Generation) -> Result<(), EngineError> {
+        let saves = base.0 - self.promise.acked.0;
+        let mut victim = self.fork(Script::SaveThenStop(saves))?;
+        self.await_recovery(&mut victim)?;
+        self.bench.await_exit(&mut victim)?;
+        self.bench.strike(victim)?;
+        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
+        if self.promise.acked != base {
+            let why = format!("save {base} could not be reached without a fault");
+            return Err(EngineError::Environment { path: self.bench.dir.path().to_owned(), why, errno: None });
+        }
+        Ok(())
+    }
+
+    /// Runs one trial; the outcome of the one before is reported on the way.
+    pub(crate) fn run(&mut self, trial: Trial) -> Result<(), EngineError> {
+        for _ in 0..ATTEMPTS {
+            if self.attempt(trial)? == Attempt::Done {
+                return Ok(());
+            }
+        }
+        let mut record = self.record(trial, Moment::default());
+        record.detail = because("the freshly installed state could not be opened");
+        self.bench.report(record, &Snapshot::default(), None)
+    }
+
+    /// Judges the last crash.
+    pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
+        if self.standing.is_some() { self.recover_save_and_stop() } else { Ok(()) }
+    }
+
+    fn attempt(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let counts = self.crashes > 0 && self.crashes.is_multiple_of(RESIDUE_INTERVAL);
+        if self.standing.is_some() && (counts || self.bench.plan.fresh) {
+            self.recover_save_and_stop()?;
+            if self.bench.plan.fresh {
+                self.start_afresh()?;
+            }
+        }
+        match self.fault {
+            Fault::None => self.attempt_clean_stop(trial),
+            Fault::Kill | Fault::Sweep | Fault::Io => self.attempt_kill(trial),
+        }
+    }
+
+    fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
+        let hold = aim::hold(trial.aim, &self.bench.gauge);
+        let signal = self.bench.plan.lives(self.fault).signal;
+        let mut victim = self.fork(Script::Save(hold, signal))?;
+        let into_recovery = trial.aim.into_recovery();
+        if into_recovery {
+            let board = self.bench.board;
+            while board.started_ns().is_none() && now_ns() < victim.limit_ns {
+                std::hint::spin_loop();
+            }
+        } else {
+            victim = match self.restart(victim)? {
+                Some(victim) => victim,
+                None => return Ok(Attempt::Void),
+            };
+        }
+        let idle_ns = self.bench.plan.target.idle_us * 1000;
+        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
+        let damaged = self.is_damaged();
+        if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
+            victim.limit_ns = limit_ns;
+            self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
+        }
+        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
+        // A moment that lies further off than the limit is not yet a life that makes no progress.
+        let is_stuck = now_ns() >= limit_ns && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns);
+        let struck = self.strike(signal, victim)?;
+        if into_recovery {
+            let recovery = match (self.bench.board.recovery(), &struck.landed) {
+                // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
+                (Some(opened), _) => Some(Recovery::Opened(opened)),
+                (None, Landed::Forced) => Some(Recovery::Failed(Observed::Hung { limit_ms: self.bench.plan.limit_ms })),
+                (None, Landed::Kill | Landed::Abort | Landed::Nothing) => None,
+                (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
+                (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
+            };
+            match recovery {
+                None => self.hand_on()?,
+                Some(recovery) => {
+                    let judged = self.judge(&recovery);
+                    if !self.conclude(judged)? {
+                        return Ok(Attempt::Void);
+                    }
+                }
+            }
+        }
+        let ended = match &struck.landed {
+            Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
+            landed if landed.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
+            Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
+            landed => Some(self.unwanted_end(landed)),
+        };
+        self.post_mortem(trial, self.promise.acked, moment, struck, ended)?;
+        Ok(Attempt::Done)
+    }
+
+    /// Judges the standing crash by the recovery of `victim`, which comes back ready to save; `None` where it cannot.
+    fn restart(&mut self, mut victim: Victim) -> Result<Option<Victim>, EngineError> {
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        let refused = matches!(&recovery, Recovery::Opened(Opened { as_what: OpenedAs::Refused { .. }, .. }));
+        if !refused || !matches!(judged, Judged::Violated(_)) || !self.bench.stands_by(&mut victim)? {
+            return self.settle(judged, victim);
+        }
+        self.conclude(judged)?;
+        self.bench.begin_again(&mut victim, self.promise);
+        let recovery = self.await_recovery(&mut victim)?;
+        let judged = self.judge(&recovery);
+        self.settle(judged, victim)
+    }
+
+    /// Ends the victim, and derives the generations that it may leave while the kernel takes it apart.
+    fn strike(&mut self, signal: Signal, victim: Victim) -> Result<Struck, EngineError> {
+        let (board, promise, generations) = (self.bench.board, self.promise, &mut self.generations);
+        self.bench.strike_by(signal, victim, || {
+            if let Some(promise) = bench::promise(board, promise) {
+                generations.prepare(promise);
+            }
+        })
+    }
+
+    /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
+    fn unwanted_end(&self, landed: &Landed) -> (Verdict, String) {
+        match (self.bench.board.failure(), landed) {
+            (Some(failure), Landed::Exit { .. }) => (Verdict::FailedSave, failure.why),
+            (_, Landed::Exit { status }) => {
+                (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
+            }
+            (_, Landed::Signal { signal }) => {
+                (Verdict::Inconclusive, format!("signal {signal}, which was not to end it, ended the victim"))
+            }
+            (_, _) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),
+        }
+    }
+
+    /// A victim that had to be killed as the signal that it was sent did not end it.
+    fn deaf_to(&self, signal: Signal) -> String {
+        let limit_ms = self.bench.plan.limit_ms;
+        format!("not ended {limit_ms} ms after {}, {}", signal.system_name(), self.phase())
+    }
+
+    fn stuck(&self) -> String {
+        format!("no progress for {} ms, {}", self.bench.plan.limit_ms, self.phase())
+    }
+
+    /// Takes stock after a life: leaves a crash for the next recovery to judge, or reports the outcome if there is one already.
+    fn post_mortem(
+        &mut self,
+        trial: Trial,
+        base: Generation,
+        moment: Moment,
+        struck: Struck,
+        ended: Option<(Verdict, String)>,
+    ) -> Result<(), EngineError> {
+        self.bench.blame_the_machine_first()?;
+        self.crashes += 1;
+        let overwritten =
+            || (Verdict::Inconclusive, "the board shows saves that the victim cannot have made".to_owned());
+        let promise = bench::promise(self.bench.board, self.promise);
+        let ended = if promise.is_none() { Some(overwritten()) } else { ended };
+        self.promise = promise.unwrap_or(self.promise);
+        let state = self.bench.crash_state()?;
+        let calls = self.bench.board.calls();
+        let Struck { landed, ended_ns, at } = struck;
+        let acks = self.bench.board.acks(self.promise.acked);
+        let mut record = TrialRecord {
+            landed,
+            phase: words(at.phase),
+            in_save: at.phase.is_some_and(Phase::in_save),
+            gap: at.phase.and_then(Phase::gap),
+            ack_latencies_ns: acks.latencies_ns(),
+            ..self.record(trial, moment)
+        };
+        record.base = base;
+        record.crash_state = Some(state.digest());
+        if let Some((verdict, why)) = ended {
+            record.outcome = Outcome::Judged(verdict);
+            record.detail = Some(FailureDetail { why, calls: calls.marks(), ..FailureDetail::default() });
+            self.bench.report(record, &state, None)?;
+            return self.start_afresh();
+        }
+        let raw = file_state::of_crash_state(&state, &mut *self.generations, self.promise);
+        record.raw = Some(raw.clone());
+        if let Some(gap) = &mut record.gap
+            && gap.starts_with("after write")
+            && self.wrote_everything(&at)
+        {
+            // The victim did not know yet that nothing follows.
+            LAST_WRITE.clone_into(gap);
+        }
+        if let Some(inherited) = &self.inherited
+            && inherited.state == record.crash_state
+        {
+            record.damaged_in = Some(inherited.phase.clone());
+        }
+        let acked = match &self.inherited {
+            // What it was to find again was acked in a life before it.
+            Some(inherited) if acks.is_empty() => inherited.acked.clone(),
+            _ => Acked { acks, ended_ns },
+        };
+        self.standing = Some(Crash { record, state, raw, calls, acked });
+        Ok(())
+    }
+
+    /// Whether the last call of a life was the write that completed the in-flight generation.
+    fn wrote_everything(&mut self, at: &Whereabouts) -> bool {
+        let last = at.last.as_ref().filter(|last| last.call == Call::Write);
+        let begun = at.begun.unwrap_or(self.promise.begun);
+        last.is_some_and(|last| self.generations.completes(begun, last.offset + last.length))
+    }
+
+    /// The recovery of the standing crash was killed: reports that, and hands its promises on to the crash that killed it.
+    fn hand_on(&mut self) -> Result<(), EngineError> {
+        let Some(crash) = self.standing.take() else { return Ok(()) };
+        let mut record = crash.record;
+        record.outcome = Outcome::RecoveryKilled;
+        let mut trials = self.inherited.take().map_or_else(Vec::new, |inherited| inherited.trials);
+        trials.push(record.trial);
+        let phase = record.damaged_in.clone().unwrap_or_else(|| record.phase.clone());
+        self.inherited = Some(Inherited { state: record.crash_state, phase, trials, acked: crash.acked });
+        self.bench.report(record, &crash.state, None)
+    }
+
+    /// Judges what is standing by a recovery.
+    fn judge(&mut self, recovery: &Recovery) -> Judged {
+        let observed = match recovery {
+            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
+            Recovery::Failed(observed) => observed.clone(),
+        };
+        let standing = self.standing.take();
+        let undamaged = RawFile { state: RawState::Whole, length: None, tear_offset: None, whole_length: None };
+        let raw = standing.as_ref().map_or(&undamaged, |crash| &crash.raw);
+        let (verdict, why) = oracle::judge(self.promise, &observed, raw);
+        let inherited = self.inherited.take();
+        let Some(mut crash) = standing else {
+            self.adopt(&observed);
+            return if verdict == Verdict::Intact { Judged::Ready } else { Judged::Unusable };
+        };
+        crash.record.outcome = Outcome::Judged(verdict);
+        if verdict != Verdict::Intact {
+            if verdict.is_violation() {
+                crash.record.consequences = oracle::consequences(&mut *self.generations, self.promise, &observed);
+            }
+            if verdict == Verdict::LostAck {
+                crash.record.lost = lost_acks::acks(self.promise, &observed, Some(&crash.acked));
+            }
+            crash.record.detail = Some(FailureDetail {
+                why,
+                acked_digest: Some(self.generations.digest(self.promise.acked)),
+                begun_digest: Some(self.generations.digest(self.promise.begun)),
+                calls: crash.calls.marks(),
+                around: Vec::new(),
+                carried_from: inherited.map_or_else(Vec::new, |inherited| inherited.trials),
+            });
+            crash.record.observed = Some(observed);
+            return Judged::Violated(crash);
+        }
+        self.adopt(&observed);
+        crash.record.observed = Some(observed);
+        Judged::Survived(crash)
+    }
+
+    /// In flight is either outcome: what was found is what must be found from now on.
+    fn adopt(&mut self, observed: &Observed) {
+        if let Observed::State { generation: Some(found), .. } = observed {
+            self.promise = Promise { acked: *found, begun: *found, installed: true };
+        }
+    }
+
+    /// Reports what was judged; says whether the life that judged it may go on. If not, the directory is fresh again.
+    fn conclude(&mut self, judged: Judged) -> Result<bool, EngineError> {
+        match judged {
+            Judged::Ready => Ok(true),
+            Judged::Survived(crash) => {
+                self.bench.report(crash.record, &crash.state, None)?;
+                Ok(true)
+            }
+            Judged::Violated(crash) => {
+                let dir = self.bench.dir.clone();
+                self.bench.report(crash.record, &crash.state, Some(&dir))?;
+                self.start_afresh()?;
+                Ok(false)
+            }
+            Judged::Unusable => {
+                self.start_afresh()?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// [`conclude`](Chain::conclude), with the victim killed first if its life may not go on.
+    fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
+        if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
+            // Dead before its files are kept and cleared away.
+            self.bench.strike(victim)?;
+            self.conclude(judged)?;
+            return Ok(None);
+        }
+        Ok(self.conclude(judged)?.then_some(victim))
+    }
+
+    fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
+        let damaged = self.is_damaged();
+        self.bench.await_recovery(victim, damaged)
+    }
+
+    /// Whether the state file is not whole, so that recovery is likely to refuse it.
+    fn is_damaged(&self) -> bool {
+        self.standing.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole)
+    }
+
+    fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {
+        let names = self.names();
+        self.bench.fork(script, self.stream, names, self.promise)
+    }
+
+    /// Temporary names of its own for each life.
+    fn names(&mut self) -> Seed {
+        self.lives += 1;
+        self.stream.derive("names", self.lives)
+    }
+
+    fn start_afresh(&mut self) -> Result<(), EngineError> {
+        self.bench.dir.restore(&self.installed)?;
+        self.promise = just_installed();
+        self.standing = None;
+        self.inherited = None;
+        self.crashes = 0;
+        self.left_over = left_over(&self.installed, &*self.generations);
+        Ok(())
+    }
+
+    fn phase(&self) -> String {
+        words(self.bench.board.phase())
+    }
+
+    /// The record of a life that is over, as far as it is known without a recovery.
+    fn record(&mut self, trial: Trial, moment: Moment) -> TrialRecord {
+        let board = self.bench.board;
+        TrialRecord {
+            series: self.series,
+            stream: self.stream,
+            delay_ns: moment.delay_ns,
+            calibrated_ns: moment.calibrated_ns,
+            base: self.promise.acked,
+            promise: self.promise,
+            acks: board.saves(),
+            saving_ns: board.saving_ns(),
+            phase: self.phase(),
+            metadata: self.metadata.take(),
+            ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
+        }
+    }
+}
+
+/// How many files there are besides those that the state is kept in.
+fn left_over(state: &Snapshot, generations: &dyn Generations) -> usize {
+    let beside = generations.files().iter().skip(1).filter(|name| state.has(name)).count();
+    state.others_than(&generations.state_file()) - beside
+}
+
+/// A phase as records write it.
+fn words(phase: Option<Phase>) -> String {
+    phase.map_or_else(|| "unknown".to_owned(), String::from)
+}
+
+/// A detail that is only a sentence.
+pub(crate) fn because(why: &str) -> Option<FailureDetail> {
+    Some(FailureDetail { why: why.to_owned(), ..FailureDetail::default() })
+}
