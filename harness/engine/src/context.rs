@@ -1,4 +1,4 @@
-//! What every procedure of a worker is handed: its directories, its board, its gauges, and where evidence goes.
+//! What every procedure of a worker is handed: its directories, its board, its timings, and where evidence goes.
 
 pub(crate) mod bench;
 mod evidence;

@@ -23,10 +23,11 @@ mod trace_once;
 mod worker;
 
 pub use audit::{AuditPlan, AuditedProgram, audit_program};
-pub use binary::{DescribedStrategy, DescribedTarget, Description, PROTOCOL, TargetsError, describe, main};
-pub use error::{Blame, EngineError};
+pub use binary::{DescribedStrategy, DescribedTarget, Description, describe, main};
+pub use error::{Blame, EngineError, TargetsError};
 pub use event::Event;
 pub use judge::oracle::judge;
+pub use protocol::PROTOCOL;
 pub use supervisor::{CONTROL_LIVES, End, Ended, Replayer, Sandbox, WorkerProgram, run};
 pub use trace_once::{TracedProgram, trace_program, trace_target};
 pub use worker::serve;

@@ -7,6 +7,10 @@ use crate::error::Blame;
 use crashtest_model::{Plan, TrialRecord};
 use serde::{Deserialize, Serialize};
 
+/// The version of what a targets binary and a supervisor say to each other: the description, and the messages of workers. Raised
+/// with every change after which one of them misunderstands the other.
+pub const PROTOCOL: u32 = 1;
+
 /// The first line to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {

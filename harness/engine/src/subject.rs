@@ -4,3 +4,4 @@ pub(crate) mod life;
 pub(crate) mod program;
 pub(crate) mod recording;
 pub(crate) mod target;
+pub(crate) mod timings;

@@ -66,7 +66,7 @@ fn first_sentence(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
     let paragraph = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let sentence = paragraph.split(". ").next().unwrap_or_default();
-    sentence.trim_end_matches('.').replace('|', "\\|")
+    sentence.trim_end_matches('.').replace('|', "\\|").replace("[`", "`").replace("`]", "`")
 }
 
 /// The rows of a map by their files; a file is named with its crate.

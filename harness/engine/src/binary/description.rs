@@ -1,32 +1,13 @@
-//! Targets that somebody else wrote: what a binary that holds some says of itself, and asking one.
+//! What a binary with somebody else's targets says of itself: all of its registry but the targets.
 //!
 //! Such a binary is run as worker in place of crashtest itself, so its victims are as fast as the built-in ones. The supervisor
 //! knows of its targets what it describes, and makes none of them.
 
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
-use std::{fs, io, thread};
-
 use crashtest_kit::{Generations, Place, Registry, Target};
-use crashtest_linux::process::Exit;
-use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{Bytes, Loader, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::error::EngineError;
-
-/// The version of what a targets binary and a supervisor say to each other: the description, and the messages of workers. Raised
-/// with every change after which one of them misunderstands the other.
-pub const PROTOCOL: u32 = 1;
-
-/// No description is longer, in bytes.
-const LONGEST: u64 = 16 << 20;
+use crate::protocol::PROTOCOL;
 
 /// What a targets binary says of itself: all of its registry but the targets themselves.
 ///
@@ -160,117 +141,8 @@ impl Registry for Description {
     }
 }
 
-/// Why a binary cannot be used for its targets.
-#[derive(Debug, Error)]
-pub enum TargetsError {
-    /// Nothing is there.
-    #[error("there is no such file")]
-    Missing,
-    /// It cannot be run.
-    #[error("it is not an executable file")]
-    NotExecutable,
-    /// It could not be started, or spoken to.
-    #[error("it cannot be run: {0}")]
-    Run(io::Error),
-    /// It takes too long.
-    #[error("it did not describe itself within {} s", .0.as_secs_f64())]
-    Silent(Duration),
-    /// It says something else, or nothing.
-    #[error("it does not describe itself: {0}")]
-    Mute(String),
-    /// It was built with another version.
-    #[error("it speaks protocol {theirs} (crashtest {version}), and this crashtest protocol {PROTOCOL}")]
-    Protocol {
-        /// Its protocol.
-        theirs: u32,
-        /// The version that it was built with, if it says.
-        version: String,
-    },
-}
-
-impl TargetsError {
-    /// What a person can do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            TargetsError::Missing => "build it, or name the place where it was built",
-            TargetsError::NotExecutable => "name a program that was built, not its source or its folder",
-            TargetsError::Protocol { .. } => "build it again with the version of this crashtest",
-            TargetsError::Run(_) | TargetsError::Silent(_) | TargetsError::Mute(_) => {
-                "a targets binary is one whose main() calls crashtest_engine::main with its registry"
-            }
-        }
-    }
-}
-
-/// Asks the binary at `path` to describe its targets, and waits at most `limit` for it. Nothing of it is left when this returns.
-///
-/// # Errors
-/// [`EngineError::Targets`]: it is not there, cannot be run, says nothing or something else, or speaks another protocol.
-pub fn describe(path: &Path, limit: Duration) -> Result<Description, EngineError> {
-    asked(path, limit).map_err(|source| EngineError::Targets { path: path.to_owned(), source })
-}
-
-fn asked(path: &Path, limit: Duration) -> Result<Description, TargetsError> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => TargetsError::Missing,
-        _ => TargetsError::Run(error),
-    })?;
-    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
-        return Err(TargetsError::NotExecutable);
-    }
-    supervision::adopt_orphans().map_err(TargetsError::Run)?;
-    let mut child = Command::new(path)
-        .arg(crate::binary::main::DESCRIBE)
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(TargetsError::Run)?;
-    let mut group = Group::lead_by(&child);
-    let Some(output) = child.stdout.take() else { return Err(TargetsError::Mute("no pipe".to_owned())) };
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut said = Vec::new();
-        let read = output.take(LONGEST).read_to_end(&mut said).map(|_| said);
-        // Nobody listens any more after the limit.
-        let _ = sender.send(read);
-    });
-    let said = receiver.recv_timeout(limit).map_err(|_| TargetsError::Silent(limit))?.map_err(TargetsError::Run)?;
-    let parsed = understood(&said);
-    match parsed {
-        Err(TargetsError::Mute(why)) => {
-            group.kill();
-            let how = group.exit_within(Duration::ZERO).ok().flatten().map_or("goes on".to_owned(), Exit::in_words);
-            Err(TargetsError::Mute(format!("it {how}, {why}")))
-        }
-        parsed => parsed,
-    }
-}
-
-/// The description that `said` is. The protocol is looked at before anything that depends on it.
-fn understood(said: &[u8]) -> Result<Description, TargetsError> {
-    #[derive(Deserialize)]
-    struct Version {
-        protocol: u32,
-        #[serde(default)]
-        version: String,
-    }
-    if said.is_empty() {
-        return Err(TargetsError::Mute("without a word".to_owned()));
-    }
-    let mute = |error: serde_json::Error| TargetsError::Mute(format!("and what it said is no description: {error}"));
-    let Version { protocol: theirs, version } = serde_json::from_slice(said).map_err(mute)?;
-    if theirs != PROTOCOL {
-        return Err(TargetsError::Protocol { theirs, version });
-    }
-    serde_json::from_slice(said).map_err(mute)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use crashtest_model::Shape;
 
     use super::*;
@@ -331,7 +203,7 @@ mod tests {
     #[test]
     fn a_description_says_what_its_registry_says() {
         let said = serde_json::to_vec(&Description::of(&Three)).unwrap();
-        let described = understood(&said).unwrap();
+        let described: Description = serde_json::from_slice(&said).unwrap();
         assert_eq!((described.strategies(), described.workloads()), (Three.strategies(), Three.workloads()));
         for strategy in Three.strategies() {
             assert_eq!(described.own_workload(&strategy.name), Three.own_workload(&strategy.name));
@@ -346,59 +218,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// A script that stands for a targets binary.
-    fn script(dir: &Path, text: &str) -> std::path::PathBuf {
-        let path = dir.join("targets");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-
-    fn refusal(text: &str, limit: Duration) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        // Another test may fork while the script is open for writing: it is then busy for a moment (execve(2), ETXTBSY).
-        loop {
-            let error = describe(&script(dir.path(), text), limit).unwrap_err().to_string();
-            if !error.contains("Text file busy") {
-                return error;
-            }
-        }
-    }
-
-    #[test]
-    fn a_binary_that_does_not_describe_itself_is_refused_with_the_reason() {
-        let enough = Duration::from_secs(30);
-        for (text, why) in [
-            ("exit 0", "it exited with status 0, without a word"),
-            ("echo hello; exit 3", "it exited with status 3, and what it said is no description"),
-            ("echo '{\"protocol\": 1}'", "what it said is no description: missing field `version`"),
-            ("echo '{\"protocol\": 99, \"version\": \"9.0\"}'", "speaks protocol 99 (crashtest 9.0)"),
-        ] {
-            let said = refusal(text, enough);
-            assert!(said.contains(why), "{text}: {said}");
-        }
-    }
-
-    #[test]
-    fn a_binary_that_says_nothing_is_given_up_after_the_limit_and_does_not_go_on() {
-        let began = Instant::now();
-        let said = refusal("sleep 1000", Duration::from_millis(300));
-        assert!(said.contains("did not describe itself within 0.3 s"), "{said}");
-        assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for it");
-    }
-
-    #[test]
-    fn what_is_no_program_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        fs::write(&file, "").unwrap();
-        let limit = Duration::from_secs(30);
-        for (path, why) in [(dir.path(), "not an executable"), (&file, "not an executable")] {
-            assert!(describe(path, limit).unwrap_err().to_string().contains(why));
-        }
-        let missing = describe(&dir.path().join("none"), limit).unwrap_err();
-        assert!(missing.to_string().contains("there is no such file") && missing.hint().is_some());
     }
 }

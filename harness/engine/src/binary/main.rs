@@ -9,11 +9,10 @@ use std::process::ExitCode;
 
 use crashtest_kit::Registry;
 
-use crate::binary::description::Description;
+use super::ask::DESCRIBE;
+use super::description::Description;
 use crate::worker::serve;
 
-/// The argument that asks a targets binary to describe itself.
-pub(super) const DESCRIBE: &str = "describe";
 /// The argument that makes it a worker.
 const WORKER: &str = "worker";
 

@@ -1,4 +1,4 @@
-//! The bench at which one worker works: its directory, its board, its gauges, and the steps that all trials are made of.
+//! The bench at which one worker works: its directory, its board, its timings, and the steps that all trials are made of.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -19,11 +19,11 @@ use crashtest_states::Snapshot;
 
 use crate::context::evidence::Spool;
 use crate::error::{EngineError, is_environmental};
-use crate::faults::kill::aim::Gauge;
 use crate::protocol::Report;
 use crate::state_dir::StateDir;
 use crate::subject::life::{Life, Script};
 use crate::subject::program::{Place, Runtime};
+use crate::subject::timings::Timings;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
@@ -48,7 +48,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) shape: Shape,
     /// Whether it acknowledges what it writes later.
     pub(crate) acks_early: bool,
-    pub(crate) gauge: Gauge,
+    pub(crate) timings: Timings,
     pub(crate) spool: Spool,
     pub(crate) outlet: Outlet<'a>,
     /// The memory that several processes on one state share, once it was needed: it stays mapped as long as this process.
@@ -138,7 +138,7 @@ impl<'a> Bench<'a> {
             memory,
             shape,
             acks_early,
-            gauge: Gauge::default(),
+            timings: Timings::default(),
             spool: Spool::new(spool),
             outlet,
             company: None,
@@ -223,8 +223,8 @@ impl<'a> Bench<'a> {
     ///
     /// `damaged`: the state file is not whole, so an error is likely, and sooner than a state would be.
     pub(crate) fn await_recovery(&mut self, victim: &mut Victim, damaged: bool) -> Result<Recovery, EngineError> {
-        let recovery = if damaged { self.gauge.refusal } else { self.gauge.recovery };
-        let expected = self.gauge.start.ns() + recovery.ns();
+        let recovery = if damaged { self.timings.refusal } else { self.timings.recovery };
+        let expected = self.timings.start.ns() + recovery.ns();
         sleep_until(victim.begun_ns + expected as u64);
         let board = self.board;
         let ended = self.watch(victim, || board.recovery().is_some())?;
@@ -318,7 +318,7 @@ impl<'a> Bench<'a> {
                 }
             }
         };
-        self.gauge.learn(self.board, begun_ns);
+        self.timings.learn(self.board, begun_ns);
         // Only a life that stopped by itself went further than where it was ended.
         let found = found.filter(|_| landed == Landed::Stopped);
         Ok(Struck { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::of(self.board)) })

@@ -103,7 +103,7 @@ impl<'c, 'a> Crew<'c, 'a> {
         };
         crew.install()?;
         match fault {
-            Fault::Kill if crew.bench.gauge.period.ns() == 0.0 => crew.calibrate(CALIBRATION_LIVES)?,
+            Fault::Kill if crew.bench.timings.period.ns() == 0.0 => crew.calibrate(CALIBRATION_LIVES)?,
             Fault::Kill => {}
             _ => crew.measure()?,
         }

@@ -10,12 +10,12 @@ use crashtest_model::{Fault, HarnessBug, Plan};
 
 use crate::context::bench::Bench;
 use crate::error::EngineError;
-use crate::faults::kill::aim::Gauge;
 use crate::faults::kill::series::{Chain, Trial};
 use crate::faults::kill::{first_start, metadata, program};
 use crate::faults::together::Crew;
 use crate::faults::{io, states};
 use crate::protocol::{Job, Order, Report};
+use crate::subject::timings::Timings;
 use crate::worker::replay;
 use crate::worker::reports::Voice;
 
@@ -82,7 +82,7 @@ fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
     let stream = bench.plan.seed.derive("calibration", 0);
     // The very first one finds every cache cold, and would be remembered for long.
     Chain::start(bench, Fault::Kill, u64::MAX)?.calibrate(1)?;
-    bench.gauge = Gauge::default();
+    bench.timings = Timings::default();
     for _ in 0..CALIBRATION_LIVES {
         bench.install(stream, stream)?;
     }

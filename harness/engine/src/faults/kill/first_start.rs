@@ -25,7 +25,7 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {
         std::hint::spin_loop();
     }
-    let moment = aim::wait(aim, &bench.gauge, board, 0, false, bench.limit_from_now());
+    let moment = aim::wait(aim, &bench.timings, board, 0, false, bench.limit_from_now());
     let landed = bench.strike(victim)?;
     bench.blame_the_machine_first()?;
     let promise = Promise { installed: board.installed_ns().is_some(), ..nothing };

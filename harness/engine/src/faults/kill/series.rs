@@ -182,7 +182,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
-        let hold = aim::hold(trial.aim, &self.bench.gauge);
+        let hold = aim::hold(trial.aim, &self.bench.timings);
         let signal = self.bench.plan.lives(self.fault).signal;
         let mut victim = self.fork(Script::Save(hold, signal))?;
         let into_recovery = trial.aim.into_recovery();
@@ -202,9 +202,9 @@ impl<'c, 'a> Chain<'c, 'a> {
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
             victim.limit_ns = limit_ns;
-            self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.gauge))?;
+            self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.timings))?;
         }
-        let moment = aim::wait(trial.aim, &self.bench.gauge, self.bench.board, idle_ns, damaged, limit_ns);
+        let moment = aim::wait(trial.aim, &self.bench.timings, self.bench.board, idle_ns, damaged, limit_ns);
         // A moment that lies further off than the limit is not yet a life that makes no progress.
         let is_stuck = now_ns() >= limit_ns && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns);
         let struck = self.strike(signal, victim)?;

@@ -113,7 +113,7 @@ impl Crew<'_, '_> {
                 false => processes.iter().try_for_each(|process| process.end(self.bench).map(drop))?,
             }
             for writer in 0..self.writers() {
-                self.bench.gauge.learn(self.boards[writer], begun_ns);
+                self.bench.timings.learn(self.boards[writer], begun_ns);
             }
             self.anew()?;
         }
@@ -153,7 +153,7 @@ impl Crew<'_, '_> {
             }
         }
         let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
-        let moment = aim::wait(trial.aim, &self.bench.gauge, self.boards[of], idle_ns, false, limit_ns);
+        let moment = aim::wait(trial.aim, &self.bench.timings, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
         let is_stuck = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
         if !self.note_deadlock(&processes, &mut ran)? && is_stuck {
