@@ -2,6 +2,9 @@
 
 pub(crate) mod file_state;
 pub(crate) mod history;
+pub(crate) mod judgement;
 pub(crate) mod lost_acks;
 pub(crate) mod oracle;
+pub(crate) mod record;
 pub(crate) mod replayed;
+pub(crate) mod run_oracle;

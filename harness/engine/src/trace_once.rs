@@ -11,13 +11,14 @@ use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
-use crashtest_model::{DIR, Plan, Trace};
+use crashtest_model::{DIR, Plan, Start, Trace};
 
-use crate::context::bench::Bench;
 use crate::error::EngineError;
+use crate::subject::Subject;
 use crate::subject::life::Script;
 use crate::subject::program::runtime;
-use crate::subject::recording::{self, record};
+use crate::subject::target::Target;
+use crate::subject::victims::Victims;
 use crate::supervisor::Sandbox;
 use crate::trace::line_protocol::Printed;
 use crate::trace::recorder::{Orders, Recorder};
@@ -90,14 +91,12 @@ pub fn trace_target(
     saves: u64,
     stop: &AtomicBool,
 ) -> Result<TracedProgram, EngineError> {
-    let mut ignore = |_| Ok(());
-    let mut bench = Bench::new(registry, plan, sandbox.worker(0)?, None, None, &mut ignore)?;
-    bench.stop = Some(stop);
     let stream = plan.seed.derive("trace", 0);
-    let from = recording::Start::installed(&mut bench, stream, Script::SaveThenStop(saves))?;
-    let recording = record(&mut bench, &from, Orders::Record)?;
-    let limit = Duration::from_millis(bench.plan.limit_ms.saturating_mul(4));
-    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, limit, stop), nonsense: None })
+    let mut victims = Victims::new(registry, plan, &sandbox.worker(0)?, None)?;
+    let mut target = Target::new(&mut victims, Start::Again, stream)?.until(stop);
+    let beginning = target.install(Script::SaveThenStop(saves))?;
+    let recording = target.live(&beginning, Orders::Record)?;
+    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, target.limit(), stop), nonsense: None })
 }
 
 /// "exit status 0".

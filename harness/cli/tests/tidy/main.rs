@@ -1,6 +1,7 @@
 //! The house rules that no compiler keeps: layers, module documentation, what the engine may not do.
 
 mod map;
+mod rooms;
 
 mod sources;
 

@@ -14,14 +14,14 @@ const PER_SIGNATURE: u32 = 3;
 /// The spool of one worker.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    dir: Option<Directory>,
+    dir: Directory,
     kept: HashMap<String, u32>,
     next: u64,
 }
 
 impl Spool {
-    /// Evidence goes to new directories below `dir`; without one, none is kept.
-    pub(crate) fn new(dir: Option<Directory>) -> Spool {
+    /// Evidence goes to new directories below `dir`.
+    pub(crate) fn below(dir: Directory) -> Spool {
         Spool { dir, kept: HashMap::new(), next: 0 }
     }
 
@@ -33,15 +33,14 @@ impl Spool {
         after: Option<&Snapshot>,
         trace: Option<&str>,
     ) -> Result<Option<PathBuf>, DirectoryError> {
-        let Some(spool) = &self.dir else { return Ok(None) };
         let kept = self.kept.entry(signature.to_owned()).or_default();
         if *kept == PER_SIGNATURE {
             return Ok(None);
         }
         *kept += 1;
         self.next += 1;
-        spool.check()?;
-        let dir = spool.make(Path::new(&format!("{}-{}", std::process::id(), self.next)), 0o777)?;
+        self.dir.check()?;
+        let dir = self.dir.make(Path::new(&format!("{}-{}", std::process::id(), self.next)), 0o777)?;
         snapshot::write_below(crash, &dir.make(Path::new("crash-state"), 0o777)?)?;
         if let Some(after) = after {
             snapshot::write_below(after, &dir.make(Path::new("after-recovery"), 0o777)?)?;

@@ -3,86 +3,100 @@
 //! Which call fails how, and which failure loses data, follows from the trace: [`crashtest_states::injections`] and
 //! [`crashtest_states::passed_over`].
 
-use std::rc::Rc;
-
-use crashtest_kit::Generations;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    Activity, Aim, At, CrashPoint, FailureDetail, Fault, Generation, Injection, Landed, Observed, Outcome, RawFile,
-    Seed, Start, Swept, Trace, TrialRecord, Verdict,
+    Activity, Aim, At, CrashPoint, FailureDetail, Fault, Generation, Injection, Landed, Observed, Promise, Seed, Start,
+    Swept, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{Snapshot, injections, passed_over};
+use crashtest_states::{CrashState, injections, passed_over};
 
-use crate::context::bench::Bench;
+use crate::context::Context;
 use crate::error::EngineError;
+use crate::faults::points::{self, Source};
 use crate::faults::states::findings;
-use crate::judge::{file_state, oracle};
+use crate::judge::judgement::Judgement;
+use crate::judge::record::concluded;
 use crate::protocol::Part;
 use crate::subject::life::Script;
-use crate::subject::recording::{self, Recording, record};
-use crate::subject::target::Restarts;
+use crate::subject::{Beginning, Recording, Subject, UnderTest};
 use crate::trace::recorder::Orders;
 
 /// Saves of a life in which one call fails: growing and shrinking ones.
 const SAVES: u64 = 3;
 
-/// A target, whose calls are made to fail one after the other.
+/// A subject whose calls are made to fail one after the other.
 struct Failing<'s, 'a> {
-    bench: &'s mut Bench<'a>,
-    generations: Box<dyn Generations>,
-    restarts: Restarts,
+    context: &'s mut Context<'a>,
+    subject: &'s mut dyn Subject,
     seed: Seed,
-    from: recording::Start,
+    from: Beginning,
     /// What is known of all failing calls together, where that is not all there is to know: the first record takes it along.
     swept: Option<Swept>,
 }
 
-/// Runs the plan's target once for each way in which each of its calls can fail: its share `part` of them. What the program has
+/// Runs what is under test once for each way in which each of its calls can fail: its share `part` of them. What the program has
 /// promised by then is held against what a restart without failures finds.
-pub(crate) fn run(bench: &mut Bench<'_>, part: Part) -> Result<(), EngineError> {
-    let seed = bench.plan.seed.derive("io", 0);
+pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, part: Part) -> Result<(), EngineError> {
+    let seed = context.plan.seed.derive("io", 0);
     let stream = seed.derive("stream", 0);
-    let mut failing = Failing::new(bench, seed, stream)?;
-    let sound = record(failing.bench, &failing.from, Orders::Record)?.trace;
-    let left = failing.bench.crash_state()?;
-    if let Some(runtime) = failing.bench.program() {
-        runtime.try_checker(&failing.from.files, &left)?;
-    }
-    let ways = injections(&sound);
-    let of = ways.len();
-    let all = failing.bench.plan.spread(ways, 1);
-    failing.note_what_is_left_out(&sound, of - all.len());
-    let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
-    for (trial, injection) in mine {
-        failing.run(trial, injection)?;
-    }
-    Ok(())
+    under_test.as_subject(Start::Again, stream, |subject| {
+        let mut failing = Failing::new(context, subject, seed, stream)?;
+        let sound = failing.subject.live(&failing.from, Orders::Record)?.trace;
+        let left = failing.subject.files()?;
+        failing.subject.learn_from_whole(&failing.from.files, &left)?;
+        let ways = injections(&sound);
+        let of = ways.len();
+        let all = failing.context.plan.spread(ways, 1);
+        failing.note_what_is_left_out(&sound, of - all.len());
+        let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
+        for (trial, injection) in mine {
+            failing.run(trial, injection)?;
+        }
+        Ok(())
+    })
 }
 
 /// Shows the failing call of `record` again.
-pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
+pub(crate) fn once(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    record: &TrialRecord,
+) -> Result<(), EngineError> {
     // Another aim is none of ours.
     let Aim::Failing(injection) = record.aim else { return Ok(()) };
-    Failing::new(bench, record.seed, record.stream)?.run(record.trial, injection)
+    under_test.as_subject(Start::Again, record.stream, |subject| {
+        Failing::new(context, subject, record.seed, record.stream)?.run(record.trial, injection)
+    })
 }
 
 /// A life in which a call has failed, and what a restart after it came to.
 struct Lived {
     run: Recording,
-    state: Snapshot,
+    state: CrashState,
     observed: Observed,
-    raw: RawFile,
     verdict: Verdict,
     why: String,
 }
 
+/// The one point of a life in which a call has failed: its end.
+struct AtItsEnd(Promise);
+
+impl Source for AtItsEnd {
+    fn promise(&self, _point: CrashPoint) -> Promise {
+        self.0
+    }
+}
+
 impl<'s, 'a> Failing<'s, 'a> {
-    fn new(bench: &'s mut Bench<'a>, seed: Seed, stream: Seed) -> Result<Failing<'s, 'a>, EngineError> {
-        let generations = bench.generations(stream)?;
-        let from = recording::Start::installed(bench, stream, Script::SaveThenDie(SAVES))?;
-        let restarts = Restarts::new(Rc::clone(&bench.memory), Start::Again, stream);
-        Ok(Failing { bench, generations, restarts, seed, from, swept: None })
+    fn new(
+        context: &'s mut Context<'a>,
+        subject: &'s mut dyn Subject,
+        seed: Seed,
+        stream: Seed,
+    ) -> Result<Failing<'s, 'a>, EngineError> {
+        let from = Beginning { stream, ..subject.install(Script::SaveThenDie(SAVES))? };
+        Ok(Failing { context, subject, seed, from, swept: None })
     }
 
     /// Notes that so many ways in which the calls of `sound` can fail are left out, and what of it cannot fail as nothing is known of it.
@@ -97,35 +111,39 @@ impl<'s, 'a> Failing<'s, 'a> {
         }
     }
 
-    /// A life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
-    /// saves after it hide what that came to, once more a life that dies at that ack.
+    /// Runs a life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
+    /// saves after it hide what that came to, it runs once more a life that dies at that ack.
     fn run(&mut self, trial: u64, injection: Injection) -> Result<(), EngineError> {
         let whole = self.live(injection, SAVES)?;
+        let follows = self.subject.pace().follows_scripts;
         match acked_all_the_same(&whole.run, injection) {
-            // A program of somebody's own saves as often as it does.
-            Some(save) if self.bench.program.is_none() && save.0 < SAVES && whole.verdict == Verdict::Intact => {
+            Some(save) if follows && save.0 < SAVES && whole.verdict == Verdict::Intact => {
                 let cut_short = self.live(injection, save.0)?;
-                self.tell(trial, injection, cut_short)
+                self.report(trial, injection, cut_short)
             }
-            _ => self.tell(trial, injection, whole),
+            _ => self.report(trial, injection, whole),
         }
     }
 
     /// One life of at most so many saves.
     fn live(&mut self, injection: Injection, saves: u64) -> Result<Lived, EngineError> {
-        let from = recording::Start { script: Script::SaveThenDie(saves), ..self.from.clone() };
-        let run = record(self.bench, &from, Orders::Fail(injection))?;
-        let state = self.bench.crash_state()?;
-        let promise = run.trace.end.promise;
-        let observed = self.restarts.on(self.bench, &mut *self.generations, &state, promise)?;
-        let raw = file_state::of_crash_state(&state, &mut *self.generations, promise);
-        let judged = oracle::judge(promise, &observed, &raw);
-        let (verdict, why) = judge(&run, injection, judged, 4 * self.bench.plan.limit_ms);
-        Ok(Lived { run, state, observed, raw, verdict, why })
+        let from = Beginning { script: Script::SaveThenDie(saves), ..self.from.clone() };
+        let run = self.subject.live(&from, Orders::Fail(injection))?;
+        let files = self.subject.files()?;
+        let end = CrashPoint { call: injection.call, at: At::After };
+        let state = CrashState { digest: files.digest(), snapshot: files, points: vec![end] };
+        let limit_ms = 4 * self.context.plan.limit_ms;
+        let mut came_to = (Verdict::Inconclusive, String::new());
+        let judged = points::judge(self.subject, &AtItsEnd(run.trace.end.promise), &state, &mut |_, _, judgement| {
+            came_to = judge(&run, injection, (judgement.verdict, judgement.why), limit_ms);
+            Ok(came_to.0)
+        })?;
+        let (verdict, why) = came_to;
+        Ok(Lived { run, state, observed: judged.observed, verdict, why })
     }
 
-    fn tell(&mut self, trial: u64, injection: Injection, lived: Lived) -> Result<(), EngineError> {
-        let Lived { run, state, observed, raw, verdict, why } = lived;
+    fn report(&mut self, trial: u64, injection: Injection, lived: Lived) -> Result<(), EngineError> {
+        let Lived { run, state, observed, verdict, why } = lived;
         let promise = run.trace.end.promise;
         let failed = run.trace.operations.get(injection.call.0 as usize);
         let landed = match run.ending {
@@ -134,37 +152,38 @@ impl<'s, 'a> Failing<'s, 'a> {
             Ending::Exited(Exit::Status(status)) => Landed::Exit { status },
             Ending::Exited(Exit::Signal(signal)) => Landed::Signal { signal },
         };
-        let mut record = TrialRecord {
+        let planned = TrialRecord {
             stream: self.from.stream,
-            promise,
             acks: promise.acked.0,
             landed,
             phase: run.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
             in_save: failed.is_some_and(|operation| operation.before.activity == Some(Activity::Save)),
-            raw: Some(raw),
-            crash_state: Some(state.digest()),
-            outcome: Outcome::Judged(verdict),
             swept: self.swept.take(),
             ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))
         };
+        let why = match &run.complaint {
+            Some(complaint) if verdict != Verdict::Intact => format!("{why} (it had reported: {complaint})"),
+            _ => why,
+        };
+        let judgement = Judgement {
+            verdict,
+            why,
+            ..Judgement::new(promise, &state.snapshot, &observed, self.subject.generations())
+        };
+        let mut record = concluded(planned, state.digest, judgement, self.subject.generations());
         let mut text = None;
         if verdict != Verdict::Intact {
-            let why = match &run.complaint {
-                Some(complaint) => format!("{why} (it had reported: {complaint})"),
-                None => why,
-            };
             let failure = injection.failure.to_string();
             let around = run.trace.around_call(injection.call, &failure, findings::AROUND);
-            record.detail = Some(FailureDetail { why, around, ..FailureDetail::default() });
+            record.detail = Some(FailureDetail { around, ..record.detail.unwrap_or_default() });
             let point = CrashPoint { call: injection.call, at: At::After };
-            text = Some(findings::text(&run.trace, point, &failure, &self.from.files, &state));
+            text = Some(findings::text(&run.trace, point, &failure, &self.from.files, &state.snapshot));
         }
-        if verdict.is_violation() {
-            record.consequences = oracle::consequences(&mut *self.generations, promise, &observed);
-        }
-        record.observed = Some(observed);
-        let after = self.restarts.files()?;
-        self.bench.report_with(record, &state, Some(&after), text)
+        let after = match verdict.is_violation() {
+            true => Some(self.subject.files_after(&state, promise)?),
+            false => None,
+        };
+        self.context.report_with(record, &state.snapshot, after.as_ref(), text)
     }
 }
 

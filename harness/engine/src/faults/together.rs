@@ -12,19 +12,18 @@ mod run;
 mod schedule;
 mod timeline;
 
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Shared, Tickets};
-use crashtest_linux::shared;
 use crashtest_model::{Aim, Digest, Ending, Fault, Generation, Seed, TargetSpec};
 use crashtest_states::Snapshot;
 
-use crate::context::bench::Bench;
+use crate::context::Context;
+use crate::context::trial::Trial;
 use crate::error::EngineError;
-use crate::faults::kill::series::Trial;
 use crate::protocol::Part;
 use crate::subject::life::{Life, Member, Script};
+use crate::subject::victims::Victims;
 use run::{Body, Process};
 
 pub(crate) use judge::restart_on;
@@ -43,8 +42,9 @@ const THREADS_END: [Ending; 3] = [Ending::KillAll, Ending::FirstThenKill, Ending
 const CALIBRATION_LIVES: u64 = 6;
 
 /// The processes that share a state, life after life.
-pub(crate) struct Crew<'c, 'a> {
-    bench: &'c mut Bench<'a>,
+pub(crate) struct Crew<'c, 'a, 'v> {
+    context: &'c mut Context<'a>,
+    victims: &'c mut Victims<'v>,
     fault: Fault,
     series: u64,
     stream: Seed,
@@ -66,26 +66,24 @@ pub(crate) struct Crew<'c, 'a> {
     calls: u64,
 }
 
-impl<'c, 'a> Crew<'c, 'a> {
+impl<'c, 'a, 'v> Crew<'c, 'a, 'v> {
     /// Installs generation 0 and learns how many calls a save makes.
-    pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Crew<'c, 'a>, EngineError> {
-        let spec = &bench.plan.target;
-        let (registry, processes) = (bench.registry, (spec.writers + spec.readers) as usize);
+    pub(crate) fn start(
+        context: &'c mut Context<'a>,
+        victims: &'c mut Victims<'v>,
+        fault: Fault,
+        series: u64,
+    ) -> Result<Crew<'c, 'a, 'v>, EngineError> {
+        let spec = &context.plan.target;
+        let (registry, processes) = (victims.registry, (spec.writers + spec.readers) as usize);
         let words = Tickets::words(processes) + processes * BOARD_WORDS;
-        let words = match bench.company {
-            Some(words) => words,
-            None => {
-                let mapped = shared::map(NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN));
-                mapped.map_err(EngineError::system_refuses("share memory with a victim"))?
-            }
-        };
-        bench.company = Some(words);
+        let words = victims.shared_words(words)?;
         let (ring, boards) = words.split_at(Tickets::words(processes));
         let tickets = Tickets::over(ring);
         let boards =
             boards.chunks(BOARD_WORDS).map(|words| Board::over(words).numbered_by(tickets.counter())).collect();
         let documents = registry.documents(spec) as usize;
-        let stream = bench.plan.seed.derive("crew", 2 * series + u64::from(fault == Fault::None));
+        let stream = context.plan.seed.derive("crew", 2 * series + u64::from(fault == Fault::None));
         let mut crew = Crew {
             fault,
             series,
@@ -99,11 +97,12 @@ impl<'c, 'a> Crew<'c, 'a> {
             holds: Vec::new(),
             applied: Vec::new(),
             calls: 0,
-            bench,
+            context,
+            victims,
         };
         crew.install()?;
         match fault {
-            Fault::Kill if crew.bench.timings.period.ns() == 0.0 => crew.calibrate(CALIBRATION_LIVES)?,
+            Fault::Kill if crew.victims.timings.period.ns() == 0.0 => crew.calibrate(CALIBRATION_LIVES)?,
             Fault::Kill => {}
             _ => crew.measure()?,
         }
@@ -111,7 +110,7 @@ impl<'c, 'a> Crew<'c, 'a> {
     }
 
     fn spec(&self) -> &TargetSpec {
-        &self.bench.plan.target
+        &self.context.plan.target
     }
 
     fn writers(&self) -> usize {
@@ -121,23 +120,23 @@ impl<'c, 'a> Crew<'c, 'a> {
     /// Installs each of the documents.
     fn install(&mut self) -> Result<(), EngineError> {
         let names = self.stream.derive("install", 0);
-        self.bench.install(self.stream, names)?;
+        self.victims.install(self.stream, names)?;
         for document in 1..self.documents {
-            let life = self.life(self.bench.board, self.stream, names, Some(self.member(document, Generation::ZERO)));
-            self.bench.board.reset(Generation::ZERO, Generation::ZERO);
-            let victim = self.bench.fork_life(life, Script::Install)?;
-            self.bench.installs(victim)?;
+            let life = self.life(self.victims.board, self.stream, names, Some(self.member(document, Generation::ZERO)));
+            self.victims.board.reset(Generation::ZERO, Generation::ZERO);
+            let victim = self.victims.fork_life(life, Script::Install)?;
+            self.victims.installs(victim)?;
         }
-        self.installed = self.bench.crash_state()?;
+        self.installed = self.victims.crash_state()?;
         if self.shared.is_none() {
-            self.first = vec![self.bench.generations(self.stream)?.digest(Generation::ZERO); self.documents];
+            self.first = vec![self.victims.generations(self.stream)?.digest(Generation::ZERO); self.documents];
         }
         self.anew()
     }
 
     /// The files as they were installed.
     fn anew(&mut self) -> Result<(), EngineError> {
-        self.bench.dir.restore(&self.installed)?;
+        self.victims.dir.restore(&self.installed)?;
         self.holds.clone_from(&self.first);
         self.applied = vec![Generation::ZERO; self.writers()];
         Ok(())
@@ -158,9 +157,9 @@ impl<'c, 'a> Crew<'c, 'a> {
         Member { tickets: self.tickets, process, writer: process as u32, base }
     }
 
-    fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'a> {
-        let dir = self.bench.dir.path().to_owned();
-        Life { registry: self.bench.registry, plan: self.bench.plan, stream, names, dir, board, member }
+    fn life(&self, board: Board, stream: Seed, names: Seed, member: Option<Member>) -> Life<'v> {
+        let dir = self.victims.dir.path().to_owned();
+        Life { registry: self.victims.registry, plan: self.victims.plan, stream, names, dir, board, member }
     }
 
     /// The operations of writer `writer` in trial `seed`: others in each trial, and of documents others for each writer, so that no
@@ -170,7 +169,7 @@ impl<'c, 'a> Crew<'c, 'a> {
     }
 
     fn generations_of(&self, seed: Seed, writer: usize) -> Result<Box<dyn Generations>, EngineError> {
-        self.bench.generations(self.stream_of(seed, writer))
+        self.victims.generations(self.stream_of(seed, writer))
     }
 
     /// The generation that `process` goes on from.
@@ -189,7 +188,7 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     /// Runs control trials: clean stops by the clock, and call by call.
     pub(crate) fn control(&mut self, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
-        let plan = self.bench.plan;
+        let plan = self.context.plan;
         for number in trials.clone() {
             let seed = plan.seed.derive("control", number);
             self.run(Trial { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) })?;
@@ -209,13 +208,13 @@ impl<'c, 'a> Crew<'c, 'a> {
     /// The seed of schedule `number`. All schedules of documents are those of the same saves, so that their positions are all there are;
     /// what becomes of a state that is changed between writers depends on what they do to it, which is another thing each time.
     fn operations(&self, what: &str, number: u64) -> Seed {
-        let seed = self.bench.plan.seed.derive(what, DIRECTED);
+        let seed = self.context.plan.seed.derive(what, DIRECTED);
         if self.shared.is_some() { seed.derive("operations", number) } else { seed }
     }
 
     /// Runs the trials of a series: kills by the clock.
     pub(crate) fn kills(&mut self, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
-        let plan = self.bench.plan;
+        let plan = self.context.plan;
         for number in trials {
             // Saves only: recovery is a process of its own here.
             let aim = match plan.aim(number) {
@@ -231,7 +230,7 @@ impl<'c, 'a> Crew<'c, 'a> {
 
     /// Runs a share of the schedules.
     pub(crate) fn sweep(&mut self, part: Part) -> Result<(), EngineError> {
-        let plan = self.bench.plan;
+        let plan = self.context.plan;
         let all = plan.spread(self.schedules(if self.threads() { &THREADS_END } else { &PROCESSES_END }), 1);
         for (number, aim) in (0u64..).zip(all).filter(|(number, _)| number % part.of == part.number) {
             self.run(Trial { number, seed: self.operations("schedule", number), aim })?;
@@ -242,20 +241,20 @@ impl<'c, 'a> Crew<'c, 'a> {
     /// Process `process`, forked.
     fn forked(&self, process: usize, seed: Seed, script: Script) -> Result<Process, EngineError> {
         let life = self.life_of(process, seed);
-        let body = Body::of(self.bench.fork_life(life, script)?);
+        let body = Body::of(self.victims.fork_life(life, script)?);
         Ok(Process { number: process, board: self.boards[process], body: Rc::new(body) })
     }
 
     /// The writers as threads of one forked process, each with its script; each waits until it is [begun](Process::begin).
     fn threaded(&self, seed: Seed, scripts: &[Script]) -> Result<Vec<Process>, EngineError> {
         let lives = scripts.iter().enumerate().map(|(writer, script)| (self.life_of(writer, seed), *script)).collect();
-        let body = Rc::new(Body::of(self.bench.fork_lives(lives)?));
+        let body = Rc::new(Body::of(self.victims.fork_lives(lives)?));
         let process = |number| Process { number, board: self.boards[number], body: Rc::clone(&body) };
         Ok((0..scripts.len()).map(process).collect())
     }
 
     /// The life of process `process`, on its board.
-    fn life_of(&self, process: usize, seed: Seed) -> Life<'a> {
+    fn life_of(&self, process: usize, seed: Seed) -> Life<'v> {
         let board = self.boards[process];
         let is_writer = process < self.writers();
         let stream = if is_writer { self.stream_of(seed, process) } else { self.stream };

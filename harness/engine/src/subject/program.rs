@@ -6,6 +6,7 @@ mod checker;
 pub(crate) mod named;
 pub(crate) mod runtime;
 pub(crate) mod start;
+mod subject;
 mod versions;
 
 pub(crate) use answer::Answer;
@@ -13,4 +14,5 @@ pub(crate) use canaries::try_out;
 pub(crate) use checker::Checker;
 pub(crate) use runtime::Runtime;
 pub(crate) use start::{Place, set_up};
+pub(crate) use subject::PACE;
 pub(crate) use versions::Files;

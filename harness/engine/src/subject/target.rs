@@ -1,145 +1,166 @@
-//! Starting a target again on one crash state after the other, once on each, without a process for each.
-//!
-//! A victim that has come back from one state is handed the next one: a new target, the same process. Where a recovery ends its
-//! process or does not come back, the next state gets a new one.
+//! A target of a registry as a subject: its lives are forked, its restarts share a process.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crashtest_kit::{Generations, OpenedAs};
-use crashtest_linux::clock::now_ns;
-use crashtest_linux::process::{Running, fork_child};
-use crashtest_linux::shared;
-use crashtest_model::{Digest, Observed, Promise, Seed, Start};
+use crashtest_kit::{Board, Generations, Registry};
+use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::trace;
+use crashtest_model::{Observed, Plan, Progress, Promise, Seed, Shape, Start, StrategyInfo};
 use crashtest_states::{CrashState, Snapshot};
 
-use crate::context::bench::Bench;
+use super::life::{Life, Script};
+use super::one_process::OneProcess;
+use super::victims::{self, Victim, Victims, just_installed};
+use super::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
 use crate::error::EngineError;
-use crate::judge::oracle;
-use crate::state_dir::StateDir;
-use crate::subject::life::{Life, Script};
+use crate::trace::recorder::{Orders, Recorder};
 
-/// How long to wait for a restart before asking whether its process is still there.
-const LOOK: Duration = Duration::from_millis(2);
+/// Saves of the recorded life of a document: some grow it, some shrink it.
+const SAVES_OF_A_DOCUMENT: u64 = 6;
+/// Saves of the recorded life of a log: enough records to cross the boundary of a page.
+const SAVES_OF_A_LOG: u64 = 60;
+/// Saves of the recorded life of what acknowledges them before it writes: enough that it still saves while it writes.
+const SAVES_OF_A_QUEUE: u64 = 40;
+/// Of the points that show nothing, one in so many is confirmed by a real kill all the same: drawn from the seed, and the first.
+const CONFIRMED: u64 = 16;
+/// Of those in the lives after the first, which are much alike and as many as it has states. A real kill takes as long as some
+/// dozens of restarts.
+const CONFIRMED_NESTED: u64 = 128;
 
-/// The most states whose restarts are remembered.
-const REMEMBERED: usize = 100_000;
-
-/// A place where a target is started again and again.
-pub(crate) struct Restarts {
-    dir: Rc<StateDir>,
-    start: Start,
+/// A target, with the operations that its lives persist.
+pub(crate) struct Target<'v, 'a> {
+    victims: &'v mut Victims<'a>,
     stream: Seed,
-    victim: Option<Running>,
-    /// By the digest of a state: what a restart on it gave. Lives after different crashes leave the same states again and again.
-    known: HashMap<Digest, OpenedAs>,
-    /// The state of the last restart, where it is known: the directory is as that restart has left it.
-    last: Option<Digest>,
+    generations: Box<dyn Generations>,
+    restarts: OneProcess,
+    /// Set by somebody who wants a recorded life to end.
+    stop: Option<&'v AtomicBool>,
 }
 
-impl Restarts {
-    /// Restarts in `dir`, which is ours: it is emptied for each.
-    pub(crate) fn new(dir: Rc<StateDir>, start: Start, stream: Seed) -> Restarts {
-        Restarts { dir, start, stream, victim: None, known: HashMap::new(), last: None }
+/// How thoroughly a target is gone through.
+pub(crate) fn pace(registry: &dyn Registry, plan: &Plan) -> Pace {
+    let strategies = registry.strategies();
+    let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
+    let saves = match strategy.map_or(Shape::Document, |info| info.shape) {
+        Shape::Document | Shape::System if strategy.is_some_and(StrategyInfo::acks_early) => SAVES_OF_A_QUEUE,
+        Shape::Document | Shape::System => SAVES_OF_A_DOCUMENT,
+        Shape::Log => SAVES_OF_A_LOG,
+    };
+    Pace {
+        starts: &[Start::First, Start::Again],
+        saves,
+        confirms: Confirms::OneIn { first: CONFIRMED, nested: CONFIRMED_NESTED },
+        second_lives: SecondLives::All,
+        follows_scripts: true,
+    }
+}
+
+impl<'v, 'a> Target<'v, 'a> {
+    /// One whose restarts are `start`s, and whose lives persist the operations of `stream`.
+    pub(crate) fn new(victims: &'v mut Victims<'a>, start: Start, stream: Seed) -> Result<Target<'v, 'a>, EngineError> {
+        let generations = victims.generations(stream)?;
+        let restarts = OneProcess::new(Rc::clone(&victims.memory), start, stream);
+        Ok(Target { victims, stream, generations, restarts, stop: None })
     }
 
-    /// What a restart on `state` gives, with `promise` in force: a content is looked for among the generations from its acked one on.
-    /// It is not made twice on equal states.
-    pub(crate) fn once_on(
-        &mut self,
-        bench: &mut Bench<'_>,
-        generations: &mut dyn Generations,
-        state: &CrashState,
-        promise: Promise,
-    ) -> Result<Observed, EngineError> {
-        if let Some(runtime) = bench.program() {
-            return runtime.restart(&state.snapshot, promise);
-        }
-        match self.known.get(&state.digest) {
-            Some(opened) => Ok(oracle::identify(opened, generations, promise)),
-            None => {
-                let observed = self.on(bench, generations, &state.snapshot, promise)?;
-                self.last = Some(state.digest);
-                if let Some(opened) = bench.board.recovery().filter(|_| self.known.len() < REMEMBERED) {
-                    self.known.insert(state.digest, opened.as_what);
-                }
-                Ok(observed)
-            }
-        }
+    /// Recorded lives end once `stop` is set.
+    pub(crate) fn until(self, stop: &'v AtomicBool) -> Target<'v, 'a> {
+        Target { stop: Some(stop), ..self }
     }
 
-    /// The files as a restart on `state` leaves them. It is made again where another one came since, or this one was made on an equal
-    /// state some lives ago.
-    pub(crate) fn files_after(
-        &mut self,
-        bench: &mut Bench<'_>,
-        generations: &mut dyn Generations,
-        state: &CrashState,
-        promise: Promise,
-    ) -> Result<Snapshot, EngineError> {
-        if self.last != Some(state.digest) {
-            self.on(bench, generations, &state.snapshot, promise)?;
-            self.last = Some(state.digest);
-        }
-        self.files()
+    /// How long a recorded life may take: one step of it may take the limit, and it makes some.
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_millis(self.victims.plan.limit_ms.saturating_mul(4))
     }
 
-    /// The files as the last restart has left them.
-    pub(crate) fn files(&self) -> Result<Snapshot, EngineError> {
-        self.dir.take()
+    fn begin_unseen(&mut self, beginning: &Beginning) -> Result<Victim, EngineError> {
+        self.victims.dir.restore(&beginning.files)?;
+        self.victims.fork(beginning.script, beginning.stream, beginning.names, beginning.before)
+    }
+}
+
+impl Restarts for Target<'_, '_> {
+    fn generations(&mut self) -> &mut dyn Generations {
+        &mut *self.generations
     }
 
-    /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.
-    pub(crate) fn on(
-        &mut self,
-        bench: &mut Bench<'_>,
-        generations: &mut dyn Generations,
-        state: &Snapshot,
-        promise: Promise,
-    ) -> Result<Observed, EngineError> {
-        self.last = None;
-        if let Some(runtime) = bench.program() {
-            return Ok(runtime.restart_anew(state)?.observed(promise, state.digest()));
-        }
-        self.dir.restore(state)?;
-        let board = bench.board;
-        let limit_ns = bench.limit_from_now();
-        board.reset(promise.acked, promise.begun);
-        match &self.victim {
-            Some(_) => shared::open(board.gate()),
-            None => self.victim = Some(self.fork(bench)?),
-        }
-        let Some(victim) = &mut self.victim else { return Ok(Observed::Shot) };
-        let mut exit = None;
-        while !shared::wait_at_for(board.standing(), LOOK) && now_ns() < limit_ns && exit.is_none() {
-            exit = victim.try_wait().map_err(EngineError::Wait)?;
-        }
-        let opened = board.recovery();
-        if !board.stands_by() {
-            // Killed by the drop where it has not ended.
-            self.victim = None;
-        }
-        Ok(match (opened, exit) {
-            (Some(opened), _) => oracle::identify(&opened.as_what, generations, promise),
-            (None, Some(exit)) if exit.by_sigkill() => Observed::Shot,
-            (None, Some(exit)) => Observed::Crashed { how: bench.describe(exit) },
-            (None, None) => Observed::Hung { limit_ms: bench.plan.limit_ms },
-        })
+    fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
+        self.restarts.once_on(self.victims, &mut *self.generations, state, promise)
     }
 
-    fn fork(&self, bench: &Bench<'_>) -> Result<Running, EngineError> {
-        let names = self.stream.derive("names of restarts", 0);
+    fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+        self.restarts.on(self.victims, &mut *self.generations, state, promise)
+    }
+
+    fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
+        self.restarts.files_after(self.victims, &mut *self.generations, state, promise)
+    }
+
+    fn files_of_restart(&self) -> Result<Snapshot, EngineError> {
+        self.restarts.files()
+    }
+}
+
+impl Subject for Target<'_, '_> {
+    fn pace(&self) -> Pace {
+        pace(self.victims.registry, self.victims.plan)
+    }
+
+    fn install(&mut self, script: Script) -> Result<Beginning, EngineError> {
+        let stream = self.stream;
+        let files = self.victims.install(stream, stream.derive("install", 0))?;
+        let promise = just_installed();
+        Ok(Beginning { files, stream, names: stream.derive("names", 1), before: promise, after: promise, script })
+    }
+
+    fn live(&mut self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
+        let dir = Rc::clone(&self.victims.dir);
+        dir.restore(&beginning.files)?;
+        let board = self.victims.board;
+        board.reset(beginning.before.acked, beginning.before.begun);
         let life = Life {
-            registry: bench.registry,
-            plan: bench.plan,
-            stream: self.stream,
-            names,
-            dir: self.dir.path().to_owned(),
-            board: bench.board,
+            registry: self.victims.registry,
+            plan: self.victims.plan,
+            stream: beginning.stream,
+            names: beginning.names,
+            dir: dir.path().to_owned(),
+            board,
             member: None,
         };
-        let script = Script::Restart(self.start);
-        Ok(fork_child(move || life.live(script))?)
+        let progress = || progress(board, beginning);
+        let mut recorder =
+            Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
+        recorder.stop_at(self.stop);
+        let script = beginning.script;
+        let traced = trace::trace(move || life.live(script), &mut recorder, self.limit())?;
+        let (trace, obeyed) = recorder.finish();
+        let complaint = board.failure().map(|failure| failure.why);
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
     }
+
+    fn live_unseen(&mut self, beginning: &Beginning, until: Option<Duration>) -> Result<Option<Duration>, EngineError> {
+        let begun_ns = now_ns();
+        let mut victim = self.begin_unseen(beginning)?;
+        match until {
+            Some(time) => sleep_until(now_ns() + time.as_nanos() as u64),
+            None => drop(self.victims.await_exit(&mut victim)?),
+        }
+        self.victims.strike(victim)?;
+        Ok(Some(Duration::from_nanos(now_ns() - begun_ns)))
+    }
+
+    fn files(&self) -> Result<Snapshot, EngineError> {
+        self.victims.crash_state()
+    }
+}
+
+/// How far a life is, by the board.
+fn progress(board: Board, beginning: &Beginning) -> Progress {
+    let opened = board.recovery().is_some();
+    let base = if opened { beginning.after } else { beginning.before };
+    // A board that was overwritten promises nothing more.
+    let promise = victims::promise(board, base).unwrap_or(base);
+    Progress { activity: board.phase().map(|phase| phase.activity), opened, promise }
 }

@@ -7,35 +7,45 @@
 use std::path::Path;
 
 use crashtest_linux::directory::Directory;
-use crashtest_model::{FailureDetail, Fault, Generation, Outcome, RawState, Start, TrialRecord};
-use crashtest_states::Snapshot;
+use crashtest_model::{FailureDetail, Fault, Generation, Outcome, Start, TrialRecord};
 
-use crate::context::bench::{Bench, Recovery};
+use crate::context::Context;
+use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::first_start;
-use crate::faults::kill::series::{Chain, Trial};
+use crate::faults::kill::series::Chain;
 use crate::faults::together::{self, Crew};
 use crate::faults::{io, kill, states};
 use crate::judge::replayed::Replayed;
-use crate::judge::{file_state, oracle};
 use crate::protocol::{Replay, Report};
 use crate::snapshot;
-use crate::subject::life::Script;
-use crate::subject::program;
+use crate::subject::UnderTest;
+use crate::subject::victims::Victims;
 
 /// Does what a replay asks for, and reports what it came to as the trial's record.
-pub(crate) fn carry_out(bench: &mut Bench<'_>, replay: &Replay) -> Result<(), EngineError> {
+pub(super) fn carry_out(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    replay: &Replay,
+) -> Result<(), EngineError> {
     match replay {
-        Replay::Restart { record, crash_state } => restart(bench, record, crash_state),
-        Replay::Trial(record) => run_again(bench, record),
+        Replay::Restart { record, crash_state } => restart(context, under_test, record, crash_state),
+        Replay::Trial(record) => run_again(context, under_test, record),
     }
 }
 
-fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> Result<(), EngineError> {
+fn restart(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    record: &TrialRecord,
+    crash_state: &Path,
+) -> Result<(), EngineError> {
     let state = snapshot::take(&Directory::named(crash_state)?)?;
-    let Replayed { raw, observed, verdict, why } = match bench.plan.target.is_shared() {
-        true => together::restart_on(bench, record, &state)?,
-        false => restart_on(bench, record, &state)?,
+    let Replayed { raw, observed, verdict, why } = match under_test {
+        UnderTest::Target(victims) if context.plan.target.is_shared() => {
+            together::restart_on(context, victims, record, &state)?
+        }
+        under_test => states::restart_on(context, under_test, record, state)?,
     };
     let record = TrialRecord {
         raw: Some(raw),
@@ -44,75 +54,42 @@ fn restart(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Path) -> R
         detail: Some(FailureDetail { why, ..FailureDetail::default() }),
         ..record.clone()
     };
-    (bench.outlet)(Report::Trial(Box::new(record), None))
-}
-
-/// Restarts the target on a stored crash state and judges it by the promises that were in force.
-fn restart_on(bench: &mut Bench<'_>, record: &TrialRecord, crash_state: &Snapshot) -> Result<Replayed, EngineError> {
-    let mut generations = bench.generations(record.stream)?;
-    learn(bench, record.fault)?;
-    let reference = states::reference(bench, record)?;
-    if let Some(runtime) = bench.program() {
-        let raw = record
-            .raw
-            .clone()
-            .unwrap_or_else(|| file_state::of_crash_state(crash_state, &mut *generations, record.promise));
-        let observed = match (reference, states::place(record.aim)) {
-            (Some((trace, oracle)), Some((point, _))) => {
-                let answer = program::Files::judge_at(&oracle, &trace, point, crash_state);
-                answer.observed(record.promise, crash_state.digest())
-            }
-            _ => runtime.restart(crash_state, record.promise)?,
-        };
-        let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
-        return Ok(Replayed { raw, observed, verdict, why });
-    }
-    bench.dir.restore(crash_state)?;
-    let raw = file_state::of_crash_state(crash_state, &mut *generations, record.promise);
-    let script = match record.start {
-        Start::First => Script::SecondStart,
-        Start::Again => Script::SaveThenStop(0),
-    };
-    let names = record.seed.derive("replay", 0);
-    let mut victim = bench.fork(script, record.stream, names, record.promise)?;
-    let observed = match bench.await_recovery(&mut victim, raw.state != RawState::Whole)? {
-        Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, record.promise),
-        Recovery::Failed(observed) => observed,
-    };
-    bench.strike(victim)?;
-    let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
-    Ok(Replayed { raw, observed, verdict, why })
-}
-
-/// Learns what the files of a program are like when they are whole: from recorded runs, as its campaign did.
-fn learn(bench: &mut Bench<'_>, fault: Fault) -> Result<(), EngineError> {
-    if let Some(runtime) = bench.program() {
-        let installed = runtime.set_up()?;
-        runtime.learn(&installed, fault)?;
-    }
-    Ok(())
+    (context.outlet)(Report::Trial(Box::new(record), None))
 }
 
 /// Runs the trial of `record` again, on a new directory that holds the generation from which it started, under `sweep` and `io` the
 /// files of the recorded life.
-fn run_again(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
-    if bench.plan.target.is_shared() {
-        let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
-        return Crew::start(bench, record.fault, record.series)?.run(trial);
+fn run_again(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    record: &TrialRecord,
+) -> Result<(), EngineError> {
+    let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
+    if let (UnderTest::Target(victims), true) = (&mut *under_test, context.plan.target.is_shared()) {
+        return Crew::start(context, victims, record.fault, record.series)?.run(trial);
     }
-    learn(bench, record.fault)?;
-    match (record.fault, record.start) {
-        (Fault::Sweep, _) => states::once(bench, record),
-        (Fault::Io, _) => io::once(bench, record),
-        (Fault::None | Fault::Kill, _) if bench.program.is_some() => kill::program::once(bench, record),
-        (Fault::None | Fault::Kill, Start::First) => first_start::run(bench, record.trial),
-        (Fault::None | Fault::Kill, Start::Again) => {
-            let mut chain = Chain::start(bench, record.fault, record.series)?;
-            if record.base > Generation::ZERO {
-                chain.advance_to(record.base)?;
-            }
-            chain.run(Trial { number: record.trial, seed: record.seed, aim: record.aim })?;
-            chain.finish()
-        }
+    under_test.as_subject(record.start, record.stream, |subject| subject.learn_for_replay(record.fault))?;
+    match (record.fault, under_test) {
+        (Fault::Sweep, under_test) => states::once(context, under_test, record),
+        (Fault::Io, under_test) => io::once(context, under_test, record),
+        (Fault::None | Fault::Kill, UnderTest::Program(runtime)) => kill::program::once(context, runtime, record),
+        (Fault::None | Fault::Kill, UnderTest::Target(victims)) => kill_again(context, victims, record, trial),
     }
+}
+
+fn kill_again(
+    context: &mut Context<'_>,
+    victims: &mut Victims<'_>,
+    record: &TrialRecord,
+    trial: Trial,
+) -> Result<(), EngineError> {
+    if record.start == Start::First {
+        return first_start::run(context, victims, record.trial);
+    }
+    let mut chain = Chain::start(context, victims, record.fault, record.series)?;
+    if record.base > Generation::ZERO {
+        chain.advance_to(record.base)?;
+    }
+    chain.run(trial)?;
+    chain.finish()
 }

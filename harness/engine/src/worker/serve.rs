@@ -6,23 +6,13 @@ use std::io::BufRead;
 use crashtest_kit::Registry;
 use crashtest_linux::directory::Directory;
 use crashtest_linux::{clock, reaper, signals, stdio, supervision};
-use crashtest_model::{Fault, HarnessBug, Plan};
 
-use crate::context::bench::Bench;
+use crate::context::Context;
 use crate::error::EngineError;
-use crate::faults::kill::series::{Chain, Trial};
-use crate::faults::kill::{first_start, metadata, program};
-use crate::faults::together::Crew;
-use crate::faults::{io, states};
-use crate::protocol::{Job, Order, Report};
-use crate::subject::timings::Timings;
-use crate::worker::replay;
+use crate::protocol::{Job, Report};
+use crate::subject::UnderTest;
+use crate::worker::dispatch;
 use crate::worker::reports::Voice;
-
-/// Clean lives from which a worker learns how long everything takes.
-const CALIBRATION_LIVES: u64 = 6;
-/// The trial of the first series in which a worker dies under [`HarnessBug::WorkerDies`].
-const DEADLY_TRIAL: u64 = 5;
 
 /// Serves one supervisor on standard input and output, until the input ends.
 ///
@@ -64,95 +54,15 @@ fn work(registry: &dyn Registry, parent: u32, voice: &mut Voice) -> Result<(), E
     let mut outlet = |report| voice.tell(&report);
     let sandbox = Directory::ours(&job.sandbox)?;
     let memory = job.memory.as_deref().map(Directory::ours).transpose()?;
-    let spool = Directory::ours(&job.spool)?;
-    let mut bench = Bench::new(registry, &job.plan, sandbox, memory.as_ref(), Some(spool), &mut outlet)?;
+    let mut context = Context::new(&job.plan, Directory::ours(&job.spool)?, &mut outlet);
+    let mut under_test = UnderTest::new(registry, &job.plan, sandbox, memory.as_ref())?;
     supervision::adopt_orphans().map_err(EngineError::system_refuses("adopt orphans"))?;
-    if !job.plan.target.is_shared() && bench.program.is_none() {
-        calibrate(&mut bench)?;
-    }
+    dispatch::prepare(&mut context, &mut under_test)?;
     while let Some(line) = next_line()? {
-        carry_out(&mut bench, &parse(&line)?)?;
-        (bench.outlet)(Report::Done)?;
+        dispatch::carry_out(&mut context, &mut under_test, &parse(&line)?)?;
+        (context.outlet)(Report::Done)?;
     }
     Ok(())
-}
-
-/// Clean lives before the first kill: the first delays are drawn from what these took.
-fn calibrate(bench: &mut Bench<'_>) -> Result<(), EngineError> {
-    let stream = bench.plan.seed.derive("calibration", 0);
-    // The very first one finds every cache cold, and would be remembered for long.
-    Chain::start(bench, Fault::Kill, u64::MAX)?.calibrate(1)?;
-    bench.timings = Timings::default();
-    for _ in 0..CALIBRATION_LIVES {
-        bench.install(stream, stream)?;
-    }
-    Chain::start(bench, Fault::Kill, u64::MAX)?.calibrate(CALIBRATION_LIVES)
-}
-
-fn carry_out(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
-    let plan: &Plan = bench.plan;
-    if plan.program.is_some() {
-        return carry_out_with_a_program(bench, order);
-    }
-    if plan.target.is_shared() {
-        return carry_out_together(bench, order);
-    }
-    match order {
-        Order::Control(trials) => {
-            let mut chain = Chain::start(bench, Fault::None, 0)?;
-            if trials.start == 0 {
-                chain.metadata = Some(metadata::try_out(&mut chain)?);
-            }
-            for number in trials.clone() {
-                chain.run(Trial::control(plan, number))?;
-            }
-            chain.finish()
-        }
-        Order::Sweep(part) => states::run(bench, *part),
-        Order::Io(part) => io::run(bench, *part),
-        Order::Replay(again) => replay::carry_out(bench, again),
-        Order::FirstStart(trials) => {
-            for number in trials.clone() {
-                first_start::run(bench, number)?;
-            }
-            Ok(())
-        }
-        Order::Series(trials) => {
-            let mut chain = Chain::start(bench, Fault::Kill, Plan::series_of(trials.start))?;
-            for number in trials.clone() {
-                if plan.planted == Some(HarnessBug::WorkerDies) && number == DEADLY_TRIAL && trials.start == 0 {
-                    std::process::abort();
-                }
-                chain.run(Trial::of(plan, number))?;
-            }
-            chain.finish()
-        }
-    }
-}
-
-/// The same for several processes on one state.
-fn carry_out_together(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
-    match order {
-        Order::Control(trials) => Crew::start(bench, Fault::None, 0)?.control(trials.clone()),
-        Order::Series(trials) => Crew::start(bench, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone()),
-        Order::Sweep(part) => Crew::start(bench, Fault::Sweep, 0)?.sweep(*part),
-        Order::Replay(again) => replay::carry_out(bench, again),
-        // Not planned: a first start is one process alone, and which of several meets a failing call is not told apart.
-        Order::FirstStart(_) | Order::Io(_) => Ok(()),
-    }
-}
-
-/// The same for somebody's own program.
-fn carry_out_with_a_program(bench: &mut Bench<'_>, order: &Order) -> Result<(), EngineError> {
-    match order {
-        Order::Control(trials) if trials.start == 0 => program::control(bench),
-        Order::Series(trials) => program::kills(bench, trials.clone()),
-        Order::Sweep(part) => states::run(bench, *part),
-        Order::Io(part) => io::run(bench, *part),
-        Order::Replay(again) => replay::carry_out(bench, again),
-        // A control is run as a whole; what there is before the first start is what the set-up makes.
-        Order::Control(_) | Order::FirstStart(_) => Ok(()),
-    }
 }
 
 fn parse<M: serde::de::DeserializeOwned>(line: &str) -> Result<M, EngineError> {

@@ -4,34 +4,35 @@
 
 use crashtest_model::{FailureDetail, Fault, Landed, Outcome, Promise, RawState, Start, TrialRecord, Verdict};
 
-use crate::context::bench::{Bench, Recovery};
+use crate::context::Context;
+use crate::context::trial::because;
 use crate::error::EngineError;
 use crate::faults::kill::aim;
-use crate::faults::kill::series::because;
 use crate::judge::{file_state, oracle};
 use crate::subject::life::Script;
+use crate::subject::victims::{Recovery, Victims};
 
 /// Runs first-start trial `number`.
-pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError> {
-    let seed = bench.plan.first_start_seed(number);
-    let stream = bench.plan.seed.derive("first-start-stream", number);
-    let aim = bench.plan.first_start_aim(number);
-    let mut generations = bench.generations(stream)?;
+pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: u64) -> Result<(), EngineError> {
+    let seed = context.plan.first_start_seed(number);
+    let stream = context.plan.seed.derive("first-start-stream", number);
+    let aim = context.plan.first_start_aim(number);
+    let mut generations = victims.generations(stream)?;
     let nothing = Promise::default();
 
-    bench.dir.empty()?;
-    let victim = bench.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
-    let board = bench.board;
+    victims.dir.empty()?;
+    let victim = victims.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
+    let board = victims.board;
     while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {
         std::hint::spin_loop();
     }
-    let moment = aim::wait(aim, &bench.timings, board, 0, false, bench.limit_from_now());
-    let landed = bench.strike(victim)?;
-    bench.blame_the_machine_first()?;
+    let moment = aim::wait(aim, &victims.timings, board, 0, false, victims.limit_from_now());
+    let landed = victims.strike(victim)?;
+    victims.blame_the_machine_first()?;
     let promise = Promise { installed: board.installed_ns().is_some(), ..nothing };
     let phase = board.phase();
     let calls = board.calls();
-    let state = bench.crash_state()?;
+    let state = victims.crash_state()?;
     let raw = file_state::of_crash_state(&state, &mut *generations, promise);
     let mut record = TrialRecord {
         series: number,
@@ -47,13 +48,13 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     };
     if landed != Landed::Kill {
         record.detail = because("the victim was not killed by us");
-        return bench.report(record, &state, None);
+        return context.report(record, &state, None);
     }
 
-    let mut victim = bench.fork(Script::SecondStart, stream, stream.derive("names", 2), nothing)?;
-    let recovery = bench.await_recovery(&mut victim, raw.state != RawState::Whole)?;
-    bench.strike(victim)?;
-    bench.blame_the_machine_first()?;
+    let mut victim = victims.fork(Script::SecondStart, stream, stream.derive("names", 2), nothing)?;
+    let recovery = victims.await_recovery(&mut victim, raw.state != RawState::Whole)?;
+    victims.strike(victim)?;
+    victims.blame_the_machine_first()?;
     let observed = match recovery {
         Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, promise),
         Recovery::Failed(observed) => observed,
@@ -64,6 +65,6 @@ pub(crate) fn run(bench: &mut Bench<'_>, number: u64) -> Result<(), EngineError>
     if verdict != Verdict::Intact {
         record.detail = Some(FailureDetail { why, calls: calls.marks(), ..FailureDetail::default() });
     }
-    let dir = bench.dir.clone();
-    bench.report(record, &state, Some(&dir))
+    let dir = victims.dir.clone();
+    context.report(record, &state, Some(&dir))
 }

@@ -20,7 +20,7 @@ const PRIVATE: u32 = 0o600;
 const SOMEBODY_ELSE: u32 = 65_534;
 
 /// Tries it out, in the directory of `chain`, which is fresh afterwards.
-pub(crate) fn try_out(chain: &mut Chain<'_, '_>) -> Result<Metadata, EngineError> {
+pub(crate) fn try_out(chain: &mut Chain<'_, '_, '_>) -> Result<Metadata, EngineError> {
     let (state, file) = chain.state_file();
     let dir = state.dir();
     let link = file.with_extension("link");

@@ -12,10 +12,11 @@ use crashtest_model::{
 };
 use crashtest_states::Snapshot;
 
-use crate::context::bench::Bench;
+use crate::context::Context;
 use crate::error::EngineError;
 use crate::judge::{file_state, oracle};
 use crate::output::Output;
+use crate::subject::Subject;
 use crate::subject::program::named::{self, Named};
 use crate::subject::program::runtime::Runtime;
 use crate::subject::program::start;
@@ -46,10 +47,9 @@ struct Ran {
 }
 
 /// Runs the program to its end, and checks what it left, some times.
-pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
+pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Result<(), EngineError> {
     for number in 0..CONTROL_RUNS {
-        let seed = bench.plan.seed.derive("control", number);
-        let Some(runtime) = bench.program() else { return Ok(()) };
+        let seed = context.plan.seed.derive("control", number);
         let installed = runtime.set_up()?;
         named::check_set_up(&runtime.program, &installed)?;
         let promise = runtime.promised_by_setup();
@@ -71,13 +71,11 @@ pub(crate) fn control(bench: &mut Bench<'_>) -> Result<(), EngineError> {
         let aim = Aim::Run(1.0);
         let mut record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
         if number == 0 && wrong.is_none() {
-            let left = bench.crash_state()?;
-            if let Some(runtime) = bench.program() {
-                record.tried = runtime.try_checker(&installed, &left)?.cloned();
-                runtime.place.dir.restore(&left)?;
-            }
+            let left = runtime.files()?;
+            record.tried = runtime.try_checker(&installed, &left)?.cloned();
+            runtime.place.dir.restore(&left)?;
         }
-        judge(bench, record, &ran, wrong)?;
+        judge(context, runtime, record, &ran, wrong)?;
     }
     Ok(())
 }
@@ -97,8 +95,11 @@ fn check_words(printed: &Printed, observed: &Observed) -> Result<(), EngineError
 }
 
 /// Kills the program at a moment of its run, once for each of `trials`.
-pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Result<(), EngineError> {
-    let Some(runtime) = bench.program() else { return Ok(()) };
+pub(crate) fn kills(
+    context: &mut Context<'_>,
+    runtime: &mut Runtime,
+    trials: std::ops::Range<u64>,
+) -> Result<(), EngineError> {
     let mut installed = runtime.set_up()?;
     let mut promise = runtime.promised_by_setup();
     runtime.learn(&installed, Fault::Kill)?;
@@ -110,27 +111,23 @@ pub(crate) fn kills(bench: &mut Bench<'_>, trials: std::ops::Range<u64>) -> Resu
         let ran = run(runtime, promise, None)?;
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
-    let left = bench.crash_state()?;
-    if let Some(runtime) = bench.program() {
-        runtime.files.learn_state(&left);
-        runtime.try_checker(&installed, &left)?;
-    }
+    let left = runtime.files()?;
+    runtime.files.learn_state(&left);
+    runtime.try_checker(&installed, &left)?;
     for number in trials {
-        let plan = bench.plan;
+        let plan = context.plan;
         let aim = aim(plan, number);
-        let Some(runtime) = bench.program() else { return Ok(()) };
         runtime.place.dir.restore(&installed)?;
         let mut ran = run(runtime, promise, Some((aim, &usual)))?;
         for again in 1..TRIES {
             // It was faster than the clock: nothing was killed.
             let (Landed::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
-            let Some(runtime) = bench.program() else { break };
             runtime.place.dir.restore(&installed)?;
             ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
         }
         let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
-        let (state, observed) = judge(bench, record, &ran, None)?;
-        if bench.program().is_some_and(|runtime| runtime.program.continues) {
+        let (state, observed) = judge(context, runtime, record, &ran, None)?;
+        if runtime.program.continues {
             // Life after life: what was found is what is promised from now on.
             match observed {
                 Observed::State { generation: Some(found), .. } => {
@@ -150,8 +147,8 @@ fn aim(plan: &Plan, number: u64) -> Aim {
 }
 
 /// Kills the program once as `record` was.
-pub(crate) fn once(bench: &mut Bench<'_>, record: &TrialRecord) -> Result<(), EngineError> {
-    kills(bench, record.trial..record.trial + 1)
+pub(crate) fn once(context: &mut Context<'_>, runtime: &mut Runtime, record: &TrialRecord) -> Result<(), EngineError> {
+    kills(context, runtime, record.trial..record.trial + 1)
 }
 
 /// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
@@ -211,20 +208,20 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
 
 /// Judges what a run has left, and reports it; `wrong` is what went wrong before that.
 fn judge(
-    bench: &mut Bench<'_>,
+    context: &mut Context<'_>,
+    runtime: &mut Runtime,
     record: TrialRecord,
     ran: &Ran,
     wrong: Option<String>,
 ) -> Result<(Snapshot, Observed), EngineError> {
-    let state = bench.crash_state()?;
+    let state = runtime.files()?;
     let progress = ran.printed.progress();
     let promise = progress.promise;
-    let Some(runtime) = bench.program() else { return Ok((state, Observed::Shot)) };
     if record.fault == Fault::None {
         runtime.files.learn_state(&state);
     }
     let raw = file_state::of_crash_state(&state, &mut runtime.files.clone(), promise);
-    let observed = runtime.restart(&state, promise)?;
+    let observed = runtime.ask(&state)?.observed(promise, state.digest());
     if record.fault == Fault::None {
         ran.printed.make_sense()?;
         check_words(&ran.printed, &observed)?;
@@ -264,7 +261,7 @@ fn judge(
         aim,
         ..record
     };
-    let after = bench.crash_state()?;
-    bench.report_with(record, &state, Some(&after), None)?;
+    let after = runtime.files()?;
+    context.report_with(record, &state, Some(&after), None)?;
     Ok((state, observed))
 }

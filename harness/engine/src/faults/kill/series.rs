@@ -11,17 +11,19 @@ mod clean;
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase, Plan,
+    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase,
     Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
-use crate::context::bench::{self, Bench, Recovery, Struck, Victim, Whereabouts, just_installed};
+use crate::context::Context;
+use crate::context::trial::{Trial, because};
 use crate::error::EngineError;
 use crate::faults::kill::aim::{self, Moment};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
 use crate::subject::life::Script;
+use crate::subject::victims::{self, Recovery, Struck, Victim, Victims, Whereabouts, just_installed};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
 const RESIDUE_INTERVAL: u64 = 20;
@@ -29,27 +31,6 @@ const RESIDUE_INTERVAL: u64 = 20;
 const RESIDUE_GROWTH: usize = 2;
 /// So often is a trial tried whose victim cannot even open what it was given.
 const ATTEMPTS: u32 = 3;
-
-/// One planned trial.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Trial {
-    pub(crate) number: u64,
-    pub(crate) seed: Seed,
-    pub(crate) aim: Aim,
-}
-
-impl Trial {
-    /// Trial `number` of `plan`.
-    pub(crate) fn of(plan: &Plan, number: u64) -> Trial {
-        Trial { number, seed: plan.trial_seed(number), aim: plan.aim(number) }
-    }
-
-    /// Control life `number` of `plan`: it stops cleanly after one to six saves.
-    pub(crate) fn control(plan: &Plan, number: u64) -> Trial {
-        let seed = plan.seed.derive("control", number);
-        Trial { number, seed, aim: Aim::Save((1 + seed.0 % 6) as f64) }
-    }
-}
 
 /// A crash that no recovery has judged yet.
 pub(crate) struct Crash {
@@ -87,8 +68,9 @@ enum Attempt {
 }
 
 /// The chain of one series.
-pub(crate) struct Chain<'c, 'a> {
-    bench: &'c mut Bench<'a>,
+pub(crate) struct Chain<'c, 'a, 'v> {
+    context: &'c mut Context<'a>,
+    victims: &'c mut Victims<'v>,
     fault: Fault,
     series: u64,
     stream: Seed,
@@ -108,18 +90,24 @@ pub(crate) struct Chain<'c, 'a> {
     pub(crate) metadata: Option<Metadata>,
 }
 
-impl<'c, 'a> Chain<'c, 'a> {
+impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
     /// Installs generation 0 of the series' stream and stands ready for its first trial.
-    pub(crate) fn start(bench: &'c mut Bench<'a>, fault: Fault, series: u64) -> Result<Chain<'c, 'a>, EngineError> {
+    pub(crate) fn start(
+        context: &'c mut Context<'a>,
+        victims: &'c mut Victims<'v>,
+        fault: Fault,
+        series: u64,
+    ) -> Result<Chain<'c, 'a, 'v>, EngineError> {
         let stream = match fault {
-            Fault::None => bench.plan.seed.derive("control-stream", series),
-            Fault::Kill | Fault::Sweep | Fault::Io => bench.plan.stream(series),
+            Fault::None => context.plan.seed.derive("control-stream", series),
+            Fault::Kill | Fault::Sweep | Fault::Io => context.plan.stream(series),
         };
-        let generations = bench.generations(stream)?;
-        let installed = bench.install(stream, stream.derive("install", 0))?;
+        let generations = victims.generations(stream)?;
+        let installed = victims.install(stream, stream.derive("install", 0))?;
         let left_over = left_over(&installed, &*generations);
         Ok(Chain {
-            bench,
+            context,
+            victims,
             fault,
             series,
             stream,
@@ -140,12 +128,12 @@ impl<'c, 'a> Chain<'c, 'a> {
         let saves = base.0 - self.promise.acked.0;
         let mut victim = self.fork(Script::SaveThenStop(saves))?;
         self.await_recovery(&mut victim)?;
-        self.bench.await_exit(&mut victim)?;
-        self.bench.strike(victim)?;
-        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
+        self.victims.await_exit(&mut victim)?;
+        self.victims.strike(victim)?;
+        self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
-            return Err(EngineError::Environment { path: self.bench.dir.path().to_owned(), why, errno: None });
+            return Err(EngineError::Environment { path: self.victims.dir.path().to_owned(), why, errno: None });
         }
         Ok(())
     }
@@ -159,7 +147,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         }
         let mut record = self.record(trial, Moment::default());
         record.detail = because("the freshly installed state could not be opened");
-        self.bench.report(record, &Snapshot::default(), None)
+        self.context.report(record, &Snapshot::default(), None)
     }
 
     /// Judges the last crash.
@@ -169,9 +157,9 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     fn attempt(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
         let counts = self.crashes > 0 && self.crashes.is_multiple_of(RESIDUE_INTERVAL);
-        if self.standing.is_some() && (counts || self.bench.plan.fresh) {
+        if self.standing.is_some() && (counts || self.context.plan.fresh) {
             self.recover_save_and_stop()?;
-            if self.bench.plan.fresh {
+            if self.context.plan.fresh {
                 self.start_afresh()?;
             }
         }
@@ -182,12 +170,12 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
-        let hold = aim::hold(trial.aim, &self.bench.timings);
-        let signal = self.bench.plan.lives(self.fault).signal;
+        let hold = aim::hold(trial.aim, &self.victims.timings);
+        let signal = self.context.plan.lives(self.fault).signal;
         let mut victim = self.fork(Script::Save(hold, signal))?;
         let into_recovery = trial.aim.into_recovery();
         if into_recovery {
-            let board = self.bench.board;
+            let board = self.victims.board;
             while board.started_ns().is_none() && now_ns() < victim.limit_ns {
                 std::hint::spin_loop();
             }
@@ -197,22 +185,24 @@ impl<'c, 'a> Chain<'c, 'a> {
                 None => return Ok(Attempt::Void),
             };
         }
-        let idle_ns = self.bench.plan.target.idle_us * 1000;
-        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
+        let idle_ns = self.context.plan.target.idle_us * 1000;
+        let (begun_ns, limit_ns) = (now_ns(), self.victims.limit_from_now() + 10 * idle_ns);
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
             victim.limit_ns = limit_ns;
-            self.bench.await_held(&mut victim, aim::expected_ns(trial.aim, &self.bench.timings))?;
+            self.victims.await_held(&mut victim, aim::expected_ns(trial.aim, &self.victims.timings))?;
         }
-        let moment = aim::wait(trial.aim, &self.bench.timings, self.bench.board, idle_ns, damaged, limit_ns);
+        let moment = aim::wait(trial.aim, &self.victims.timings, self.victims.board, idle_ns, damaged, limit_ns);
         // A moment that lies further off than the limit is not yet a life that makes no progress.
-        let is_stuck = now_ns() >= limit_ns && bench::is_stuck(self.bench.board, now_ns(), limit_ns - begun_ns);
+        let is_stuck = now_ns() >= limit_ns && victims::is_stuck(self.victims.board, now_ns(), limit_ns - begun_ns);
         let struck = self.strike(signal, victim)?;
         if into_recovery {
-            let recovery = match (self.bench.board.recovery(), &struck.landed) {
+            let recovery = match (self.victims.board.recovery(), &struck.landed) {
                 // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
-                (None, Landed::Forced) => Some(Recovery::Failed(Observed::Hung { limit_ms: self.bench.plan.limit_ms })),
+                (None, Landed::Forced) => {
+                    Some(Recovery::Failed(Observed::Hung { limit_ms: self.context.plan.limit_ms }))
+                }
                 (None, Landed::Kill | Landed::Abort | Landed::Nothing) => None,
                 (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
                 (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
@@ -242,11 +232,11 @@ impl<'c, 'a> Chain<'c, 'a> {
         let recovery = self.await_recovery(&mut victim)?;
         let judged = self.judge(&recovery);
         let refused = matches!(&recovery, Recovery::Opened(Opened { as_what: OpenedAs::Refused { .. }, .. }));
-        if !refused || !matches!(judged, Judged::Violated(_)) || !self.bench.stands_by(&mut victim)? {
+        if !refused || !matches!(judged, Judged::Violated(_)) || !self.victims.stands_by(&mut victim)? {
             return self.settle(judged, victim);
         }
         self.conclude(judged)?;
-        self.bench.begin_again(&mut victim, self.promise);
+        self.victims.begin_again(&mut victim, self.promise);
         let recovery = self.await_recovery(&mut victim)?;
         let judged = self.judge(&recovery);
         self.settle(judged, victim)
@@ -254,9 +244,9 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     /// Ends the victim, and derives the generations that it may leave while the kernel takes it apart.
     fn strike(&mut self, signal: Signal, victim: Victim) -> Result<Struck, EngineError> {
-        let (board, promise, generations) = (self.bench.board, self.promise, &mut self.generations);
-        self.bench.strike_by(signal, victim, || {
-            if let Some(promise) = bench::promise(board, promise) {
+        let (board, promise, generations) = (self.victims.board, self.promise, &mut self.generations);
+        self.victims.strike_by(signal, victim, || {
+            if let Some(promise) = victims::promise(board, promise) {
                 generations.prepare(promise);
             }
         })
@@ -264,7 +254,7 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
     fn unwanted_end(&self, landed: &Landed) -> (Verdict, String) {
-        match (self.bench.board.failure(), landed) {
+        match (self.victims.board.failure(), landed) {
             (Some(failure), Landed::Exit { .. }) => (Verdict::FailedSave, failure.why),
             (_, Landed::Exit { status }) => {
                 (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
@@ -278,12 +268,12 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     /// A victim that had to be killed as the signal that it was sent did not end it.
     fn deaf_to(&self, signal: Signal) -> String {
-        let limit_ms = self.bench.plan.limit_ms;
+        let limit_ms = self.context.plan.limit_ms;
         format!("not ended {limit_ms} ms after {}, {}", signal.system_name(), self.phase())
     }
 
     fn stuck(&self) -> String {
-        format!("no progress for {} ms, {}", self.bench.plan.limit_ms, self.phase())
+        format!("no progress for {} ms, {}", self.context.plan.limit_ms, self.phase())
     }
 
     /// Takes stock after a life: leaves a crash for the next recovery to judge, or reports the outcome if there is one already.
@@ -295,17 +285,17 @@ impl<'c, 'a> Chain<'c, 'a> {
         struck: Struck,
         ended: Option<(Verdict, String)>,
     ) -> Result<(), EngineError> {
-        self.bench.blame_the_machine_first()?;
+        self.victims.blame_the_machine_first()?;
         self.crashes += 1;
         let overwritten =
             || (Verdict::Inconclusive, "the board shows saves that the victim cannot have made".to_owned());
-        let promise = bench::promise(self.bench.board, self.promise);
+        let promise = victims::promise(self.victims.board, self.promise);
         let ended = if promise.is_none() { Some(overwritten()) } else { ended };
         self.promise = promise.unwrap_or(self.promise);
-        let state = self.bench.crash_state()?;
-        let calls = self.bench.board.calls();
+        let state = self.victims.crash_state()?;
+        let calls = self.victims.board.calls();
         let Struck { landed, ended_ns, at } = struck;
-        let acks = self.bench.board.acks(self.promise.acked);
+        let acks = self.victims.board.acks(self.promise.acked);
         let mut record = TrialRecord {
             landed,
             phase: words(at.phase),
@@ -319,7 +309,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         if let Some((verdict, why)) = ended {
             record.outcome = Outcome::Judged(verdict);
             record.detail = Some(FailureDetail { why, calls: calls.marks(), ..FailureDetail::default() });
-            self.bench.report(record, &state, None)?;
+            self.context.report(record, &state, None)?;
             return self.start_afresh();
         }
         let raw = file_state::of_crash_state(&state, &mut *self.generations, self.promise);
@@ -361,7 +351,7 @@ impl<'c, 'a> Chain<'c, 'a> {
         trials.push(record.trial);
         let phase = record.damaged_in.clone().unwrap_or_else(|| record.phase.clone());
         self.inherited = Some(Inherited { state: record.crash_state, phase, trials, acked: crash.acked });
-        self.bench.report(record, &crash.state, None)
+        self.context.report(record, &crash.state, None)
     }
 
     /// Judges what is standing by a recovery.
@@ -415,12 +405,12 @@ impl<'c, 'a> Chain<'c, 'a> {
         match judged {
             Judged::Ready => Ok(true),
             Judged::Survived(crash) => {
-                self.bench.report(crash.record, &crash.state, None)?;
+                self.context.report(crash.record, &crash.state, None)?;
                 Ok(true)
             }
             Judged::Violated(crash) => {
-                let dir = self.bench.dir.clone();
-                self.bench.report(crash.record, &crash.state, Some(&dir))?;
+                let dir = self.victims.dir.clone();
+                self.context.report(crash.record, &crash.state, Some(&dir))?;
                 self.start_afresh()?;
                 Ok(false)
             }
@@ -435,7 +425,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
         if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
             // Dead before its files are kept and cleared away.
-            self.bench.strike(victim)?;
+            self.victims.strike(victim)?;
             self.conclude(judged)?;
             return Ok(None);
         }
@@ -444,7 +434,7 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
         let damaged = self.is_damaged();
-        self.bench.await_recovery(victim, damaged)
+        self.victims.await_recovery(victim, damaged)
     }
 
     /// Whether the state file is not whole, so that recovery is likely to refuse it.
@@ -454,7 +444,7 @@ impl<'c, 'a> Chain<'c, 'a> {
 
     fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {
         let names = self.names();
-        self.bench.fork(script, self.stream, names, self.promise)
+        self.victims.fork(script, self.stream, names, self.promise)
     }
 
     /// Temporary names of its own for each life.
@@ -464,7 +454,7 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn start_afresh(&mut self) -> Result<(), EngineError> {
-        self.bench.dir.restore(&self.installed)?;
+        self.victims.dir.restore(&self.installed)?;
         self.promise = just_installed();
         self.standing = None;
         self.inherited = None;
@@ -474,12 +464,12 @@ impl<'c, 'a> Chain<'c, 'a> {
     }
 
     fn phase(&self) -> String {
-        words(self.bench.board.phase())
+        words(self.victims.board.phase())
     }
 
     /// The record of a life that is over, as far as it is known without a recovery.
     fn record(&mut self, trial: Trial, moment: Moment) -> TrialRecord {
-        let board = self.bench.board;
+        let board = self.victims.board;
         TrialRecord {
             series: self.series,
             stream: self.stream,
@@ -505,9 +495,4 @@ fn left_over(state: &Snapshot, generations: &dyn Generations) -> usize {
 /// A phase as records write it.
 fn words(phase: Option<Phase>) -> String {
     phase.map_or_else(|| "unknown".to_owned(), String::from)
-}
-
-/// A detail that is only a sentence.
-pub(crate) fn because(why: &str) -> Option<FailureDetail> {
-    Some(FailureDetail { why: why.to_owned(), ..FailureDetail::default() })
 }

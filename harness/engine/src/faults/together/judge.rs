@@ -7,15 +7,16 @@ use crashtest_model::{
 };
 use crashtest_states::Snapshot;
 
-use crate::context::bench::{Bench, Recovery};
+use crate::context::Context;
+use crate::context::trial::Trial;
 use crate::error::EngineError;
-use crate::faults::kill::series::Trial;
 use crate::faults::together::run::Ran;
 use crate::faults::together::{Crew, timeline};
 use crate::judge::history::{self, Broken, Load, Save};
 use crate::judge::oracle;
 use crate::judge::replayed::Replayed;
 use crate::subject::life::{Member, Script};
+use crate::subject::victims::{Recovery, Victims};
 
 /// What a process loaded.
 struct Loaded {
@@ -36,10 +37,10 @@ struct Findings {
     after: Snapshot,
 }
 
-impl Crew<'_, '_> {
+impl Crew<'_, '_, '_> {
     /// Starts on what a trial has left, judges everything, and reports it.
     pub(super) fn judge(&mut self, trial: Trial, ran: Ran) -> Result<(), EngineError> {
-        let state = self.bench.crash_state()?;
+        let state = self.victims.crash_state()?;
         let promised: Vec<Option<Promise>> = (0..self.writers()).map(|writer| self.promise(writer)).collect();
         let overwritten = promised.iter().any(Option::is_none);
         let writers: Vec<Promise> = promised.into_iter().map(Option::unwrap_or_default).collect();
@@ -82,14 +83,14 @@ impl Crew<'_, '_> {
         found.wrong.sort_by_key(|(verdict, _)| *verdict);
         let Some((verdict, _)) = found.wrong.first() else {
             (self.holds, self.applied) = (found.holds, found.applied);
-            return self.bench.report(record, &state, None);
+            return self.context.report(record, &state, None);
         };
         record.outcome = Outcome::Judged(*verdict);
         let why: Vec<&str> = found.wrong.iter().map(|(_, why)| why.as_str()).collect();
         let around = timeline::lines(self);
         record.detail =
             Some(FailureDetail { why: why.join("; "), around: timeline::last(&around), ..FailureDetail::default() });
-        self.bench.report_with(record, &state, Some(&found.after), Some(around.join("\n") + "\n"))?;
+        self.context.report_with(record, &state, Some(&found.after), Some(around.join("\n") + "\n"))?;
         self.anew()
     }
 
@@ -119,7 +120,7 @@ impl Crew<'_, '_> {
             let opened = self.open(trial, document)?;
             self.judge_opened(trial, document, opened, state, &mut found)?;
         }
-        found.after = self.bench.crash_state()?;
+        found.after = self.victims.crash_state()?;
         if let Some(shared) = &self.shared
             && matches!(found.observed, Observed::State { .. })
         {
@@ -144,14 +145,14 @@ impl Crew<'_, '_> {
     /// What a start on `document` gives.
     fn open(&mut self, trial: Trial, document: usize) -> Result<Observed, EngineError> {
         let member = Member { writer: document as u32, ..self.member(0, Generation::ZERO) };
-        let board = self.bench.board;
+        let board = self.victims.board;
         board.reset(Generation::ZERO, Generation::ZERO);
         // It has no ring of its own: its load comes after everything else.
         let names = trial.seed.derive("check", document as u64);
         let life = self.life(board, self.stream, names, (document > 0).then_some(member));
-        let mut victim = self.bench.fork_life(life, Script::SaveThenStop(0))?;
-        let recovery = self.bench.await_recovery(&mut victim, false)?;
-        self.bench.strike_unlearnt(victim)?;
+        let mut victim = self.victims.fork_life(life, Script::SaveThenStop(0))?;
+        let recovery = self.victims.await_recovery(&mut victim, false)?;
+        self.victims.strike_unlearnt(victim)?;
         Ok(match recovery {
             Recovery::Failed(observed) => observed,
             Recovery::Opened(opened) => match opened.as_what {
@@ -315,14 +316,15 @@ impl Crew<'_, '_> {
 /// Starts on the stored crash state of `record` once more. What others were acknowledged meanwhile is not in the files: where the same
 /// content comes back, so does the verdict on it.
 pub(crate) fn restart_on(
-    bench: &mut Bench<'_>,
+    context: &mut Context<'_>,
+    victims: &mut Victims<'_>,
     record: &TrialRecord,
     crash_state: &Snapshot,
 ) -> Result<Replayed, EngineError> {
     let verdict = record.verdict().unwrap_or(Verdict::Inconclusive);
     let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
-    let mut crew = Crew::start(bench, record.fault, record.series)?;
-    crew.bench.dir.restore(crash_state)?;
+    let mut crew = Crew::start(context, victims, record.fault, record.series)?;
+    crew.victims.dir.restore(crash_state)?;
     crew.tickets.clear();
     let mut opened = Vec::new();
     for document in 0..crew.documents {

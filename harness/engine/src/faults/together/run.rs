@@ -10,12 +10,12 @@ use crashtest_linux::locks::{self, Wait};
 use crashtest_linux::shared;
 use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
-use crate::context::bench::{Bench, Victim, is_stuck};
+use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::aim;
-use crate::faults::kill::series::Trial;
 use crate::faults::together::Crew;
 use crate::subject::life::{FAILED, Script};
+use crate::subject::victims::{Victim, Victims, is_stuck};
 
 /// Pause between two looks at a process that is to be held, in ns.
 const LOOK_NS: u64 = 20_000;
@@ -76,7 +76,7 @@ pub(super) struct Ran {
     pub(super) of: usize,
 }
 
-impl Crew<'_, '_> {
+impl Crew<'_, '_, '_> {
     pub(crate) fn run(&mut self, trial: Trial) -> Result<(), EngineError> {
         if let Aim::Together { .. } = trial.aim {
             // Each on a directory of its own, so that one can be run again by itself.
@@ -92,8 +92,8 @@ impl Crew<'_, '_> {
             }
             _ => self.free(trial)?,
         };
-        for board in self.boards.iter().chain([&self.bench.board]) {
-            self.bench.blame_the_machine_for(*board)?;
+        for board in self.boards.iter().chain([&self.victims.board]) {
+            self.victims.blame_the_machine_for(*board)?;
         }
         self.judge(trial, ran)
     }
@@ -105,15 +105,15 @@ impl Crew<'_, '_> {
             let seed = self.stream.derive("calibrate", life);
             let processes = self.everybody(seed)?;
             let (begun_ns, mut ran) = (now_ns(), Ran::default());
-            let limit_ns = self.bench.limit_from_now();
+            let limit_ns = self.victims.limit_from_now();
             self.until_saved(&processes, SAVES_TO_LEARN_FROM, limit_ns, &mut ran)?;
             match ran.wrong.is_empty() {
                 true => self.stop(processes, &mut ran)?,
                 // Dead before the files are put back: whoever waited for the lock of one that is killed goes on and saves.
-                false => processes.iter().try_for_each(|process| process.end(self.bench).map(drop))?,
+                false => processes.iter().try_for_each(|process| process.end(self.victims).map(drop))?,
             }
             for writer in 0..self.writers() {
-                self.bench.timings.learn(self.boards[writer], begun_ns);
+                self.victims.timings.learn(self.boards[writer], begun_ns);
             }
             self.anew()?;
         }
@@ -138,7 +138,7 @@ impl Crew<'_, '_> {
     fn free(&mut self, trial: Trial) -> Result<Ran, EngineError> {
         let mut processes = self.everybody(trial.seed)?;
         let idle_ns = self.spec().idle_us * 1000;
-        let (begun_ns, limit_ns) = (now_ns(), self.bench.limit_from_now() + 10 * idle_ns);
+        let (begun_ns, limit_ns) = (now_ns(), self.victims.limit_from_now() + 10 * idle_ns);
         if self.fault == Fault::None {
             let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
             let mut ran = Ran::default();
@@ -153,7 +153,7 @@ impl Crew<'_, '_> {
             }
         }
         let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
-        let moment = aim::wait(trial.aim, &self.bench.timings, self.boards[of], idle_ns, false, limit_ns);
+        let moment = aim::wait(trial.aim, &self.victims.timings, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
         let is_stuck = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
         if !self.note_deadlock(&processes, &mut ran)? && is_stuck {
@@ -169,7 +169,7 @@ impl Crew<'_, '_> {
                 if process.number == of { self.kill(process, &mut ran)? } else { others.push(process) }
             }
             for process in others {
-                let landed = process.end(self.bench)?;
+                let landed = process.end(self.victims)?;
                 self.tickets.died(process.number);
                 self.note_end(process.number, &landed, &mut ran);
             }
@@ -269,7 +269,7 @@ impl Crew<'_, '_> {
     fn read_beside(&mut self, one: Process, seed: Seed, ending: Ending) -> Result<Ran, EngineError> {
         let mut ran = Ran::default();
         let reader = self.forked(1, seed, Script::Load)?;
-        let limit_ns = self.bench.limit_from_now();
+        let limit_ns = self.victims.limit_from_now();
         while reader.board.recovery().is_none() && !reader.is_over()? && now_ns() < limit_ns {
             sleep_until(now_ns() + LOOK_NS);
         }
@@ -288,7 +288,7 @@ impl Crew<'_, '_> {
     fn finish(&self, process: &Process, ran: &mut Ran) -> Result<(), EngineError> {
         let after = self.saves_before();
         let whole = Hold::Step { after, calls: u64::MAX };
-        let limit_ns = self.bench.limit_from_now();
+        let limit_ns = self.victims.limit_from_now();
         loop {
             if process.board.is_held() && process.board.saves() == after {
                 process.board.let_go(whole);
@@ -322,7 +322,7 @@ impl Crew<'_, '_> {
 
     /// Waits until a process does not go on.
     pub(super) fn until_pause(&self, process: &Process) -> Result<Pause, EngineError> {
-        let limit_ns = self.bench.limit_from_now();
+        let limit_ns = self.victims.limit_from_now();
         let pid = process.pid();
         for look in 0u32.. {
             let board = process.board;
@@ -400,13 +400,13 @@ impl Crew<'_, '_> {
         for process in &processes {
             process.board.ask_to_stop();
         }
-        let limit_ns = self.bench.limit_from_now();
+        let limit_ns = self.victims.limit_from_now();
         while !processes.is_empty() {
             let mut left = Vec::new();
             for process in processes {
                 // Who has refused what it found waits for nobody.
                 if process.has_ended()? || process.board.stands_by() {
-                    let landed = process.end(self.bench)?;
+                    let landed = process.end(self.victims)?;
                     self.note_end(process.number, &landed, ran);
                 } else {
                     left.push(process);
@@ -425,12 +425,12 @@ impl Crew<'_, '_> {
                 self.note_pause(process.number, Pause::TimeUp, ran);
             }
         }
-        processes.into_iter().try_for_each(|process| process.end(self.bench).map(drop))
+        processes.into_iter().try_for_each(|process| process.end(self.victims).map(drop))
     }
 
     /// Kills a writer; the trial is named after it.
     fn kill(&mut self, process: Process, ran: &mut Ran) -> Result<(), EngineError> {
-        let (number, landed) = (process.number, process.end(self.bench)?);
+        let (number, landed) = (process.number, process.end(self.victims)?);
         self.tickets.died(number);
         self.note_end(number, &landed, ran);
         ran.of = if ran.landed.is_none() { number } else { ran.of };
@@ -476,7 +476,7 @@ impl Crew<'_, '_> {
             Pause::Ended => return,
             Pause::TimeUp => {
                 let phase = self.boards[number].phase().map_or_else(|| "unknown".to_owned(), String::from);
-                (Verdict::Stuck, format!("{who} makes no progress for {} ms, {phase}", self.bench.plan.limit_ms))
+                (Verdict::Stuck, format!("{who} makes no progress for {} ms, {phase}", self.context.plan.limit_ms))
             }
         };
         ran.wrong.push(wrong);
@@ -485,7 +485,7 @@ impl Crew<'_, '_> {
     /// The name of the file with this number, in the state directory.
     fn file_of(&self, inode: u64) -> Option<String> {
         use std::os::unix::fs::DirEntryExt;
-        let mut entries = std::fs::read_dir(self.bench.dir.path()).ok()?.flatten();
+        let mut entries = std::fs::read_dir(self.victims.dir.path()).ok()?.flatten();
         entries.find(|entry| entry.ino() == inode).map(|entry| entry.file_name().to_string_lossy().into_owned())
     }
 
@@ -522,8 +522,8 @@ impl Process {
     }
 
     /// Ends it, if it still runs, and says how it really ended; of threads the process they are.
-    pub(super) fn end(&self, bench: &Bench<'_>) -> Result<Landed, EngineError> {
-        self.body.end(bench)
+    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
+        self.body.end(victims)
     }
 }
 
@@ -539,10 +539,10 @@ impl Body {
         }
     }
 
-    fn end(&self, bench: &Bench<'_>) -> Result<Landed, EngineError> {
+    fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
         // What is put there for the moment stays only where the kernel does not say how it ended.
         let landed = match self.end.replace(End::Ended(Landed::Nothing)) {
-            End::Runs(victim) => bench.strike_unlearnt(victim)?,
+            End::Runs(victim) => victims.strike_unlearnt(victim)?,
             End::Ended(landed) => landed,
         };
         self.end.replace(End::Ended(landed.clone()));

@@ -17,7 +17,7 @@ const MEASURED: u64 = 6;
 /// Calls that another save may make more than any of these.
 const MORE: u64 = 2;
 
-impl Crew<'_, '_> {
+impl Crew<'_, '_, '_> {
     /// Learns the most calls that a save makes, from a writer on its own.
     pub(super) fn measure(&mut self) -> Result<(), EngineError> {
         self.forget();
@@ -31,7 +31,7 @@ impl Crew<'_, '_> {
             }
             writer.board.let_go(Hold::Step { after: n, calls: u64::MAX });
         }
-        writer.end(self.bench)?;
+        writer.end(self.victims)?;
         self.anew()
     }
 

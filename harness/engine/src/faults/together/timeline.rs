@@ -8,7 +8,7 @@ use crate::faults::together::Crew;
 const LAST: usize = 12;
 
 /// A line each: "  41  writer 0  save  rename  fills.json.tmp → fills.json".
-pub(super) fn lines(crew: &Crew<'_, '_>) -> Vec<String> {
+pub(super) fn lines(crew: &Crew<'_, '_, '_>) -> Vec<String> {
     let mut told: Vec<(u64, String)> = Vec::new();
     for (process, board) in crew.boards.iter().enumerate() {
         let who = crew.name(process);

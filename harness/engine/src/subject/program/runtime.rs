@@ -1,4 +1,4 @@
-//! A program at work in a bench's directory: set up, traced, and asked what it finds after a crash.
+//! A program at work in its directory: set up, recorded, and asked what it finds after a crash.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Digest, Fault, Observed, Program, Promise, Seed, Tried};
+use crashtest_model::{Digest, Fault, Program, Promise, Seed, Tried};
 use crashtest_states::Snapshot;
 
-use crate::context::bench::Bench;
 use crate::error::EngineError;
 use crate::output::Output;
 use crate::subject::life::Script;
@@ -21,7 +20,7 @@ use crate::subject::program::canaries;
 use crate::subject::program::checker::Checker;
 use crate::subject::program::start::{self, Place};
 use crate::subject::program::versions::Files;
-use crate::subject::recording::{Recording, Start};
+use crate::subject::{Beginning, Recording};
 use crate::trace::line_protocol::Printed;
 use crate::trace::recorder::{Orders, Recorder};
 
@@ -40,7 +39,7 @@ pub(crate) struct Runtime {
     pub(crate) program: Program,
     pub(crate) place: Place,
     pub(crate) files: Files,
-    checker: Option<Checker>,
+    pub(super) checker: Option<Checker>,
     /// How long one run, and one check, may take.
     pub(crate) limit: Duration,
     /// How the checker takes damage, once it was tried.
@@ -73,36 +72,41 @@ impl Runtime {
         Promise { installed: self.program.setup.is_some(), ..Promise::default() }
     }
 
-    /// Puts `state` into the state directory and asks what there is; a checker is asked about equal states once.
-    pub(crate) fn restart(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+    /// How a run begins on the files that the set-up made.
+    pub(super) fn beginning(&self, files: Snapshot, script: Script) -> Beginning {
+        let (promise, stream) = (self.promised_by_setup(), Seed::default());
+        Beginning { files, stream, names: stream, before: promise, after: promise, script }
+    }
+
+    /// What a checker says of `state`, or without one the files themselves; of equal states a checker is asked once.
+    pub(crate) fn ask(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         let digest = state.digest();
         if let Some(answer) = self.answers.get(&digest) {
-            return Ok(answer.observed(promise, digest));
+            return Ok(answer.clone());
         }
-        let answer = self.restart_anew(state)?;
-        let observed = answer.observed(promise, digest);
+        let answer = self.ask_anew(state)?;
         // Without a checker the answer depends on what was learnt until now.
         if self.checker.is_some() && self.answers.len() < REMEMBERED {
-            self.answers.insert(digest, answer);
+            self.answers.insert(digest, answer.clone());
         }
-        Ok(observed)
+        Ok(answer)
     }
 
     /// The same, whatever was asked before; the directory is left as the checker leaves it.
-    pub(crate) fn restart_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+    pub(super) fn ask_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         match &mut self.checker {
             Some(checker) => checker.ask_about(state).map(|answer| self.believed(answer, state)),
             None => Ok(self.files.judge(state)),
         }
     }
 
-    /// Runs it, traced, on the files of `start`, under `orders`.
-    pub(crate) fn record(&self, start: &Start, orders: Orders) -> Result<Recording, EngineError> {
+    /// Runs it, recorded, on the files that `beginning` names, under `orders`.
+    pub(crate) fn record(&self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
         let dir = &self.place.dir;
-        dir.restore(&start.files)?;
+        dir.restore(&beginning.files)?;
         let mut command = start::writer(&self.program, &self.place)?;
         command.stdin(Stdio::null());
-        let output = RefCell::new(Output::of(&mut command, Printed::after(start.before, start.after))?);
+        let output = RefCell::new(Output::of(&mut command, Printed::after(beginning.before, beginning.after))?);
         let progress = || output.borrow().listener().progress();
         let mut recorder =
             Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
@@ -117,8 +121,8 @@ impl Runtime {
         }
         let ended = traced.ending == Ending::Exited(Exit::Status(0));
         match orders {
-            Orders::Record => self.files.learn(&trace, &start.files, ended),
-            Orders::Kill(_) => self.files.learn(&trace, &start.files, false),
+            Orders::Record => self.files.learn(&trace, &beginning.files, ended),
+            Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
             // What it makes of a failure may be half a save.
             Orders::Fail(_) => {}
         }
@@ -164,17 +168,9 @@ impl Runtime {
             (Some(_), Fault::None | Fault::Kill) => 0,
             (Some(_), Fault::Sweep | Fault::Io) => RUNS_TO_LEARN_FILES_FROM,
         };
-        let promise = self.promised_by_setup();
         for _ in self.files.whole_runs()..runs {
-            let start = Start {
-                files: installed.clone(),
-                stream: Seed::default(),
-                names: Seed::default(),
-                before: promise,
-                after: promise,
-                script: Script::Install,
-            };
-            self.record(&start, Orders::Record)?;
+            let beginning = self.beginning(installed.clone(), Script::Install);
+            self.record(&beginning, Orders::Record)?;
         }
         Ok(())
     }
@@ -213,11 +209,4 @@ pub(crate) fn execute(
     let mut why = String::new();
     complaint.read_to_string(&mut why).map_err(EngineError::Wait)?;
     if why.is_empty() { Ok(traced) } else { Err(EngineError::Program(format!("failed to start `{words}`: {why}"))) }
-}
-
-impl Bench<'_> {
-    /// The program that is under test in place of a strategy, if one is.
-    pub(crate) fn program(&mut self) -> Option<&mut Runtime> {
-        self.program.as_mut()
-    }
 }

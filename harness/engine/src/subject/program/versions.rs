@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crashtest_kit::{Found, Generations, classify};
-use crashtest_model::{
-    Consequences, CrashPoint, Damage, Digest, Generation, Program, Promise, RawFile, RawState, Trace,
-};
-use crashtest_states::{Content, Entry, Oracle, Selection, Snapshot, Standing, state_files};
+use crashtest_model::{Consequences, Damage, Digest, Generation, Program, Promise, RawFile, RawState, Trace};
+use crashtest_states::{Content, Entry, Oracle, Selection, Snapshot, state_files};
 
+use crate::judge::run_oracle::{NOTHING_JUDGED, in_parts};
 use crate::subject::program::answer::Answer;
 
 /// Of so many versions of a file the one is looked for that a damaged file is nearest to.
@@ -149,35 +148,11 @@ impl Files {
         Oracle::of(trace, before, true, &|path| known.is_judged(path))
     }
 
-    /// What a start on `state`, which a crash at `point` of `trace` leaves, comes to: as far as the files show it.
-    pub(crate) fn judge_at(oracle: &Oracle, trace: &Trace, point: CrashPoint, state: &Snapshot) -> Answer {
-        if !oracle.judges_something() {
-            return nothing_judged();
-        }
-        let found = oracle.judge(trace, point, state);
-        let broken = found.iter().find(|(.., standing)| *standing == Standing::Broken);
-        match broken.or(found.first()) {
-            None => Answer::Opened,
-            Some((path, damage, Standing::Broken)) => {
-                let why = format!(
-                    "{} is {damage}: neither as the last save left it nor as the next one does",
-                    path.display()
-                );
-                Answer::Damaged { path: path.to_string_lossy().into_owned(), damage: *damage, why }
-            }
-            Some((path, _, Standing::Unclear)) => in_parts(path),
-            Some((path, damage, Standing::Made)) => Answer::Unclear(format!(
-                "{} is {damage} while the run makes it: only --check can say whether that hurts; what --setup makes is not judged",
-                path.display()
-            )),
-        }
-    }
-
     /// What a start on `state` comes to, as far as that can be said without knowing what is in the files, nor when the crash was.
     pub(crate) fn judge(&self, state: &Snapshot) -> Answer {
         let known = self.known.borrow();
         if known.first.is_some() && known.files.is_empty() {
-            return nothing_judged();
+            return Answer::Unclear(NOTHING_JUDGED.into());
         }
         let mut unclear = None;
         for (path, file) in &known.files {
@@ -195,19 +170,6 @@ impl Files {
         }
         unclear.unwrap_or(Answer::Opened)
     }
-}
-
-fn nothing_judged() -> Answer {
-    Answer::Unclear(
-        "the run changes no file that is judged: all are temporary, or excluded (--include brings one back)".into(),
-    )
-}
-
-fn in_parts(path: &Path) -> Answer {
-    let name = path.display();
-    Answer::Unclear(format!(
-        "{name} is between two versions, and is written in parts: only --check can say whether that can be told and undone"
-    ))
 }
 
 impl Known {
@@ -255,7 +217,7 @@ impl File {
             RawState::Empty | RawState::ZeroFilled if !self.is_made_once => {
                 damaged(Damage::Empty, "no run has left it so between two of its saves")
             }
-            _ if self.in_parts => in_parts(path),
+            _ if self.in_parts => Answer::Unclear(in_parts(path)),
             _ if self.is_made_once => unclear("is not whole while the run makes it".into()),
             RawState::Partial if !differs => damaged(Damage::Torn, "no run has left it so between two of its saves"),
             _ => unclear("is no version that was seen, and what it holds may differ from run to run".into()),

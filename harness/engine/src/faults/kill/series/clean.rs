@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Signal, Verdict};
 
-use crate::context::bench::{self, Recovery, Struck, Victim};
+use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::aim::Moment;
 use crate::faults::kill::metadata;
-use crate::faults::kill::series::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Trial, left_over};
+use crate::faults::kill::series::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, left_over};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
 use crate::state_dir::StateDir;
 use crate::subject::life::Script;
+use crate::subject::victims::{self, Recovery, Struck, Victim};
 
-impl Chain<'_, '_> {
+impl Chain<'_, '_, '_> {
     /// Whether one clean life with a save keeps what `prepare` has made of the freshly installed directory; `None` where that cannot
     /// be tried. The directory is fresh again afterwards.
     pub(crate) fn keeps(
@@ -29,12 +30,12 @@ impl Chain<'_, '_> {
                 self.start_afresh()?;
                 return Ok(None);
             }
-            prepared => prepared.map_err(EngineError::sandbox("prepare a file in", self.bench.dir.path()))?,
+            prepared => prepared.map_err(EngineError::sandbox("prepare a file in", self.victims.dir.path()))?,
         }
         let mut victim = self.fork(Script::SaveThenStop(1))?;
         self.await_recovery(&mut victim)?;
         let landed = self.stop_cleanly(victim)?.landed;
-        let saved = landed == Landed::Exit { status: 0 } && self.bench.board.saves() == 1;
+        let saved = landed == Landed::Exit { status: 0 } && self.victims.board.saves() == 1;
         let kept = if saved { kept().ok() } else { None };
         self.start_afresh()?;
         Ok(kept)
@@ -45,8 +46,8 @@ impl Chain<'_, '_> {
         for _ in 0..lives {
             let mut victim = self.fork(Script::SaveThenStop(4))?;
             self.await_recovery(&mut victim)?;
-            self.bench.await_exit(&mut victim)?;
-            self.bench.strike(victim)?;
+            self.victims.await_exit(&mut victim)?;
+            self.victims.strike(victim)?;
             self.start_afresh()?;
         }
         Ok(())
@@ -54,7 +55,7 @@ impl Chain<'_, '_> {
 
     /// The directory, and the name of the state file in it.
     pub(crate) fn state_file(&self) -> (Rc<StateDir>, PathBuf) {
-        (Rc::clone(&self.bench.dir), PathBuf::from(self.generations.state_file()))
+        (Rc::clone(&self.victims.dir), PathBuf::from(self.generations.state_file()))
     }
 
     pub(super) fn attempt_clean_stop(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
@@ -66,7 +67,7 @@ impl Chain<'_, '_> {
         let Some(victim) = self.settle(judged, victim)? else { return Ok(Attempt::Void) };
         let base = self.promise.acked;
         let stopped = self.stop_cleanly(victim)?;
-        let done = self.bench.board.saves() == saves;
+        let done = self.victims.board.saves() == saves;
         let ended = match &stopped.landed {
             Landed::Exit { status: 0 } if done => None,
             Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
@@ -87,11 +88,11 @@ impl Chain<'_, '_> {
             return Ok(());
         };
         let Struck { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
-        self.bench.blame_the_machine_first()?;
-        self.promise = bench::promise(self.bench.board, self.promise).unwrap_or(self.promise);
-        let acked = Acked { acks: self.bench.board.acks(self.promise.acked), ended_ns };
+        self.victims.blame_the_machine_first()?;
+        self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
+        let acked = Acked { acks: self.victims.board.acks(self.promise.acked), ended_ns };
         let wrong = match landed {
-            Landed::Exit { status: 0 } if self.bench.board.saves() == 1 => {
+            Landed::Exit { status: 0 } if self.victims.board.saves() == 1 => {
                 match self.is_first_save_lost(&mut crash, &acked)? {
                     None => self.growth_of_residue(&mut crash)?,
                     lost => lost,
@@ -123,7 +124,7 @@ impl Chain<'_, '_> {
             Recovery::Failed(observed) => observed,
         };
         self.stop_cleanly(victim)?;
-        let state = self.bench.crash_state()?;
+        let state = self.victims.crash_state()?;
         let raw = file_state::of_crash_state(&state, &mut *self.generations, self.promise);
         let (verdict, why) = oracle::judge(self.promise, &observed, &raw);
         if verdict == Verdict::LostAck {
@@ -136,7 +137,7 @@ impl Chain<'_, '_> {
         if !self.crashes.is_multiple_of(RESIDUE_INTERVAL) {
             return Ok(None);
         }
-        let count = left_over(&self.bench.crash_state()?, &*self.generations);
+        let count = left_over(&self.victims.crash_state()?, &*self.generations);
         let before = std::mem::replace(&mut self.left_over, count);
         crash.record.left_over = Some(count as u64);
         Ok((count >= before + RESIDUE_GROWTH).then(|| {
@@ -147,8 +148,8 @@ impl Chain<'_, '_> {
 
     /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
     fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Struck, EngineError> {
-        let exit = self.bench.await_exit(&mut victim)?;
-        let struck = self.bench.strike_by(Signal::Kill, victim, || ())?;
+        let exit = self.victims.await_exit(&mut victim)?;
+        let struck = self.victims.strike_by(Signal::Kill, victim, || ())?;
         Ok(if exit.is_some() { struck } else { Struck { landed: Landed::Nothing, ..struck } })
     }
 }

@@ -1,29 +1,22 @@
-//! The bench at which one worker works: its directory, its board, its timings, and the steps that all trials are made of.
+//! The victims of a target: forked in one directory, watched on one board, killed, and what they have left.
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
 
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::directory::Directory;
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{
-    CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Shape, Signal, StrategyInfo,
-    TrialRecord,
-};
+use crashtest_model::{CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Signal};
 use crashtest_states::Snapshot;
 
-use crate::context::evidence::Spool;
+use super::life::{Life, Script};
+use super::timings::Timings;
 use crate::error::{EngineError, is_environmental};
-use crate::protocol::Report;
 use crate::state_dir::StateDir;
-use crate::subject::life::{Life, Script};
-use crate::subject::program::{Place, Runtime};
-use crate::subject::timings::Timings;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
@@ -32,11 +25,8 @@ const SOON_LOOKS: u32 = 4000;
 /// Pause between two looks at the board when something takes long, in ns.
 const LATER_NS: u64 = 500_000;
 
-/// Takes a worker's messages.
-pub(crate) type Outlet<'a> = &'a mut dyn FnMut(Report) -> Result<(), EngineError>;
-
-/// What one worker works with.
-pub(crate) struct Bench<'a> {
+/// Where the victims of a target live, one after the other or several at a time.
+pub(crate) struct Victims<'a> {
     pub(crate) registry: &'a dyn Registry,
     pub(crate) plan: &'a Plan,
     pub(crate) board: Board,
@@ -44,19 +34,9 @@ pub(crate) struct Bench<'a> {
     pub(crate) dir: Rc<StateDir>,
     /// Where derived crash states are restarted on: in memory, if there is some.
     pub(crate) memory: Rc<StateDir>,
-    /// What the target persists.
-    pub(crate) shape: Shape,
-    /// Whether it acknowledges what it writes later.
-    pub(crate) acks_early: bool,
     pub(crate) timings: Timings,
-    pub(crate) spool: Spool,
-    pub(crate) outlet: Outlet<'a>,
     /// The memory that several processes on one state share, once it was needed: it stays mapped as long as this process.
-    pub(crate) company: Option<&'static [AtomicU64]>,
-    /// The program that is under test in place of a strategy.
-    pub(crate) program: Option<Runtime>,
-    /// Set by somebody who wants a traced life to end.
-    pub(crate) stop: Option<&'a AtomicBool>,
+    shared_words: Option<&'static [AtomicU64]>,
 }
 
 /// A victim that runs.
@@ -99,59 +79,32 @@ pub(crate) enum Recovery {
     Failed(Observed),
 }
 
-impl<'a> Bench<'a> {
-    /// A bench in `sandbox`, with evidence going to `spool` if there is one.
+impl<'a> Victims<'a> {
+    /// Victims of the plan's target, whose state directory is made in `sandbox`, and in `memory` the one for restarts.
     pub(crate) fn new(
         registry: &'a dyn Registry,
         plan: &'a Plan,
-        sandbox: Directory,
+        sandbox: &Directory,
         memory: Option<&Directory>,
-        spool: Option<Directory>,
-        outlet: Outlet<'a>,
-    ) -> Result<Bench<'a>, EngineError> {
-        let dir = StateDir::make(&sandbox, "state")?;
-        let words = const { NonZeroUsize::new(BOARD_WORDS).unwrap() };
-        let words = shared::map(words).map_err(EngineError::system_refuses("share memory with a victim"))?;
-        let board = Board::over(words);
-        let (dir, memory, program) = match &plan.program {
-            None => {
-                let memory = StateDir::make(memory.unwrap_or(&sandbox), "restarts")?;
-                (Rc::new(dir), Rc::new(memory), None)
-            }
-            Some(program) => {
-                let dir = Rc::new(dir.guarded(sandbox));
-                let place = Place { dir: Rc::clone(&dir), cwd: program.cwd.clone(), seed: plan.seed };
-                let runtime = Runtime::new(program, place, Duration::from_millis(plan.limit_ms));
-                // One and the same directory while it writes and while it is checked.
-                (Rc::clone(&dir), dir, Some(runtime))
-            }
+    ) -> Result<Victims<'a>, EngineError> {
+        let dir = Rc::new(StateDir::make(sandbox, "state")?);
+        let memory = Rc::new(StateDir::make(memory.unwrap_or(sandbox), "restarts")?);
+        let board = Board::over(map(BOARD_WORDS)?);
+        Ok(Victims { registry, plan, board, dir, memory, timings: Timings::default(), shared_words: None })
+    }
+
+    /// So many words that several processes share: the same each time.
+    pub(crate) fn shared_words(&mut self, words: usize) -> Result<&'static [AtomicU64], EngineError> {
+        let mapped = match self.shared_words {
+            Some(mapped) => mapped,
+            None => map(words)?,
         };
-        let strategies = registry.strategies();
-        let strategy = strategies.iter().find(|info| info.name == plan.target.strategy);
-        let shape = strategy.map_or(Shape::Document, |info| info.shape);
-        let acks_early = strategy.is_some_and(StrategyInfo::acks_early);
-        Ok(Bench {
-            registry,
-            plan,
-            board,
-            dir,
-            memory,
-            shape,
-            acks_early,
-            timings: Timings::default(),
-            spool: Spool::new(spool),
-            outlet,
-            company: None,
-            program,
-            stop: None,
-        })
+        self.shared_words = Some(mapped);
+        Ok(mapped)
     }
 
     /// The oracle's fold of `stream`.
     pub(crate) fn generations(&self, stream: Seed) -> Result<Box<dyn Generations>, EngineError> {
-        if let Some(runtime) = &self.program {
-            return Ok(Box::new(runtime.files.clone()));
-        }
         let unknown = || EngineError::UnknownTarget(self.plan.target.strategy.clone());
         self.registry.generations(&self.plan.target, stream).ok_or_else(unknown)
     }
@@ -281,7 +234,7 @@ impl<'a> Bench<'a> {
         Ok(self.strike_by(Signal::Kill, victim, || ())?.landed)
     }
 
-    /// Ends the victim by `signal`, as [`strike`](Bench::strike) does, doing `meanwhile` while it ends.
+    /// Ends the victim by `signal`, as [`strike`](Victims::strike) does, doing `meanwhile` while it ends.
     pub(crate) fn strike_by(
         &mut self,
         signal: Signal,
@@ -332,7 +285,7 @@ impl<'a> Bench<'a> {
         self.blame_the_machine_for(self.board)
     }
 
-    /// [`blame_the_machine_first`](Bench::blame_the_machine_first), for the failure on `board`.
+    /// [`blame_the_machine_first`](Victims::blame_the_machine_first), for the failure on `board`.
     ///
     /// # Errors
     /// The file system is full, broken or read-only.
@@ -381,39 +334,12 @@ impl<'a> Bench<'a> {
     pub(crate) fn crash_state(&self) -> Result<Snapshot, EngineError> {
         self.dir.take()
     }
+}
 
-    /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.
-    pub(crate) fn report(
-        &mut self,
-        record: TrialRecord,
-        crash: &Snapshot,
-        after: Option<&StateDir>,
-    ) -> Result<(), EngineError> {
-        let after = match after.filter(|_| record.signature().is_some()) {
-            Some(dir) => Some(dir.take()?),
-            None => None,
-        };
-        self.report_with(record, crash, after.as_ref(), None)
-    }
-
-    /// [`report`](Bench::report), with the text of a trace.
-    pub(crate) fn report_with(
-        &mut self,
-        mut record: TrialRecord,
-        crash: &Snapshot,
-        after: Option<&Snapshot>,
-        trace: Option<String>,
-    ) -> Result<(), EngineError> {
-        let evidence = match record.signature() {
-            Some(signature) => self.spool.keep(&signature, crash, after, trace.as_deref())?,
-            None => None,
-        };
-        if let (None, Some(detail)) = (&evidence, &mut record.detail) {
-            detail.calls.clear();
-            detail.around.clear();
-        }
-        (self.outlet)(Report::Trial(Box::new(record), evidence))
-    }
+/// Memory that a process shares with those that it forks.
+fn map(words: usize) -> Result<&'static [AtomicU64], EngineError> {
+    let words = NonZeroUsize::new(words).unwrap_or(NonZeroUsize::MIN);
+    shared::map(words).map_err(EngineError::system_refuses("share memory with a victim"))
 }
 
 fn send(victim: &Running, signal: Signal) -> io::Result<()> {
