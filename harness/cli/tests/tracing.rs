@@ -340,7 +340,8 @@ fn an_interrupted_trace_of_a_strategy_that_hangs_ends_as_well() {
     // It never comes back from its fourth save, and would be waited for for minutes.
     let mut command = place.command("trace --strategy planted-stall --saves 4");
     let mut child = command.env(MARK, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("the strategy's process", || alive(&place).len() >= 2);
+    // Beside it that which was started, its reaper, and that which traces.
+    wait_until("the strategy's process", || alive(&place).len() >= 4);
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     wait_until("its end", || child.try_wait().unwrap().is_some());
     let ran = Ran::of(child.wait_with_output().unwrap());

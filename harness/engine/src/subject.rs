@@ -1,5 +1,6 @@
 //! What is under test, as the rest of the engine sees it: a target of a registry, or a program of somebody's own.
 
+pub(crate) mod deadline;
 pub(crate) mod life;
 mod one_process;
 mod pace;

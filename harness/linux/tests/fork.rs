@@ -62,6 +62,36 @@ fn a_process_with_two_threads_is_refused() {
     }
 }
 
+fn who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps() {
+    let asleep = fork_child(|| {
+        loop {
+            std::thread::park();
+        }
+    })
+    .unwrap();
+    // The parent of a vfork(2) waits so until its child executes something, which this one never does.
+    let held_up = fork_child(|| {
+        // SAFETY: as fork(2), with memory of its own; the child does nothing but sleep.
+        unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_VFORK | libc::SIGCHLD, 0, 0, 0, 0) };
+        loop {
+            std::thread::park();
+        }
+    })
+    .unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", held_up.pid());
+    let child = loop {
+        match std::fs::read_to_string(&children).unwrap().trim().parse::<i32>() {
+            Ok(child) if process::waits_for_a_device(held_up.pid()) => break child,
+            _ => clock::sleep_until(clock::now_ns() + 100_000),
+        }
+    };
+    for sleeper in [asleep.pid(), child] {
+        assert!(!process::waits_for_a_device(sleeper));
+    }
+    // SAFETY: it is our grandchild, and nobody has waited for it.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+}
+
 fn wait(child: &mut process::Running) -> Exit {
     loop {
         if let Some(exit) = child.try_wait().unwrap() {
@@ -77,4 +107,5 @@ fn main() {
     a_killed_child_shows_our_sigkill_and_what_it_shared();
     dropping_a_running_child_kills_it();
     a_process_with_two_threads_is_refused();
+    who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps();
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crashtest_kit::{Generations, OpenedAs};
-use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::{Running, fork_child};
 use crashtest_linux::shared;
 use crashtest_model::{Digest, Observed, Promise, Seed, Start};
@@ -98,7 +97,7 @@ impl OneProcess {
         self.last = None;
         self.dir.restore(state)?;
         let board = victims.board;
-        let limit_ns = victims.limit_from_now();
+        let mut limit = victims.limit();
         board.reset(promise.acked, promise.begun);
         match &self.victim {
             Some(_) => shared::open(board.gate()),
@@ -106,7 +105,7 @@ impl OneProcess {
         }
         let Some(victim) = &mut self.victim else { return Ok(Observed::Shot) };
         let mut exit = None;
-        while !shared::wait_at_for(board.standing(), LOOK) && now_ns() < limit_ns && exit.is_none() {
+        while !shared::wait_at_for(board.standing(), LOOK) && exit.is_none() && !limit.is_over([victim.pid()]) {
             exit = victim.try_wait().map_err(EngineError::Wait)?;
         }
         let opened = board.recovery();

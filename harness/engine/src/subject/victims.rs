@@ -17,6 +17,7 @@ use super::life::{Life, Script};
 use super::timings::Timings;
 use crate::error::{EngineError, is_environmental};
 use crate::state_dir::StateDir;
+use crate::subject::deadline::Deadline;
 
 /// Pause between two looks at the board when a recovery is nearly due, in ns.
 const SOON_NS: u64 = 15_000;
@@ -44,8 +45,8 @@ pub(crate) struct Victim {
     pub(crate) running: Running,
     /// When it was forked, or began again, on the clock in ns.
     begun_ns: u64,
-    /// When it has taken too long over what it is doing, on the clock in ns.
-    pub(crate) limit_ns: u64,
+    /// When it has taken too long over what it is doing.
+    pub(crate) limit: Deadline,
 }
 
 /// How a victim was ended.
@@ -134,14 +135,14 @@ impl<'a> Victims<'a> {
     pub(crate) fn fork_life(&self, life: Life<'_>, script: Script) -> Result<Victim, EngineError> {
         let begun_ns = now_ns();
         let running = fork_child(move || life.live(script))?;
-        Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
+        Ok(Victim { running, begun_ns, limit: self.limit() })
     }
 
     /// Forks a victim whose threads live `lives`, whose boards are reset; each waits until the gate of its board is open.
     pub(crate) fn fork_lives(&self, lives: Vec<(Life<'_>, Script)>) -> Result<Victim, EngineError> {
         let begun_ns = now_ns();
         let running = fork_child(move || Life::live_together(lives))?;
-        Ok(Victim { running, begun_ns, limit_ns: self.limit_from_now() })
+        Ok(Victim { running, begun_ns, limit: self.limit() })
     }
 
     /// Kills a victim from whose life nothing is learnt, and says how it really ended.
@@ -163,13 +164,23 @@ impl<'a> Victims<'a> {
     pub(crate) fn begin_again(&mut self, victim: &mut Victim, promise: Promise) {
         self.board.reset(promise.acked, promise.begun);
         victim.begun_ns = now_ns();
-        victim.limit_ns = self.limit_from_now();
+        victim.limit = self.limit();
         shared::open(self.board.gate());
     }
 
-    /// The end of the time that one step may take, on the clock in ns.
+    /// How long one step may take, in ns.
+    pub(crate) fn limit_ns(&self) -> u64 {
+        self.plan.limit_ms * 1_000_000
+    }
+
+    /// The end of the time that one step may take.
+    pub(crate) fn limit(&self) -> Deadline {
+        Deadline::in_ns(self.limit_ns())
+    }
+
+    /// The same on the clock, in ns.
     pub(crate) fn limit_from_now(&self) -> u64 {
-        now_ns() + self.plan.limit_ms * 1_000_000
+        self.limit().at_ns()
     }
 
     /// Waits until the victim's recovery has reported, it has ended, or its time is up.
@@ -199,12 +210,11 @@ impl<'a> Victims<'a> {
             if let Some(exit) = victim.running.try_wait().map_err(EngineError::Wait)? {
                 return Ok(Some(exit));
             }
-            let now = now_ns();
-            if now >= victim.limit_ns {
+            if victim.limit.is_over([victim.running.pid()]) {
                 return Ok(None);
             }
             looks += 1;
-            sleep_until(now + if looks < SOON_LOOKS { SOON_NS } else { LATER_NS });
+            sleep_until(now_ns() + if looks < SOON_LOOKS { SOON_NS } else { LATER_NS });
         }
         Ok(None)
     }
@@ -212,7 +222,7 @@ impl<'a> Victims<'a> {
     /// Waits until the victim is held where it was to be; says whether it is: it may have ended, or its time may be up.
     pub(crate) fn await_held(&self, victim: &mut Victim, expected_ns: u64) -> Result<bool, EngineError> {
         let board = self.board;
-        sleep_until((now_ns() + expected_ns).min(victim.limit_ns));
+        sleep_until((now_ns() + expected_ns).min(victim.limit.at_ns()));
         self.watch(victim, || board.is_held())?;
         Ok(board.is_held())
     }
@@ -221,7 +231,7 @@ impl<'a> Victims<'a> {
     pub(crate) fn await_exit(&mut self, victim: &mut Victim) -> Result<Option<Exit>, EngineError> {
         loop {
             let saves = self.board.saves();
-            victim.limit_ns = self.limit_from_now() + self.plan.target.idle_us * 1000;
+            victim.limit = Deadline::in_ns(self.limit_ns() + self.plan.target.idle_us * 1000);
             let exit = self.watch(victim, || false)?;
             if exit.is_some() || self.board.saves() == saves {
                 return Ok(exit);
@@ -256,7 +266,7 @@ impl<'a> Victims<'a> {
                 send(&victim.running, signal).map_err(EngineError::Wait)?;
                 meanwhile();
                 let minds = signal != Signal::Kill;
-                victim.limit_ns = self.limit_from_now();
+                victim.limit = self.limit();
                 match if minds { self.watch(&mut victim, || false)? } else { None } {
                     Some(Exit::Status(0)) if signal == Signal::Term => {
                         ended_ns = now_ns();

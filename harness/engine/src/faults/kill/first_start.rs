@@ -23,7 +23,7 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
     victims.dir.empty()?;
     let victim = victims.fork(Script::FirstStart, stream, stream.derive("names", 1), nothing)?;
     let board = victims.board;
-    while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit_ns {
+    while board.started_ns().is_none() && crashtest_linux::clock::now_ns() < victim.limit.at_ns() {
         std::hint::spin_loop();
     }
     let moment = aim::wait(aim, &victims.timings, board, 0, false, victims.limit_from_now());

@@ -10,6 +10,7 @@ mod clean;
 
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
+use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{
     Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase,
     Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
@@ -22,6 +23,7 @@ use crate::error::EngineError;
 use crate::faults::kill::aim::{self, Moment};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
+use crate::subject::deadline::Deadline;
 use crate::subject::life::Script;
 use crate::subject::victims::{self, Recovery, Struck, Victim, Victims, Whereabouts, just_installed};
 
@@ -176,7 +178,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         let into_recovery = trial.aim.into_recovery();
         if into_recovery {
             let board = self.victims.board;
-            while board.started_ns().is_none() && now_ns() < victim.limit_ns {
+            while board.started_ns().is_none() && now_ns() < victim.limit.at_ns() {
                 std::hint::spin_loop();
             }
         } else {
@@ -189,12 +191,14 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         let (begun_ns, limit_ns) = (now_ns(), self.victims.limit_from_now() + 10 * idle_ns);
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
-            victim.limit_ns = limit_ns;
+            victim.limit = Deadline::in_ns(limit_ns - begun_ns);
             self.victims.await_held(&mut victim, aim::expected_ns(trial.aim, &self.victims.timings))?;
         }
         let moment = aim::wait(trial.aim, &self.victims.timings, self.victims.board, idle_ns, damaged, limit_ns);
         // A moment that lies further off than the limit is not yet a life that makes no progress.
-        let is_stuck = now_ns() >= limit_ns && victims::is_stuck(self.victims.board, now_ns(), limit_ns - begun_ns);
+        let is_stuck = now_ns() >= limit_ns
+            && victims::is_stuck(self.victims.board, now_ns(), limit_ns - begun_ns)
+            && !waits_for_a_device(victim.running.pid());
         let struck = self.strike(signal, victim)?;
         if into_recovery {
             let recovery = match (self.victims.board.recovery(), &struck.landed) {

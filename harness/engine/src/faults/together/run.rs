@@ -7,6 +7,7 @@ use std::time::Duration;
 use crashtest_kit::{Board, Hold};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
+use crashtest_linux::process::waits_for_a_device;
 use crashtest_linux::shared;
 use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
@@ -155,7 +156,9 @@ impl Crew<'_, '_, '_> {
         let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
         let moment = aim::wait(trial.aim, &self.victims.timings, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
-        let is_stuck = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
+        let held_up = || processes[of].pid().is_some_and(waits_for_a_device);
+        let is_late = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
+        let is_stuck = is_late && !held_up();
         if !self.note_deadlock(&processes, &mut ran)? && is_stuck {
             self.note_pause(of, Pause::TimeUp, &mut ran);
         }
@@ -322,7 +325,7 @@ impl Crew<'_, '_, '_> {
 
     /// Waits until a process does not go on.
     pub(super) fn until_pause(&self, process: &Process) -> Result<Pause, EngineError> {
-        let limit_ns = self.victims.limit_from_now();
+        let mut limit = self.victims.limit();
         let pid = process.pid();
         for look in 0u32.. {
             let board = process.board;
@@ -343,11 +346,10 @@ impl Crew<'_, '_, '_> {
                     return Ok(Pause::Blocked(wait));
                 }
             }
-            let now = now_ns();
-            if now >= limit_ns {
+            if limit.is_over(pid) {
                 return Ok(Pause::TimeUp);
             }
-            sleep_until(now + LOOK_NS);
+            sleep_until(now_ns() + LOOK_NS);
         }
         Ok(Pause::TimeUp)
     }
@@ -400,7 +402,7 @@ impl Crew<'_, '_, '_> {
         for process in &processes {
             process.board.ask_to_stop();
         }
-        let limit_ns = self.victims.limit_from_now();
+        let mut limit = self.victims.limit();
         while !processes.is_empty() {
             let mut left = Vec::new();
             for process in processes {
@@ -413,7 +415,7 @@ impl Crew<'_, '_, '_> {
                 }
             }
             processes = left;
-            if now_ns() >= limit_ns || self.note_deadlock(&processes, ran)? {
+            if limit.is_over(processes.iter().filter_map(Process::pid)) || self.note_deadlock(&processes, ran)? {
                 break;
             }
             if !processes.is_empty() {
