@@ -1,6 +1,8 @@
 //! What every procedure of a worker is handed: the plan, where evidence goes, and who hears what came of it.
 
 mod evidence;
+#[cfg(test)]
+pub(crate) mod fake;
 pub(crate) mod trial;
 
 use crashtest_linux::directory::Directory;

@@ -1,6 +1,8 @@
 //! What is under test, as the rest of the engine sees it: a target of a registry, or a program of somebody's own.
 
 pub(crate) mod deadline;
+#[cfg(test)]
+pub(crate) mod fake;
 pub(crate) mod life;
 mod one_process;
 mod pace;

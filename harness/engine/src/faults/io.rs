@@ -208,3 +208,35 @@ fn judge(run: &Recording, injection: Injection, (verdict, why): (Verdict, String
         (verdict, why)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::context::fake::{plan, records};
+    use crate::subject::fake::{Fake, Way};
+
+    /// The verdicts on a program that saves in this way, while each of its calls fails.
+    fn verdicts(way: Way) -> BTreeSet<Verdict> {
+        let plan = plan();
+        let mut subject = Fake::new(way, SAVES);
+        let records = records(&plan, |context| {
+            let mut failing = Failing::new(context, &mut subject, Seed(1), Seed(2))?;
+            let sound = failing.subject.live(&failing.from, Orders::Record)?.trace;
+            (0..).zip(injections(&sound)).try_for_each(|(trial, injection)| failing.run(trial, injection))
+        });
+        assert!(records.len() > 20, "there are many ways to fail");
+        records.iter().filter_map(TrialRecord::verdict).collect()
+    }
+
+    #[test]
+    fn who_stops_at_an_error_breaks_no_promise_where_files_are_replaced() {
+        assert_eq!(verdicts(Way::Atomic), BTreeSet::from([Verdict::Intact]));
+    }
+
+    #[test]
+    fn who_acknowledges_what_has_failed_is_told_from_the_last_save_that_hides_it() {
+        assert!(verdicts(Way::IgnoresErrors).contains(&Verdict::FalseAck));
+    }
+}

@@ -283,3 +283,68 @@ impl Source for Killed<'_> {
         self.reference?.observed(point, state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::context::fake::{plan, records};
+    use crate::subject::fake::{Fake, Way};
+
+    /// The records of the sweep of a program that makes two saves in this way.
+    fn swept(way: Way) -> Vec<TrialRecord> {
+        let plan = plan();
+        let mut subject = Fake::new(way, 2);
+        let whole = Part { number: 0, of: 1 };
+        records(&plan, |context| Sweep::new(context, &mut subject, Start::Again, Seed(7), Seed(8), whole).run())
+    }
+
+    fn verdicts(records: &[TrialRecord]) -> BTreeSet<Verdict> {
+        records.iter().filter_map(TrialRecord::verdict).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_written_over_is_found_empty_and_torn_at_the_calls_that_do_it() {
+        let records = swept(Way::Direct);
+        let broken: Vec<&TrialRecord> = records.iter().filter(|r| r.verdict() != Some(Verdict::Intact)).collect();
+        let phases: BTreeSet<(&str, Verdict)> =
+            broken.iter().map(|record| (record.phase.as_str(), record.verdict().unwrap())).collect();
+        assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Torn, Verdict::Empty, Verdict::Intact]), "{phases:?}");
+        assert!(broken.iter().all(|record| record.in_save && record.landed == Landed::Kill), "each is confirmed");
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_is_whole_at_every_point_also_in_the_life_after() {
+        let records = swept(Way::Atomic);
+        assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Intact]));
+        assert!(records.iter().any(|record| matches!(record.aim, Aim::Twice { .. })));
+        assert!(records.iter().any(|record| record.landed == Landed::Kill), "some are confirmed all the same");
+    }
+
+    #[test]
+    fn a_save_that_is_acknowledged_before_it_is_made_is_lost_until_it_is_there() {
+        let records = swept(Way::AckFirst);
+        assert_eq!(verdicts(&records), BTreeSet::from([Verdict::LostAck, Verdict::Intact]));
+        let lost = records.iter().find(|record| record.verdict() == Some(Verdict::LostAck)).unwrap();
+        assert_eq!(lost.promise.acked, lost.promise.begun, "it counts as saved");
+    }
+
+    #[test]
+    fn what_the_parts_of_a_sweep_report_together_is_what_the_whole_reports() {
+        let plan = plan();
+        let numbers = |of: u64| {
+            let mut all = BTreeSet::new();
+            for number in 0..of {
+                let mut subject = Fake::new(Way::Direct, 2);
+                let part = Part { number, of };
+                let sweep = |context: &mut Context<'_>| {
+                    Sweep::new(context, &mut subject, Start::Again, Seed(7), Seed(8), part).run()
+                };
+                all.extend(records(&plan, sweep).into_iter().map(|r| (r.trial, r.phase.clone(), r.verdict())));
+            }
+            all
+        };
+        assert_eq!(numbers(1), numbers(3));
+    }
+}
