@@ -76,10 +76,15 @@ fn a_run_records_the_binary_and_its_failures_are_replayed_by_it() {
     assert_eq!(environment["binary"], Digest::of_bytes(&fs::read(notes()).unwrap()).to_string());
     assert_eq!(record["plan"]["target"]["workload"], "notes", "the only one that it persists");
 
+    let in_gaps = place.failures_in_gaps();
     for failure in place.kept_failures() {
         let replayed = place.crashtest(&format!("replay {} --tries 1", failure.display()));
         assert_eq!((replayed.exit, replayed.err.as_str()), (Some(1), ""), "{}", replayed.out);
-        assert!(replayed.out.contains(" shows again\n") && replayed.out.contains(" reproduced "), "{}", replayed.out);
+        assert!(replayed.out.contains(" shows again\n"), "{}", replayed.out);
+        // Elsewhere the kill comes by the clock.
+        if in_gaps.contains(&failure) {
+            assert!(replayed.out.contains(" reproduced 1 of 1"), "{}", replayed.out);
+        }
     }
 }
 

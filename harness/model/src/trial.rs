@@ -56,6 +56,9 @@ pub enum Observed {
     Refused {
         /// Its own words.
         why: String,
+        /// What it found its file to be, where it can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        damage: Option<Damage>,
     },
     /// Nobody was asked, and a file is not as any save leaves it.
     Damaged {
@@ -283,7 +286,7 @@ pub struct FailureDetail {
     /// The traced calls around the crash point, one a line, the crash point marked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub around: Vec<String>,
-    /// The phases of earlier kills whose recovery was killed before this trial was judged.
+    /// The trials before this one whose recoveries were killed, oldest first: what they were promised was looked for here as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried_from: Vec<u64>,
 }
@@ -353,7 +356,7 @@ pub struct TrialRecord {
     /// The left-over files at this trial, where they were counted and held against the count before: every 20 crashes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_over: Option<u64>,
-    /// What a save keeps of its file, where this trial tried it: the last one of the control does.
+    /// What a save keeps of its file: the first record of the control takes it along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     /// What is known of the sweep that this trial belongs to, where it is the first of it.

@@ -287,7 +287,7 @@ fn a_job_summary_of_a_thousand_failing_cells_stays_below_one_mebibyte() {
     for n in 0..1000u64 {
         let mut made = made(run(&format!("strategy-{n}-{}", "x".repeat(100)), &"<|".repeat(3000), &[]), vec![]);
         made.trials = (0..4).map(torn).collect();
-        made.trials[0].observed = Some(crashtest_model::Observed::Refused { why: "|<".repeat(5000) });
+        made.trials[0].observed = Some(crashtest_model::Observed::Refused { why: "|<".repeat(5000), damage: None });
         (0..40).for_each(|key| made.trials[0].consequences.count(&format!("{key} {}", "_".repeat(5000)), 1));
         cells.push(made);
     }

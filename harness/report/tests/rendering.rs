@@ -258,7 +258,7 @@ fn no_format_calls_a_run_safe() {
 fn the_words_of_a_target_cannot_steer_a_terminal_or_break_the_formats() {
     let hostile = "\u{1b}[2J</failure>]]>&\u{0}|`<script>\n\n# title".repeat(40);
     let mut record = torn(0);
-    record.observed = Some(crashtest_model::Observed::Refused { why: hostile });
+    record.observed = Some(crashtest_model::Observed::Refused { why: hostile, damage: None });
     let recorded = recorded(direct(), &[record], &ended(1), &[]);
     assert!(!terminal(&recorded, 80, Color::Never).contains('\u{1b}'));
     let markdown = markdown(&recorded);
@@ -275,7 +275,7 @@ fn a_job_summary_of_a_run_with_thousands_of_classes_stays_below_one_mebibyte() {
             let mut record = torn(n);
             record.phase = format!("save:in-write-{n}-{}", "x".repeat(300));
             record.gap = Some(format!("gap {n} {}", "|".repeat(300)));
-            record.observed = Some(crashtest_model::Observed::Refused { why: "<|".repeat(5000) });
+            record.observed = Some(crashtest_model::Observed::Refused { why: "<|".repeat(5000), damage: None });
             record.consequences.count(&format!("key {n} {}", "_".repeat(5000)), 1);
             record
         })

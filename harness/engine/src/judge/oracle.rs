@@ -15,7 +15,7 @@ const FUTURE: u64 = 2;
 pub(crate) fn identify(opened: &OpenedAs, generations: &mut dyn Generations, promise: Promise) -> Observed {
     let (sequence, digest, missing, parts) = match opened {
         OpenedAs::Fresh => return Observed::Fresh,
-        OpenedAs::Refused { why } => return Observed::Refused { why: why.clone() },
+        OpenedAs::Refused { why, damage } => return Observed::Refused { why: why.clone(), damage: *damage },
         OpenedAs::State { sequence, digest, missing, parts } => (*sequence, *digest, missing.clone(), parts),
     };
     if !missing.is_empty() {
@@ -107,7 +107,7 @@ pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, 
             };
             (verdict, why.clone())
         }
-        Observed::Refused { why } => {
+        Observed::Refused { why, .. } => {
             let verdict = match raw.state {
                 RawState::Missing => Verdict::Missing,
                 RawState::Empty | RawState::ZeroFilled => Verdict::Empty,
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_refusal_is_named_after_the_file_that_was_refused() {
         let promise = Promise { installed: true, ..Promise::default() };
-        let refused = Observed::Refused { why: "EOF while parsing".into() };
+        let refused = Observed::Refused { why: "EOF while parsing".into(), damage: None };
         for (state, expected) in [
             (RawState::Missing, Verdict::Missing),
             (RawState::Empty, Verdict::Empty),

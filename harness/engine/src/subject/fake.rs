@@ -78,7 +78,7 @@ impl Restarts for Fake {
         self.restarts.push(state.digest());
         self.restarted = state.clone();
         Ok(match state.file(FILE) {
-            None => Observed::Refused { why: "there is no file".to_owned() },
+            None => Observed::Refused { why: "there is no file".to_owned(), damage: None },
             Some(content) => match number_of(content) {
                 Some(n) => Observed::State {
                     generation: Some(Generation(n)),
@@ -86,7 +86,7 @@ impl Restarts for Fake {
                     missing: Vec::new(),
                     mixed: Vec::new(),
                 },
-                None => Observed::Refused { why: "it is no number".to_owned() },
+                None => Observed::Refused { why: "it is no number".to_owned(), damage: None },
             },
         })
     }

@@ -174,7 +174,8 @@ pub(crate) fn torn(trial: u64) -> TrialRecord {
         tear_offset: Some(24_576),
         whole_length: Some(WHOLE),
     });
-    record.observed = Some(Observed::Refused { why: "unexpected end of file at line 1 column 24576".into() });
+    record.observed =
+        Some(Observed::Refused { why: "unexpected end of file at line 1 column 24576".into(), damage: None });
     record.outcome = Outcome::Judged(Verdict::Torn);
     record.consequences.count("drift", 1300);
     record.detail = Some(FailureDetail {
@@ -212,7 +213,7 @@ pub(crate) fn empty(trial: u64) -> TrialRecord {
     record.gap = Some("create → write 1".into());
     record.raw =
         Some(RawFile { state: RawState::Empty, length: Some(0), tear_offset: Some(0), whole_length: Some(WHOLE) });
-    record.observed = Some(Observed::Refused { why: "the file is empty".into() });
+    record.observed = Some(Observed::Refused { why: "the file is empty".into(), damage: None });
     record.outcome = Outcome::Judged(Verdict::Empty);
     record.consequences.count("alerts", 2);
     record

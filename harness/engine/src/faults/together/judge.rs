@@ -2,8 +2,8 @@
 
 use crashtest_kit::{Deed, Event, OpenedAs};
 use crashtest_model::{
-    Consequences, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Promise, RawFile, RawState,
-    Start, TrialRecord, Verdict,
+    Consequences, Damage, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Promise, RawFile,
+    RawState, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -157,7 +157,7 @@ impl Crew<'_, '_, '_> {
             Recovery::Failed(observed) => observed,
             Recovery::Opened(opened) => match opened.as_what {
                 OpenedAs::Fresh => Observed::Fresh,
-                OpenedAs::Refused { why } => Observed::Refused { why },
+                OpenedAs::Refused { why, damage } => Observed::Refused { why, damage },
                 OpenedAs::State { digest, .. } => {
                     Observed::State { generation: None, digest, missing: Vec::new(), mixed: Vec::new() }
                 }
@@ -187,7 +187,9 @@ impl Crew<'_, '_, '_> {
                 Verdict::SilentReset,
                 "started fresh and empty without an error, though init had returned".to_owned(),
             )),
-            Observed::Refused { why } => found.wrong.push((refusal(why), format!("a restart refused: {why}"))),
+            Observed::Refused { why, damage } => {
+                found.wrong.push((refusal(*damage), format!("a restart refused: {why}")))
+            }
             Observed::Crashed { .. }
             | Observed::Shot
             | Observed::Hung { .. }
@@ -206,12 +208,12 @@ impl Crew<'_, '_, '_> {
                 found.wrong.push((Verdict::SilentReset, why));
             }
             if self.tickets.refusals(process) > 0 {
-                let why = match self.boards[process].recovery().map(|opened| opened.as_what) {
-                    Some(OpenedAs::Refused { why }) => why,
-                    _ => "and went on to something it could load".to_owned(),
+                let (why, damage) = match self.boards[process].recovery().map(|opened| opened.as_what) {
+                    Some(OpenedAs::Refused { why, damage }) => (why, damage),
+                    _ => ("and went on to something it could load".to_owned(), None),
                 };
                 let who = self.name(process);
-                found.wrong.push((refusal(&why), format!("{who}, while others saved, refused: {why}")));
+                found.wrong.push((refusal(damage), format!("{who}, while others saved, refused: {why}")));
             }
         }
         if self.shared.is_none() {
@@ -338,7 +340,7 @@ pub(crate) fn restart_on(
         _ => None,
     };
     let (verdict, why) = match &observed {
-        Observed::Refused { why } => (refusal(why), format!("a restart refused: {why}")),
+        Observed::Refused { why, damage } => (refusal(*damage), format!("a restart refused: {why}")),
         Observed::Fresh => (Verdict::SilentReset, "started fresh and empty without an error".to_owned()),
         Observed::State { .. } if record.observed.as_ref().and_then(digest) == digest(&observed) => match verdict {
             Verdict::LostAck | Verdict::AcceptedGarbage | Verdict::BrokenInvariant => {
@@ -360,7 +362,7 @@ pub(crate) fn restart_on(
 
 fn refused(observed: &Observed) -> Option<&str> {
     match observed {
-        Observed::Refused { why } => Some(why),
+        Observed::Refused { why, .. } => Some(why),
         _ => None,
     }
 }
@@ -379,13 +381,22 @@ fn raw_of(state: &Snapshot, name: &str, refused: Option<&str>) -> RawFile {
     }
 }
 
-/// The verdict on a refusal that nobody can hold against the file any more: by the target's own words.
-fn refusal(why: &str) -> Verdict {
-    if why.contains("os error 2)") {
-        Verdict::Missing
-    } else if why.contains("at line 1 column 0") {
-        Verdict::Empty
-    } else {
-        Verdict::Torn
+/// The verdict on a refusal that nobody can hold against the file any more: what the target found its file to be.
+fn refusal(damage: Option<Damage>) -> Verdict {
+    match damage {
+        Some(Damage::Missing) => Verdict::Missing,
+        Some(Damage::Empty) => Verdict::Empty,
+        Some(Damage::Torn) | None => Verdict::Torn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_named_after_what_the_target_found() {
+        let named = [None, Some(Damage::Torn), Some(Damage::Empty), Some(Damage::Missing)].map(refusal);
+        assert_eq!(named, [Verdict::Torn, Verdict::Torn, Verdict::Empty, Verdict::Missing]);
     }
 }

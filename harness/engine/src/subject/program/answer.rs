@@ -124,7 +124,7 @@ impl Answer {
             Answer::State(generation) => state(Some(*generation), Vec::new()),
             Answer::Fresh => Observed::Fresh,
             Answer::Garbage(why) => Observed::Garbage { why: why.clone() },
-            Answer::Refused(why) => Observed::Refused { why: why.clone() },
+            Answer::Refused(why) => Observed::Refused { why: why.clone(), damage: None },
             Answer::Damaged { damage, why, .. } => Observed::Damaged { damage: *damage, why: why.clone() },
             Answer::Unclear(why) => Observed::Unclear { why: why.clone() },
             Answer::Broke(how) => Observed::Crashed { how: how.clone() },
