@@ -6,7 +6,7 @@ pub(crate) mod fake;
 pub(crate) mod trial;
 
 use crashtest_linux::directory::Directory;
-use crashtest_model::{Plan, TrialRecord};
+use crashtest_model::{About, Fault, Note, Plan, Start, TrialRecord};
 use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
@@ -28,6 +28,11 @@ impl<'a> Context<'a> {
     /// Evidence goes to new directories below `spool`.
     pub(crate) fn new(plan: &'a Plan, spool: Directory, outlet: Outlet<'a>) -> Context<'a> {
         Context { plan, evidence: Spool::below(spool), outlet }
+    }
+
+    /// Reports what is known of all trials of `fault` that begin with `start`.
+    pub(crate) fn note(&mut self, fault: Fault, start: Start, about: About) -> Result<(), EngineError> {
+        (self.outlet)(Report::Note(Note { fault, start, about }))
     }
 
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.

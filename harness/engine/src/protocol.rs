@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::Blame;
-use crashtest_model::{Plan, TrialRecord};
+use crashtest_model::{Note, Plan, TrialRecord};
 use serde::{Deserialize, Serialize};
 
 /// The version of what a targets binary and a supervisor say to each other: the description, and the messages of workers. Raised
 /// with every change after which one of them misunderstands the other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The first line to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,6 +104,8 @@ impl Order {
 pub(crate) enum Report {
     /// A trial has its outcome.
     Trial(Box<TrialRecord>, Option<PathBuf>),
+    /// Something is known of a fault as a whole.
+    Note(Note),
     /// The order is done: what next?
     Done,
     /// The worker cannot go on.

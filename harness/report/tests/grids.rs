@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, PlannedCell, RunRecord,
-    Standing, Start, TrialRecord, Verdict,
+    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell,
+    RunRecord, Standing, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
@@ -24,6 +24,7 @@ use tempfile::tempdir;
 struct Made {
     run: RunRecord,
     trials: Vec<TrialRecord>,
+    notes: Vec<Note>,
     ending: Ending,
 }
 
@@ -32,7 +33,7 @@ fn ended(exit_code: u8) -> Ending {
 }
 
 fn made(run: RunRecord, trials: Vec<TrialRecord>) -> Made {
-    Made { run, trials, ending: ended(0) }
+    Made { run, trials, notes: Vec::new(), ending: ended(0) }
 }
 
 /// Trials with the time that their saves took.
@@ -62,8 +63,9 @@ fn promote() -> Made {
     for record in trials.iter_mut().filter(|record| record.trial % 400 == 7) {
         record.outcome = crashtest_model::Outcome::Judged(Verdict::AcceptedGarbage);
     }
-    trials[0].metadata = Some(Metadata { mode: Some(false), owner: None, symlink: Some(false), hard_link: Some(true) });
-    made(run, trials)
+    let kept = Metadata { mode: Some(false), owner: None, symlink: Some(false), hard_link: Some(true) };
+    let note = Note { fault: trials[0].fault, start: trials[0].start, about: About::Metadata(kept) };
+    Made { notes: vec![note], ..made(run, trials) }
 }
 
 /// `atomic`, but something tears.
@@ -100,9 +102,15 @@ fn record(cells: &[Made]) -> GridRecord {
     }
 }
 
+fn rows_of(made: &Made) -> Rows {
+    let mut rows = rows(&made.trials);
+    made.notes.iter().for_each(|note| rows.note(note));
+    rows
+}
+
 fn cell(path: &Path, folder: &str, made: &Made) -> Option<RecordedCell> {
     let path = path.join(folder);
-    let summary = summarise(&path, &made.run, &rows(&made.trials), &made.ending, &EvidenceIndex::new());
+    let summary = summarise(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
     let cell = RecordedCell { run: made.run.clone(), summary, notes: vec![] };
     (!made.trials.is_empty()).then_some(cell)
 }
@@ -313,8 +321,9 @@ fn written(out: &Path, cells: &[Made], whole: usize, trials: usize) -> (GridFold
             made.trials.iter().take(trials).for_each(|record| run.record(record, None).unwrap());
             break;
         }
+        made.notes.iter().for_each(|note| run.note(note).unwrap());
         made.trials.iter().for_each(|record| run.record(record, None).unwrap());
-        recorded.push(Some(run.finish(&rows(&made.trials), &made.ending).unwrap().into()));
+        recorded.push(Some(run.finish(&rows_of(made), &made.ending).unwrap().into()));
     }
     (folder, recorded)
 }

@@ -6,8 +6,8 @@
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    Activity, Aim, At, CrashPoint, FailureDetail, Fault, Generation, Injection, Landed, Observed, Promise, Seed, Start,
-    Swept, Trace, TrialRecord, Verdict,
+    About, Activity, Aim, At, CrashPoint, FailureDetail, Fault, Generation, Injection, Landed, Observed, Promise, Seed,
+    Start, Swept, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, injections, passed_over};
 
@@ -31,8 +31,6 @@ struct Failing<'s, 'a> {
     subject: &'s mut dyn Subject,
     seed: Seed,
     from: Beginning,
-    /// What is known of all failing calls together, where that is not all there is to know: the first record takes it along.
-    swept: Option<Swept>,
 }
 
 /// Runs what is under test once for each way in which each of its calls can fail: its share `part` of them. What the program has
@@ -48,7 +46,7 @@ pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, par
         let ways = injections(&sound);
         let of = ways.len();
         let all = failing.context.plan.spread(ways, 1);
-        failing.note_what_is_left_out(&sound, of - all.len());
+        failing.note_what_is_left_out(&sound, of - all.len())?;
         let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
         for (trial, injection) in mine {
             failing.run(trial, injection)?;
@@ -96,19 +94,21 @@ impl<'s, 'a> Failing<'s, 'a> {
         stream: Seed,
     ) -> Result<Failing<'s, 'a>, EngineError> {
         let from = Beginning { stream, ..subject.install(Script::SaveThenDie(SAVES))? };
-        Ok(Failing { context, subject, seed, from, swept: None })
+        Ok(Failing { context, subject, seed, from })
     }
 
     /// Notes that so many ways in which the calls of `sound` can fail are left out, and what of it cannot fail as nothing is known of it.
-    fn note_what_is_left_out(&mut self, sound: &Trace, left_out: usize) {
-        if left_out > 0 || !sound.unmodelled.is_empty() {
-            self.swept = Some(Swept {
-                calls: sound.operations.len() as u64,
-                left_out: left_out as u64,
-                unmodelled: sound.unmodelled.keys().cloned().collect(),
-                ..Swept::default()
-            });
+    fn note_what_is_left_out(&mut self, sound: &Trace, left_out: usize) -> Result<(), EngineError> {
+        if left_out == 0 && sound.unmodelled.is_empty() {
+            return Ok(());
         }
+        let known = Swept {
+            calls: sound.operations.len() as u64,
+            left_out: left_out as u64,
+            unmodelled: sound.unmodelled.keys().cloned().collect(),
+            ..Swept::default()
+        };
+        self.context.note(Fault::Io, Start::Again, About::Swept(known))
     }
 
     /// Runs a life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
@@ -158,7 +158,6 @@ impl<'s, 'a> Failing<'s, 'a> {
             landed,
             phase: run.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
             in_save: failed.is_some_and(|operation| operation.before.activity == Some(Activity::Save)),
-            swept: self.swept.take(),
             ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))
         };
         let why = match &run.complaint {

@@ -219,6 +219,14 @@ impl Campaign<'_> {
                 self.count(&record, evidence);
                 Ok((self.trials_began.is_none() && self.control_failed()).then_some(End::ControlFailed))
             }
+            Report::Note(note) => {
+                if let Some(worker) = &mut self.workers[worker] {
+                    worker.heard = Instant::now();
+                }
+                self.rows.note(&note);
+                (self.emit)(Event::Note(&note));
+                Ok(None)
+            }
             Report::Failed { why, hint, blame } => Ok(Some(End::Broken { why, hint, blame })),
             Report::Done => {
                 if self.trials_began.is_none() {

@@ -99,6 +99,8 @@ impl<'s> Replayer<'s> {
                     worker.heard = Instant::now();
                     last = Some(*record);
                 }
+                // What is known of a fault as a whole is in the record of its run.
+                Ok(FromWorker::Said { report: Report::Note(_), .. }) => worker.heard = Instant::now(),
                 Ok(FromWorker::Said { report: Report::Done, .. }) => return Ok(last),
                 Ok(FromWorker::Said { report: Report::Failed { why, hint, blame }, .. }) => {
                     return Err(EngineError::Told { why, hint, blame });

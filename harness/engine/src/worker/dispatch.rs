@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crashtest_model::{Fault, HarnessBug, Plan};
+use crashtest_model::{About, Fault, HarnessBug, Plan};
 
 use crate::context::Context;
 use crate::context::trial::Trial;
@@ -70,7 +70,8 @@ fn control(context: &mut Context<'_>, victims: &mut Victims<'_>, trials: Range<u
     let plan = context.plan;
     let mut chain = Chain::start(context, victims, Fault::None, 0)?;
     if trials.start == 0 {
-        chain.metadata = Some(metadata::try_out(&mut chain)?);
+        let kept = metadata::try_out(&mut chain)?;
+        chain.note(About::Metadata(kept))?;
     }
     for number in trials {
         chain.run(Trial::control(plan, number))?;

@@ -8,7 +8,8 @@ use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{
-    Aim, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Plan, Promise, Seed, Start, TrialRecord, Verdict,
+    About, Aim, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Plan, Promise, Seed, Start, TrialRecord,
+    Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -69,10 +70,12 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             }
         };
         let aim = Aim::Run(1.0);
-        let mut record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
+        let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
         if number == 0 && wrong.is_none() {
             let left = runtime.files()?;
-            record.tried = runtime.try_checker(&installed, &left)?.cloned();
+            if let Some(tried) = runtime.try_checker(&installed, &left)?.cloned() {
+                context.note(Fault::None, Start::Again, About::Tried(tried))?;
+            }
             runtime.place.dir.restore(&left)?;
         }
         judge(context, runtime, record, &ran, wrong)?;

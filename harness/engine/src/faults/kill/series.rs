@@ -12,8 +12,8 @@ use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{
-    Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Metadata, Observed, Outcome, Phase,
-    Promise, RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
+    About, Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase, Promise,
+    RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -88,8 +88,6 @@ pub(crate) struct Chain<'c, 'a, 'v> {
     left_over: usize,
     /// Lives so far.
     lives: u64,
-    /// What a save was seen to keep; the next record takes it along.
-    pub(crate) metadata: Option<Metadata>,
 }
 
 impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
@@ -121,8 +119,12 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
             crashes: 0,
             left_over,
             lives: 0,
-            metadata: None,
         })
+    }
+
+    /// Reports what is known of its fault as a whole.
+    pub(crate) fn note(&mut self, about: About) -> Result<(), EngineError> {
+        self.context.note(self.fault, Start::Again, about)
     }
 
     /// Goes on from generation `base` instead of 0, as if the saves up to it had been made and the program stopped cleanly.
@@ -484,7 +486,6 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
             acks: board.saves(),
             saving_ns: board.saving_ns(),
             phase: self.phase(),
-            metadata: self.metadata.take(),
             ..TrialRecord::planned(trial.number, self.fault, Start::Again, trial.seed, trial.aim)
         }
     }

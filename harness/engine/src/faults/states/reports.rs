@@ -1,6 +1,8 @@
 //! The reports of a sweep: a record of each crash point, confirmed by a real kill where that is wanted.
 
-use crashtest_model::{Activity, CrashPoint, FailureDetail, Fault, Landed, Seed, Start, Swept, TrialRecord, Verdict};
+use crashtest_model::{
+    About, Activity, CrashPoint, FailureDetail, Fault, Landed, Seed, Start, Swept, TrialRecord, Verdict,
+};
 use crashtest_states::{CrashState, Snapshot};
 
 use super::confirm::{Confirmed, Point, kill_at};
@@ -17,29 +19,25 @@ pub(super) struct Reports<'s, 'a> {
     pub(super) context: &'s mut Context<'a>,
     pub(super) start: Start,
     pub(super) seed: Seed,
-    /// What is known of the sweep as a whole: the next record takes it along.
-    pub(super) swept: Option<Swept>,
     confirmed: Confirmed,
 }
 
 impl<'s, 'a> Reports<'s, 'a> {
     pub(super) fn new(context: &'s mut Context<'a>, start: Start, seed: Seed) -> Reports<'s, 'a> {
-        Reports { context, start, seed, swept: None, confirmed: Confirmed::default() }
+        Reports { context, start, seed, confirmed: Confirmed::default() }
     }
 
     /// Adds to what is known of the sweep as a whole.
-    pub(super) fn note(&mut self, known: &Swept) {
-        if *known != Swept::default() {
-            self.swept = Some(known.with(self.swept.as_ref()));
+    pub(super) fn note(&mut self, known: Swept) -> Result<(), EngineError> {
+        if known == Swept::default() {
+            return Ok(());
         }
+        self.context.note(Fault::Sweep, self.start, About::Swept(known))
     }
 
     /// The record of a point of which nothing is known yet.
-    pub(super) fn planned(&mut self, at: &Point) -> TrialRecord {
-        TrialRecord {
-            swept: self.swept.take(),
-            ..TrialRecord::planned(at.trial, Fault::Sweep, self.start, self.seed, at.aim)
-        }
+    pub(super) fn planned(&self, at: &Point) -> TrialRecord {
+        TrialRecord::planned(at.trial, Fault::Sweep, self.start, self.seed, at.aim)
     }
 
     /// Confirms a judgement by a real kill, where that is wanted, and reports it. `after` keeps the files after the restart for all points

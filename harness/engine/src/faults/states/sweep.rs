@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crashtest_linux::pinned::Pinned;
 use crashtest_model::{
-    Aim, At, CallIndex, Confirm, CrashPoint, Digest, FailureDetail, Fault, Landed, Observed, Outcome, Promise, Seed,
-    Start, Swept, Trace, TrialRecord, Verdict,
+    About, Aim, At, CallIndex, Confirm, CrashPoint, Digest, FailureDetail, Fault, Landed, Observed, Outcome, Promise,
+    Seed, Start, Swept, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot, crash_states};
 
@@ -75,7 +75,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.subject.check_promises(&recorded.trace)?;
         let life = self.derived(from, recorded.trace, 1);
         let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
-        self.reports.swept = Some(Swept { calls, left_out, differs, ..life.beyond_the_model() });
+        let known = Swept { calls, left_out, differs, ..life.beyond_the_model() };
+        self.reports.context.note(Fault::Sweep, self.reports.start, About::Swept(known))?;
         if !recorded.faithful {
             return self.by_real_kills(&life);
         }
@@ -162,7 +163,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let recording = self.subject.live(&from, Orders::Record)?;
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
         let second = self.derived(from, recording.trace, life.states.len().min(most));
-        self.reports.note(&Swept { left_out_again: second.left_out, ..second.beyond_the_model() });
+        self.reports.note(Swept { left_out_again: second.left_out, ..second.beyond_the_model() })?;
         for state in &second.states {
             let at = |then| Point {
                 trial: (n as u64 + 1) * NESTED + second.number(then),
@@ -236,7 +237,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let derived: HashSet<Digest> = life.states.iter().map(|state| state.digest).collect();
         let Some(whole) = self.subject.live_unseen(&life.from, None)? else { return Ok(()) };
-        let mut seen = HashSet::new();
+        let (mut seen, mut kills) = (HashSet::new(), 0);
         let Part { number, of } = self.part;
         for n in (0..RANDOM_KILLS).filter(|n| n % of == number) {
             let seed = self.reports.seed.derive("at random", n);
@@ -246,10 +247,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             let files = self.subject.files()?;
             if derived.contains(&files.digest()) {
                 seen.insert(files.digest());
-                if let Some(swept) = &mut self.reports.swept {
-                    swept.random_kills += 1;
-                    swept.random_states = seen.len() as u64;
-                }
+                kills += 1;
                 continue;
             }
             let why = "a kill at a random moment left files that no crash point was derived to leave".to_owned();
@@ -263,7 +261,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
             };
             self.reports.context.report_with(record, &files, None, None)?;
         }
-        Ok(())
+        let random_states = seen.len() as u64;
+        self.reports.note(Swept { random_kills: kills, random_states, ..Swept::default() })
     }
 }
 
