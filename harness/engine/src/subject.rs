@@ -23,7 +23,7 @@ use crashtest_states::{CrashState, Oracle, Snapshot};
 use crate::error::EngineError;
 use crate::judge::file_state;
 use crate::state_dir::StateDir;
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 use life::Script;
 use program::{Place, Runtime};
 use target::Target;

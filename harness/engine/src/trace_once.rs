@@ -21,7 +21,8 @@ use crate::subject::target::Target;
 use crate::subject::victims::Victims;
 use crate::supervisor::Sandbox;
 use crate::trace::line_protocol::Printed;
-use crate::trace::recorder::{Orders, Recorder};
+use crate::trace::orders::Orders;
+use crate::trace::recorder::Recorder;
 
 /// A program that was traced.
 #[derive(Clone, Debug)]

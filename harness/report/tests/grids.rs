@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell,
+    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell, Rows,
     RunRecord, Standing, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;

@@ -20,7 +20,7 @@ use crate::judge::record::concluded;
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Recording, Subject, UnderTest};
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// Saves of a life in which one call fails: growing and shrinking ones.
 const SAVES: u64 = 3;

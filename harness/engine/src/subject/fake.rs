@@ -12,7 +12,7 @@ use crashtest_states::{CrashState, Entry, Snapshot, Tree, crash_states};
 use super::life::Script;
 use super::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
 use crate::error::EngineError;
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// The file that it saves to.
 pub(crate) const FILE: &str = "state";

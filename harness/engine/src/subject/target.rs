@@ -15,7 +15,8 @@ use super::one_process::OneProcess;
 use super::victims::{self, Victim, Victims, just_installed};
 use super::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
 use crate::error::EngineError;
-use crate::trace::recorder::{Orders, Recorder};
+use crate::trace::orders::Orders;
+use crate::trace::recorder::Recorder;
 
 /// Saves of the recorded life of a document: some grow it, some shrink it.
 const SAVES_OF_A_DOCUMENT: u64 = 6;
@@ -147,7 +148,7 @@ impl Subject for Target<'_, '_> {
             Some(time) => sleep_until(now_ns() + time.as_nanos() as u64),
             None => drop(self.victims.await_exit(&mut victim)?),
         }
-        self.victims.strike(victim)?;
+        self.victims.terminate(victim)?;
         Ok(Some(Duration::from_nanos(now_ns() - begun_ns)))
     }
 

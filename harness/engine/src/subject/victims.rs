@@ -50,7 +50,7 @@ pub(crate) struct Victim {
 }
 
 /// How a victim was ended.
-pub(crate) struct Struck {
+pub(crate) struct Terminated {
     pub(crate) landed: Landed,
     /// When: the moment of the signal, or, of a life that stopped by itself, that at which it had. On the clock in ns.
     pub(crate) ended_ns: u64,
@@ -146,7 +146,7 @@ impl<'a> Victims<'a> {
     }
 
     /// Kills a victim from whose life nothing is learnt, and says how it really ended.
-    pub(crate) fn strike_unlearnt(&self, mut victim: Victim) -> Result<Landed, EngineError> {
+    pub(crate) fn terminate_unlearnt(&self, mut victim: Victim) -> Result<Landed, EngineError> {
         match victim.running.try_wait().map_err(EngineError::Wait)? {
             Some(exit) => Ok(landed(exit)),
             None => kill(victim.running),
@@ -240,17 +240,17 @@ impl<'a> Victims<'a> {
     }
 
     /// Kills the victim, says how it really ended, and learns from its life.
-    pub(crate) fn strike(&mut self, victim: Victim) -> Result<Landed, EngineError> {
-        Ok(self.strike_by(Signal::Kill, victim, || ())?.landed)
+    pub(crate) fn terminate(&mut self, victim: Victim) -> Result<Landed, EngineError> {
+        Ok(self.terminate_by(Signal::Kill, victim, || ())?.landed)
     }
 
-    /// Ends the victim by `signal`, as [`strike`](Victims::strike) does, doing `meanwhile` while it ends.
-    pub(crate) fn strike_by(
+    /// Ends the victim by `signal`, as [`terminate`](Victims::terminate) does, doing `meanwhile` while it ends.
+    pub(crate) fn terminate_by(
         &mut self,
         signal: Signal,
         mut victim: Victim,
         meanwhile: impl FnOnce(),
-    ) -> Result<Struck, EngineError> {
+    ) -> Result<Terminated, EngineError> {
         let begun_ns = victim.begun_ns;
         let found = (signal == Signal::Term).then(|| Whereabouts::of(self.board));
         let mut ended_ns = now_ns();
@@ -284,7 +284,7 @@ impl<'a> Victims<'a> {
         self.timings.learn(self.board, begun_ns);
         // Only a life that stopped by itself went further than where it was ended.
         let found = found.filter(|_| landed == Landed::Stopped);
-        Ok(Struck { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::of(self.board)) })
+        Ok(Terminated { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::of(self.board)) })
     }
 
     /// Makes sure that a failure of init or a save is the target's, not the machine's.
@@ -337,7 +337,7 @@ impl<'a> Victims<'a> {
             let errno = self.board.failure().map(|failure| failure.errno);
             return Err(EngineError::Environment { path: self.dir.path().to_owned(), why, errno });
         }
-        self.strike(victim).map(drop)
+        self.terminate(victim).map(drop)
     }
 
     /// The files as they are now.

@@ -323,7 +323,7 @@ impl Campaign<'_> {
     fn replace(&mut self, worker: usize, note: Option<String>) -> Result<(), EngineError> {
         let Some(dead) = self.workers[worker].take() else { return Ok(()) };
         let (order, reported) = (dead.order.clone(), dead.reported);
-        let death = dead.bury();
+        let death = dead.reap();
         if self.plan.program.is_some() {
             // Its reaper has ended what it had started. Where the reaper itself was killed, its children are ours now.
             let ours: Vec<i32> = self.workers.iter().flatten().map(Worker::process).collect();

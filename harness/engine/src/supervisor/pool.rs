@@ -159,7 +159,7 @@ impl Worker {
     }
 
     /// How it ended, once its output has: kills what is left of it.
-    pub(crate) fn bury(mut self) -> Death {
+    pub(crate) fn reap(mut self) -> Death {
         match (self.silent, self.group.exit_within(GRACE)) {
             (Some(limit), _) => Death::Silent(limit),
             (None, Ok(Some(exit))) => match Ended::of_reaper(exit) {

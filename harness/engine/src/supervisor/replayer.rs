@@ -106,7 +106,7 @@ impl<'s> Replayer<'s> {
                     return Err(EngineError::Told { why, hint, blame });
                 }
                 Ok(FromWorker::Ended { note, .. }) => {
-                    let Some(death) = self.worker.take().map(Worker::bury) else { break };
+                    let Some(death) = self.worker.take().map(Worker::reap) else { break };
                     let note = note.map_or_else(String::new, |note| format!("; {note}"));
                     return Err(match death {
                         Death::Stopped => EngineError::Stopped,

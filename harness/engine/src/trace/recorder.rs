@@ -19,29 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crashtest_linux::mounts;
 use crashtest_linux::trace::{Descriptor, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
-use crashtest_model::{
-    Action, At, CallFailure, CallIndex, CrashPoint, FileId, Injection, Lasting, Operation, Progress, Trace,
-};
+use crashtest_model::{Action, At, CallFailure, CallIndex, CrashPoint, FileId, Lasting, Operation, Progress, Trace};
 use crashtest_states::fits;
 
 use crate::output::Output;
 use crate::trace::line_protocol::Printed;
+use crate::trace::orders::Orders;
 use action::Unfinished;
 use ear::Ear;
 
 /// What is said of a name that is no text.
 const NOT_TEXT: &str = "names that are not UTF-8";
-
-/// What is done besides recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Orders {
-    /// Nothing.
-    Record,
-    /// Everything is killed there.
-    Kill(CrashPoint),
-    /// A call fails.
-    Fail(Injection),
-}
 
 /// Watches a program and writes down what it does to the files below one directory.
 pub(crate) struct Recorder<'p> {

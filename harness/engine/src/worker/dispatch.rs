@@ -7,9 +7,9 @@ use crashtest_model::{About, Fault, HarnessBug, Plan};
 use crate::context::Context;
 use crate::context::trial::Trial;
 use crate::error::EngineError;
-use crate::faults::kill::series::Chain;
+use crate::faults::kill::series::Series;
 use crate::faults::kill::{first_start, metadata, program};
-use crate::faults::together::Crew;
+use crate::faults::together::Participants;
 use crate::faults::{io, states};
 use crate::protocol::Order;
 use crate::subject::UnderTest;
@@ -37,12 +37,12 @@ pub(super) fn prepare(context: &mut Context<'_>, under_test: &mut UnderTest<'_>)
 fn calibrate(context: &mut Context<'_>, victims: &mut Victims<'_>) -> Result<(), EngineError> {
     let stream = context.plan.seed.derive("calibration", 0);
     // The very first one finds every cache cold, and would be remembered for long.
-    Chain::start(context, victims, Fault::Kill, u64::MAX)?.calibrate(1)?;
+    Series::start(context, victims, Fault::Kill, u64::MAX)?.calibrate(1)?;
     victims.timings = Timings::default();
     for _ in 0..CALIBRATION_LIVES {
         victims.install(stream, stream)?;
     }
-    Chain::start(context, victims, Fault::Kill, u64::MAX)?.calibrate(CALIBRATION_LIVES)
+    Series::start(context, victims, Fault::Kill, u64::MAX)?.calibrate(CALIBRATION_LIVES)
 }
 
 /// Has the procedure that `order` is for carry it out.
@@ -68,38 +68,38 @@ pub(super) fn carry_out(
 /// Clean stops of a target.
 fn control(context: &mut Context<'_>, victims: &mut Victims<'_>, trials: Range<u64>) -> Result<(), EngineError> {
     let plan = context.plan;
-    let mut chain = Chain::start(context, victims, Fault::None, 0)?;
+    let mut series = Series::start(context, victims, Fault::None, 0)?;
     if trials.start == 0 {
-        let kept = metadata::try_out(&mut chain)?;
-        chain.note(About::Metadata(kept))?;
+        let kept = metadata::try_out(&mut series)?;
+        series.note(About::Metadata(kept))?;
     }
     for number in trials {
-        chain.run(Trial::control(plan, number))?;
+        series.run(Trial::control(plan, number))?;
     }
-    chain.finish()
+    series.finish()
 }
 
 /// Kills of a target, life after life.
 fn series(context: &mut Context<'_>, victims: &mut Victims<'_>, trials: Range<u64>) -> Result<(), EngineError> {
     let plan = context.plan;
-    let mut chain = Chain::start(context, victims, Fault::Kill, Plan::series_of(trials.start))?;
+    let mut series = Series::start(context, victims, Fault::Kill, Plan::series_of(trials.start))?;
     for number in trials.clone() {
         if plan.planted == Some(HarnessBug::WorkerDies) && number == DEADLY_TRIAL && trials.start == 0 {
             std::process::abort();
         }
-        chain.run(Trial::of(plan, number))?;
+        series.run(Trial::of(plan, number))?;
     }
-    chain.finish()
+    series.finish()
 }
 
 /// Several processes on one state.
 fn together(context: &mut Context<'_>, victims: &mut Victims<'_>, order: &Order) -> Result<(), EngineError> {
     match order {
-        Order::Control(trials) => Crew::start(context, victims, Fault::None, 0)?.control(trials.clone()),
+        Order::Control(trials) => Participants::start(context, victims, Fault::None, 0)?.control(trials.clone()),
         Order::Series(trials) => {
-            Crew::start(context, victims, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone())
+            Participants::start(context, victims, Fault::Kill, Plan::series_of(trials.start))?.kills(trials.clone())
         }
-        Order::Sweep(part) => Crew::start(context, victims, Fault::Sweep, 0)?.sweep(*part),
+        Order::Sweep(part) => Participants::start(context, victims, Fault::Sweep, 0)?.sweep(*part),
         // Not planned: a first start is one process alone, and which of several meets a failing call is not told apart.
         Order::FirstStart(_) | Order::Io(_) | Order::Replay(_) => Ok(()),
     }

@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::first_start;
-use crate::faults::kill::series::Chain;
-use crate::faults::together::{self, Crew};
+use crate::faults::kill::series::Series;
+use crate::faults::together::{self, Participants};
 use crate::faults::{io, kill, states};
 use crate::judge::replayed::Replayed;
 use crate::protocol::{Replay, Report};
@@ -66,7 +66,7 @@ fn run_again(
 ) -> Result<(), EngineError> {
     let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
     if let (UnderTest::Target(victims), true) = (&mut *under_test, context.plan.target.is_shared()) {
-        return Crew::start(context, victims, record.fault, record.series)?.run(trial);
+        return Participants::start(context, victims, record.fault, record.series)?.run(trial);
     }
     under_test.as_subject(record.start, record.stream, |subject| subject.learn_for_replay(record.fault))?;
     match (record.fault, under_test) {
@@ -86,10 +86,10 @@ fn kill_again(
     if record.start == Start::First {
         return first_start::run(context, victims, record.trial);
     }
-    let mut chain = Chain::start(context, victims, record.fault, record.series)?;
+    let mut series = Series::start(context, victims, record.fault, record.series)?;
     if record.base > Generation::ZERO {
-        chain.advance_to(record.base)?;
+        series.advance_to(record.base)?;
     }
-    chain.run(trial)?;
-    chain.finish()
+    series.run(trial)?;
+    series.finish()
 }

@@ -19,20 +19,20 @@ const MOMENT_NS: u64 = 20_000_000;
 const ROOM: usize = 16 * 1024;
 
 /// A worker's output.
-pub(super) struct Voice {
+pub(super) struct ReportWriter {
     output: File,
     waiting: Vec<u8>,
     /// When the first of them was told.
     since_ns: u64,
 }
 
-impl Voice {
-    pub(super) fn new(output: File) -> Voice {
-        Voice { output, waiting: Vec::new(), since_ns: 0 }
+impl ReportWriter {
+    pub(super) fn new(output: File) -> ReportWriter {
+        ReportWriter { output, waiting: Vec::new(), since_ns: 0 }
     }
 
     /// Tells `report`, after what still waits, in one write; or lets it wait.
-    pub(super) fn tell(&mut self, report: &Report) -> Result<(), EngineError> {
+    pub(super) fn write(&mut self, report: &Report) -> Result<(), EngineError> {
         let failed = |error: String| EngineError::Worker(error);
         if self.waiting.is_empty() {
             self.since_ns = now_ns();

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::protocol::{Job, Report};
 use crate::subject::UnderTest;
 use crate::worker::dispatch;
-use crate::worker::reports::Voice;
+use crate::worker::reports::ReportWriter;
 
 /// Serves one supervisor on standard input and output, until the input ends.
 ///
@@ -22,23 +22,23 @@ pub fn serve(registry: &dyn Registry) -> bool {
     // First of all: what holds the ends of our pipes must be the process that works.
     let parent = reaper::under_reaper();
     let Ok(output) = stdio::own_stdout() else { return false };
-    let mut voice = Voice::new(output);
+    let mut reports = ReportWriter::new(output);
     let worked = match parent {
-        Ok(parent) => work(registry, parent, &mut voice),
+        Ok(parent) => work(registry, parent, &mut reports),
         Err(error) => Err(error.into()),
     };
     match worked {
         Ok(()) => true,
         Err(error) => {
             let report = Report::Failed { why: error.to_string(), hint: error.hint(), blame: error.blame() };
-            let _ = voice.tell(&report);
+            let _ = reports.write(&report);
             false
         }
     }
 }
 
 /// Does what the supervisor asks for, which must be `parent`: the process that had started the reaper.
-fn work(registry: &dyn Registry, parent: u32, voice: &mut Voice) -> Result<(), EngineError> {
+fn work(registry: &dyn Registry, parent: u32, reports: &mut ReportWriter) -> Result<(), EngineError> {
     stdio::silence_stdout().map_err(EngineError::system_refuses("point standard output at /dev/null"))?;
     signals::survive_the_file_size_limit().map_err(EngineError::system_refuses("ignore SIGXFSZ"))?;
     let mut lines = std::io::stdin().lock().lines();
@@ -51,7 +51,7 @@ fn work(registry: &dyn Registry, parent: u32, voice: &mut Voice) -> Result<(), E
     }
     clock::precise_timers();
     supervision::usual_umask();
-    let mut outlet = |report| voice.tell(&report);
+    let mut outlet = |report| reports.write(&report);
     let sandbox = Directory::ours(&job.sandbox)?;
     let memory = job.memory.as_deref().map(Directory::ours).transpose()?;
     let mut context = Context::new(&job.plan, Directory::ours(&job.spool)?, &mut outlet);

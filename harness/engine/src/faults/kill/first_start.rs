@@ -27,7 +27,7 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
         std::hint::spin_loop();
     }
     let moment = aim::wait(aim, &victims.timings, board, 0, false, victims.limit_from_now());
-    let landed = victims.strike(victim)?;
+    let landed = victims.terminate(victim)?;
     victims.blame_the_machine_first()?;
     let promise = Promise { installed: board.installed_ns().is_some(), ..nothing };
     let phase = board.phase();
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
 
     let mut victim = victims.fork(Script::SecondStart, stream, stream.derive("names", 2), nothing)?;
     let recovery = victims.await_recovery(&mut victim, raw.state != RawState::Whole)?;
-    victims.strike(victim)?;
+    victims.terminate(victim)?;
     victims.blame_the_machine_first()?;
     let observed = match recovery {
         Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *generations, promise),

@@ -12,28 +12,28 @@ use crashtest_linux::directory::{Directory, Kind};
 use crashtest_model::Metadata;
 
 use crate::error::EngineError;
-use crate::faults::kill::series::Chain;
+use crate::faults::kill::series::Series;
 
 /// A mode that only the owner can read: what keeps a secret a secret.
 const PRIVATE: u32 = 0o600;
 /// nobody, the owner of nothing else.
 const SOMEBODY_ELSE: u32 = 65_534;
 
-/// Tries it out, in the directory of `chain`, which is fresh afterwards.
-pub(crate) fn try_out(chain: &mut Chain<'_, '_, '_>) -> Result<Metadata, EngineError> {
-    let (state, file) = chain.state_file();
+/// Tries it out, in the directory of `series`, which is fresh afterwards.
+pub(crate) fn try_out(series: &mut Series<'_, '_, '_>) -> Result<Metadata, EngineError> {
+    let (state, file) = series.state_file();
     let dir = state.dir();
     let link = file.with_extension("link");
     let installed = dir.read(&file)?;
-    let mode = chain.keeps(
+    let mode = series.keeps(
         || dir.open_file(&file)?.set_permissions(Permissions::from_mode(PRIVATE)),
         || Ok(dir.mode(&file)? & 0o777 == PRIVATE),
     )?;
-    let owner = chain.keeps(
+    let owner = series.keeps(
         || fchown(dir.open_file(&file)?, Some(SOMEBODY_ELSE), Some(SOMEBODY_ELSE)),
         || Ok(dir.open_file(&file)?.metadata()?.uid() == SOMEBODY_ELSE),
     )?;
-    let symlink = chain.keeps(
+    let symlink = series.keeps(
         || {
             dir.rename(&file, dir, &link)?;
             Ok(dir.link(&dir.path().join(&link), &file)?)
@@ -42,7 +42,7 @@ pub(crate) fn try_out(chain: &mut Chain<'_, '_, '_>) -> Result<Metadata, EngineE
         || Ok(dir.kind(&file)? == Some(Kind::Link) && dir.read(&link)? != installed),
     )?;
     let hard_link =
-        chain.keeps(|| Ok(dir.hard_link(&file, &link)?), || Ok(inode(dir, &file)? == inode(dir, &link)?))?;
+        series.keeps(|| Ok(dir.hard_link(&file, &link)?), || Ok(inode(dir, &file)? == inode(dir, &link)?))?;
     Ok(Metadata { mode, owner, symlink, hard_link })
 }
 

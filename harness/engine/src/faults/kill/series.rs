@@ -1,10 +1,10 @@
-//! A chain of lives in one directory: each trial's crash is judged by the recovery with which the next life starts.
+//! A series of lives in one directory: each trial's crash is judged by the recovery with which the next life starts.
 //!
 //! fork → recovery of the previous crash state (this *is* the restart) → saves until killed → the files are read → next. Damage
 //! compounds as it does in production. After a violation the evidence is kept and the directory starts afresh; a life whose
 //! recovery refused the damage then opens the fresh directory, any other is replaced.
 //!
-//! The control is the same chain with clean stops in place of kills.
+//! The control is the same series with clean stops in place of kills.
 
 mod clean;
 
@@ -25,7 +25,7 @@ use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
 use crate::subject::deadline::Deadline;
 use crate::subject::life::Script;
-use crate::subject::victims::{self, Recovery, Struck, Victim, Victims, Whereabouts, just_installed};
+use crate::subject::victims::{self, Recovery, Terminated, Victim, Victims, Whereabouts, just_installed};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
 const RESIDUE_INTERVAL: u64 = 20;
@@ -53,13 +53,13 @@ struct Inherited {
 
 /// What a recovery came to.
 enum Judged {
-    /// Nothing was standing, and what was installed opens.
+    /// Nothing was pending, and what was installed opens.
     Ready,
     /// The crash was survived.
     Survived(Crash),
     /// The crash broke a claim.
     Violated(Crash),
-    /// Nothing was standing, and yet it does not open.
+    /// Nothing was pending, and yet it does not open.
     Unusable,
 }
 
@@ -69,18 +69,18 @@ enum Attempt {
     Void,
 }
 
-/// The chain of one series.
-pub(crate) struct Chain<'c, 'a, 'v> {
+/// The series of one series.
+pub(crate) struct Series<'c, 'a, 'v> {
     context: &'c mut Context<'a>,
     victims: &'c mut Victims<'v>,
     fault: Fault,
-    series: u64,
+    number: u64,
     stream: Seed,
     generations: Box<dyn Generations>,
     installed: Snapshot,
     /// What the files in the directory have to give.
     promise: Promise,
-    standing: Option<Crash>,
+    pending: Option<Crash>,
     inherited: Option<Inherited>,
     /// Crashes since the directory was fresh.
     crashes: u64,
@@ -90,31 +90,31 @@ pub(crate) struct Chain<'c, 'a, 'v> {
     lives: u64,
 }
 
-impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
+impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     /// Installs generation 0 of the series' stream and stands ready for its first trial.
     pub(crate) fn start(
         context: &'c mut Context<'a>,
         victims: &'c mut Victims<'v>,
         fault: Fault,
-        series: u64,
-    ) -> Result<Chain<'c, 'a, 'v>, EngineError> {
+        number: u64,
+    ) -> Result<Series<'c, 'a, 'v>, EngineError> {
         let stream = match fault {
-            Fault::None => context.plan.seed.derive("control-stream", series),
-            Fault::Kill | Fault::Sweep | Fault::Io => context.plan.stream(series),
+            Fault::None => context.plan.seed.derive("control-stream", number),
+            Fault::Kill | Fault::Sweep | Fault::Io => context.plan.stream(number),
         };
         let generations = victims.generations(stream)?;
         let installed = victims.install(stream, stream.derive("install", 0))?;
         let left_over = left_over(&installed, &*generations);
-        Ok(Chain {
+        Ok(Series {
             context,
             victims,
             fault,
-            series,
+            number,
             stream,
             generations,
             installed,
             promise: just_installed(),
-            standing: None,
+            pending: None,
             inherited: None,
             crashes: 0,
             left_over,
@@ -133,7 +133,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         let mut victim = self.fork(Script::SaveThenStop(saves))?;
         self.await_recovery(&mut victim)?;
         self.victims.await_exit(&mut victim)?;
-        self.victims.strike(victim)?;
+        self.victims.terminate(victim)?;
         self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
@@ -156,12 +156,12 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
 
     /// Judges the last crash.
     pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
-        if self.standing.is_some() { self.recover_save_and_stop() } else { Ok(()) }
+        if self.pending.is_some() { self.recover_save_and_stop() } else { Ok(()) }
     }
 
     fn attempt(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
         let counts = self.crashes > 0 && self.crashes.is_multiple_of(RESIDUE_INTERVAL);
-        if self.standing.is_some() && (counts || self.context.plan.fresh) {
+        if self.pending.is_some() && (counts || self.context.plan.fresh) {
             self.recover_save_and_stop()?;
             if self.context.plan.fresh {
                 self.start_afresh()?;
@@ -201,9 +201,9 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         let is_stuck = now_ns() >= limit_ns
             && victims::is_stuck(self.victims.board, now_ns(), limit_ns - begun_ns)
             && !waits_for_a_device(victim.running.pid());
-        let struck = self.strike(signal, victim)?;
+        let terminated = self.terminate(signal, victim)?;
         if into_recovery {
-            let recovery = match (self.victims.board.recovery(), &struck.landed) {
+            let recovery = match (self.victims.board.recovery(), &terminated.landed) {
                 // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
                 (None, Landed::Forced) => {
@@ -223,17 +223,17 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
                 }
             }
         }
-        let ended = match &struck.landed {
+        let ended = match &terminated.landed {
             Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
             landed if landed.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
             Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
             landed => Some(self.unwanted_end(landed)),
         };
-        self.post_mortem(trial, self.promise.acked, moment, struck, ended)?;
+        self.post_mortem(trial, self.promise.acked, moment, terminated, ended)?;
         Ok(Attempt::Done)
     }
 
-    /// Judges the standing crash by the recovery of `victim`, which comes back ready to save; `None` where it cannot.
+    /// Judges the pending crash by the recovery of `victim`, which comes back ready to save; `None` where it cannot.
     fn restart(&mut self, mut victim: Victim) -> Result<Option<Victim>, EngineError> {
         let recovery = self.await_recovery(&mut victim)?;
         let judged = self.judge(&recovery);
@@ -249,9 +249,9 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
     }
 
     /// Ends the victim, and derives the generations that it may leave while the kernel takes it apart.
-    fn strike(&mut self, signal: Signal, victim: Victim) -> Result<Struck, EngineError> {
+    fn terminate(&mut self, signal: Signal, victim: Victim) -> Result<Terminated, EngineError> {
         let (board, promise, generations) = (self.victims.board, self.promise, &mut self.generations);
-        self.victims.strike_by(signal, victim, || {
+        self.victims.terminate_by(signal, victim, || {
             if let Some(promise) = victims::promise(board, promise) {
                 generations.prepare(promise);
             }
@@ -288,7 +288,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         trial: Trial,
         base: Generation,
         moment: Moment,
-        struck: Struck,
+        terminated: Terminated,
         ended: Option<(Verdict, String)>,
     ) -> Result<(), EngineError> {
         self.victims.blame_the_machine_first()?;
@@ -300,7 +300,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         self.promise = promise.unwrap_or(self.promise);
         let state = self.victims.crash_state()?;
         let calls = self.victims.board.calls();
-        let Struck { landed, ended_ns, at } = struck;
+        let Terminated { landed, ended_ns, at } = terminated;
         let acks = self.victims.board.acks(self.promise.acked);
         let mut record = TrialRecord {
             landed,
@@ -337,7 +337,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
             Some(inherited) if acks.is_empty() => inherited.acked.clone(),
             _ => Acked { acks, ended_ns },
         };
-        self.standing = Some(Crash { record, state, raw, calls, acked });
+        self.pending = Some(Crash { record, state, raw, calls, acked });
         Ok(())
     }
 
@@ -348,9 +348,9 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         last.is_some_and(|last| self.generations.completes(begun, last.offset + last.length))
     }
 
-    /// The recovery of the standing crash was killed: reports that, and hands its promises on to the crash that killed it.
+    /// The recovery of the pending crash was killed: reports that, and hands its promises on to the crash that killed it.
     fn hand_on(&mut self) -> Result<(), EngineError> {
-        let Some(crash) = self.standing.take() else { return Ok(()) };
+        let Some(crash) = self.pending.take() else { return Ok(()) };
         let mut record = crash.record;
         record.outcome = Outcome::RecoveryKilled;
         let mut trials = self.inherited.take().map_or_else(Vec::new, |inherited| inherited.trials);
@@ -360,18 +360,18 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         self.context.report(record, &crash.state, None)
     }
 
-    /// Judges what is standing by a recovery.
+    /// Judges what is pending by a recovery.
     fn judge(&mut self, recovery: &Recovery) -> Judged {
         let observed = match recovery {
             Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
             Recovery::Failed(observed) => observed.clone(),
         };
-        let standing = self.standing.take();
+        let pending = self.pending.take();
         let undamaged = RawFile { state: RawState::Whole, length: None, tear_offset: None, whole_length: None };
-        let raw = standing.as_ref().map_or(&undamaged, |crash| &crash.raw);
+        let raw = pending.as_ref().map_or(&undamaged, |crash| &crash.raw);
         let (verdict, why) = oracle::judge(self.promise, &observed, raw);
         let inherited = self.inherited.take();
-        let Some(mut crash) = standing else {
+        let Some(mut crash) = pending else {
             self.adopt(&observed);
             return if verdict == Verdict::Intact { Judged::Ready } else { Judged::Unusable };
         };
@@ -427,11 +427,11 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
         }
     }
 
-    /// [`conclude`](Chain::conclude), with the victim killed first if its life may not go on.
+    /// [`conclude`](Series::conclude), with the victim killed first if its life may not go on.
     fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
         if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
             // Dead before its files are kept and cleared away.
-            self.victims.strike(victim)?;
+            self.victims.terminate(victim)?;
             self.conclude(judged)?;
             return Ok(None);
         }
@@ -445,7 +445,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
 
     /// Whether the state file is not whole, so that recovery is likely to refuse it.
     fn is_damaged(&self) -> bool {
-        self.standing.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole)
+        self.pending.as_ref().is_some_and(|crash| crash.raw.state != RawState::Whole)
     }
 
     fn fork(&mut self, script: Script) -> Result<Victim, EngineError> {
@@ -462,7 +462,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
     fn start_afresh(&mut self) -> Result<(), EngineError> {
         self.victims.dir.restore(&self.installed)?;
         self.promise = just_installed();
-        self.standing = None;
+        self.pending = None;
         self.inherited = None;
         self.crashes = 0;
         self.left_over = left_over(&self.installed, &*self.generations);
@@ -477,7 +477,7 @@ impl<'c, 'a, 'v> Chain<'c, 'a, 'v> {
     fn record(&mut self, trial: Trial, moment: Moment) -> TrialRecord {
         let board = self.victims.board;
         TrialRecord {
-            series: self.series,
+            series: self.number,
             stream: self.stream,
             delay_ns: moment.delay_ns,
             calibrated_ns: moment.calibrated_ns,

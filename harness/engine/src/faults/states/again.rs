@@ -12,7 +12,7 @@ use crate::judge::replayed::Replayed;
 use crate::judge::{oracle, run_oracle};
 use crate::protocol::Part;
 use crate::subject::{Beginning, UnderTest};
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// The only part of a sweep.
 const WHOLE: Part = Part { number: 0, of: 1 };

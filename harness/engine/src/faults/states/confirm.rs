@@ -7,7 +7,7 @@ use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
 use crate::subject::{Beginning, Confirms, Recording, Subject};
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// A crash point as a trial: its number, where it is aimed, and what stands before its place.
 pub(super) struct Point {

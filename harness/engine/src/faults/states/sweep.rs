@@ -19,7 +19,7 @@ use crate::faults::points::{self, Judged, Source};
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 pub(super) const NESTED: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! What a crew's trial came to: its record, worst verdict first.
+//! What a trial of several processes came to: its record, worst verdict first.
 
 use crashtest_kit::{Deed, Event, OpenedAs};
 use crashtest_model::{
@@ -7,11 +7,12 @@ use crashtest_model::{
 };
 use crashtest_states::Snapshot;
 
+use super::participants::Participants;
+use super::process::Ran;
+use super::timeline;
 use crate::context::Context;
 use crate::context::trial::Trial;
 use crate::error::EngineError;
-use crate::faults::together::run::Ran;
-use crate::faults::together::{Crew, timeline};
 use crate::judge::history::{self, Broken, Load, Save};
 use crate::judge::oracle;
 use crate::judge::replayed::Replayed;
@@ -37,7 +38,7 @@ struct Findings {
     after: Snapshot,
 }
 
-impl Crew<'_, '_, '_> {
+impl Participants<'_, '_, '_> {
     /// Starts on what a trial has left, judges everything, and reports it.
     pub(super) fn judge(&mut self, trial: Trial, ran: Ran) -> Result<(), EngineError> {
         let state = self.victims.crash_state()?;
@@ -152,7 +153,7 @@ impl Crew<'_, '_, '_> {
         let life = self.life(board, self.stream, names, (document > 0).then_some(member));
         let mut victim = self.victims.fork_life(life, Script::SaveThenStop(0))?;
         let recovery = self.victims.await_recovery(&mut victim, false)?;
-        self.victims.strike_unlearnt(victim)?;
+        self.victims.terminate_unlearnt(victim)?;
         Ok(match recovery {
             Recovery::Failed(observed) => observed,
             Recovery::Opened(opened) => match opened.as_what {
@@ -325,15 +326,15 @@ pub(crate) fn restart_on(
 ) -> Result<Replayed, EngineError> {
     let verdict = record.verdict().unwrap_or(Verdict::Inconclusive);
     let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
-    let mut crew = Crew::start(context, victims, record.fault, record.series)?;
-    crew.victims.dir.restore(crash_state)?;
-    crew.tickets.clear();
+    let mut participants = Participants::start(context, victims, record.fault, record.series)?;
+    participants.victims.dir.restore(crash_state)?;
+    participants.tickets.clear();
     let mut opened = Vec::new();
-    for document in 0..crew.documents {
-        opened.push(crew.open(trial, document)?);
+    for document in 0..participants.documents {
+        opened.push(participants.open(trial, document)?);
     }
     let observed = opened.into_iter().max_by_key(|observed| refused(observed).is_some()).unwrap_or(Observed::Fresh);
-    let name = crew.state_file(trial, 0)?;
+    let name = participants.state_file(trial, 0)?;
     let raw = raw_of(crash_state, &name, refused(&observed));
     let digest = |observed: &Observed| match observed {
         Observed::State { digest, .. } => Some(*digest),

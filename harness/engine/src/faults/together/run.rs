@@ -1,22 +1,20 @@
-//! One trial of a crew: everybody runs, some are killed, the rest stop.
+//! One trial of several processes: everybody runs, some are killed, the rest stop.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
-use crashtest_kit::{Board, Hold};
+use crashtest_kit::Hold;
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
 use crashtest_linux::process::waits_for_a_device;
-use crashtest_linux::shared;
 use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
+use super::participants::Participants;
+use super::process::{Pause, Process, Ran};
 use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::aim;
-use crate::faults::together::Crew;
 use crate::subject::life::{FAILED, Script};
-use crate::subject::victims::{Victim, Victims, is_stuck};
+use crate::subject::victims::is_stuck;
 
 /// Pause between two looks at a process that is to be held, in ns.
 const LOOK_NS: u64 = 20_000;
@@ -32,52 +30,7 @@ const TURN: Duration = Duration::from_micros(50);
 /// How long a deadlock must last to be one.
 const SECOND_LOOK: Duration = Duration::from_millis(2);
 
-/// A process of the crew that runs, or a thread of one.
-pub(super) struct Process {
-    pub(super) number: usize,
-    pub(super) board: Board,
-    pub(super) body: Rc<Body>,
-}
-
-/// The process that a member of the crew is, or is a thread of.
-pub(super) struct Body {
-    end: RefCell<End>,
-}
-
-enum End {
-    Runs(Victim),
-    /// It was ended; how that came out.
-    Ended(Landed),
-}
-
-/// Why a process does not go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pause {
-    /// It is held where it was to be, or after its save.
-    Held,
-    /// It waits for somebody's lock.
-    Blocked(Wait),
-    /// It refused what it found.
-    Refused,
-    /// It has ended.
-    Ended,
-    /// It makes no progress.
-    TimeUp,
-}
-
-/// What a trial has come to, before anybody starts on what it left.
-#[derive(Debug, Default)]
-pub(super) struct Ran {
-    pub(super) landed: Option<Landed>,
-    /// Everything that went wrong.
-    pub(super) wrong: Vec<(Verdict, String)>,
-    pub(super) delay_ns: u64,
-    pub(super) calibrated_ns: u64,
-    /// The writer whose phase the trial is named after.
-    pub(super) of: usize,
-}
-
-impl Crew<'_, '_, '_> {
+impl Participants<'_, '_, '_> {
     pub(crate) fn run(&mut self, trial: Trial) -> Result<(), EngineError> {
         if let Aim::Together { .. } = trial.aim {
             // Each on a directory of its own, so that one can be run again by itself.
@@ -497,58 +450,6 @@ impl Crew<'_, '_, '_> {
             None => format!("writer {number}"),
             Some(reader) => format!("reader {reader}"),
         }
-    }
-}
-
-impl Process {
-    /// Lets a thread begin.
-    pub(super) fn begin(&self) {
-        shared::open(self.board.gate());
-    }
-
-    fn has_ended(&self) -> Result<bool, EngineError> {
-        self.body.has_ended()
-    }
-
-    /// Whether it does nothing any more: also a thread whose process goes on.
-    fn is_over(&self) -> Result<bool, EngineError> {
-        Ok(self.board.failure().is_some() || self.has_ended()?)
-    }
-
-    /// Its number, until it was ended.
-    fn pid(&self) -> Option<i32> {
-        match &*self.body.end.borrow() {
-            End::Runs(victim) => Some(victim.running.pid()),
-            End::Ended(_) => None,
-        }
-    }
-
-    /// Ends it, if it still runs, and says how it really ended; of threads the process they are.
-    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
-        self.body.end(victims)
-    }
-}
-
-impl Body {
-    pub(super) fn of(victim: Victim) -> Body {
-        Body { end: RefCell::new(End::Runs(victim)) }
-    }
-
-    fn has_ended(&self) -> Result<bool, EngineError> {
-        match &mut *self.end.borrow_mut() {
-            End::Runs(victim) => Ok(victim.running.try_wait().map_err(EngineError::Wait)?.is_some()),
-            End::Ended(_) => Ok(true),
-        }
-    }
-
-    fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
-        // What is put there for the moment stays only where the kernel does not say how it ended.
-        let landed = match self.end.replace(End::Ended(Landed::Nothing)) {
-            End::Runs(victim) => victims.strike_unlearnt(victim)?,
-            End::Ended(landed) => landed,
-        };
-        self.end.replace(End::Ended(landed.clone()));
-        Ok(landed)
     }
 }
 

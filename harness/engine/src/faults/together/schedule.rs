@@ -4,9 +4,9 @@
 use crashtest_kit::Hold;
 use crashtest_model::{Aim, Ending, Signal};
 
+use super::participants::Participants;
+use super::process::Pause;
 use crate::error::EngineError;
-use crate::faults::together::Crew;
-use crate::faults::together::run::Pause;
 use crate::subject::life::Script;
 
 /// With a state that the writers change between them, what their operations are counts as much as when they come: each schedule is run
@@ -17,7 +17,7 @@ const MEASURED: u64 = 6;
 /// Calls that another save may make more than any of these.
 const MORE: u64 = 2;
 
-impl Crew<'_, '_, '_> {
+impl Participants<'_, '_, '_> {
     /// Learns the most calls that a save makes, from a writer on its own.
     pub(super) fn measure(&mut self) -> Result<(), EngineError> {
         self.forget();

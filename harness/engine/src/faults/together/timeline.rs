@@ -2,20 +2,20 @@
 
 use crashtest_kit::Deed;
 
-use crate::faults::together::Crew;
+use super::participants::Participants;
 
 /// The last lines that a finding shows; all of them go into its `trace.txt`.
 const LAST: usize = 12;
 
 /// A line each: "  41  writer 0  save  rename  fills.json.tmp → fills.json".
-pub(super) fn lines(crew: &Crew<'_, '_, '_>) -> Vec<String> {
+pub(super) fn lines(participants: &Participants<'_, '_, '_>) -> Vec<String> {
     let mut told: Vec<(u64, String)> = Vec::new();
-    for (process, board) in crew.boards.iter().enumerate() {
-        let who = crew.name(process);
+    for (process, board) in participants.boards.iter().enumerate() {
+        let who = participants.name(process);
         for (ticket, call) in board.calls().numbered() {
             told.push((ticket, format!("{who}  {call}")));
         }
-        for event in crew.tickets.events(process) {
+        for event in participants.tickets.events(process) {
             let (begins, ends) = match event.what {
                 Deed::Saved(generation) => {
                     (format!("begins save {generation}"), format!("save {generation} is acknowledged"))

@@ -22,7 +22,8 @@ use crate::subject::program::start::{self, Place};
 use crate::subject::program::versions::Files;
 use crate::subject::{Beginning, Recording};
 use crate::trace::line_protocol::Printed;
-use crate::trace::recorder::{Orders, Recorder};
+use crate::trace::orders::Orders;
+use crate::trace::recorder::Recorder;
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;

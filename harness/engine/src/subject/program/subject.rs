@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::judge::file_state;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
-use crate::trace::recorder::Orders;
+use crate::trace::orders::Orders;
 
 /// How thoroughly a program is gone through: a real kill takes as long as a run of it.
 pub(crate) const PACE: Pace = Pace {

@@ -1,4 +1,4 @@
-//! The lives of a chain that stop cleanly: the control, the calibration, and the start, save and stop that count what is left over.
+//! The lives of a series that stop cleanly: the control, the calibration, and the start, save and stop that count what is left over.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::aim::Moment;
 use crate::faults::kill::metadata;
-use crate::faults::kill::series::{Attempt, Chain, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, left_over};
+use crate::faults::kill::series::{Attempt, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Series, left_over};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
 use crate::state_dir::StateDir;
 use crate::subject::life::Script;
-use crate::subject::victims::{self, Recovery, Struck, Victim};
+use crate::subject::victims::{self, Recovery, Terminated, Victim};
 
-impl Chain<'_, '_, '_> {
+impl Series<'_, '_, '_> {
     /// Whether one clean life with a save keeps what `prepare` has made of the freshly installed directory; `None` where that cannot
     /// be tried. The directory is fresh again afterwards.
     pub(crate) fn keeps(
@@ -47,7 +47,7 @@ impl Chain<'_, '_, '_> {
             let mut victim = self.fork(Script::SaveThenStop(4))?;
             self.await_recovery(&mut victim)?;
             self.victims.await_exit(&mut victim)?;
-            self.victims.strike(victim)?;
+            self.victims.terminate(victim)?;
             self.start_afresh()?;
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Chain<'_, '_, '_> {
         Ok(Attempt::Done)
     }
 
-    /// One more start, with one save and a clean stop: judges the standing crash, the first save after a recovery, and counts
+    /// One more start, with one save and a clean stop: judges the pending crash, the first save after a recovery, and counts
     /// the files that are left over.
     pub(super) fn recover_save_and_stop(&mut self) -> Result<(), EngineError> {
         let mut victim = self.fork(Script::SaveThenStop(1))?;
@@ -87,7 +87,7 @@ impl Chain<'_, '_, '_> {
             self.settle(judged, victim)?;
             return Ok(());
         };
-        let Struck { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
+        let Terminated { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
         self.victims.blame_the_machine_first()?;
         self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         let acked = Acked { acks: self.victims.board.acks(self.promise.acked), ended_ns };
@@ -147,9 +147,9 @@ impl Chain<'_, '_, '_> {
     }
 
     /// Waits for a clean stop; a victim that makes no progress is killed, which is `Nothing`.
-    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Struck, EngineError> {
+    fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Terminated, EngineError> {
         let exit = self.victims.await_exit(&mut victim)?;
-        let struck = self.victims.strike_by(Signal::Kill, victim, || ())?;
-        Ok(if exit.is_some() { struck } else { Struck { landed: Landed::Nothing, ..struck } })
+        let terminated = self.victims.terminate_by(Signal::Kill, victim, || ())?;
+        Ok(if exit.is_some() { terminated } else { Terminated { landed: Landed::Nothing, ..terminated } })
     }
 }
