@@ -139,7 +139,7 @@ fn a_binary_that_cannot_be_used_is_a_usage_error_with_its_reason() {
         ("plain", "plain`: it is not an executable file"),
         (".", "`: it is not an executable file"),
         ("mute", "mute`: it does not describe itself: it exited with status 3, without a word"),
-        ("later", "later`: it speaks protocol 1000 (crashtest 9.9.9), and this crashtest protocol 1"),
+        ("later", "later`: it speaks protocol 1000 (crashtest 9.9.9), and this crashtest protocol 2"),
     ] {
         for command in ["list", "run --strategy notes-atomic", "compare notes-atomic", "matrix none.toml"] {
             let ran = place.crashtest(&format!("{command} --targets {targets}"));

@@ -11,13 +11,12 @@ use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
-use crashtest_model::{DIR, Plan, Start, Trace};
+use crashtest_model::{DIR, Plan, Trace};
 
 use crate::error::EngineError;
-use crate::subject::Subject;
 use crate::subject::life::Script;
 use crate::subject::program::runtime;
-use crate::subject::target::Target;
+use crate::subject::target;
 use crate::subject::victims::Victims;
 use crate::supervisor::Sandbox;
 use crate::trace::line_protocol::Printed;
@@ -94,10 +93,10 @@ pub fn trace_target(
 ) -> Result<TracedProgram, EngineError> {
     let stream = plan.seed.derive("trace", 0);
     let mut victims = Victims::new(registry, plan, &sandbox.worker(0)?, None)?;
-    let mut target = Target::new(&mut victims, Start::Again, stream)?.until(stop);
-    let beginning = target.install(Script::SaveThenStop(saves))?;
-    let recording = target.live(&beginning, Orders::Record)?;
-    Ok(TracedProgram { trace: recording.trace, status: status(recording.ending, target.limit(), stop), nonsense: None })
+    let beginning = target::install(&mut victims, stream, Script::SaveThenStop(saves))?;
+    let recording = target::live(&victims, &beginning, Orders::Record, Some(stop))?;
+    let status = status(recording.ending, target::limit(plan), stop);
+    Ok(TracedProgram { trace: recording.trace, status, nonsense: None })
 }
 
 /// "exit status 0".

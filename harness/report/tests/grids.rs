@@ -137,6 +137,7 @@ fn every_fault() -> RecordedGrid {
     let mut first = direct();
     first.run.plan.faults = vec![Fault::Kill, Fault::Sweep, Fault::Io];
     first.trials = common::broken_everywhere();
+    first.notes = vec![common::note_of_broken_everywhere()];
     let documented = |fault, must| Documented {
         loader: Loader::Strict,
         fault,
@@ -151,6 +152,7 @@ fn every_fault() -> RecordedGrid {
     second.run.plan.target.loader = Loader::Strict;
     second.trials = common::clean_in_part().into_iter().filter(|record| record.fault != Fault::Io).collect();
     second.trials.extend((0..2000).map(intact));
+    second.notes = vec![common::swept_note(common::recording(8968))];
     grid(&[first, second], &ended(0))
 }
 
@@ -161,6 +163,9 @@ fn a_cell_a_fault() -> RecordedGrid {
         made.run.plan.faults = vec![fault];
         made.trials.retain(|record| record.fault == Fault::None);
         made.trials.extend(common::clean_in_part().into_iter().filter(|record| record.fault == fault));
+        if fault == Fault::Sweep {
+            made.notes = vec![common::swept_note(common::recording(8968))];
+        }
         made
     };
     grid(&[cell(Fault::Sweep), cell(Fault::Io)], &ended(0))

@@ -74,7 +74,9 @@ impl Place {
     /// The records of the newest run.
     pub(crate) fn trials(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.latest().join("trials.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        // Notes are no trials.
+        lines.filter(|line: &Value| line["note"].is_null()).collect()
     }
 
     /// Those in whose gap between two calls the victim waited for its kill: such a kill is made again however the clock and the

@@ -36,8 +36,6 @@ pub(crate) struct Target<'v, 'a> {
     stream: Seed,
     generations: Box<dyn Generations>,
     restarts: OneProcess,
-    /// Set by somebody who wants a recorded life to end.
-    stop: Option<&'v AtomicBool>,
 }
 
 /// How thoroughly a target is gone through.
@@ -63,17 +61,7 @@ impl<'v, 'a> Target<'v, 'a> {
     pub(crate) fn new(victims: &'v mut Victims<'a>, start: Start, stream: Seed) -> Result<Target<'v, 'a>, EngineError> {
         let generations = victims.generations(stream)?;
         let restarts = OneProcess::new(Rc::clone(&victims.memory), start, stream);
-        Ok(Target { victims, stream, generations, restarts, stop: None })
-    }
-
-    /// Recorded lives end once `stop` is set.
-    pub(crate) fn until(self, stop: &'v AtomicBool) -> Target<'v, 'a> {
-        Target { stop: Some(stop), ..self }
-    }
-
-    /// How long a recorded life may take: one step of it may take the limit, and it makes some.
-    pub(crate) fn limit(&self) -> Duration {
-        Duration::from_millis(self.victims.plan.limit_ms.saturating_mul(4))
+        Ok(Target { victims, stream, generations, restarts })
     }
 
     fn begin_unseen(&mut self, beginning: &Beginning) -> Result<Victim, EngineError> {
@@ -110,35 +98,11 @@ impl Subject for Target<'_, '_> {
     }
 
     fn install(&mut self, script: Script) -> Result<Beginning, EngineError> {
-        let stream = self.stream;
-        let files = self.victims.install(stream, stream.derive("install", 0))?;
-        let promise = just_installed();
-        Ok(Beginning { files, stream, names: stream.derive("names", 1), before: promise, after: promise, script })
+        install(self.victims, self.stream, script)
     }
 
     fn live(&mut self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
-        let dir = Rc::clone(&self.victims.dir);
-        dir.restore(&beginning.files)?;
-        let board = self.victims.board;
-        board.reset(beginning.before.acked, beginning.before.begun);
-        let life = Life {
-            registry: self.victims.registry,
-            plan: self.victims.plan,
-            stream: beginning.stream,
-            names: beginning.names,
-            dir: dir.path().to_owned(),
-            board,
-            member: None,
-        };
-        let progress = || progress(board, beginning);
-        let mut recorder =
-            Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
-        recorder.stop_at(self.stop);
-        let script = beginning.script;
-        let traced = trace::trace(move || life.live(script), &mut recorder, self.limit())?;
-        let (trace, obeyed) = recorder.finish();
-        let complaint = board.failure().map(|failure| failure.why);
-        Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+        live(self.victims, beginning, orders, None)
     }
 
     fn live_unseen(&mut self, beginning: &Beginning, until: Option<Duration>) -> Result<Option<Duration>, EngineError> {
@@ -155,6 +119,48 @@ impl Subject for Target<'_, '_> {
     fn files(&self) -> Result<Snapshot, EngineError> {
         self.victims.crash_state()
     }
+}
+
+/// Installs generation 0 of `stream`, and says how a life that does `script` begins: promised throughout.
+pub(crate) fn install(victims: &mut Victims<'_>, stream: Seed, script: Script) -> Result<Beginning, EngineError> {
+    let files = victims.install(stream, stream.derive("install", 0))?;
+    let promise = just_installed();
+    Ok(Beginning { files, stream, names: stream.derive("names", 1), before: promise, after: promise, script })
+}
+
+/// Lives the life that begins so, recorded, under `orders`. It ends once `stop` is set.
+pub(crate) fn live(
+    victims: &Victims<'_>,
+    beginning: &Beginning,
+    orders: Orders,
+    stop: Option<&AtomicBool>,
+) -> Result<Recording, EngineError> {
+    let (dir, board) = (Rc::clone(&victims.dir), victims.board);
+    dir.restore(&beginning.files)?;
+    board.reset(beginning.before.acked, beginning.before.begun);
+    let life = Life {
+        registry: victims.registry,
+        plan: victims.plan,
+        stream: beginning.stream,
+        names: beginning.names,
+        dir: dir.path().to_owned(),
+        board,
+        member: None,
+    };
+    let progress = || progress(board, beginning);
+    let mut recorder =
+        Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
+    recorder.stop_at(stop);
+    let script = beginning.script;
+    let traced = trace::trace(move || life.live(script), &mut recorder, limit(victims.plan))?;
+    let (trace, obeyed) = recorder.finish();
+    let complaint = board.failure().map(|failure| failure.why);
+    Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+}
+
+/// How long a recorded life may take: one step of it may take the plan's limit, and it makes some.
+pub(crate) fn limit(plan: &Plan) -> Duration {
+    Duration::from_millis(plan.limit_ms.saturating_mul(4))
 }
 
 /// How far a life is, by the board.
