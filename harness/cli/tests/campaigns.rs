@@ -299,14 +299,18 @@ fn the_options_do_what_they_say() {
     let (exit, summary) = place.campaign("atomic", "--iterations 60 --fresh --idle 1ms --jobs 1");
     assert_eq!((exit, kills(&summary, "again")["kills_landed"].as_u64()), (Some(0), Some(60)));
 
-    let begun = Instant::now();
-    let (exit, summary) = place.campaign("atomic", "--duration 5s");
-    assert!(begun.elapsed() >= Duration::from_secs(5));
-    let row = kills(&summary, "again");
-    assert!(summary["complete"] == true && row["trials"].as_u64() > Some(0), "{row}");
-    // How many trials five seconds are depends on the machine: too few are inconclusive, and said to be.
-    let conclusive = row["gate"]["passed"] == true;
-    assert_eq!(exit, Some(if conclusive { 0 } else { 3 }), "{row}");
+    // How many trials five seconds are depends on the machine: where they prove nothing, more time does.
+    let passed = [5, 20, 80].into_iter().any(|seconds| {
+        let begun = Instant::now();
+        let (exit, summary) = place.campaign("atomic", &format!("--duration {seconds}s"));
+        assert!(begun.elapsed() >= Duration::from_secs(seconds));
+        let row = kills(&summary, "again");
+        assert!(summary["complete"] == true && row["trials"].as_u64() > Some(0), "{row}");
+        let proves = row["gate"]["passed"] == true;
+        assert_eq!(exit, Some(if proves { 0 } else { 3 }), "{row}");
+        proves
+    });
+    assert!(passed, "80 seconds are enough on any machine");
 }
 
 /// The kill trials of the newest run, without first starts.

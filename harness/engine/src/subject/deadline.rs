@@ -28,6 +28,11 @@ impl Deadline {
         self.at_ns
     }
 
+    /// How long a wait may take, in ns.
+    pub(crate) fn length_ns(self) -> u64 {
+        self.length_ns
+    }
+
     /// Whether it is over for the processes `pids`.
     pub(crate) fn is_over(&mut self, pids: impl IntoIterator<Item = i32>) -> bool {
         self.is_over_unless(now_ns(), || pids.into_iter().any(waits_for_a_device))

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::directory::Directory;
-use crashtest_linux::process::{Exit, Running, fork_child};
+use crashtest_linux::process::{Exit, Running, fork_child, waits_for_a_device};
 use crashtest_linux::shared;
 use crashtest_model::{CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Signal};
 use crashtest_states::Snapshot;
@@ -169,7 +169,7 @@ impl<'a> Victims<'a> {
     }
 
     /// How long one step may take, in ns.
-    pub(crate) fn limit_ns(&self) -> u64 {
+    fn limit_ns(&self) -> u64 {
         self.plan.limit_ms * 1_000_000
     }
 
@@ -178,7 +178,12 @@ impl<'a> Victims<'a> {
         Deadline::in_ns(self.limit_ns())
     }
 
-    /// The same on the clock, in ns.
+    /// The end of the time that a life may take to a moment between its saves, which are so far apart.
+    pub(crate) fn limit_with_pauses(&self) -> Deadline {
+        Deadline::in_ns(self.limit_ns() + 10 * self.plan.target.idle_us * 1000)
+    }
+
+    /// The same as [`limit`](Victims::limit) on the clock, in ns.
     pub(crate) fn limit_from_now(&self) -> u64 {
         self.limit().at_ns()
     }
@@ -389,8 +394,15 @@ pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
     plausible.then_some(promise)
 }
 
-/// Whether the life on `board` has made no progress for `limit_ns` before `now_ns`: neither come back from its recovery nor begun a save.
-pub(crate) fn is_stuck(board: Board, now_ns: u64, limit_ns: u64) -> bool {
+/// Whether the life on `board`, of process `pid`, makes no progress once `limit` has passed: also where the moment that it is to be killed
+/// at lies further off than that, a life that saves all the time is not stuck, nor is one that waits for a disk.
+pub(crate) fn is_stuck(board: Board, pid: i32, limit: Deadline) -> bool {
+    let now_ns = now_ns();
+    now_ns >= limit.at_ns() && rests(board, now_ns, limit.length_ns()) && !waits_for_a_device(pid)
+}
+
+/// Whether the life on `board` has neither come back from its recovery nor begun a save for `limit_ns` before `now_ns`.
+fn rests(board: Board, now_ns: u64, limit_ns: u64) -> bool {
     let opened_ns = board.recovery().map_or(0, |opened| opened.at_ns);
     now_ns >= opened_ns.max(board.begun_ns()).saturating_add(limit_ns)
 }
@@ -405,17 +417,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_is_stuck_when_its_last_save_began_long_ago_however_long_it_has_lived() {
+    fn a_life_rests_when_its_last_save_began_long_ago_however_long_it_has_lived() {
         let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
         let board = Board::over(words.leak());
         let limit_ns = 100;
         board.opened(&Ok(crashtest_kit::Recovered::Fresh), 1_000);
-        assert!(!is_stuck(board, 1_099, limit_ns) && is_stuck(board, 1_100, limit_ns));
+        assert!(!rests(board, 1_099, limit_ns) && rests(board, 1_100, limit_ns));
         for n in 1..=50 {
             board.begin(Generation(n), 1_000 + n * 90);
             board.ack(Generation(n), 1_080 + n * 90);
-            assert!(!is_stuck(board, 1_089 + n * 90, limit_ns), "it saves all the time");
+            assert!(!rests(board, 1_089 + n * 90, limit_ns), "it saves all the time");
         }
-        assert!(is_stuck(board, 1_000 + 50 * 90 + limit_ns, limit_ns));
+        assert!(rests(board, 1_000 + 50 * 90 + limit_ns, limit_ns));
+    }
+
+    #[test]
+    fn who_saves_all_the_time_is_not_stuck_when_the_limit_has_passed_and_who_rests_is() {
+        let words: Vec<AtomicU64> = (0..BOARD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let (board, me) = (Board::over(words.leak()), std::process::id().cast_signed());
+        let (over, hour) = (Deadline::in_ns(0), Deadline::in_ns(3_600_000_000_000));
+        board.opened(&Ok(crashtest_kit::Recovered::Fresh), 1);
+        assert!(is_stuck(board, me, over), "its recovery ended long ago");
+        assert!(!is_stuck(board, me, hour), "its time is not over");
+        board.begin(Generation(1), now_ns() + 3_600_000_000_000);
+        assert!(!is_stuck(board, me, over), "its last save has just begun");
     }
 }

@@ -10,7 +10,6 @@ mod clean;
 
 use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
-use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{
     About, Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase, Promise,
     RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
@@ -23,7 +22,6 @@ use crate::error::EngineError;
 use crate::faults::kill::aim::{self, Moment};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
-use crate::subject::deadline::Deadline;
 use crate::subject::life::Script;
 use crate::subject::victims::{self, Recovery, Terminated, Victim, Victims, Whereabouts, just_installed};
 
@@ -190,17 +188,14 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
             };
         }
         let idle_ns = self.context.plan.target.idle_us * 1000;
-        let (begun_ns, limit_ns) = (now_ns(), self.victims.limit_from_now() + 10 * idle_ns);
+        let limit = self.victims.limit_with_pauses();
         let damaged = self.is_damaged();
         if matches!(trial.aim, Aim::Gap(_) | Aim::RecoveryGap(_)) {
-            victim.limit = Deadline::in_ns(limit_ns - begun_ns);
+            victim.limit = limit;
             self.victims.await_held(&mut victim, aim::expected_ns(trial.aim, &self.victims.timings))?;
         }
-        let moment = aim::wait(trial.aim, &self.victims.timings, self.victims.board, idle_ns, damaged, limit_ns);
-        // A moment that lies further off than the limit is not yet a life that makes no progress.
-        let is_stuck = now_ns() >= limit_ns
-            && victims::is_stuck(self.victims.board, now_ns(), limit_ns - begun_ns)
-            && !waits_for_a_device(victim.running.pid());
+        let moment = aim::wait(trial.aim, &self.victims.timings, self.victims.board, idle_ns, damaged, limit.at_ns());
+        let is_stuck = victims::is_stuck(self.victims.board, victim.running.pid(), limit);
         let terminated = self.terminate(signal, victim)?;
         if into_recovery {
             let recovery = match (self.victims.board.recovery(), &terminated.landed) {

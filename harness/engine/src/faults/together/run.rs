@@ -5,7 +5,6 @@ use std::time::Duration;
 use crashtest_kit::Hold;
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
-use crashtest_linux::process::waits_for_a_device;
 use crashtest_model::{Aim, Ending, Fault, Landed, MOST_SAVES, Moment, Seed, Signal, Verdict};
 
 use super::participants::Participants;
@@ -92,7 +91,8 @@ impl Participants<'_, '_, '_> {
     fn free(&mut self, trial: Trial) -> Result<Ran, EngineError> {
         let mut processes = self.everybody(trial.seed)?;
         let idle_ns = self.spec().idle_us * 1000;
-        let (begun_ns, limit_ns) = (now_ns(), self.victims.limit_from_now() + 10 * idle_ns);
+        let limit = self.victims.limit_with_pauses();
+        let limit_ns = limit.at_ns();
         if self.fault == Fault::None {
             let Aim::Save(saves) = trial.aim else { unreachable!("control lives are aimed at saves") };
             let mut ran = Ran::default();
@@ -109,9 +109,7 @@ impl Participants<'_, '_, '_> {
         let of = (trial.seed.derive("killed", 0).0 % self.writers() as u64) as usize;
         let moment = aim::wait(trial.aim, &self.victims.timings, self.boards[of], idle_ns, false, limit_ns);
         let mut ran = Ran { delay_ns: moment.delay_ns, calibrated_ns: moment.calibrated_ns, of, ..Ran::default() };
-        let held_up = || processes[of].pid().is_some_and(waits_for_a_device);
-        let is_late = now_ns() >= limit_ns && is_stuck(self.boards[of], now_ns(), limit_ns - begun_ns);
-        let is_stuck = is_late && !held_up();
+        let is_stuck = processes[of].pid().is_some_and(|pid| is_stuck(self.boards[of], pid, limit));
         if !self.note_deadlock(&processes, &mut ran)? && is_stuck {
             self.note_pause(of, Pause::TimeUp, &mut ran);
         }
