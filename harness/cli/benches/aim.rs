@@ -7,12 +7,14 @@
 
 mod support;
 
-use support::Campaign;
+use std::process::ExitCode;
+
+use support::{Campaign, verdict};
 
 const KILLS: u64 = 10_000;
 const IDLE_KILLS: u64 = 1_000;
 
-fn main() {
+fn main() -> ExitCode {
     let mut met = true;
     for strategy in ["direct", "atomic"] {
         let row = Campaign::new(strategy, KILLS, 1, 2).run().row;
@@ -31,5 +33,5 @@ fn main() {
     met &= share >= 0.5;
     println!("atomic, 10 ms idle between saves: {:.0} % of {IDLE_KILLS} kills inside a save", share * 100.0);
     println!("\nbudgets: >= 30 in every gap, median >= 2 acks, >= 50 % inside a save");
-    println!("{}", if met { "met" } else { "NOT MET" });
+    verdict(met)
 }

@@ -11,6 +11,7 @@
 mod support;
 
 use std::num::NonZeroUsize;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use crashtest_kit::fs::Fs;
@@ -19,7 +20,7 @@ use crashtest_linux::clock::{now_ns, precise_timers, sleep_until};
 use crashtest_linux::{process, shared};
 use crashtest_model::{Bytes, Generation, Loader, Seed, TargetSpec};
 use crashtest_strategies::Builtin;
-use support::{Campaign, MEMORY, median};
+use support::{Campaign, MEMORY, median, verdict};
 
 /// Forty series: as many for one worker as for each of two.
 const TRIALS: u64 = 4000;
@@ -28,7 +29,7 @@ const ROUNDS: usize = 3;
 const WRITING: Duration = Duration::from_secs(1);
 const SCALING: f64 = 1.6;
 
-fn main() {
+fn main() -> ExitCode {
     println!("kills per second, as ratios; medians of {ROUNDS} rounds of {TRIALS} kills\n");
     println!(
         "{:<14} {:>14} {:>20} {:>20} {:>20}",
@@ -56,7 +57,7 @@ fn main() {
         println!("{strategy:<14} {per_worker:>14.2} {memory:>20.2} {disk:>20.2} {plain:>20.2}");
     }
     println!("\nbudget         {:>14} {:>20} {:>20}", ">= 0.75", ">= 1.60", ">= 1.60");
-    println!("{}", if met { "met" } else { "NOT MET" });
+    verdict(met)
 }
 
 /// Saves per second of `writers` processes together that do nothing but save, each in a directory of its own.

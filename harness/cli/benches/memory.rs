@@ -5,11 +5,13 @@
 
 mod support;
 
-use support::Campaign;
+use std::process::ExitCode;
+
+use support::{Campaign, verdict};
 
 const LIMIT_KIB: u64 = 100 * 1024;
 
-fn main() {
+fn main() -> ExitCode {
     let peak = |trials| {
         let campaign = Campaign::new("atomic", trials, 1, 2).with(&["--state-size", "4KiB"]);
         let measured = campaign.run();
@@ -21,5 +23,5 @@ fn main() {
     };
     let (few, many) = (peak(10_000), peak(100_000));
     println!("ratio {:.2}; budget: under {} MiB", many as f64 / few as f64, LIMIT_KIB / 1024);
-    println!("{}", if many < LIMIT_KIB { "met" } else { "NOT MET" });
+    verdict(many < LIMIT_KIB)
 }

@@ -25,7 +25,7 @@ use crashtest_kit::{BOARD_WORDS, Board, Place, Recovered, Registry, Target};
 use crashtest_linux::shared;
 use crashtest_model::{Bytes, Generation, Loader, Seed, TargetSpec};
 use crashtest_strategies::Builtin;
-use support::{Campaign, MEMORY, Measured, has_strace, median};
+use support::{Campaign, MEMORY, Measured, has_strace, median, verdict};
 
 const ROUNDS: u64 = 3;
 /// What is compared with the loop: a strategy that survives kills, so that no point needs a real kill to be believed.
@@ -66,14 +66,11 @@ fn main() -> ExitCode {
         ["install", dir] => ExitCode::from(u8::from(target(dir).init().is_err())),
         ["live", dir] => ExitCode::from(u8::from(!live(dir))),
         ["check", dir] => ExitCode::from(u8::from(!matches!(target(dir).open(), Ok(Recovered::State { .. })))),
-        _ => {
-            compare();
-            ExitCode::SUCCESS
-        }
+        _ => compare(),
     }
 }
 
-fn compare() {
+fn compare() -> ExitCode {
     let small = |strategy, seed, jobs, more: &[&str]| -> Measured {
         Campaign::sweep(strategy, seed, jobs).with(&["--state-size", "4KiB", "--tears", "posix"]).with(more).run()
     };
@@ -106,7 +103,7 @@ fn compare() {
     }
     row(&format!("{DISTINCT}: distinct crash states a second"), &one_states, &states, BUDGET_STATES);
     println!("\nbudgets: of two workers");
-    println!("{}", if met { "met" } else { "NOT MET" });
+    verdict(met)
 }
 
 /// Crash points per second of the loop.

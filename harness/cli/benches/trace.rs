@@ -17,13 +17,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crashtest_linux::trace::traced_calls;
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
-use support::{MEMORY, has_strace, median};
+use support::{MEMORY, has_strace, median, verdict};
 
 const ROUNDS: usize = 5;
 /// Of what takes a tenth of the time.
@@ -38,13 +38,14 @@ const VICTIM: &str = "be-the-victim";
 const BUDGET_AS_RUN: f64 = 0.25;
 const BUDGET_PINNED: f64 = 1.1;
 
-fn main() {
+fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some(VICTIM) {
-        return victim(&PathBuf::from(words.next().expect("a directory")));
+        victim(&PathBuf::from(words.next().expect("a directory")));
+        return ExitCode::SUCCESS;
     }
     if !has_strace() {
-        return;
+        return ExitCode::SUCCESS;
     }
     let place = tempfile::Builder::new().prefix(".bench-").tempdir_in(MEMORY).expect("a file system in memory");
     let dir = place.path().join("state");
@@ -85,7 +86,7 @@ fn main() {
     println!(
         "\nbudgets: <= {BUDGET_AS_RUN} of strace -f -o FILE, <= {BUDGET_PINNED} of the same calls on one processor"
     );
-    println!("{}", if to_as_run <= BUDGET_AS_RUN && to_pinned <= BUDGET_PINNED { "met" } else { "NOT MET" });
+    verdict(to_as_run <= BUDGET_AS_RUN && to_pinned <= BUDGET_PINNED)
 }
 
 /// Prints how much slower the plain run gets by us and by the peer, and returns our share of the peer. Of each round: the time of the

@@ -120,7 +120,7 @@ impl Target for Keeper {
     fn open(&mut self) -> Result<Recovered, Refused> {
         let content = self.place.fs.read(&self.path())?;
         let notebook: Notebook =
-            serde_json::from_slice(&content).map_err(|error| Refused { why: format!("notes.json: {error}") })?;
+            serde_json::from_slice(&content).map_err(|error| Refused::unreadable("notes.json", &content, error))?;
         let (sequence, digest) = (notebook.sequence, Digest::of(&notebook));
         self.notebook = Some(notebook);
         Ok(Recovered::State { sequence, digest, missing: Vec::new(), parts: Vec::new() })

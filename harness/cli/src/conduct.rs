@@ -198,6 +198,7 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
                 }
                 folder.record(record, evidence.as_deref())
             }
+            Event::Note(note) => folder.note(note),
             Event::Tick => folder.flush(),
             Event::WorkerDied { how } => {
                 console::complain(&format!("warning: a worker {how}; its trial is inconclusive"));

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::marked::{MARK, alive};
+use support::skip::{say, skip};
 use support::{Place, Ran, descendants, wait_until};
 
 const SMALL: &str = "run --strategy atomic --iterations 40 --seed 1 --quiet --jobs 1";
@@ -22,13 +23,11 @@ fn after(place: &Place, before: &str, arguments: &str) -> Ran {
 }
 
 /// The same, with mounts of its own.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn with_mounts(place: &Place, before: &str, arguments: &str) -> Option<Ran> {
     let namespace = "--user --map-root-user --mount";
     let unshare = |what: &str| Command::new("unshare").args(namespace.split(' ')).args(["sh", "-c", what]).output();
     if !unshare("mount -t tmpfs none /mnt").is_ok_and(|tried| tried.status.success()) {
-        assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs mounts of its own");
-        eprintln!("SKIPPED: this test needs mounts of its own (unshare)");
+        skip("mounts of its own (unshare)");
         return None;
     }
     let program = env!("CARGO_BIN_EXE_crashtest");
@@ -298,10 +297,9 @@ fn whoever_ignores_the_death_of_children_can_start_crashtest() {
 
 /// Behind `CRASHTEST_SOAK`, as a worker may be silent for a minute.
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_crashtest_that_was_stopped_for_long_does_not_take_its_workers_for_silent() {
     if std::env::var_os("CRASHTEST_SOAK").is_none() {
-        eprintln!("SKIPPED: it takes more than a minute: set CRASHTEST_SOAK");
+        say("SKIPPED: it takes more than a minute: set CRASHTEST_SOAK");
         return;
     }
     let place = Place::new();

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
+use support::skip::skip;
 use support::{Place, Ran};
 
 /// The calls that change a file or its name, but open(2) and its kin, and how many of their arguments name something changed.
@@ -194,10 +195,9 @@ fn is_ours(path: &Path, cwd: &Path, temporary: &Path) -> bool {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn whole_runs_change_nothing_but_results_sandbox_and_memory() {
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: this test needs strace: apt install strace");
+        skip("strace: apt install strace");
         return;
     }
     let saves = "for n in 1 2; do echo $n > $1/t; mv $1/t $1/f; done; echo x > $1/log";

@@ -123,7 +123,7 @@ fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
         wait_until("what the program starts", || alive(&place).len() >= 4);
         send(&child, Signal::SIGINT);
         let ran = Ran::of(child.wait_with_output().unwrap());
-        assert!(ran.exit.is_some(), "{}{}", ran.out, ran.err);
+        assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
         assert!(alive(&place).is_empty(), "{fault}: somebody is left");
     }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use support::skip::skip;
 use support::{Place, Ran, count, verdicts};
 
 /// The example programs.
@@ -18,11 +19,10 @@ const NODE: Language = ("node", "node", "mjs");
 const SHELL: Language = ("shell", "sh", "sh");
 
 /// Whether the language's interpreter is here; says so where it is not.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn is_here((name, interpreter, _): Language) -> bool {
     let here = Command::new(interpreter).arg("-c").arg("").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !here {
-        eprintln!("skipped: {interpreter} is not on this machine, so the {name} examples are not run");
+        skip(&format!("{interpreter}, for the {name} examples"));
     }
     here
 }
@@ -89,7 +89,6 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn under_pytest_an_atomic_writer_passes_and_a_direct_one_fails_with_the_reason() {
     let python = std::env::var_os("CRASHTEST_PYTHON").unwrap_or_else(|| "python3".into());
     let pytest = |arguments: &[&str]| {
@@ -99,7 +98,7 @@ fn under_pytest_an_atomic_writer_passes_and_a_direct_one_fails_with_the_reason()
         Ran::of(command.output().unwrap())
     };
     if !is_here(PYTHON) || pytest(&["--version"]).exit != Some(0) {
-        eprintln!("skipped: pytest is not on this machine; .ci/run installs it where it can");
+        skip("pytest, which .ci/run installs where it can");
         return;
     }
     // The examples themselves: one passes, and one says what the other would have failed with.

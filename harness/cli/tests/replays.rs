@@ -35,8 +35,9 @@ fn every_kept_crash_state_shows_its_verdict_again() {
 #[test]
 fn the_replay_script_of_a_failure_works_from_anywhere() {
     let place = Place::new();
-    let (_, summary) = place.campaign("direct", "--iterations 50");
-    let folder = place.latest().join(findings(&summary)[0]["evidence"][0].as_str().unwrap());
+    place.campaign("direct", "--iterations 200");
+    let kept = place.failures_in_gaps();
+    let folder = kept.first().expect("a failure in a gap is kept");
     let program = Path::new(env!("CARGO_BIN_EXE_crashtest")).parent().unwrap();
     let path = format!("{}:{}", program.display(), env::var("PATH").unwrap());
     let output = Command::new(folder.join("replay.sh"))
@@ -47,7 +48,7 @@ fn the_replay_script_of_a_failure_works_from_anywhere() {
         .unwrap();
     let ran = Ran::of(output);
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("shows again") && ran.out.contains(" reproduced "), "{}", ran.out);
+    assert!(ran.out.contains("shows again") && ran.out.contains(" reproduced 2 of 2"), "{}", ran.out);
 }
 
 #[test]

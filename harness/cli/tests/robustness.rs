@@ -87,7 +87,7 @@ fn a_folder_of_another_major_version_is_refused_by_name() {
     let place = Place::new();
     place.campaign("atomic", "--iterations 10");
     let run = place.latest().join("run.json");
-    let text = fs::read_to_string(&run).unwrap().replace("crashtest-results/1", "crashtest-results/2");
+    let text = fs::read_to_string(&run).unwrap().replace("crashtest-results/2", "crashtest-results/1");
     fs::write(&run, text).unwrap();
     let report = place.crashtest("report");
     assert_eq!(report.exit, Some(2));

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use support::marked::{MARK, alive};
+use support::skip::skip;
 use support::{Place, Ran, wait_until};
 
 /// Traces `program` with the state directory `state`; gives the trace and how it went.
@@ -55,12 +56,10 @@ fn assert_same_as_written(place: &Place, file: &str, writes: &[(u64, u64, String
 }
 
 /// Whether a Python is there for victims with threads. A test without one says that it is skipped.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn python() -> bool {
     let there = Command::new("python3").arg("-c").stdout(Stdio::null()).arg("").status().is_ok_and(|s| s.success());
     if !there {
-        assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs python3");
-        eprintln!("SKIPPED: this test needs python3");
+        skip("python3");
     }
     there
 }

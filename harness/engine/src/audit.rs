@@ -21,9 +21,10 @@ use crashtest_model::{
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 
 use crate::error::EngineError;
-use crate::program::{Answer, Checker, Files, Place, set_up, trace_program, try_out};
+use crate::judge::{file_state, oracle};
 use crate::state_dir::StateDir;
-use crate::{oracle, raw};
+use crate::subject::program::{Answer, Checker, Files, Place, set_up, try_out};
+use crate::trace_once::trace_program;
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
@@ -210,7 +211,7 @@ impl<'t> Checking<'t> {
     /// What the checker's `answer` on `state` comes to under `promise`.
     fn judge(&self, state: &Snapshot, answer: &Answer, promise: Promise) -> (Verdict, String) {
         let promise = Promise { installed: promise.installed || self.installed, ..promise };
-        let raw = raw::of_crash_state(state, &mut self.files.clone(), promise);
+        let raw = file_state::of_crash_state(state, &mut self.files.clone(), promise);
         oracle::judge(promise, &answer.observed(promise, state.digest()), &raw)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use crashtest_linux::directory::DirectoryError;
 use crashtest_linux::process::ForkError;
@@ -9,8 +10,6 @@ use crashtest_linux::requirements::Missing;
 use crashtest_linux::trace::TraceError;
 use nix::errno::Errno;
 use thiserror::Error;
-
-use crate::targets::TargetsError;
 
 /// Why a campaign cannot start or go on. Messages are fragments that fit "failed to {error}".
 #[derive(Debug, Error)]
@@ -299,6 +298,51 @@ impl EngineError {
     pub(crate) fn sandbox(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
         let path = path.to_owned();
         move |source| EngineError::Sandbox { doing, path, source }
+    }
+}
+
+/// Why a binary cannot be used for its targets.
+#[derive(Debug, Error)]
+pub enum TargetsError {
+    /// Nothing is there.
+    #[error("there is no such file")]
+    Missing,
+    /// It cannot be run.
+    #[error("it is not an executable file")]
+    NotExecutable,
+    /// It could not be started, or spoken to.
+    #[error("it cannot be run: {0}")]
+    Run(io::Error),
+    /// It takes too long.
+    #[error("it did not describe itself within {} s", .0.as_secs_f64())]
+    Silent(Duration),
+    /// It says something else, or nothing.
+    #[error("it does not describe itself: {0}")]
+    Mute(String),
+    /// It was built with another version.
+    #[error("it speaks protocol {theirs} (crashtest {version}), and this crashtest protocol {ours}")]
+    Protocol {
+        /// The protocol of this crashtest.
+        ours: u32,
+        /// Its protocol.
+        theirs: u32,
+        /// The version that it was built with, if it says.
+        version: String,
+    },
+}
+
+impl TargetsError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            TargetsError::Missing => "build it, or name the place where it was built",
+            TargetsError::NotExecutable => "name a program that was built, not its source or its folder",
+            TargetsError::Protocol { .. } => "build it again with the version of this crashtest",
+            TargetsError::Run(_) | TargetsError::Silent(_) | TargetsError::Mute(_) => {
+                "a targets binary is one whose main() calls crashtest_engine::main with its registry"
+            }
+        }
     }
 }
 

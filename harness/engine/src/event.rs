@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crashtest_model::{Rows, TrialRecord};
+use crashtest_model::{Note, Rows, TrialRecord};
 
 /// One thing that happened. Every output (progress, records, summary) is a fold over these.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub enum Event<'a> {
         /// All counts, this trial included.
         rows: &'a Rows,
     },
+    /// Something is known of a fault as a whole.
+    Note(&'a Note),
     /// A worker process has died; its trial is inconclusive and another worker goes on.
     WorkerDied {
         /// How.

@@ -207,7 +207,7 @@ impl Board {
             }
             Err(refused) => {
                 self.text(&refused.why);
-                self.set(OPENED, 3);
+                self.set(OPENED, 3 | opened::number_of(refused.damage) << 8);
             }
         }
     }
@@ -347,7 +347,7 @@ impl Board {
                 let (sequence, digest) = (Generation(word >> 8), Digest(self.get(DIGEST)));
                 OpenedAs::State { sequence, digest, missing, parts }
             }
-            3 => OpenedAs::Refused { why: self.read_text() },
+            3 => OpenedAs::Refused { why: self.read_text(), damage: opened::damage_of(word >> 8) },
             _ => return None,
         };
         Some(Opened { at_ns: self.get(OPENED_NS), as_what })
@@ -537,13 +537,14 @@ mod tests {
         }
 
         #[test]
-        fn a_refusal_is_read_back_up_to_its_room(why in "\\PC{0,600}") {
-            let board = board();
-            board.opened(&Err(Refused { why: why.clone() }), 3);
-            let Some(Opened { as_what: OpenedAs::Refused { why: read }, at_ns: 3 }) = board.recovery() else {
+        fn a_refusal_is_read_back_up_to_its_room(why in "\\PC{0,600}", nth in 0u64..4) {
+            let (board, damage) = (board(), opened::damage_of(nth));
+            board.opened(&Err(Refused { why: why.clone(), damage }), 3);
+            let Some(Opened { as_what: OpenedAs::Refused { why: read, damage: read_damage }, at_ns: 3 }) = board.recovery() else {
                 return Err(TestCaseError::fail("no refusal"));
             };
             prop_assert!(why.starts_with(&read) && (read.len() > 880 || read == why));
+            prop_assert_eq!(read_damage, damage);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What recovery reported, and how it is written on the board.
 
-use crashtest_model::{Digest, Generation};
+use crashtest_model::{Damage, Digest, Generation};
 
 /// What recovery reported, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,21 @@ pub enum OpenedAs {
     Refused {
         /// In the target's own words, cut at 896 bytes.
         why: String,
+        /// What the target found its file to be, where it can tell.
+        damage: Option<Damage>,
     },
+}
+
+/// A kind of damage as a number on the board.
+pub(crate) fn number_of(damage: Option<Damage>) -> u64 {
+    let nth = Damage::ALL.into_iter().position(|known| Some(known) == damage);
+    nth.map_or(0, |nth| nth as u64 + 1)
+}
+
+/// The kind of damage that [`number_of`] wrote.
+pub(crate) fn damage_of(number: u64) -> Option<Damage> {
+    let nth = usize::try_from(number).ok()?.checked_sub(1)?;
+    Damage::ALL.get(nth).copied()
 }
 
 /// What stands between the generations that are missing and the digests of the parts.
@@ -60,6 +74,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_kind_of_damage_is_read_back() {
+        for damage in Damage::ALL.into_iter().map(Some).chain([None]) {
+            assert_eq!(damage_of(number_of(damage)), damage);
+        }
+    }
 
     proptest! {
         #[test]

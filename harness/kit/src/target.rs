@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crashtest_model::{Digest, Generation, Seed};
+use crashtest_model::{Damage, Digest, Generation, Seed};
 
 use crate::fs::Fs;
 
@@ -43,11 +43,27 @@ pub enum Recovered {
 pub struct Refused {
     /// In the target's own words.
     pub why: String,
+    /// What it found its file to be, where it can tell.
+    pub damage: Option<Damage>,
+}
+
+impl Refused {
+    /// A refusal of which no more is known than its words.
+    pub fn because(why: impl Into<String>) -> Refused {
+        Refused { why: why.into(), damage: None }
+    }
+
+    /// A refusal of `content`, which `file` held and which `error` says is no state.
+    pub fn unreadable(file: &str, content: &[u8], error: impl std::fmt::Display) -> Refused {
+        let damage = if content.is_empty() { Damage::Empty } else { Damage::Torn };
+        Refused { why: format!("{file}: {error}"), damage: Some(damage) }
+    }
 }
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Refused {
-        Refused { why: error.to_string() }
+        let damage = (error.kind() == io::ErrorKind::NotFound).then_some(Damage::Missing);
+        Refused { why: error.to_string(), damage }
     }
 }
 
@@ -87,4 +103,23 @@ pub trait Target {
     /// # Errors
     /// What the file system says.
     fn close(&mut self) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_was_found_whatever_its_words_are() {
+        let said = "EOF while parsing a value at line 1 column 0 (os error 2)";
+        for (refused, damage) in [
+            (Refused::unreadable("f", b"", said), Some(Damage::Empty)),
+            (Refused::unreadable("f", b"{", said), Some(Damage::Torn)),
+            (Refused::from(io::Error::from(io::ErrorKind::NotFound)), Some(Damage::Missing)),
+            (Refused::from(io::Error::other(said)), None),
+            (Refused::because(said), None),
+        ] {
+            assert_eq!(refused.damage, damage, "{refused:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
+use crashtest_linux::deadline::Deadline;
 use crashtest_linux::process::{Exit, ForkError, PANICKED, fork_child};
 use crashtest_linux::{clock, process, shared};
 
@@ -87,7 +88,9 @@ fn who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps() {
     };
     for sleeper in [asleep.pid(), child] {
         assert!(!process::waits_for_a_device(sleeper));
+        assert!(Deadline::in_ns(0).is_over([sleeper]));
     }
+    assert!(!Deadline::in_ns(0).is_over([asleep.pid(), held_up.pid()]));
     // SAFETY: it is our grandchild, and nobody has waited for it.
     unsafe { libc::kill(child, libc::SIGKILL) };
 }

@@ -10,6 +10,7 @@ mod consequences;
 mod durations;
 mod fault;
 mod grid;
+mod note;
 mod phase;
 mod plan;
 mod program;
@@ -33,6 +34,7 @@ pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};
 pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
+pub use note::{About, Metadata, Note, Swept};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
 pub use program::{Check, DIR, NamedFile, Program, Tried, Words};
@@ -47,9 +49,6 @@ pub use target::{Company, Documented, Expectation, Lives, Loader, Shape, Strateg
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };
-pub use trial::{
-    FailureDetail, Landed, LostAcks, Metadata, Observed, Outcome, PartOf, Promise, RawFile, RawState, Swept,
-    TrialRecord,
-};
+pub use trial::{FailureDetail, Landed, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, TrialRecord};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

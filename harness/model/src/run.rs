@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Plan, StrategyInfo, WorkloadInfo};
 
 /// The format of the results folder. A reader refuses another major version.
-pub const FORMAT: &str = "crashtest-results/1";
+pub const FORMAT: &str = "crashtest-results/2";
 
 /// Where a path lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

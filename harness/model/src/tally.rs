@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Observed, Outcome,
-    RawState, Start, Swept, TrialRecord, Tried, Verdict,
+    About, Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Note, Observed,
+    Outcome, RawState, Start, Swept, TrialRecord, Tried, Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
@@ -162,6 +162,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Takes down what is known of all its trials together.
+    pub fn note(&mut self, about: &About) {
+        match about {
+            About::Swept(swept) => self.swept = Some(swept.with(self.swept.as_ref())),
+            About::Tried(tried) => self.tried = Some(tried.clone()),
+            About::Metadata(metadata) => self.metadata = Some(*metadata),
+        }
+    }
+
     /// Counts one trial.
     pub fn add(&mut self, record: &TrialRecord) {
         self.trials += 1;
@@ -170,15 +179,8 @@ impl Tally {
         record.ack_latencies_ns.iter().for_each(|ns| self.ack_latency.insert(*ns));
         record.lost.into_iter().for_each(|lost| self.lost.add(lost));
         self.residue_counts += u64::from(record.left_over.is_some());
-        self.metadata = record.metadata.or(self.metadata);
-        if record.tried.is_some() {
-            self.tried.clone_from(&record.tried);
-        }
         if let Some(Observed::Unclear { why }) = &record.observed {
             self.unclear.get_or_insert_with(|| (0, why.clone())).0 += 1;
-        }
-        if let Some(swept) = &record.swept {
-            self.swept = Some(swept.with(self.swept.as_ref()));
         }
         let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
         self.nested += u64::from(nested);
@@ -245,15 +247,21 @@ impl Rows {
         self.0.entry((record.fault, record.start)).or_default().add(record);
     }
 
+    /// Takes down what is known of a row as a whole, before or after its trials.
+    pub fn note(&mut self, note: &Note) {
+        self.0.entry((note.fault, note.start)).or_default().note(&note.about);
+    }
+
     /// The rows that have trials, control first.
     pub fn iter(&self) -> impl Iterator<Item = (Fault, Start, &Tally)> {
-        self.0.iter().map(|((fault, start), tally)| (*fault, *start, tally))
+        let with_trials = self.0.iter().filter(|(_, tally)| tally.trials > 0);
+        with_trials.map(|((fault, start), tally)| (*fault, *start, tally))
     }
 
     /// One row; `None` while it has no trial.
     #[must_use]
     pub fn get(&self, fault: Fault, start: Start) -> Option<&Tally> {
-        self.0.get(&(fault, start))
+        self.0.get(&(fault, start)).filter(|tally| tally.trials > 0)
     }
 
     /// Trials over all rows that broke a claim.

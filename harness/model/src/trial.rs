@@ -1,10 +1,8 @@
 //! The record of one trial: one crash, one recovery, one verdict. One line of `trials.jsonl`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Tried, Verdict};
+use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
 
 /// What the victim has promised when it died: recovery must give a generation from `acked` to `begun`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +54,9 @@ pub enum Observed {
     Refused {
         /// Its own words.
         why: String,
+        /// What it found its file to be, where it can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        damage: Option<Damage>,
     },
     /// Nobody was asked, and a file is not as any save leaves it.
     Damaged {
@@ -193,79 +194,6 @@ pub enum Outcome {
     Unreached,
 }
 
-/// What is left of a file's mode, owner and links after a save. `None`: not tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// The mode of a file that only its owner could read (0600) is still that.
-    pub mode: Option<bool>,
-    /// A file that belongs to somebody else still does (only root can try).
-    pub owner: Option<bool>,
-    /// A symbolic link to the file is still one, and the file behind it has the new content.
-    pub symlink: Option<bool>,
-    /// A hard link to the file still is the same file.
-    pub hard_link: Option<bool>,
-}
-
-/// What is known of a sweep as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swept {
-    /// Calls of the recorded run.
-    pub calls: u64,
-    /// Crash points of the recorded run that were left out, to stay within a bound.
-    pub left_out: u64,
-    /// Those of the lives after its crash states.
-    #[serde(default)]
-    pub left_out_again: u64,
-    /// Distinct crash states that were swept again, in recovery and the first save after it; 0 in the record of a trial, as this
-    /// is counted from all of them.
-    pub nested: u64,
-    /// Kills at random moments of the recorded life, each of which left one of the derived states.
-    #[serde(default)]
-    pub random_kills: u64,
-    /// How many different ones, at least.
-    #[serde(default)]
-    pub random_states: u64,
-    /// Whether two runs made different calls: every crash point was then reached by a real kill, none derived.
-    pub differs: bool,
-    /// Calls that may change files and that crashtest has no model of.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unmodelled: Vec<String>,
-    /// Files that are written through a shared mapping: the order of these writes is not known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mapped: Vec<String>,
-    /// Files outside the state directory that were written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<String>,
-    /// Of a program without a checker: files that were excluded, and not judged.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excluded: Vec<String>,
-}
-
-impl Swept {
-    /// What two of one sweep know together. Each worker records the run for itself, and a target that is not the same every time may
-    /// show it to one alone; a life after a crash state is one worker's.
-    #[must_use]
-    pub fn with(&self, other: Option<&Swept>) -> Swept {
-        let Some(other) = other else { return self.clone() };
-        let either = |ours: &[String], its: &[String]| -> Vec<String> {
-            ours.iter().chain(its).cloned().collect::<BTreeSet<String>>().into_iter().collect()
-        };
-        Swept {
-            calls: self.calls.max(other.calls),
-            left_out: self.left_out.max(other.left_out),
-            left_out_again: self.left_out_again + other.left_out_again,
-            nested: self.nested.max(other.nested),
-            unmodelled: either(&self.unmodelled, &other.unmodelled),
-            mapped: either(&self.mapped, &other.mapped),
-            outside: either(&self.outside, &other.outside),
-            excluded: either(&self.excluded, &other.excluded),
-            random_kills: self.random_kills + other.random_kills,
-            random_states: self.random_states.max(other.random_states),
-            differs: self.differs || other.differs,
-        }
-    }
-}
-
 /// Evidence that only failing and inconclusive trials carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureDetail {
@@ -283,7 +211,7 @@ pub struct FailureDetail {
     /// The traced calls around the crash point, one a line, the crash point marked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub around: Vec<String>,
-    /// The phases of earlier kills whose recovery was killed before this trial was judged.
+    /// The trials before this one whose recoveries were killed, oldest first: what they were promised was looked for here as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried_from: Vec<u64>,
 }
@@ -342,9 +270,6 @@ pub struct TrialRecord {
     /// The digest of the whole crash state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_state: Option<Digest>,
-    /// How the checker of a program takes planted damage; `None`: not tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tried: Option<Tried>,
     /// What recovery gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
@@ -353,12 +278,6 @@ pub struct TrialRecord {
     /// The left-over files at this trial, where they were counted and held against the count before: every 20 crashes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_over: Option<u64>,
-    /// What a save keeps of its file, where this trial tried it: the last one of the control does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Metadata>,
-    /// What is known of the sweep that this trial belongs to, where it is the first of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub swept: Option<Swept>,
     /// What is gone of what was acked, where the verdict is `lost-ack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<LostAcks>,
@@ -400,9 +319,6 @@ impl TrialRecord {
             observed: None,
             outcome: Outcome::Judged(Verdict::Inconclusive),
             left_over: None,
-            metadata: None,
-            tried: None,
-            swept: None,
             lost: None,
             consequences: Consequences::default(),
             detail: None,
@@ -446,28 +362,5 @@ fn signature(fault: Fault, start: Start, verdict: Verdict, phase: &str) -> Strin
 impl From<Phase> for String {
     fn from(phase: Phase) -> String {
         phase.to_string()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_workers_know_of_the_recorded_run_is_the_same_and_of_the_lives_after_it_adds_up() {
-        let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let of_run = Swept { calls: 9, left_out: 3, outside: words(&["/a"]), ..Swept::default() };
-        let one = Swept { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
-        let other = Swept { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
-        let both = Swept {
-            left_out_again: 7,
-            unmodelled: words(&["tee"]),
-            outside: words(&["/a", "/b"]),
-            differs: true,
-            ..of_run
-        };
-        assert_eq!(one.with(Some(&other)), both);
-        assert_eq!(other.with(Some(&one)), both);
-        assert_eq!(one.with(None), one);
     }
 }

@@ -97,7 +97,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
         }
         (Verdict::FalseAck, _) => format!("{promised} all the same"),
         (Verdict::LostAck, _) => format!("recovery gave an older state, though {promised}"),
-        (_, Some(Observed::Refused { why })) => match plain(why) {
+        (_, Some(Observed::Refused { why, .. })) => match plain(why) {
             why if why.is_empty() => "recovery refused it".to_owned(),
             why => format!("recovery refused it (“{why}”)"),
         },

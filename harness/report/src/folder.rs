@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::Directory;
 use crashtest_linux::scratch::Scratch;
-use crashtest_model::{Rows, RunRecord, TrialRecord};
+use crashtest_model::{Note, Rows, RunRecord, TrialRecord};
 
+use crate::read::trials;
 use crate::{Ending, FolderError, Recorded, render, summarise};
 
 /// The results folder of a run that goes on. Held exclusively: another process cannot write to it. Dropping it without
@@ -145,6 +146,16 @@ impl RunFolder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Writes down what is known of a fault as a whole.
+    ///
+    /// # Errors
+    ///
+    /// When the line cannot be written.
+    pub fn note(&mut self, note: &Note) -> Result<(), FolderError> {
+        let written = trials::write_note(&mut self.trials, note);
+        written.map_err(FolderError::io("write", &self.path.join(layout::TRIALS)))
     }
 
     /// Hands the lines that are still in memory to the system.

@@ -51,8 +51,11 @@ pub fn read(path: &Path) -> Result<Recorded, FolderError> {
     let run = read_run(&path)?;
     let mut notes = Vec::new();
     let mut rows = Rows::default();
-    let tail = trials::for_each(&path.join(layout::TRIALS), |record| {
-        rows.add(&record);
+    let tail = trials::for_each(&path.join(layout::TRIALS), |line| {
+        match line {
+            trials::Line::Trial(record) => rows.add(&record),
+            trials::Line::Note(note) => rows.note(&note),
+        }
         trials::Next::Go
     })?;
     notes.extend(tail.note());
@@ -75,9 +78,11 @@ pub fn find_trials(path: &Path, start: Start, trial: u64) -> Result<Vec<TrialRec
     let path = latest::resolve(path);
     read_run(&path)?;
     let mut found = Vec::new();
-    trials::for_each(&path.join(layout::TRIALS), |record| {
-        if (record.start, record.trial) == (start, trial) {
-            found.push(record);
+    trials::for_each(&path.join(layout::TRIALS), |line| {
+        if let trials::Line::Trial(record) = line
+            && (record.start, record.trial) == (start, trial)
+        {
+            found.push(*record);
         }
         trials::Next::Go
     })?;

@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{atomic, direct, direct_trials, empty, intact, reset, rows, torn};
-use crashtest_model::{Start, TrialRecord};
+use common::{atomic, direct, direct_trials, empty, intact, recording, reset, rows, torn};
+use crashtest_model::{Fault, Start, TrialRecord};
 use crashtest_report::render::{json, junit, markdown};
 use crashtest_report::{
     EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,
@@ -294,6 +294,24 @@ fn a_malformed_line_in_the_middle_is_an_error_with_its_place() {
 }
 
 #[test]
+fn what_is_known_of_a_fault_as_a_whole_is_a_line_of_its_own_and_read_back() {
+    let out = tempdir().unwrap();
+    let (mut folder, trials) = (create(&out), common::clean_in_part());
+    let notes = [recording(8968), recording(12)].map(common::swept_note);
+    folder.note(&notes[0]).unwrap();
+    trials.iter().for_each(|record| folder.record(record, None).unwrap());
+    folder.note(&notes[1]).unwrap();
+    folder.flush().unwrap();
+    let lines = fs::read_to_string(folder.path().join("trials.jsonl")).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.starts_with("{\"note\":")).count(), 2);
+    assert_eq!(lines.lines().count(), trials.len() + 2);
+    let read = read(folder.path()).unwrap();
+    let sweep = read.rows.get(Fault::Sweep, Start::Again).unwrap();
+    assert_eq!(sweep.swept, Some(recording(8968)), "two workers' notes are joined");
+    assert_eq!(sweep.trials, 412, "and are no trials");
+}
+
+#[test]
 fn a_malformed_run_json_is_an_error_with_its_place() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[]);
@@ -306,10 +324,10 @@ fn a_malformed_run_json_is_an_error_with_its_place() {
 fn another_major_version_is_refused_by_both_names() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[]);
-    fs::write(path.join("run.json"), r#"{"format": "crashtest-results/2", "everything": "else"}"#).unwrap();
+    fs::write(path.join("run.json"), r#"{"format": "crashtest-results/1", "everything": "else"}"#).unwrap();
     let error = read(&path).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("`crashtest-results/2`") && text.contains("`crashtest-results/1`"), "{text}");
+    assert!(text.contains("`crashtest-results/1`") && text.contains("`crashtest-results/2`"), "{text}");
     assert!(error.hint().is_some());
 }
 
@@ -318,7 +336,7 @@ fn a_later_minor_version_is_read() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[]);
     let run =
-        fs::read_to_string(path.join("run.json")).unwrap().replace("crashtest-results/1", "crashtest-results/1.4");
+        fs::read_to_string(path.join("run.json")).unwrap().replace("crashtest-results/2", "crashtest-results/2.4");
     fs::write(path.join("run.json"), run).unwrap();
     assert!(read(&path).is_ok());
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, PlannedCell, RunRecord,
-    Standing, Start, TrialRecord, Verdict,
+    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell, Rows,
+    RunRecord, Standing, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
@@ -24,6 +24,7 @@ use tempfile::tempdir;
 struct Made {
     run: RunRecord,
     trials: Vec<TrialRecord>,
+    notes: Vec<Note>,
     ending: Ending,
 }
 
@@ -32,7 +33,7 @@ fn ended(exit_code: u8) -> Ending {
 }
 
 fn made(run: RunRecord, trials: Vec<TrialRecord>) -> Made {
-    Made { run, trials, ending: ended(0) }
+    Made { run, trials, notes: Vec::new(), ending: ended(0) }
 }
 
 /// Trials with the time that their saves took.
@@ -62,8 +63,9 @@ fn promote() -> Made {
     for record in trials.iter_mut().filter(|record| record.trial % 400 == 7) {
         record.outcome = crashtest_model::Outcome::Judged(Verdict::AcceptedGarbage);
     }
-    trials[0].metadata = Some(Metadata { mode: Some(false), owner: None, symlink: Some(false), hard_link: Some(true) });
-    made(run, trials)
+    let kept = Metadata { mode: Some(false), owner: None, symlink: Some(false), hard_link: Some(true) };
+    let note = Note { fault: trials[0].fault, start: trials[0].start, about: About::Metadata(kept) };
+    Made { notes: vec![note], ..made(run, trials) }
 }
 
 /// `atomic`, but something tears.
@@ -100,9 +102,15 @@ fn record(cells: &[Made]) -> GridRecord {
     }
 }
 
+fn rows_of(made: &Made) -> Rows {
+    let mut rows = rows(&made.trials);
+    made.notes.iter().for_each(|note| rows.note(note));
+    rows
+}
+
 fn cell(path: &Path, folder: &str, made: &Made) -> Option<RecordedCell> {
     let path = path.join(folder);
-    let summary = summarise(&path, &made.run, &rows(&made.trials), &made.ending, &EvidenceIndex::new());
+    let summary = summarise(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
     let cell = RecordedCell { run: made.run.clone(), summary, notes: vec![] };
     (!made.trials.is_empty()).then_some(cell)
 }
@@ -129,6 +137,7 @@ fn every_fault() -> RecordedGrid {
     let mut first = direct();
     first.run.plan.faults = vec![Fault::Kill, Fault::Sweep, Fault::Io];
     first.trials = common::broken_everywhere();
+    first.notes = vec![common::note_of_broken_everywhere()];
     let documented = |fault, must| Documented {
         loader: Loader::Strict,
         fault,
@@ -143,6 +152,7 @@ fn every_fault() -> RecordedGrid {
     second.run.plan.target.loader = Loader::Strict;
     second.trials = common::clean_in_part().into_iter().filter(|record| record.fault != Fault::Io).collect();
     second.trials.extend((0..2000).map(intact));
+    second.notes = vec![common::swept_note(common::recording(8968))];
     grid(&[first, second], &ended(0))
 }
 
@@ -153,6 +163,9 @@ fn a_cell_a_fault() -> RecordedGrid {
         made.run.plan.faults = vec![fault];
         made.trials.retain(|record| record.fault == Fault::None);
         made.trials.extend(common::clean_in_part().into_iter().filter(|record| record.fault == fault));
+        if fault == Fault::Sweep {
+            made.notes = vec![common::swept_note(common::recording(8968))];
+        }
         made
     };
     grid(&[cell(Fault::Sweep), cell(Fault::Io)], &ended(0))
@@ -287,7 +300,7 @@ fn a_job_summary_of_a_thousand_failing_cells_stays_below_one_mebibyte() {
     for n in 0..1000u64 {
         let mut made = made(run(&format!("strategy-{n}-{}", "x".repeat(100)), &"<|".repeat(3000), &[]), vec![]);
         made.trials = (0..4).map(torn).collect();
-        made.trials[0].observed = Some(crashtest_model::Observed::Refused { why: "|<".repeat(5000) });
+        made.trials[0].observed = Some(crashtest_model::Observed::Refused { why: "|<".repeat(5000), damage: None });
         (0..40).for_each(|key| made.trials[0].consequences.count(&format!("{key} {}", "_".repeat(5000)), 1));
         cells.push(made);
     }
@@ -313,8 +326,9 @@ fn written(out: &Path, cells: &[Made], whole: usize, trials: usize) -> (GridFold
             made.trials.iter().take(trials).for_each(|record| run.record(record, None).unwrap());
             break;
         }
+        made.notes.iter().for_each(|note| run.note(note).unwrap());
         made.trials.iter().for_each(|record| run.record(record, None).unwrap());
-        recorded.push(Some(run.finish(&rows(&made.trials), &made.ending).unwrap().into()));
+        recorded.push(Some(run.finish(&rows_of(made), &made.ending).unwrap().into()));
     }
     (folder, recorded)
 }

@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Fault, Landed, LostAcks, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_model::{Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
 use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
 
@@ -14,8 +14,19 @@ fn ended(exit_code: u8) -> Ending {
 }
 
 fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Ending, evidence: &[&str]) -> Recorded {
+    recorded_with(run, trials, &[], ending, evidence)
+}
+
+fn recorded_with(
+    run: RunRecord,
+    trials: &[TrialRecord],
+    notes: &[Note],
+    ending: &Ending,
+    evidence: &[&str],
+) -> Recorded {
     let path = PathBuf::from(format!("results/20261121T025246Z-{}-fills-12345", run.strategy.name));
-    let rows: Rows = rows(trials);
+    let mut rows: Rows = rows(trials);
+    notes.iter().for_each(|note| rows.note(note));
     let evidence: EvidenceIndex =
         evidence.iter().map(|name| ((*name).to_owned(), vec![format!("failures/{name}/trial-0")])).collect();
     let summary = summarise(&path, &run, &rows, ending, &evidence);
@@ -61,14 +72,15 @@ fn control_failed() -> Recorded {
 fn swept() -> Recorded {
     let mut run = direct();
     run.plan.faults = vec![Fault::Kill, Fault::Sweep, Fault::Io];
-    recorded(run, &broken_everywhere(), &ended(1), &["direct-fills-strict.sweep.torn.save-in-write"])
+    let kept = ["direct-fills-strict.sweep.torn.save-in-write"];
+    recorded_with(run, &broken_everywhere(), &[common::note_of_broken_everywhere()], &ended(1), &kept)
 }
 
 /// `atomic`, swept in part and made to fail.
 fn swept_in_part() -> Recorded {
     let mut run = atomic();
     run.plan.faults = vec![Fault::Sweep, Fault::Io];
-    recorded(run, &clean_in_part(), &ended(0), &[])
+    recorded_with(run, &clean_in_part(), &[common::swept_note(common::recording(8968))], &ended(0), &[])
 }
 
 #[test]
@@ -258,7 +270,7 @@ fn no_format_calls_a_run_safe() {
 fn the_words_of_a_target_cannot_steer_a_terminal_or_break_the_formats() {
     let hostile = "\u{1b}[2J</failure>]]>&\u{0}|`<script>\n\n# title".repeat(40);
     let mut record = torn(0);
-    record.observed = Some(crashtest_model::Observed::Refused { why: hostile });
+    record.observed = Some(crashtest_model::Observed::Refused { why: hostile, damage: None });
     let recorded = recorded(direct(), &[record], &ended(1), &[]);
     assert!(!terminal(&recorded, 80, Color::Never).contains('\u{1b}'));
     let markdown = markdown(&recorded);
@@ -275,7 +287,7 @@ fn a_job_summary_of_a_run_with_thousands_of_classes_stays_below_one_mebibyte() {
             let mut record = torn(n);
             record.phase = format!("save:in-write-{n}-{}", "x".repeat(300));
             record.gap = Some(format!("gap {n} {}", "|".repeat(300)));
-            record.observed = Some(crashtest_model::Observed::Refused { why: "<|".repeat(5000) });
+            record.observed = Some(crashtest_model::Observed::Refused { why: "<|".repeat(5000), damage: None });
             record.consequences.count(&format!("key {n} {}", "_".repeat(5000)), 1);
             record
         })

@@ -5,6 +5,7 @@
 
 mod audit;
 mod content;
+mod failures;
 mod points;
 mod selection;
 mod snapshot;
@@ -14,6 +15,7 @@ mod tree;
 pub use audit::{Oracle, Standing, StateFile, audit, audited_states, state_files};
 
 pub use content::Content;
+pub use failures::{fits, injections, passed_over};
 pub use points::{CrashPoints, crash_points};
 pub use selection::{BadGlob, SCRATCH, Selection};
 pub use snapshot::{Entry, Snapshot};

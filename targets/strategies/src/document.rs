@@ -96,7 +96,7 @@ impl<W: Workload> Document<W> {
     fn parse(&self, path: &Path) -> Result<(W::State, Vec<u8>), Refused> {
         let content = self.place.fs.read(path)?;
         let state = serde_json::from_slice(&content)
-            .map_err(|error| Refused { why: format!("{}: {error}", state_file::<W>()) })?;
+            .map_err(|error| Refused::unreadable(&state_file::<W>(), &content, error))?;
         Ok((state, content))
     }
 

@@ -114,7 +114,7 @@ impl<W: LogWorkload> Log<W> {
             self.cut(split.end)?;
         }
         let lenient = self.loader == Loader::Lenient;
-        let refuse = |n: usize, why: String| Refused { why: format!("record {n}: {why}") };
+        let refuse = |n: usize, why: String| Refused::because(format!("record {n}: {why}"));
         let mut end: Option<End> = None;
         let mut missing = Vec::new();
         for (n, piece) in split.pieces.into_iter().enumerate() {
@@ -143,7 +143,7 @@ impl<W: LogWorkload> Log<W> {
                 _ => return Err(refuse(n, "a base where none can be".to_owned())),
             });
         }
-        let end = end.ok_or_else(|| Refused { why: format!("{}: no record", state_file::<W>()) })?;
+        let end = end.ok_or_else(|| Refused::because(format!("{}: no record", state_file::<W>())))?;
         Ok((end, missing))
     }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 
@@ -115,6 +115,13 @@ impl Measured {
     pub(crate) fn per_second(&self, what: &str) -> f64 {
         self.rows.iter().filter_map(|row| row[what].as_f64()).sum::<f64>() / self.elapsed_s
     }
+}
+
+/// Says whether the budgets are met, and ends with 1 where they are not.
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+pub(crate) fn verdict(met: bool) -> ExitCode {
+    println!("{}", if met { "met" } else { "NOT MET" });
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether strace is there; says so if not.

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod marked;
+pub(crate) mod skip;
 pub(crate) mod tmpfs;
 
 use std::fs;
@@ -73,7 +74,20 @@ impl Place {
     /// The records of the newest run.
     pub(crate) fn trials(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.latest().join("trials.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        // Notes are no trials.
+        lines.filter(|line: &Value| line["note"].is_null()).collect()
+    }
+
+    /// Those in whose gap between two calls the victim waited for its kill: such a kill is made again however the clock and the
+    /// machine go.
+    pub(crate) fn failures_in_gaps(&self) -> Vec<PathBuf> {
+        let in_a_gap = |folder: &PathBuf| {
+            let failure = fs::read_to_string(folder.join("failure.json")).unwrap();
+            let record = &serde_json::from_str::<Value>(&failure).unwrap()["record"];
+            record["aim"]["gap"].is_number() && record["detail"]["carried_from"].is_null()
+        };
+        self.kept_failures().into_iter().filter(in_a_gap).collect()
     }
 
     /// The folders of the failures that the newest run has kept.

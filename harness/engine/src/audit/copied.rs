@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crashtest_linux::directory::Directory;
 use crashtest_states::{Entry, Snapshot};
 
-use super::{AuditPlan, MOST_HELD, bytes_below};
+use crate::audit::{AuditPlan, MOST_HELD, bytes_below};
 use crate::error::EngineError;
 use crate::snapshot;
 

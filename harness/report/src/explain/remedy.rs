@@ -75,13 +75,13 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
 fn together(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Torn | Verdict::Empty | Verdict::AcceptedGarbage | Verdict::FailedSave | Verdict::Missing => Some(
-            "give every save a temporary file of its own (O_EXCL, a unique name), sweep only those whose writer is dead, and hold a lock              where two must not save at once",
+            "give every save a temporary file of its own (O_EXCL, a unique name), sweep only those whose writer is dead, and hold a lock where two must not save at once",
         ),
         Verdict::BrokenInvariant | Verdict::LostAck => Some(
             "read, decide and save under one lock, flock(2) on an open file: what was read before it was taken may be out of date",
         ),
         Verdict::Stuck => Some(
-            "take the lock once and hand it down: flock(2) belongs to the open file, so a second descriptor of the same process waits for              the first",
+            "take the lock once and hand it down: flock(2) belongs to the open file, so a second descriptor of the same process waits for the first",
         ),
         _ => None,
     }

@@ -18,7 +18,7 @@ pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], ending:
         results.extend(cell.iter().flat_map(|cell| cell.summary.results.iter().cloned()));
         summaries.push(cell_summary(planned, cell.as_ref(), (first..results.len()).collect()));
     }
-    // What any cell did not inject; where none has been begun, what this version cannot inject.
+    // What any cell did not inject; where none has been begun, nothing was.
     let said: BTreeSet<&String> = cells.iter().flatten().flat_map(|cell| &cell.summary.not_tested).collect();
     let not_tested = match cells.iter().flatten().next() {
         Some(first) => {

@@ -4,12 +4,45 @@
 //! parse is an error, as a count over half of a damaged file would look like a result.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::Path;
 
-use crashtest_model::TrialRecord;
+use crashtest_model::{Note, TrialRecord};
+use serde::{Deserialize, Serialize};
 
 use crate::FolderError;
+
+/// How the line of a note begins; no record does.
+const NOTE: &[u8] = b"{\"note\":";
+
+/// The line of a note.
+#[derive(Serialize, Deserialize)]
+struct NoteLine<N> {
+    note: N,
+}
+
+/// Writes the line of a note.
+pub(crate) fn write_note(to: &mut impl Write, note: &Note) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, &NoteLine { note })?;
+    to.write_all(b"\n")
+}
+
+/// A line.
+pub(crate) enum Line {
+    /// A trial.
+    Trial(Box<TrialRecord>),
+    /// What is known of a fault as a whole.
+    Note(Note),
+}
+
+impl Line {
+    fn of(text: &[u8]) -> Result<Line, serde_json::Error> {
+        if text.starts_with(NOTE) {
+            return serde_json::from_slice::<NoteLine<Note>>(text).map(|line| Line::Note(line.note));
+        }
+        serde_json::from_slice(text).map(|record| Line::Trial(Box::new(record)))
+    }
+}
 
 /// Whether to read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +77,8 @@ impl Tail {
     }
 }
 
-/// Hands each record of `path` to `visit`, one in memory at a time.
-pub(crate) fn for_each(path: &Path, mut visit: impl FnMut(TrialRecord) -> Next) -> Result<Tail, FolderError> {
+/// Hands each line of `path` to `visit`, one in memory at a time.
+pub(crate) fn for_each(path: &Path, mut visit: impl FnMut(Line) -> Next) -> Result<Tail, FolderError> {
     let mut lines = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Tail::Absent),
         file => BufReader::with_capacity(1 << 16, file.map_err(FolderError::io("read", path))?),
@@ -56,9 +89,9 @@ pub(crate) fn for_each(path: &Path, mut visit: impl FnMut(TrialRecord) -> Next) 
         if lines.read_until(b'\n', &mut line).map_err(FolderError::io("read", path))? == 0 {
             break;
         }
-        match serde_json::from_slice(&line) {
-            Ok(record) => {
-                if visit(record) == Next::Stop {
+        match Line::of(&line) {
+            Ok(read) => {
+                if visit(read) == Next::Stop {
                     break;
                 }
             }

@@ -1,9 +1,9 @@
 //! Constructed runs: a broken one (`direct`), a clean one (`atomic`), and what tests need to write them down.
 
 use crashtest_model::{
-    Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, ConsequencePhrase, Consequences,
+    About, Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, ConsequencePhrase, Consequences,
     CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation,
-    Injection, KillAt, Landed, Lasting, Lives, Loader, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows,
+    Injection, KillAt, Landed, Lasting, Lives, Loader, Note, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows,
     RunRecord, Seed, Signal, Start, StrategyInfo, Swept, TargetSpec, TrialRecord, Verdict, WorkloadInfo,
 };
 
@@ -141,9 +141,6 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         }),
         outcome: Outcome::Judged(Verdict::Intact),
         left_over: (trial % 20 == 19).then_some(1),
-        metadata: None,
-        tried: None,
-        swept: None,
         lost: None,
         consequences: Consequences::default(),
         detail: None,
@@ -174,7 +171,8 @@ pub(crate) fn torn(trial: u64) -> TrialRecord {
         tear_offset: Some(24_576),
         whole_length: Some(WHOLE),
     });
-    record.observed = Some(Observed::Refused { why: "unexpected end of file at line 1 column 24576".into() });
+    record.observed =
+        Some(Observed::Refused { why: "unexpected end of file at line 1 column 24576".into(), damage: None });
     record.outcome = Outcome::Judged(Verdict::Torn);
     record.consequences.count("drift", 1300);
     record.detail = Some(FailureDetail {
@@ -212,7 +210,7 @@ pub(crate) fn empty(trial: u64) -> TrialRecord {
     record.gap = Some("create → write 1".into());
     record.raw =
         Some(RawFile { state: RawState::Empty, length: Some(0), tear_offset: Some(0), whole_length: Some(WHOLE) });
-    record.observed = Some(Observed::Refused { why: "the file is empty".into() });
+    record.observed = Some(Observed::Refused { why: "the file is empty".into(), damage: None });
     record.outcome = Outcome::Judged(Verdict::Empty);
     record.consequences.count("alerts", 2);
     record
@@ -354,22 +352,29 @@ pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
         n => TrialRecord { landed: Landed::Kill, ..swept(n) },
     });
     let io = (0..96).map(|n| if n == 3 { short_write(n) } else { withstood(n) });
-    let mut trials: Vec<TrialRecord> = direct_trials().into_iter().chain(sweep).chain(io).collect();
-    let first = trials.iter_mut().find(|record| record.fault == Fault::Sweep).unwrap();
-    first.swept = Some(Swept {
+    direct_trials().into_iter().chain(sweep).chain(io).collect()
+}
+
+/// What is known of their sweep.
+pub(crate) fn note_of_broken_everywhere() -> Note {
+    swept_note(Swept {
         differs: true,
         unmodelled: vec!["ioctl".into(), "fallocate".into()],
         mapped: vec!["index.db".into()],
         outside: vec!["/var/log/bot.log".into()],
         ..recording(0)
-    });
-    trials
+    })
+}
+
+/// What is known of a sweep, as its note.
+pub(crate) fn swept_note(swept: Swept) -> Note {
+    Note { fault: Fault::Sweep, start: Start::Again, about: About::Swept(swept) }
 }
 
 /// The trials of a clean run that is swept in part and made to fail, and never killed at random.
 pub(crate) fn clean_in_part() -> Vec<TrialRecord> {
     let sweep = (0..412).map(|n| match n {
-        0 => TrialRecord { landed: Landed::Kill, swept: Some(recording(8968)), ..swept(0) },
+        0 => TrialRecord { landed: Landed::Kill, ..swept(0) },
         n => swept(n),
     });
     (0..20).map(control).chain(sweep).chain((0..96).map(withstood)).collect()

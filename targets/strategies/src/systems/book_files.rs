@@ -27,12 +27,12 @@ pub(super) fn book_path(place: &Place, n: usize) -> PathBuf {
 
 /// What a JSON file holds.
 pub(super) fn read<T: DeserializeOwned>(place: &Place, path: &Path) -> Result<T, Refused> {
-    let refused = |error: &dyn std::fmt::Display| {
-        let name = path.strip_prefix(&place.dir).unwrap_or(path);
-        Refused { why: format!("{}: {error}", name.display()) }
-    };
-    let content = place.fs.read(path).map_err(|error| refused(&error))?;
-    serde_json::from_slice(&content).map_err(|error| refused(&error))
+    let name = path.strip_prefix(&place.dir).unwrap_or(path).display().to_string();
+    let content = place.fs.read(path).map_err(|error| {
+        let refused = Refused::from(error);
+        Refused { why: format!("{name}: {}", refused.why), ..refused }
+    })?;
+    serde_json::from_slice(&content).map_err(|error| Refused::unreadable(&name, &content, error))
 }
 
 /// The four books, and the number of the last save that any of them is from.

@@ -156,7 +156,7 @@ impl PersistentMap {
             remove_if_there(&self.place, &with_suffix(&temp, "2"))?;
         }
         let bytes = self.place.fs.read(&path)?;
-        postcard::from_bytes(&bytes).map_err(|error| Refused { why: format!("{}: {error}", file_name(n)) })
+        postcard::from_bytes(&bytes).map_err(|error| Refused::unreadable(&file_name(n), &bytes, error))
     }
 }
 

@@ -108,7 +108,7 @@ impl TradeStore {
 
     fn load(&self) -> Result<Desk, Refused> {
         let content = self.place.fs.read(&self.path())?;
-        serde_json::from_slice(&content).map_err(|error| Refused { why: format!("{FILE}: {error}") })
+        serde_json::from_slice(&content).map_err(|error| Refused::unreadable(FILE, &content, error))
     }
 
     /// The log as a save finds it: what it cannot read fails it, or is a new log to a lenient one.

@@ -1,0 +1,18 @@
+//! Tests that need what not every machine has.
+
+use std::io::Write as _;
+
+/// Says that a test is skipped, as this machine lacks `what`: also where the output of tests that pass is not shown.
+///
+/// # Panics
+/// Under CRASHTEST_NO_SKIPS, where a skip is a failure.
+pub(crate) fn skip(what: &str) {
+    assert!(std::env::var_os("CRASHTEST_NO_SKIPS").is_none(), "this test needs {what}");
+    say(&format!("SKIPPED: this test needs {what}"));
+}
+
+/// Says that less is tested than could be.
+pub(crate) fn say(words: &str) {
+    // Not eprintln, which the harness of the tests takes in. Nobody need be listening.
+    let _ = writeln!(std::io::stderr(), "{words}");
+}

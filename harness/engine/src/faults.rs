@@ -1,0 +1,7 @@
+//! The faults: how each comes to its crash states, and what it makes of them.
+
+pub(crate) mod io;
+pub(crate) mod kill;
+mod points;
+pub(crate) mod states;
+pub(crate) mod together;

@@ -1,0 +1,270 @@
+//! A program without any fault, and killed at random moments, by the clock.
+
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crashtest_linux::clock::now_ns;
+use crashtest_linux::process::Exit;
+use crashtest_linux::supervision::{self, Group};
+use crashtest_model::{
+    About, Aim, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Plan, Promise, Seed, Start, TrialRecord,
+    Verdict,
+};
+use crashtest_states::Snapshot;
+
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::judge::{file_state, oracle};
+use crate::output::Output;
+use crate::subject::Subject;
+use crate::subject::program::named::{self, Named};
+use crate::subject::program::runtime::Runtime;
+use crate::subject::program::start;
+use crate::trace::line_protocol::Printed;
+
+/// Runs of the control.
+const CONTROL_RUNS: u64 = 3;
+/// How often a run is killed that may have ended before, each time sooner by this factor.
+const TRIES: i32 = 8;
+const SOONER: f64 = 0.8;
+/// Runs from which it is learnt how long one takes.
+const RUNS_TO_LEARN_FROM: u64 = 3;
+/// Kills fall up to so much behind the usual end of a run: some runs take longer than others.
+const BEHIND: f64 = 1.02;
+
+/// A run that nobody traced.
+#[derive(Debug)]
+struct Ran {
+    landed: Landed,
+    /// What it had printed by then.
+    printed: Printed,
+    /// ": " and its last complaint, or nothing.
+    complaint: String,
+    /// From its start to its end, in ns.
+    took_ns: u64,
+    /// From its start to `crashtest: ready`, in ns.
+    ready_ns: Option<u64>,
+}
+
+/// Runs the program to its end, and checks what it left, some times.
+pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Result<(), EngineError> {
+    for number in 0..CONTROL_RUNS {
+        let seed = context.plan.seed.derive("control", number);
+        let installed = runtime.set_up()?;
+        named::check_set_up(&runtime.program, &installed)?;
+        let promise = runtime.promised_by_setup();
+        let outside = Named::look(&runtime.program);
+        let ran = run(runtime, promise, None)?;
+        // Before anything is run again: it may be somebody's real state.
+        outside.check()?;
+        let wrong = match (&ran.landed, &ran.complaint) {
+            (Landed::Exit { status: 0 }, _) => None,
+            (Landed::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
+            (Landed::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
+            _ => {
+                let limit = runtime.limit.as_secs_f64();
+                Some(format!(
+                    "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit)"
+                ))
+            }
+        };
+        let aim = Aim::Run(1.0);
+        let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
+        if number == 0 && wrong.is_none() {
+            let left = runtime.files()?;
+            if let Some(tried) = runtime.try_checker(&installed, &left)?.cloned() {
+                context.note(Fault::None, Start::Again, About::Tried(tried))?;
+            }
+            runtime.place.dir.restore(&left)?;
+        }
+        judge(context, runtime, record, &ran, wrong)?;
+    }
+    Ok(())
+}
+
+/// Whether what the program and its checker say of its saves can be taken together.
+fn check_words(printed: &Printed, observed: &Observed) -> Result<(), EngineError> {
+    let promise = printed.progress().promise;
+    match observed {
+        Observed::State { generation: Some(found), .. } if promise.begun < *found => {
+            Err(EngineError::Program(format!(
+                "the checker found state {found}, and the program had printed no “crashtest: begin {found}”: it has to print \
+             “crashtest: begin N” before save N and “crashtest: ack N” after it"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Kills the program at a moment of its run, once for each of `trials`.
+pub(crate) fn kills(
+    context: &mut Context<'_>,
+    runtime: &mut Runtime,
+    trials: std::ops::Range<u64>,
+) -> Result<(), EngineError> {
+    let mut installed = runtime.set_up()?;
+    let mut promise = runtime.promised_by_setup();
+    runtime.learn(&installed, Fault::Kill)?;
+    runtime.place.dir.restore(&installed)?;
+    // How long a run takes is learnt from some that nobody kills: from the fastest, as the others have waited for something.
+    let mut usual = run(runtime, promise, None)?;
+    for _ in 1..RUNS_TO_LEARN_FROM {
+        runtime.place.dir.restore(&installed)?;
+        let ran = run(runtime, promise, None)?;
+        usual = if ran.took_ns < usual.took_ns { ran } else { usual };
+    }
+    let left = runtime.files()?;
+    runtime.files.learn_state(&left);
+    runtime.try_checker(&installed, &left)?;
+    for number in trials {
+        let plan = context.plan;
+        let aim = aim(plan, number);
+        runtime.place.dir.restore(&installed)?;
+        let mut ran = run(runtime, promise, Some((aim, &usual)))?;
+        for again in 1..TRIES {
+            // It was faster than the clock: nothing was killed.
+            let (Landed::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
+            runtime.place.dir.restore(&installed)?;
+            ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
+        }
+        let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
+        let (state, observed) = judge(context, runtime, record, &ran, None)?;
+        if runtime.program.continues {
+            // Life after life: what was found is what is promised from now on.
+            match observed {
+                Observed::State { generation: Some(found), .. } => {
+                    (installed, promise) = (state, Promise { acked: found, begun: found, installed: true });
+                }
+                Observed::Opened => installed = state,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where trial `number` is aimed.
+fn aim(plan: &Plan, number: u64) -> Aim {
+    Aim::Run(plan.trial_seed(number).derive("moment", 0).unit() * BEHIND)
+}
+
+/// Kills the program once as `record` was.
+pub(crate) fn once(context: &mut Context<'_>, runtime: &mut Runtime, record: &TrialRecord) -> Result<(), EngineError> {
+    kills(context, runtime, record.trial..record.trial + 1)
+}
+
+/// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
+fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
+    let mut command = start::writer(&runtime.program, &runtime.place)?;
+    command.stdin(Stdio::null());
+    let mut output = Output::of(&mut command, Printed::after(promise, promise))?;
+    let ours = runtime.ours();
+    let begun_ns = now_ns();
+    let child = command.process_group(0).spawn();
+    let child =
+        child.map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.words())))?;
+    let mut group = Group::lead_by(&child);
+    let limit_ns = begun_ns + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
+    let mut ready_ns = None;
+    let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
+    if aim.is_none() || usual_ready.is_some() {
+        let ready = |printed: &Printed, exit: Option<Exit>| {
+            ready_ns = printed.progress().opened.then(|| now_ns() - begun_ns);
+            ready_ns.is_some() || exit.is_some()
+        };
+        output.listen(&mut group, limit_ns, ready).map_err(EngineError::Wait)?;
+    }
+    let exit = match aim {
+        Some((Aim::Run(at), usual)) => {
+            // From when it is ready, where it says so: before that it saves nothing.
+            let from_ns = begun_ns + ready_ns.unwrap_or(0);
+            let length_ns = usual.took_ns.saturating_sub(usual.ready_ns.unwrap_or(0));
+            let moment_ns = (from_ns + (at * length_ns as f64) as u64).min(limit_ns);
+            output.listen(&mut group, moment_ns, |_, _| false).map_err(EngineError::Wait)?;
+            group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
+        }
+        _ => output
+            .listen(&mut group, limit_ns, |_, exit| exit.is_some() && !supervision::strays_run(&ours))
+            .map_err(EngineError::Wait)?,
+    };
+    // A run ends with the last process that it has started.
+    let lingers = exit.is_some() && supervision::strays_run(&ours);
+    let took_ns = now_ns() - begun_ns;
+    group.kill();
+    supervision::kill_strays(&ours);
+    let landed = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
+        (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Landed::Forced,
+        (Some(Exit::Status(0)), _) if lingers => Landed::Kill,
+        (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Landed::Exit { status },
+        (Some(Exit::Signal(signal)), _) => Landed::Signal { signal },
+        (None, Some(exit)) if exit.by_sigkill() && aim.is_none() => Landed::Forced,
+        (None, Some(exit)) if exit.by_sigkill() => Landed::Kill,
+        (None, Some(Exit::Signal(signal))) => Landed::Signal { signal },
+        (None, None) => Landed::Nothing,
+    };
+    // All that it has printed by its end.
+    output.take_all();
+    runtime.place.dir.check()?;
+    Ok(Ran { landed, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns })
+}
+
+/// Judges what a run has left, and reports it; `wrong` is what went wrong before that.
+fn judge(
+    context: &mut Context<'_>,
+    runtime: &mut Runtime,
+    record: TrialRecord,
+    ran: &Ran,
+    wrong: Option<String>,
+) -> Result<(Snapshot, Observed), EngineError> {
+    let state = runtime.files()?;
+    let progress = ran.printed.progress();
+    let promise = progress.promise;
+    if record.fault == Fault::None {
+        runtime.files.learn_state(&state);
+    }
+    let raw = file_state::of_crash_state(&state, &mut runtime.files.clone(), promise);
+    let observed = runtime.ask(&state)?.observed(promise, state.digest());
+    if record.fault == Fault::None {
+        ran.printed.make_sense()?;
+        check_words(&ran.printed, &observed)?;
+    }
+    let (mut verdict, mut why) = oracle::judge(promise, &observed, &raw);
+    if let (Observed::Hung { .. }, Some(words)) = (&observed, runtime.silent()) {
+        why = words;
+    }
+    let mut raw = runtime.files.know_some().then_some(raw);
+    if let Some(wrong) = wrong {
+        // What the files are like is not what is wrong.
+        (verdict, why, raw) = (Verdict::FailedSave, wrong, None);
+    }
+    let in_save = promise.begun > promise.acked;
+    let phase = match (in_save, progress.opened, promise.acked) {
+        (true, ..) => "save",
+        (false, true, _) => "between-saves",
+        (false, false, Generation::ZERO) => "run",
+        (false, false, _) => "between-saves",
+    };
+    // Nothing was killed, so nothing is known of kills.
+    let escaped = record.fault == Fault::Kill && ran.landed == Landed::Exit { status: 0 };
+    let aim = record.aim;
+    let record = TrialRecord {
+        stream: Seed(0),
+        delay_ns: ran.took_ns,
+        promise,
+        acks: promise.acked.0,
+        landed: ran.landed.clone(),
+        phase: phase.to_owned(),
+        in_save,
+        raw,
+        crash_state: Some(state.digest()),
+        observed: Some(observed.clone()),
+        outcome: if escaped { Outcome::Unreached } else { Outcome::Judged(verdict) },
+        detail: (verdict != Verdict::Intact).then(|| FailureDetail { why, ..FailureDetail::default() }),
+        aim,
+        ..record
+    };
+    let after = runtime.files()?;
+    context.report_with(record, &state, Some(&after), None)?;
+    Ok((state, observed))
+}

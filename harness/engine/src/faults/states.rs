@@ -1,0 +1,20 @@
+//! Fault `sweep`: everything that a kill can leave, at every call and inside every write.
+//!
+//! One life is recorded; the crash state at each point follows from the recording. Each distinct state is restarted on once, and
+//! the result is judged against every point that leaves the state: the same files can be right before an ack and wrong after it.
+//! What breaks a claim is confirmed by a real kill at that call before it is reported, and so is a seeded sample of the rest: should
+//! a real kill leave other files than were derived, the trial is inconclusive.
+//!
+//! Then the life after each distinct state, its recovery and its first save, is swept in the same way.
+//!
+//! Where that cannot be trusted, as calls differ from run to run or come from several threads, every point is reached by a real kill.
+
+mod again;
+mod confirm;
+pub(crate) mod findings;
+mod life;
+mod reports;
+mod sweep;
+
+pub(crate) use again::{once, restart_on};
+pub(crate) use sweep::run;

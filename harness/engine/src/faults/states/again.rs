@@ -1,0 +1,113 @@
+//! A failure of a sweep shown again: its crash state restarted on once more, and its kills made once more.
+
+use crashtest_model::{Aim, CrashPoint, Fault, Observed, Promise, Trace, TrialRecord};
+use crashtest_states::{CrashState, Oracle, Snapshot};
+
+use super::confirm::Point;
+use super::sweep::{NESTED, Recorded, Sweep};
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::faults::points::{self, Source};
+use crate::judge::replayed::Replayed;
+use crate::judge::{oracle, run_oracle};
+use crate::protocol::Part;
+use crate::subject::{Beginning, UnderTest};
+use crate::trace::orders::Orders;
+
+/// The only part of a sweep.
+const WHOLE: Part = Part { number: 0, of: 1 };
+
+/// A run recorded again: what its files are to be at each point.
+struct Reference {
+    trace: Trace,
+    oracle: Oracle,
+}
+
+impl Source for Reference {
+    fn promise(&self, point: CrashPoint) -> Promise {
+        self.trace.progress(point).promise
+    }
+
+    fn observed(&self, point: CrashPoint, state: &CrashState) -> Option<Observed> {
+        Some(run_oracle::observed_at(&self.oracle, &self.trace, point, &state.snapshot))
+    }
+}
+
+/// Shows the crash point of `record` again: by a real kill there, or by two, and a restart on what is left.
+pub(crate) fn once(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    record: &TrialRecord,
+) -> Result<(), EngineError> {
+    under_test.as_subject(record.start, record.stream, |subject| {
+        let mut sweep = Sweep::new(context, subject, record.start, record.seed, record.stream, WHOLE);
+        let reference = sweep.reference(record)?;
+        let (Some(from), Some((point, prefix))) = (sweep.life_of(record)?, place(record.aim)) else { return Ok(()) };
+        let at = Point { trial: record.trial, aim: record.aim, prefix };
+        let reference = reference.as_ref().map(|reference| reference as &dyn Source);
+        sweep.real_kill(&from, point, &at, reference).map(drop)
+    })
+}
+
+/// Restarts on the stored crash state of `record` once more and judges it by the promises that were in force.
+pub(crate) fn restart_on(
+    context: &mut Context<'_>,
+    under_test: &mut UnderTest<'_>,
+    record: &TrialRecord,
+    crash_state: Snapshot,
+) -> Result<Replayed, EngineError> {
+    under_test.as_subject(record.start, record.stream, |subject| {
+        subject.learn_for_replay(record.fault)?;
+        let mut sweep = Sweep::new(context, subject, record.start, record.seed, record.stream, WHOLE);
+        let reference = sweep.reference(record)?;
+        let subject = &mut *sweep.subject;
+        let raw = subject.stored_file_state(record.raw.as_ref(), &crash_state, record.promise);
+        let state = CrashState { digest: crash_state.digest(), snapshot: crash_state, points: Vec::new() };
+        let shown = reference.zip(place(record.aim)).and_then(|(run, (point, _))| run.observed(point, &state));
+        let observed = match shown {
+            Some(observed) => observed,
+            None => subject.restart(&state, record.promise)?,
+        };
+        let (verdict, why) = oracle::judge(record.promise, &observed, &raw);
+        Ok(Replayed { raw, observed, verdict, why })
+    })
+}
+
+/// The crash point of a sweep's aim, in the last of its lives, and what stands before its place.
+fn place(aim: Aim) -> Option<(CrashPoint, &'static str)> {
+    match aim {
+        Aim::Call(point) => Some((point, "")),
+        Aim::Twice { then, .. } => Some((then, "again:")),
+        // No aim of a sweep.
+        _ => None,
+    }
+}
+
+impl Sweep<'_, '_> {
+    /// The run that `record` is one of, recorded again, where no restart says what its files hold. `None` where what is so of one run
+    /// cannot be said of another.
+    fn reference(&mut self, record: &TrialRecord) -> Result<Option<Reference>, EngineError> {
+        let is_shown_by_files = self.subject.oracle(&Trace::default(), &Snapshot::default()).is_some();
+        if !is_shown_by_files || record.fault != Fault::Sweep {
+            return Ok(None);
+        }
+        let Some(from) = self.life_of(record)? else { return Ok(None) };
+        let Recorded { trace, faithful } = self.record_twice(&from)?;
+        let oracle = self.subject.oracle(&trace, &from.files).filter(|_| faithful);
+        Ok(oracle.map(|oracle| Reference { trace, oracle }))
+    }
+
+    /// The life that `record` was killed in, found as the sweep found it.
+    fn life_of(&mut self, record: &TrialRecord) -> Result<Option<Beginning>, EngineError> {
+        let from = self.first()?;
+        if !matches!(record.aim, Aim::Twice { .. }) {
+            return Ok(Some(from));
+        }
+        let recording = self.subject.live(&from, Orders::Record)?;
+        let life = self.derived(from, recording.trace, 1);
+        let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
+        let Some(state) = life.states.get(n) else { return Ok(None) };
+        let observed = self.subject.restart(state, points::widest(&life, state))?;
+        Ok(life.again(n, &observed))
+    }
+}

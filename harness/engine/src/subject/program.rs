@@ -1,0 +1,18 @@
+//! A program of somebody's own: how it is started, what it prints, and who says what its files hold after a crash.
+
+mod answer;
+mod canaries;
+mod checker;
+pub(crate) mod named;
+pub(crate) mod runtime;
+pub(crate) mod start;
+mod subject;
+mod versions;
+
+pub(crate) use answer::Answer;
+pub(crate) use canaries::try_out;
+pub(crate) use checker::Checker;
+pub(crate) use runtime::Runtime;
+pub(crate) use start::{Place, set_up};
+pub(crate) use subject::PACE;
+pub(crate) use versions::Files;

@@ -1,0 +1,134 @@
+//! Damage that nobody who looks at the files can overlook, planted to see whether a checker looks.
+//!
+//! A checker that accepts everything would make every run pass.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crashtest_model::{Damage, Tried};
+use crashtest_states::{Entry, Snapshot};
+
+use crate::error::EngineError;
+use crate::subject::program::answer::Answer;
+use crate::subject::program::checker::Checker;
+
+/// What `checker` says of the state `whole`, and how it takes damage to all of `files` there.
+pub(crate) fn try_out(
+    checker: &mut Checker,
+    files: &BTreeSet<PathBuf>,
+    whole: &Snapshot,
+) -> Result<(Answer, Tried), EngineError> {
+    let (healthy, opened) = checker.ask_and_watch(whole)?;
+    let mut tried =
+        Tried { planted: files.iter().any(|path| whole.entry(path).is_some_and(has_content)), ..Tried::default() };
+    if !tried.planted || matches!(healthy, Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) {
+        return Ok((healthy, tried));
+    }
+    if let Some(opened) = opened {
+        let unopened = files.iter().filter(|path| !opened.contains(*path));
+        tried.unopened = unopened.map(|path| path.to_string_lossy().into_owned()).collect();
+    }
+    for damage in Damage::ALL {
+        match checker.ask_about(&damaged(whole, files, damage)) {
+            Ok(Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) => {}
+            Ok(answer) if answer == healthy => tried.unnoticed.push(damage),
+            // Where it says what nobody understands, it has noticed as well.
+            Ok(_) | Err(EngineError::Program(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((healthy, tried))
+}
+
+/// The files of `whole`, of those that `is_judged`, that a run has changed since `before`; all where it has made the same of them.
+pub(crate) fn changed(before: &Snapshot, whole: &Snapshot, is_judged: &dyn Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
+    let files = || whole.entries().filter(|(path, entry)| has_content(entry) && is_judged(path));
+    let changed: BTreeSet<PathBuf> =
+        files().filter(|(path, entry)| before.entry(path) != Some(entry)).map(|(path, _)| path.to_owned()).collect();
+    if changed.is_empty() { files().map(|(path, _)| path.to_owned()).collect() } else { changed }
+}
+
+fn has_content(entry: &Entry) -> bool {
+    matches!(entry, Entry::File { content, .. } if !content.is_empty())
+}
+
+/// `whole` with this damage done to each of `files`.
+fn damaged(whole: &Snapshot, files: &BTreeSet<PathBuf>, damage: Damage) -> Snapshot {
+    let entries = whole.entries().filter_map(|(path, entry)| {
+        let entry = match (entry, damage) {
+            (Entry::File { mode, content }, Damage::Torn) if files.contains(path) => {
+                Entry::File { mode: *mode, content: content[..content.len() / 2].to_vec().into() }
+            }
+            (Entry::File { mode, .. }, Damage::Empty) if files.contains(path) => {
+                Entry::File { mode: *mode, content: Vec::new().into() }
+            }
+            (_, Damage::Missing) if files.contains(path) => return None,
+            _ => entry.clone(),
+        };
+        Some((path.to_owned(), entry))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use crashtest_linux::directory::Directory;
+    use crashtest_model::{Check, Seed};
+
+    use super::*;
+    use crate::state_dir::StateDir;
+    use crate::subject::program::Place;
+
+    fn state(files: &[(&str, &[u8])]) -> Snapshot {
+        let entry = |content: &[u8]| Entry::File { mode: 0o644, content: content.to_vec().into() };
+        files.iter().map(|(name, content)| (PathBuf::from(name), entry(content))).collect()
+    }
+
+    fn place(scratch: &tempfile::TempDir) -> Place {
+        let ours = scratch.path().to_owned();
+        let dir = Rc::new(StateDir::make(&Directory::named(&ours).unwrap(), "state").unwrap());
+        Place { dir, cwd: ours, seed: Seed(0) }
+    }
+
+    fn checker(line: &str, place: Place) -> Checker {
+        let check = Check::Each(["sh", "-c", line].map(str::to_owned).to_vec());
+        Checker::new(check, place, Duration::from_secs(20))
+    }
+
+    #[test]
+    fn a_checker_is_told_by_what_it_overlooks() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = place(&scratch);
+        let before = state(&[("config", b"c"), ("f", b"old")]);
+        let whole = state(&[("config", b"c"), ("f", b"newer")]);
+        for (line, overlooked, unopened) in [
+            ("true", &Damage::ALL[..], true),
+            ("test -e {dir}/f", &[Damage::Torn, Damage::Empty], true),
+            ("test -s {dir}/f", &[Damage::Torn], true),
+            ("grep -q newer {dir}/f", &[], false),
+            // Starting anew, and saying so, is noticing.
+            ("if grep -q . {dir}/f; then echo crashtest: ok; else echo crashtest: fresh; fi", &[Damage::Torn], false),
+            // Only a file that never changes.
+            ("grep -q c {dir}/config", &Damage::ALL[..], true),
+        ] {
+            let mut checker = checker(line, place.clone());
+            let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole, &|_| true), &whole).unwrap();
+            assert_eq!((&tried.unnoticed[..], tried.planted), (overlooked, true), "{line} {healthy:?}");
+            assert_eq!(tried.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_no_good_on_whole_files_is_not_tried_further() {
+        let scratch = tempfile::tempdir().unwrap();
+        let asked = scratch.path().join("asked");
+        let mut checker = checker(&format!("echo x >> {}; exit 1", asked.display()), place(&scratch));
+        let whole = state(&[("f", b"newer")]);
+        let (healthy, _) = try_out(&mut checker, &changed(&Snapshot::default(), &whole, &|_| true), &whole).unwrap();
+        assert!(matches!(healthy, Answer::Broke(_)), "{healthy:?}");
+        assert_eq!(std::fs::read_to_string(asked).unwrap(), "x\n", "once");
+    }
+}

@@ -1,0 +1,234 @@
+//! The checker of a program: started for each crash state, or once for all of them.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::Duration;
+
+use crashtest_linux::clock::now_ns;
+use crashtest_linux::opened::Opened;
+use crashtest_linux::process::Exit;
+use crashtest_linux::supervision::{self, Group};
+use crashtest_model::Check;
+use crashtest_states::Snapshot;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::PollFlags;
+
+use crate::error::EngineError;
+use crate::output::Output;
+use crate::subject::program::answer::{Answer, Answers, LastWord, Nonsense};
+use crate::subject::program::start::{self, Place};
+
+/// The statuses with which a shell says that it could not run a command.
+const NOT_RUN: [i32; 2] = [126, 127];
+
+/// What a program is asked with after a crash.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    check: Check,
+    place: Place,
+    limit: Duration,
+    batch: Option<Batch>,
+}
+
+/// A checker that serves one state after the other.
+#[derive(Debug)]
+struct Batch {
+    /// Declared first so that it is dead before its pipes are closed.
+    group: Group,
+    input: ChildStdin,
+    /// What it was told and has left no room for so far.
+    unsent: Vec<u8>,
+    output: Output<Answers>,
+}
+
+impl Checker {
+    /// A checker for the state directory of `place`, with so much time for each state.
+    pub(crate) fn new(check: Check, place: Place, limit: Duration) -> Checker {
+        Checker { check, place, limit, batch: None }
+    }
+
+    /// What it says of `state`, which is put into the state directory.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or what is said of [`ask`](Checker::ask).
+    pub(crate) fn ask_about(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        self.put(state)?;
+        self.ask()
+    }
+
+    /// The same, and which files somebody opened there meanwhile; `None` where that cannot be seen.
+    ///
+    /// # Errors
+    /// What is said of [`ask_about`](Checker::ask_about).
+    pub(crate) fn ask_and_watch(
+        &mut self,
+        state: &Snapshot,
+    ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
+        self.put(state)?;
+        let opened = Opened::below(self.place.dir.path()).ok();
+        let answer = self.ask()?;
+        Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
+    }
+
+    fn put(&self, state: &Snapshot) -> Result<(), EngineError> {
+        self.place.dir.restore(state)
+    }
+
+    /// What it says of what the state directory holds now.
+    ///
+    /// # Errors
+    /// It cannot be started, or says what nobody understands: then it is not a checker of ours.
+    fn ask(&mut self) -> Result<Answer, EngineError> {
+        let answer = match self.check {
+            Check::Each(_) => self.ask_a_new_one(),
+            Check::Batch(_) => self.ask_the_running_one(),
+        }?;
+        self.place.dir.check()?;
+        Ok(answer)
+    }
+
+    /// The process of the one that serves all states, while it runs.
+    pub(crate) fn process(&self) -> Option<i32> {
+        self.batch.as_ref().map(|batch| batch.group.leader())
+    }
+
+    fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
+        let mut command = start::command(self.check.words(), &self.place)?;
+        command.stdin(Stdio::null());
+        let mut output = Output::of(&mut command, LastWord::default())?;
+        let child = self.start(&mut command)?;
+        let mut group = Group::lead_by(&child);
+        let deadline_ns = start::after(self.limit);
+        let exit = output.listen(&mut group, deadline_ns, |_, exit| exit.is_some()).map_err(EngineError::Wait)?;
+        // What it has left running would go on in the state directory.
+        drop(group);
+        supervision::kill_strays(&[]);
+        output.take_all();
+        let complaint = output.complaint();
+        let spoken = output.into_listener().end().map_err(|nonsense| self.not_understood(&nonsense))?;
+        Ok(match (exit, spoken) {
+            (None, _) => Answer::Hung(self.limit_ms()),
+            (Some(Exit::Status(status)), None) if NOT_RUN.contains(&status) => {
+                let why = format!("the checker {} ended with status {status}{complaint}", self.words());
+                return Err(EngineError::Program(why));
+            }
+            (Some(_), Some(refused @ Answer::Refused(_))) => refused,
+            (Some(Exit::Status(0)), spoken) => spoken.unwrap_or(Answer::Opened),
+            (Some(exit), _) => Answer::Broke(format!("ended {exit}{complaint}")),
+        })
+    }
+
+    fn ask_the_running_one(&mut self) -> Result<Answer, EngineError> {
+        if self.batch.is_none() {
+            self.batch = Some(self.start_batch()?);
+        }
+        let Some(batch) = &mut self.batch else { return Ok(Answer::Opened) };
+        let asked = batch.ask(self.place.dir.path(), self.limit);
+        match asked {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(nonsense)) => Err(self.not_understood(&nonsense)),
+            Err(silence) => {
+                // The next state gets a new one.
+                let Some(mut batch) = self.batch.take() else { return Ok(Answer::Opened) };
+                let soon = start::after(Duration::from_millis(50));
+                let ended = batch.output.listen(&mut batch.group, soon, |_, exit| exit.is_some());
+                let why = batch.output.complaint();
+                Ok(match (silence, ended) {
+                    (Silence::TooLong, _) => Answer::Hung(self.limit_ms()),
+                    (_, Ok(Some(Exit::Status(status)))) if NOT_RUN.contains(&status) => {
+                        return Err(EngineError::Program(format!(
+                            "the checker {} ended with status {status}{why}",
+                            self.words()
+                        )));
+                    }
+                    (_, Ok(Some(exit))) => Answer::Broke(format!("ended {exit}{why}")),
+                    _ => Answer::Broke("closed its output".to_owned()),
+                })
+            }
+        }
+    }
+
+    fn start_batch(&self) -> Result<Batch, EngineError> {
+        let mut command = start::command(self.check.words(), &self.place)?;
+        command.stdin(Stdio::piped());
+        let output = Output::of(&mut command, Answers::default())?;
+        let mut child = self.start(&mut command)?;
+        let group = Group::lead_by(&child);
+        let no_pipe = || EngineError::Program(format!("no pipe to the checker {}", self.words()));
+        let input = child.stdin.take().ok_or_else(no_pipe)?;
+        // One that does not read what it is told must not stop us.
+        fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|_| no_pipe())?;
+        Ok(Batch { group, input, unsent: Vec::new(), output })
+    }
+
+    fn start(&self, command: &mut std::process::Command) -> Result<Child, EngineError> {
+        let not_started =
+            |error| EngineError::Program(format!("failed to start the checker {}: {error}", self.words()));
+        command.process_group(0).spawn().map_err(not_started)
+    }
+
+    fn words(&self) -> String {
+        format!("`{}`", crashtest_model::Program::words_for_a_shell(self.check.words()))
+    }
+
+    fn limit_ms(&self) -> u64 {
+        u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn not_understood(&self, Nonsense(line): &Nonsense) -> EngineError {
+        EngineError::Program(format!(
+            "the checker {} said “{}”, which is none of: crashtest: state N, fresh, garbage WHY, has N, refused WHY, ok",
+            self.words(),
+            line.chars().take(120).collect::<String>()
+        ))
+    }
+}
+
+/// Why nothing was answered.
+enum Silence {
+    TooLong,
+    Ended,
+}
+
+impl Batch {
+    /// Hands it `dir` and waits for a line that is an answer.
+    fn ask(&mut self, dir: &Path, limit: Duration) -> Result<Result<Answer, Nonsense>, Silence> {
+        use std::os::unix::ffi::OsStrExt;
+        self.unsent.extend_from_slice(dir.as_os_str().as_bytes());
+        self.unsent.push(b'\n');
+        let deadline_ns = start::after(limit);
+        loop {
+            self.send()?;
+            if let Some(answer) = self.output.listener_mut().untaken.pop_front() {
+                return Ok(answer);
+            }
+            if now_ns() >= deadline_ns {
+                return Err(Silence::TooLong);
+            }
+            if self.output.take() == 0 {
+                if self.output.is_closed() {
+                    return Err(Silence::Ended);
+                }
+                let more = (self.input.as_fd(), PollFlags::POLLOUT);
+                self.output.wait((!self.unsent.is_empty()).then_some(more), deadline_ns);
+            }
+        }
+    }
+
+    /// Tells it as much of what it was not told yet as there is room for.
+    fn send(&mut self) -> Result<(), Silence> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        match self.input.write(&self.unsent) {
+            Ok(length) => drop(self.unsent.drain(..length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return Err(Silence::Ended),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! A program at work in its directory: set up, recorded, and asked what it finds after a crash.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crashtest_linux::process::Exit;
+use crashtest_linux::trace::{self, Ending};
+use crashtest_model::{Digest, Fault, Program, Promise, Seed, Tried};
+use crashtest_states::Snapshot;
+
+use crate::error::EngineError;
+use crate::output::Output;
+use crate::subject::life::Script;
+use crate::subject::program::answer::Answer;
+use crate::subject::program::canaries;
+use crate::subject::program::checker::Checker;
+use crate::subject::program::start::{self, Place};
+use crate::subject::program::versions::Files;
+use crate::subject::{Beginning, Recording};
+use crate::trace::line_protocol::Printed;
+use crate::trace::orders::Orders;
+use crate::trace::recorder::Recorder;
+
+/// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
+const NOT_STARTED: i32 = 127;
+/// Without a checker: from two it shows whether they leave the same.
+const RUNS_TO_LEARN_FROM: usize = 2;
+/// With a checker: one shows which files a refusal may be about.
+const RUNS_TO_LEARN_FILES_FROM: usize = 1;
+/// The most crash states whose answers are remembered.
+const REMEMBERED: usize = 100_000;
+
+/// A program under test.
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    pub(crate) program: Program,
+    pub(crate) place: Place,
+    pub(crate) files: Files,
+    pub(super) checker: Option<Checker>,
+    /// How long one run, and one check, may take.
+    pub(crate) limit: Duration,
+    /// How the checker takes damage, once it was tried.
+    tried: Option<Tried>,
+    /// What was answered of each crash state.
+    answers: HashMap<Digest, Answer>,
+}
+
+impl Runtime {
+    pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
+        let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
+        let files = Files::of(program);
+        Runtime { program: program.clone(), place, files, checker, limit, tried: None, answers: HashMap::new() }
+    }
+
+    /// The state that it starts from: an empty directory, prepared by the set-up.
+    pub(crate) fn set_up(&self) -> Result<Snapshot, EngineError> {
+        let dir = &self.place.dir;
+        dir.empty()?;
+        if let Some(words) = &self.program.setup {
+            start::set_up(words, &self.place, self.limit)?;
+        }
+        let state = dir.take()?;
+        self.files.begin_on(&state);
+        Ok(state)
+    }
+
+    /// What is promised of the state that the set-up made.
+    pub(crate) fn promised_by_setup(&self) -> Promise {
+        Promise { installed: self.program.setup.is_some(), ..Promise::default() }
+    }
+
+    /// How a run begins on the files that the set-up made.
+    pub(super) fn beginning(&self, files: Snapshot, script: Script) -> Beginning {
+        let (promise, stream) = (self.promised_by_setup(), Seed::default());
+        Beginning { files, stream, names: stream, before: promise, after: promise, script }
+    }
+
+    /// What a checker says of `state`, or without one the files themselves; of equal states a checker is asked once.
+    pub(crate) fn ask(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        let digest = state.digest();
+        if let Some(answer) = self.answers.get(&digest) {
+            return Ok(answer.clone());
+        }
+        let answer = self.ask_anew(state)?;
+        // Without a checker the answer depends on what was learnt until now.
+        if self.checker.is_some() && self.answers.len() < REMEMBERED {
+            self.answers.insert(digest, answer.clone());
+        }
+        Ok(answer)
+    }
+
+    /// The same, whatever was asked before; the directory is left as the checker leaves it.
+    pub(super) fn ask_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        match &mut self.checker {
+            Some(checker) => checker.ask_about(state).map(|answer| self.believed(answer, state)),
+            None => Ok(self.files.judge(state)),
+        }
+    }
+
+    /// Runs it, recorded, on the files that `beginning` names, under `orders`.
+    pub(crate) fn record(&self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
+        let dir = &self.place.dir;
+        dir.restore(&beginning.files)?;
+        let mut command = start::writer(&self.program, &self.place)?;
+        command.stdin(Stdio::null());
+        let output = RefCell::new(Output::of(&mut command, Printed::after(beginning.before, beginning.after))?);
+        let progress = || output.borrow().listener().progress();
+        let mut recorder =
+            Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
+        recorder.take_from(&output);
+        let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
+        output.borrow_mut().take_all();
+        dir.check()?;
+        let (trace, obeyed) = recorder.finish();
+        // Of a run in which nothing was done to it: one that copes with a failed call may well begin anew, and be ready again.
+        if matches!(orders, Orders::Record) {
+            output.borrow().listener().make_sense()?;
+        }
+        let ended = traced.ending == Ending::Exited(Exit::Status(0));
+        match orders {
+            Orders::Record => self.files.learn(&trace, &beginning.files, ended),
+            Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
+            // What it makes of a failure may be half a save.
+            Orders::Fail(_) => {}
+        }
+        let complaint = match traced.ending {
+            Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
+            Ending::Exited(exit) => Some(format!("ended {exit}{}", output.borrow().complaint())),
+            Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
+            Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
+        };
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+    }
+
+    /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out
+    /// once.
+    pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
+        if let (Some(checker), None) = (&mut self.checker, &self.tried) {
+            let changed = canaries::changed(before, whole, &|path| self.files.judges(path));
+            let (healthy, tried) = canaries::try_out(checker, &changed, whole)?;
+            self.answers.insert(whole.digest(), healthy);
+            self.tried = Some(tried);
+        }
+        Ok(self.tried.as_ref())
+    }
+
+    /// `answer`, of which nothing is known where the checker says of `state`, which is damaged, what it says of any.
+    fn believed(&self, answer: Answer, state: &Snapshot) -> Answer {
+        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(tried)) = (&answer, &self.tried) else {
+            return answer;
+        };
+        match self.files.judge(state) {
+            Answer::Damaged { path, damage, .. } if !tried.sees(&path, damage) => Answer::Unclear(format!(
+                "the checker accepts a state in which {path} is {damage}, and does not see that kind of damage, or does not open that file"
+            )),
+            _ => answer,
+        }
+    }
+
+    /// Learns from recorded runs, as many as are still missing, what its files hold between its saves. With a checker they only say what
+    /// a refused file is like: for kills by the clock, which trace nothing, the files that a run leaves say it as well.
+    pub(crate) fn learn(&self, installed: &Snapshot, fault: Fault) -> Result<(), EngineError> {
+        let runs = match (&self.checker, fault) {
+            (None, _) => RUNS_TO_LEARN_FROM,
+            (Some(_), Fault::None | Fault::Kill) => 0,
+            (Some(_), Fault::Sweep | Fault::Io) => RUNS_TO_LEARN_FILES_FROM,
+        };
+        for _ in self.files.whole_runs()..runs {
+            let beginning = self.beginning(installed.clone(), Script::Install);
+            self.record(&beginning, Orders::Record)?;
+        }
+        Ok(())
+    }
+
+    /// The processes beside those of its runs.
+    pub(crate) fn ours(&self) -> Vec<i32> {
+        self.checker.as_ref().and_then(Checker::process).into_iter().collect()
+    }
+
+    /// Who did not answer within the limit, where somebody did not.
+    pub(crate) fn silent(&self) -> Option<String> {
+        let words = Program::words_for_a_shell(self.program.check.as_ref()?.words());
+        Some(format!("the checker `{words}` did not answer within {} s", self.limit.as_secs_f64()))
+    }
+
+    pub(crate) fn words(&self) -> String {
+        Program::words_for_a_shell(&self.program.command)
+    }
+}
+
+/// Executes `command`, traced; an error says that it could not be started.
+pub(crate) fn execute(
+    mut command: std::process::Command,
+    words: &str,
+    recorder: &mut Recorder<'_>,
+    limit: Duration,
+) -> Result<trace::Traced, EngineError> {
+    // Both ends close when the program is executed: what is read here says why it was not.
+    let (mut complaint, mut complains) = std::io::pipe().map_err(|e| EngineError::Program(format!("no pipe: {e}")))?;
+    let started = move || {
+        let error = command.exec();
+        let _ = write!(complains, "{error}");
+        NOT_STARTED
+    };
+    let traced = trace::trace(started, recorder, limit)?;
+    let mut why = String::new();
+    complaint.read_to_string(&mut why).map_err(EngineError::Wait)?;
+    if why.is_empty() { Ok(traced) } else { Err(EngineError::Program(format!("failed to start `{words}`: {why}"))) }
+}

@@ -1,0 +1,95 @@
+//! A program of somebody's own as a subject: each life is a run of it, each restart a question to its checker or to its files.
+
+use crashtest_kit::Generations;
+use crashtest_model::{Fault, Generation, Observed, Promise, RawFile, Start, Trace};
+use crashtest_states::{CrashState, Oracle, Snapshot};
+
+use super::runtime::Runtime;
+use crate::error::EngineError;
+use crate::judge::file_state;
+use crate::subject::life::Script;
+use crate::subject::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
+use crate::trace::orders::Orders;
+
+/// How thoroughly a program is gone through: a real kill takes as long as a run of it.
+pub(crate) const PACE: Pace = Pace {
+    // What there is before the first start is what the set-up makes.
+    starts: &[Start::Again],
+    // It saves as often as it does.
+    saves: u64::MAX,
+    confirms: Confirms::Each { intact: 8, failing: 2 },
+    second_lives: SecondLives::Some { fewest: 4, most: 64, calls: 2_000 },
+    follows_scripts: false,
+};
+
+impl Restarts for Runtime {
+    fn generations(&mut self) -> &mut dyn Generations {
+        &mut self.files
+    }
+
+    fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
+        Ok(self.ask(&state.snapshot)?.observed(promise, state.digest))
+    }
+
+    fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+        Ok(self.ask_anew(state)?.observed(promise, state.digest()))
+    }
+
+    fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
+        self.restart_anew(&state.snapshot, promise)?;
+        self.files_of_restart()
+    }
+
+    fn files_of_restart(&self) -> Result<Snapshot, EngineError> {
+        // One and the same directory while it writes and while it is checked.
+        self.files()
+    }
+}
+
+impl Subject for Runtime {
+    fn pace(&self) -> Pace {
+        PACE
+    }
+
+    fn install(&mut self, script: Script) -> Result<Beginning, EngineError> {
+        let files = self.set_up()?;
+        Ok(self.beginning(files, script))
+    }
+
+    fn live(&mut self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
+        self.record(beginning, orders)
+    }
+
+    fn files(&self) -> Result<Snapshot, EngineError> {
+        self.place.dir.take()
+    }
+
+    fn learn_from_whole(&mut self, before: &Snapshot, left: &Snapshot) -> Result<(), EngineError> {
+        self.try_checker(before, left).map(drop)
+    }
+
+    fn learn_for_replay(&mut self, fault: Fault) -> Result<(), EngineError> {
+        let installed = self.set_up()?;
+        self.learn(&installed, fault)
+    }
+
+    fn check_promises(&self, trace: &Trace) -> Result<(), EngineError> {
+        let saves = trace.end.promise.begun;
+        let never = trace.operations.iter().all(|operation| operation.after.promise.begun == Generation::ZERO);
+        if saves > Generation::ZERO && !trace.operations.is_empty() && never {
+            return Err(EngineError::Program(
+                "all that the program printed of its saves came after its last file-changing call: let it flush each line"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn oracle(&self, trace: &Trace, before: &Snapshot) -> Option<Oracle> {
+        self.program.check.is_none().then(|| self.files.oracle(trace, before))
+    }
+
+    fn stored_file_state(&mut self, recorded: Option<&RawFile>, state: &Snapshot, promise: Promise) -> RawFile {
+        recorded.cloned().unwrap_or_else(|| file_state::of_crash_state(state, &mut self.files, promise))
+    }
+}

@@ -1,0 +1,45 @@
+//! A life that is recorded: how it begins, and what is known of it when it is over.
+
+use crashtest_linux::process::Exit;
+use crashtest_linux::trace::Ending;
+use crashtest_model::{Promise, Seed, Trace};
+use crashtest_states::Snapshot;
+
+use super::life::Script;
+
+/// How a recorded life begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    /// The files.
+    pub(crate) files: Snapshot,
+    /// The operations that it persists.
+    pub(crate) stream: Seed,
+    /// Its temporary names.
+    pub(crate) names: Seed,
+    /// What is promised until its recovery has come to an end.
+    pub(crate) before: Promise,
+    /// What is promised from then on.
+    pub(crate) after: Promise,
+    /// What it does.
+    pub(crate) script: Script,
+}
+
+/// A traced life that is over.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// What it did.
+    pub(crate) trace: Trace,
+    /// Whether it was killed, or made to fail, where the orders said so.
+    pub(crate) obeyed: bool,
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// Why a save or its recovery failed, in its own words.
+    pub(crate) complaint: Option<String>,
+}
+
+impl Recording {
+    /// Whether it came to its end without an error.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.ending == Ending::Exited(Exit::Status(0))
+    }
+}

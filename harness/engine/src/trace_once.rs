@@ -1,0 +1,115 @@
+//! A program, somebody's own or a built-in target, traced once: nothing is killed, nothing judged.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crashtest_kit::Registry;
+use crashtest_linux::process::Exit;
+use crashtest_linux::signals;
+use crashtest_linux::trace::{Ending, LINGER};
+use crashtest_model::{DIR, Plan, Trace};
+
+use crate::error::EngineError;
+use crate::subject::life::Script;
+use crate::subject::program::runtime;
+use crate::subject::target;
+use crate::subject::victims::Victims;
+use crate::supervisor::Sandbox;
+use crate::trace::line_protocol::Printed;
+use crate::trace::orders::Orders;
+use crate::trace::recorder::Recorder;
+
+/// A program that was traced.
+#[derive(Clone, Debug)]
+pub struct TracedProgram {
+    /// What it did below the state directory.
+    pub trace: Trace,
+    /// How it ended: "exit status 0".
+    pub status: String,
+    /// What is wrong with what it printed of its saves, if something is.
+    pub nonsense: Option<String>,
+}
+
+/// Runs `command` in the directory `cwd` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
+/// in between. What it prints goes to our standard error. This process must have one thread.
+/// Everything that the program has started is dead when this returns; it is ended after `limit`, or once `stop` is set.
+/// Without `keep_data`, the trace has how much was written and not what: a program may write more than there is memory.
+///
+/// # Errors
+/// The program cannot be started, the directory cannot be read, or programs cannot be traced here.
+pub fn trace_program(
+    command: &[OsString],
+    dir: &Path,
+    cwd: &Path,
+    keep_data: bool,
+    limit: Duration,
+    stop: &AtomicBool,
+) -> Result<TracedProgram, EngineError> {
+    let dir = std::fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?;
+    let name = |word: &OsString| match word.to_str() {
+        Some(text) => OsString::from(text.replace(DIR, &dir.to_string_lossy())),
+        None => word.clone(),
+    };
+    let words: Vec<OsString> = command.iter().map(name).collect();
+    let Some((program, arguments)) = words.split_first() else { return Err(EngineError::Program("no program".into())) };
+    let printed = RefCell::new(Printed::default());
+    let progress = || printed.borrow().progress();
+    let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
+    recorder.stop_at(Some(stop));
+    if !keep_data {
+        recorder.keep_lengths_only();
+    }
+    if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
+        recorder.listen(output, &printed);
+    }
+    let mut command = Command::new(program);
+    // Our output is for the trace.
+    command.args(arguments).env("CRASHTEST_DIR", &dir).stdout(std::io::stderr());
+    if std::env::current_dir().ok().as_deref() != Some(cwd) {
+        command.current_dir(cwd).env("PWD", cwd);
+    }
+    signals::with_the_usual_limit_signal(&mut command);
+    let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
+    let (trace, _) = recorder.finish();
+    let nonsense = printed.borrow().nonsense().map(str::to_owned);
+    Ok(TracedProgram { trace, status: status(traced.ending, limit, stop), nonsense })
+}
+
+/// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.
+/// It is ended once `stop` is set.
+///
+/// # Errors
+/// The sandbox cannot be used, the target is unknown, or programs cannot be traced here.
+pub fn trace_target(
+    registry: &dyn Registry,
+    plan: &Plan,
+    sandbox: &Sandbox,
+    saves: u64,
+    stop: &AtomicBool,
+) -> Result<TracedProgram, EngineError> {
+    let stream = plan.seed.derive("trace", 0);
+    let mut victims = Victims::new(registry, plan, &sandbox.worker(0)?, None)?;
+    let beginning = target::install(&mut victims, stream, Script::SaveThenStop(saves))?;
+    let recording = target::live(&victims, &beginning, Orders::Record, Some(stop))?;
+    let status = status(recording.ending, target::limit(plan), stop);
+    Ok(TracedProgram { trace: recording.trace, status, nonsense: None })
+}
+
+/// "exit status 0".
+fn status(ending: Ending, limit: Duration, stop: &AtomicBool) -> String {
+    if stop.load(Ordering::Relaxed) {
+        return "interrupted".to_owned();
+    }
+    match ending {
+        Ending::Exited(Exit::Status(status)) => format!("exit status {status}"),
+        Ending::Exited(Exit::Signal(signal)) => format!("killed by signal {signal}"),
+        Ending::Lingers(_) => {
+            format!("what it had left running was stopped after {} s", limit.min(LINGER).as_secs_f64())
+        }
+        Ending::Killed | Ending::TimeUp => format!("stopped after {} s", limit.as_secs()),
+    }
+}

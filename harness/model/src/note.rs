@@ -1,0 +1,127 @@
+//! What is known of a fault as a whole, apart from its trials.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fault, Start, Tried};
+
+/// Something that is known of all trials of a fault together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The fault; `none` is the control.
+    pub fault: Fault,
+    /// From which kind of start on.
+    pub start: Start,
+    /// What is known.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What a note is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// What was recorded and swept, as far as one worker knows.
+    Swept(Swept),
+    /// How the checker of a program takes planted damage.
+    Tried(Tried),
+    /// What a save keeps of its file.
+    Metadata(Metadata),
+}
+
+/// What is left of a file's mode, owner and links after a save. `None`: not tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The mode of a file that only its owner could read (0600) is still that.
+    pub mode: Option<bool>,
+    /// A file that belongs to somebody else still does (only root can try).
+    pub owner: Option<bool>,
+    /// A symbolic link to the file is still one, and the file behind it has the new content.
+    pub symlink: Option<bool>,
+    /// A hard link to the file still is the same file.
+    pub hard_link: Option<bool>,
+}
+
+/// What is known of a sweep as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// Calls of the recorded run.
+    pub calls: u64,
+    /// Crash points of the recorded run that were left out, to stay within a bound.
+    pub left_out: u64,
+    /// Those of the lives after its crash states.
+    #[serde(default)]
+    pub left_out_again: u64,
+    /// Distinct crash states that were swept again, in recovery and the first save after it; 0 in a note, as this is counted from the
+    /// trials.
+    pub nested: u64,
+    /// Kills at random moments of the recorded life, each of which left one of the derived states.
+    #[serde(default)]
+    pub random_kills: u64,
+    /// How many different ones, at least.
+    #[serde(default)]
+    pub random_states: u64,
+    /// Whether two runs made different calls: every crash point was then reached by a real kill, none derived.
+    pub differs: bool,
+    /// Calls that may change files and that crashtest has no model of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmodelled: Vec<String>,
+    /// Files that are written through a shared mapping: the order of these writes is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mapped: Vec<String>,
+    /// Files outside the state directory that were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// Of a program without a checker: files that were excluded, and not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
+}
+
+impl Swept {
+    /// What two of one sweep know together. Each worker records the run for itself, and a target that is not the same every time may
+    /// show it to one alone; a life after a crash state is one worker's.
+    #[must_use]
+    pub fn with(&self, other: Option<&Swept>) -> Swept {
+        let Some(other) = other else { return self.clone() };
+        let either = |ours: &[String], its: &[String]| -> Vec<String> {
+            ours.iter().chain(its).cloned().collect::<BTreeSet<String>>().into_iter().collect()
+        };
+        Swept {
+            calls: self.calls.max(other.calls),
+            left_out: self.left_out.max(other.left_out),
+            left_out_again: self.left_out_again + other.left_out_again,
+            nested: self.nested.max(other.nested),
+            unmodelled: either(&self.unmodelled, &other.unmodelled),
+            mapped: either(&self.mapped, &other.mapped),
+            outside: either(&self.outside, &other.outside),
+            excluded: either(&self.excluded, &other.excluded),
+            random_kills: self.random_kills + other.random_kills,
+            random_states: self.random_states.max(other.random_states),
+            differs: self.differs || other.differs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_workers_know_of_the_recorded_run_is_the_same_and_of_the_lives_after_it_adds_up() {
+        let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let of_run = Swept { calls: 9, left_out: 3, outside: words(&["/a"]), ..Swept::default() };
+        let one = Swept { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
+        let other = Swept { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
+        let both = Swept {
+            left_out_again: 7,
+            unmodelled: words(&["tee"]),
+            outside: words(&["/a", "/b"]),
+            differs: true,
+            ..of_run
+        };
+        assert_eq!(one.with(Some(&other)), both);
+        assert_eq!(other.with(Some(&one)), both);
+        assert_eq!(one.with(None), one);
+    }
+}
