@@ -1,11 +1,11 @@
-//! When a wait for a process is over: after the limit, unless the kernel holds it up.
+//! When a wait for a process is over: after the limit, unless the machine holds it up.
 //!
 //! A process inside fsync(2) on a disk that does not answer makes no progress, and that is not its doing.
 
 use crate::clock::now_ns;
-use crate::process::waits_for_a_device;
+use crate::held_up::is_held_up;
 
-/// So often the limit is granted anew to who waits for a device: a disk that is silent for longer is given up.
+/// So often the limit is granted anew to who is held up: a disk that is silent for longer is given up.
 const MOST: u32 = 5;
 
 /// The end of a wait.
@@ -38,7 +38,7 @@ impl Deadline {
 
     /// Whether the wait for the processes `pids` is over.
     pub fn is_over(&mut self, pids: impl IntoIterator<Item = i32>) -> bool {
-        self.is_over_unless(now_ns(), || pids.into_iter().any(waits_for_a_device))
+        self.is_over_unless(now_ns(), || pids.into_iter().any(is_held_up))
     }
 
     fn is_over_unless(&mut self, now_ns: u64, is_held_up: impl FnOnce() -> bool) -> bool {

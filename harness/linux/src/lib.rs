@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod deadline;
 pub mod directory;
+pub mod held_up;
 pub mod locks;
 pub mod machine;
 pub mod mounts;

@@ -130,17 +130,6 @@ pub fn is_running(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
 }
 
-/// Whether a thread of `pid` is held up inside a call that no signal ends, as when a disk does not answer: state D of proc_pid_stat(5).
-#[must_use]
-pub fn waits_for_a_device(pid: i32) -> bool {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
-    tasks.flatten().any(|task| {
-        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        // The name before it, in brackets, may hold anything.
-        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('D'))
-    })
-}
-
 /// A descriptor that stands for `process` (pidfd_open(2), Linux 5.3), and is readable once it has ended.
 pub(crate) fn pidfd(process: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: takes two numbers.

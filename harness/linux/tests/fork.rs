@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crashtest_linux::deadline::Deadline;
 use crashtest_linux::process::{Exit, ForkError, PANICKED, fork_child};
-use crashtest_linux::{clock, process, shared};
+use crashtest_linux::{clock, held_up, process, shared};
 
 fn a_child_ends_with_the_status_that_its_body_returns() {
     let mut child = fork_child(|| 7).unwrap();
@@ -63,7 +63,7 @@ fn a_process_with_two_threads_is_refused() {
     }
 }
 
-fn who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps() {
+fn who_waits_in_a_call_that_no_signal_ends_is_held_up_and_who_sleeps_is_not() {
     let asleep = fork_child(|| {
         loop {
             std::thread::park();
@@ -82,12 +82,12 @@ fn who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps() {
     let children = format!("/proc/{0}/task/{0}/children", held_up.pid());
     let child = loop {
         match std::fs::read_to_string(&children).unwrap().trim().parse::<i32>() {
-            Ok(child) if process::waits_for_a_device(held_up.pid()) => break child,
+            Ok(child) if held_up::is_held_up(held_up.pid()) => break child,
             _ => clock::sleep_until(clock::now_ns() + 100_000),
         }
     };
     for sleeper in [asleep.pid(), child] {
-        assert!(!process::waits_for_a_device(sleeper));
+        assert!(!held_up::is_held_up(sleeper));
         assert!(Deadline::in_ns(0).is_over([sleeper]));
     }
     assert!(!Deadline::in_ns(0).is_over([asleep.pid(), held_up.pid()]));
@@ -110,5 +110,5 @@ fn main() {
     a_killed_child_shows_our_sigkill_and_what_it_shared();
     dropping_a_running_child_kills_it();
     a_process_with_two_threads_is_refused();
-    who_waits_in_a_call_that_no_signal_ends_is_told_from_who_sleeps();
+    who_waits_in_a_call_that_no_signal_ends_is_held_up_and_who_sleeps_is_not();
 }

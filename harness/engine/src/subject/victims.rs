@@ -9,7 +9,8 @@ use crashtest_kit::{BOARD_WORDS, Board, Generations, Opened, Registry};
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::deadline::Deadline;
 use crashtest_linux::directory::Directory;
-use crashtest_linux::process::{Exit, Running, fork_child, waits_for_a_device};
+use crashtest_linux::held_up::is_held_up;
+use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
 use crashtest_model::{CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Signal};
 use crashtest_states::Snapshot;
@@ -397,7 +398,7 @@ pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
 /// Whether the life on `board`, of process `pid`, makes no progress once `limit` has passed: also where the moment that it is to be killed
 /// at lies further off than that, a life that saves all the time is not stuck, nor is one that waits for a disk.
 pub(crate) fn is_stuck(board: Board, pid: i32, limit: Deadline) -> bool {
-    is_stuck_unless(board, limit, || waits_for_a_device(pid))
+    is_stuck_unless(board, limit, || is_held_up(pid))
 }
 
 fn is_stuck_unless(board: Board, limit: Deadline, is_held_up: impl FnOnce() -> bool) -> bool {
