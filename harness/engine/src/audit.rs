@@ -162,7 +162,7 @@ impl<'t> Checking<'t> {
         audit: &Audit,
     ) -> Result<Checking<'t>, EngineError> {
         let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
-        let files = Files::of(&Program { check: Some(check.clone()), ..Program::default() });
+        let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
         files.begin_on(before);
         files.learn(trace, before, true);
         let (healthy, tried) = try_out(&mut checker, &paths, after)?;

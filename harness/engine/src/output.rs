@@ -110,7 +110,7 @@ impl<L: Listener> Output<L> {
     ///
     /// # Errors
     /// There are no pipes.
-    pub(crate) fn of(command: &mut Command, listener: L) -> Result<Output<L>, EngineError> {
+    pub(crate) fn capture(command: &mut Command, listener: L) -> Result<Output<L>, EngineError> {
         let pipe = || Pipe::new().map_err(|error| EngineError::Program(format!("no pipe: {error}")));
         let ((said, says), (complained, complains)) = (pipe()?, pipe()?);
         command.stdout(says).stderr(complains);

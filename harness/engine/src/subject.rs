@@ -6,6 +6,7 @@ pub(crate) mod life;
 mod one_process;
 mod pace;
 pub(crate) mod program;
+pub(crate) mod progress;
 mod recording;
 pub(crate) mod target;
 pub(crate) mod timings;

@@ -51,7 +51,7 @@ pub struct DescribedTarget {
 
 impl Description {
     /// What `registry` comes to.
-    pub(crate) fn of(registry: &dyn Registry) -> Description {
+    pub(crate) fn from_registry(registry: &dyn Registry) -> Description {
         let workloads = registry.workloads();
         let described = |info: StrategyInfo| DescribedStrategy {
             own_workload: registry.own_workload(&info.name).map(str::to_owned),
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_description_says_what_its_registry_says() {
-        let said = serde_json::to_vec(&Description::of(&Three)).unwrap();
+        let said = serde_json::to_vec(&Description::from_registry(&Three)).unwrap();
         let described: Description = serde_json::from_slice(&said).unwrap();
         assert_eq!((described.strategies(), described.workloads()), (Three.strategies(), Three.workloads()));
         for strategy in Three.strategies() {

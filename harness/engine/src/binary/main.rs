@@ -58,7 +58,7 @@ pub fn main(registry: &dyn Registry) -> ExitCode {
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     match words[..] {
         [WORKER] => ExitCode::from(if serve(registry) { 0 } else { BUG }),
-        [DESCRIBE] => match serde_json::to_string(&Description::of(registry)) {
+        [DESCRIBE] => match serde_json::to_string(&Description::from_registry(registry)) {
             Ok(description) => said(&mut io::stdout(), &description),
             Err(error) => {
                 said(&mut io::stderr(), &format!("failed to describe the targets: {error}"));

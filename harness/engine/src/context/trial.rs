@@ -12,7 +12,7 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// Trial `number` of `plan`.
-    pub(crate) fn of(plan: &Plan, number: u64) -> Trial {
+    pub(crate) fn planned(plan: &Plan, number: u64) -> Trial {
         Trial { number, seed: plan.trial_seed(number), aim: plan.aim(number) }
     }
 

@@ -7,12 +7,14 @@
 //!
 //! The control is the same with clean stops.
 
+mod held;
 mod judge;
 mod participants;
 mod process;
 mod run;
 mod schedule;
 mod timeline;
+mod watch;
 
 pub(crate) use judge::restart_on;
 pub(crate) use participants::Participants;

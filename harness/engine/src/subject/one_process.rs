@@ -55,7 +55,7 @@ impl OneProcess {
         match self.known.get(&state.digest) {
             Some(opened) => Ok(oracle::identify(opened, generations, promise)),
             None => {
-                let observed = self.on(victims, generations, &state.snapshot, promise)?;
+                let observed = self.restart(victims, generations, &state.snapshot, promise)?;
                 self.last = Some(state.digest);
                 if let Some(opened) = victims.board.recovery().filter(|_| self.known.len() < REMEMBERED) {
                     self.known.insert(state.digest, opened.as_what);
@@ -75,7 +75,7 @@ impl OneProcess {
         promise: Promise,
     ) -> Result<Snapshot, EngineError> {
         if self.last != Some(state.digest) {
-            self.on(victims, generations, &state.snapshot, promise)?;
+            self.restart(victims, generations, &state.snapshot, promise)?;
             self.last = Some(state.digest);
         }
         self.files()
@@ -87,7 +87,7 @@ impl OneProcess {
     }
 
     /// Starts the target on `state`, with `promise` in force: a content is looked for among the generations from its acked one on.
-    pub(crate) fn on(
+    pub(crate) fn restart(
         &mut self,
         victims: &Victims<'_>,
         generations: &mut dyn Generations,

@@ -12,7 +12,8 @@ use crashtest_states::{CrashState, Snapshot};
 
 use super::life::{Life, Script};
 use super::one_process::OneProcess;
-use super::victims::{self, Victim, Victims, just_installed};
+use super::progress::{self, just_installed};
+use super::victims::{Victim, Victims};
 use super::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
 use crate::error::EngineError;
 use crate::trace::orders::Orders;
@@ -80,7 +81,7 @@ impl Restarts for Target<'_, '_> {
     }
 
     fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
-        self.restarts.on(self.victims, &mut *self.generations, state, promise)
+        self.restarts.restart(self.victims, &mut *self.generations, state, promise)
     }
 
     fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
@@ -168,6 +169,6 @@ fn progress(board: Board, beginning: &Beginning) -> Progress {
     let opened = board.recovery().is_some();
     let base = if opened { beginning.after } else { beginning.before };
     // A board that was overwritten promises nothing more.
-    let promise = victims::promise(board, base).unwrap_or(base);
+    let promise = progress::promise(board, base).unwrap_or(base);
     Progress { activity: board.phase().map(|phase| phase.activity), opened, promise }
 }

@@ -75,6 +75,8 @@ pub struct Ended {
 
 struct Campaign<'c> {
     plan: &'c Plan,
+    /// Whether somebody's program is under test, which may start others and end what it finds.
+    beside_a_program: bool,
     strategy: &'c StrategyInfo,
     program: &'c WorkerProgram,
     sandbox: &'c Sandbox,
@@ -115,6 +117,7 @@ pub fn run(
     let (sender, receiver) = mpsc::channel();
     let mut campaign = Campaign {
         plan,
+        beside_a_program: plan.program.is_some(),
         strategy,
         program,
         sandbox,
@@ -143,7 +146,7 @@ pub fn run(
     // All at once: each may take its time.
     campaign.workers.iter().flatten().for_each(Worker::ask_to_end);
     campaign.workers.clear();
-    if plan.program.is_some() {
+    if campaign.beside_a_program {
         // What a program has started is ours now.
         supervision::kill_strays(&[]);
     }
@@ -324,7 +327,7 @@ impl Campaign<'_> {
         let Some(dead) = self.workers[worker].take() else { return Ok(()) };
         let (order, reported) = (dead.order.clone(), dead.reported);
         let death = dead.reap();
-        if self.plan.program.is_some() {
+        if self.beside_a_program {
             // Its reaper has ended what it had started. Where the reaper itself was killed, its children are ours now.
             let ours: Vec<i32> = self.workers.iter().flatten().map(Worker::process).collect();
             supervision::kill_strays(&ours);
@@ -336,7 +339,7 @@ impl Campaign<'_> {
         if let Some(note) = note {
             how = format!("{how}; {note}");
         }
-        let beside_a_program = self.plan.program.is_some();
+        let beside_a_program = self.beside_a_program;
         if death.is_foreign(beside_a_program) {
             self.killed += 1;
             let again = std::mem::replace(&mut self.just_killed[worker], true);

@@ -21,7 +21,7 @@ pub struct Replayer<'s> {
     /// `None` once it has died.
     worker: Option<Worker>,
     /// Whether somebody's program is replayed, which may start others.
-    is_program: bool,
+    beside_a_program: bool,
     receiver: Receiver<FromWorker>,
     /// How long it may be silent.
     patience: Duration,
@@ -32,7 +32,7 @@ pub struct Replayer<'s> {
 impl Drop for Replayer<'_> {
     fn drop(&mut self) {
         self.worker = None;
-        if self.is_program {
+        if self.beside_a_program {
             // What it has started is ours now.
             supervision::kill_strays(&[]);
         }
@@ -57,8 +57,8 @@ impl<'s> Replayer<'s> {
         let (sender, receiver) = mpsc::channel();
         let worker = Some(Worker::start(program, &job, 0, sender)?);
         let patience = SILENCE + 8 * Duration::from_millis(plan.limit_ms);
-        let is_program = plan.program.is_some();
-        Ok(Replayer { worker, is_program, receiver, patience, _sandbox: sandbox })
+        let beside_a_program = plan.program.is_some();
+        Ok(Replayer { worker, beside_a_program, receiver, patience, _sandbox: sandbox })
     }
 
     /// Restarts the target on the crash state in `crash_state` and judges it by the promises of `record`: the record as it is with
@@ -110,9 +110,11 @@ impl<'s> Replayer<'s> {
                     let note = note.map_or_else(String::new, |note| format!("; {note}"));
                     return Err(match death {
                         Death::Stopped => EngineError::Stopped,
-                        death if death.is_foreign(self.is_program) => {
-                            EngineError::Killed { how: death.to_string(), times: 1, beside_a_program: self.is_program }
-                        }
+                        death if death.is_foreign(self.beside_a_program) => EngineError::Killed {
+                            how: death.to_string(),
+                            times: 1,
+                            beside_a_program: self.beside_a_program,
+                        },
                         death => EngineError::Worker(format!("it {death}{note}")),
                     });
                 }

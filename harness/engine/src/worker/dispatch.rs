@@ -87,7 +87,7 @@ fn series(context: &mut Context<'_>, victims: &mut Victims<'_>, trials: Range<u6
         if plan.planted == Some(HarnessBug::WorkerDies) && number == DEADLY_TRIAL && trials.start == 0 {
             std::process::abort();
         }
-        series.run(Trial::of(plan, number))?;
+        series.run(Trial::planned(plan, number))?;
     }
     series.finish()
 }

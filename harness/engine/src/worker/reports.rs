@@ -42,9 +42,9 @@ impl ReportWriter {
         if may_wait(report) && self.waiting.len() < ROOM && now_ns() < self.since_ns + MOMENT_NS {
             return Ok(());
         }
-        let told = self.output.write_all(&self.waiting).map_err(|error| failed(error.to_string()));
+        let written = self.output.write_all(&self.waiting).map_err(|error| failed(error.to_string()));
         self.waiting.clear();
-        told
+        written
     }
 }
 

@@ -158,12 +158,12 @@ pub(crate) fn once(context: &mut Context<'_>, runtime: &mut Runtime, record: &Tr
 fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
     let mut command = start::writer(&runtime.program, &runtime.place)?;
     command.stdin(Stdio::null());
-    let mut output = Output::of(&mut command, Printed::after(promise, promise))?;
+    let mut output = Output::capture(&mut command, Printed::after(promise, promise))?;
     let ours = runtime.ours();
     let begun_ns = now_ns();
     let child = command.process_group(0).spawn();
-    let child =
-        child.map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.words())))?;
+    let child = child
+        .map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.command_line())))?;
     let mut group = Group::lead_by(&child);
     let limit_ns = begun_ns + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
     let mut ready_ns = None;

@@ -7,12 +7,13 @@
 //! The control is the same series with clean stops in place of kills.
 
 mod clean;
+mod judge;
 
-use crashtest_kit::{CallLog, Generations, Opened, OpenedAs};
+use crashtest_kit::{Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    About, Aim, Call, Digest, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase, Promise,
-    RawFile, RawState, Seed, Signal, Start, TrialRecord, Verdict,
+    About, Aim, Call, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase, Promise,
+    RawState, Seed, Signal, Start, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -20,10 +21,12 @@ use crate::context::Context;
 use crate::context::trial::{Trial, because};
 use crate::error::EngineError;
 use crate::faults::kill::aim::{self, Moment};
-use crate::judge::lost_acks::{self, Acked};
-use crate::judge::{file_state, oracle};
+use crate::judge::file_state;
+use crate::judge::lost_acks::Acked;
 use crate::subject::life::Script;
-use crate::subject::victims::{self, Recovery, Terminated, Victim, Victims, Whereabouts, just_installed};
+use crate::subject::progress::{self, just_installed};
+use crate::subject::victims::{Recovery, Terminated, Victim, Victims, Whereabouts};
+use judge::{Crash, Inherited, Judged};
 
 /// Left-over files are counted each time the directory has survived this many crashes.
 const RESIDUE_INTERVAL: u64 = 20;
@@ -31,35 +34,6 @@ const RESIDUE_INTERVAL: u64 = 20;
 const RESIDUE_GROWTH: usize = 2;
 /// So often is a trial tried whose victim cannot even open what it was given.
 const ATTEMPTS: u32 = 3;
-
-/// A crash that no recovery has judged yet.
-pub(crate) struct Crash {
-    pub(crate) record: TrialRecord,
-    pub(crate) state: Snapshot,
-    raw: RawFile,
-    calls: CallLog,
-    acked: Acked,
-}
-
-/// What the recovery that was to judge a crash, and was killed itself, hands on.
-struct Inherited {
-    state: Option<Digest>,
-    phase: String,
-    trials: Vec<u64>,
-    acked: Acked,
-}
-
-/// What a recovery came to.
-enum Judged {
-    /// Nothing was pending, and what was installed opens.
-    Ready,
-    /// The crash was survived.
-    Survived(Crash),
-    /// The crash broke a claim.
-    Violated(Crash),
-    /// Nothing was pending, and yet it does not open.
-    Unusable,
-}
 
 #[derive(PartialEq, Eq)]
 enum Attempt {
@@ -132,7 +106,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         self.await_recovery(&mut victim)?;
         self.victims.await_exit(&mut victim)?;
         self.victims.terminate(victim)?;
-        self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
+        self.promise = progress::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         if self.promise.acked != base {
             let why = format!("save {base} could not be reached without a fault");
             return Err(EngineError::Environment { path: self.victims.dir.path().to_owned(), why, errno: None });
@@ -195,7 +169,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
             self.victims.await_held(&mut victim, aim::expected_ns(trial.aim, &self.victims.timings))?;
         }
         let moment = aim::wait(trial.aim, &self.victims.timings, self.victims.board, idle_ns, damaged, limit.at_ns());
-        let is_stuck = victims::is_stuck(self.victims.board, victim.running.pid(), limit);
+        let is_stuck = progress::is_stuck(self.victims.board, victim.running.pid(), limit);
         let terminated = self.terminate(signal, victim)?;
         if into_recovery {
             let recovery = match (self.victims.board.recovery(), &terminated.landed) {
@@ -247,7 +221,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     fn terminate(&mut self, signal: Signal, victim: Victim) -> Result<Terminated, EngineError> {
         let (board, promise, generations) = (self.victims.board, self.promise, &mut self.generations);
         self.victims.terminate_by(signal, victim, || {
-            if let Some(promise) = victims::promise(board, promise) {
+            if let Some(promise) = progress::promise(board, promise) {
                 generations.prepare(promise);
             }
         })
@@ -290,7 +264,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         self.crashes += 1;
         let overwritten =
             || (Verdict::Inconclusive, "the board shows saves that the victim cannot have made".to_owned());
-        let promise = victims::promise(self.victims.board, self.promise);
+        let promise = progress::promise(self.victims.board, self.promise);
         let ended = if promise.is_none() { Some(overwritten()) } else { ended };
         self.promise = promise.unwrap_or(self.promise);
         let state = self.victims.crash_state()?;
@@ -299,7 +273,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         let acks = self.victims.board.acks(self.promise.acked);
         let mut record = TrialRecord {
             landed,
-            phase: words(at.phase),
+            phase: phase_name(at.phase),
             in_save: at.phase.is_some_and(Phase::in_save),
             gap: at.phase.and_then(Phase::gap),
             ack_latencies_ns: acks.latencies_ns(),
@@ -343,96 +317,6 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         last.is_some_and(|last| self.generations.completes(begun, last.offset + last.length))
     }
 
-    /// The recovery of the pending crash was killed: reports that, and hands its promises on to the crash that killed it.
-    fn hand_on(&mut self) -> Result<(), EngineError> {
-        let Some(crash) = self.pending.take() else { return Ok(()) };
-        let mut record = crash.record;
-        record.outcome = Outcome::RecoveryKilled;
-        let mut trials = self.inherited.take().map_or_else(Vec::new, |inherited| inherited.trials);
-        trials.push(record.trial);
-        let phase = record.damaged_in.clone().unwrap_or_else(|| record.phase.clone());
-        self.inherited = Some(Inherited { state: record.crash_state, phase, trials, acked: crash.acked });
-        self.context.report(record, &crash.state, None)
-    }
-
-    /// Judges what is pending by a recovery.
-    fn judge(&mut self, recovery: &Recovery) -> Judged {
-        let observed = match recovery {
-            Recovery::Opened(opened) => oracle::identify(&opened.as_what, &mut *self.generations, self.promise),
-            Recovery::Failed(observed) => observed.clone(),
-        };
-        let pending = self.pending.take();
-        let undamaged = RawFile { state: RawState::Whole, length: None, tear_offset: None, whole_length: None };
-        let raw = pending.as_ref().map_or(&undamaged, |crash| &crash.raw);
-        let (verdict, why) = oracle::judge(self.promise, &observed, raw);
-        let inherited = self.inherited.take();
-        let Some(mut crash) = pending else {
-            self.adopt(&observed);
-            return if verdict == Verdict::Intact { Judged::Ready } else { Judged::Unusable };
-        };
-        crash.record.outcome = Outcome::Judged(verdict);
-        if verdict != Verdict::Intact {
-            if verdict.is_violation() {
-                crash.record.consequences = oracle::consequences(&mut *self.generations, self.promise, &observed);
-            }
-            if verdict == Verdict::LostAck {
-                crash.record.lost = lost_acks::acks(self.promise, &observed, Some(&crash.acked));
-            }
-            crash.record.detail = Some(FailureDetail {
-                why,
-                acked_digest: Some(self.generations.digest(self.promise.acked)),
-                begun_digest: Some(self.generations.digest(self.promise.begun)),
-                calls: crash.calls.marks(),
-                around: Vec::new(),
-                carried_from: inherited.map_or_else(Vec::new, |inherited| inherited.trials),
-            });
-            crash.record.observed = Some(observed);
-            return Judged::Violated(crash);
-        }
-        self.adopt(&observed);
-        crash.record.observed = Some(observed);
-        Judged::Survived(crash)
-    }
-
-    /// In flight is either outcome: what was found is what must be found from now on.
-    fn adopt(&mut self, observed: &Observed) {
-        if let Observed::State { generation: Some(found), .. } = observed {
-            self.promise = Promise { acked: *found, begun: *found, installed: true };
-        }
-    }
-
-    /// Reports what was judged; says whether the life that judged it may go on. If not, the directory is fresh again.
-    fn conclude(&mut self, judged: Judged) -> Result<bool, EngineError> {
-        match judged {
-            Judged::Ready => Ok(true),
-            Judged::Survived(crash) => {
-                self.context.report(crash.record, &crash.state, None)?;
-                Ok(true)
-            }
-            Judged::Violated(crash) => {
-                let dir = self.victims.dir.clone();
-                self.context.report(crash.record, &crash.state, Some(&dir))?;
-                self.start_afresh()?;
-                Ok(false)
-            }
-            Judged::Unusable => {
-                self.start_afresh()?;
-                Ok(false)
-            }
-        }
-    }
-
-    /// [`conclude`](Series::conclude), with the victim killed first if its life may not go on.
-    fn settle(&mut self, judged: Judged, victim: Victim) -> Result<Option<Victim>, EngineError> {
-        if matches!(judged, Judged::Violated(_) | Judged::Unusable) {
-            // Dead before its files are kept and cleared away.
-            self.victims.terminate(victim)?;
-            self.conclude(judged)?;
-            return Ok(None);
-        }
-        Ok(self.conclude(judged)?.then_some(victim))
-    }
-
     fn await_recovery(&mut self, victim: &mut Victim) -> Result<Recovery, EngineError> {
         let damaged = self.is_damaged();
         self.victims.await_recovery(victim, damaged)
@@ -465,7 +349,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     }
 
     fn phase(&self) -> String {
-        words(self.victims.board.phase())
+        phase_name(self.victims.board.phase())
     }
 
     /// The record of a life that is over, as far as it is known without a recovery.
@@ -493,6 +377,6 @@ fn left_over(state: &Snapshot, generations: &dyn Generations) -> usize {
 }
 
 /// A phase as records write it.
-fn words(phase: Option<Phase>) -> String {
+fn phase_name(phase: Option<Phase>) -> String {
     phase.map_or_else(|| "unknown".to_owned(), String::from)
 }

@@ -229,14 +229,14 @@ impl<'c, 'a, 'v> Participants<'c, 'a, 'v> {
     /// Process `process`, forked.
     pub(super) fn forked(&self, process: usize, seed: Seed, script: Script) -> Result<Process, EngineError> {
         let life = self.life_of(process, seed);
-        let body = Body::of(self.victims.fork_life(life, script)?);
+        let body = Body::new(self.victims.fork_life(life, script)?);
         Ok(Process { number: process, board: self.boards[process], body: Rc::new(body) })
     }
 
     /// The writers as threads of one forked process, each with its script; each waits until it is [begun](Process::begin).
     pub(super) fn threaded(&self, seed: Seed, scripts: &[Script]) -> Result<Vec<Process>, EngineError> {
         let lives = scripts.iter().enumerate().map(|(writer, script)| (self.life_of(writer, seed), *script)).collect();
-        let body = Rc::new(Body::of(self.victims.fork_lives(lives)?));
+        let body = Rc::new(Body::new(self.victims.fork_lives(lives)?));
         let process = |number| Process { number, board: self.boards[number], body: Rc::clone(&body) };
         Ok((0..scripts.len()).map(process).collect())
     }

@@ -86,7 +86,7 @@ impl Process {
 }
 
 impl Body {
-    pub(super) fn of(victim: Victim) -> Body {
+    pub(super) fn new(victim: Victim) -> Body {
         Body { end: RefCell::new(End::Runs(victim)) }
     }
 

@@ -9,11 +9,11 @@ const LAST: usize = 12;
 
 /// A line each: "  41  writer 0  save  rename  fills.json.tmp → fills.json".
 pub(super) fn lines(participants: &Participants<'_, '_, '_>) -> Vec<String> {
-    let mut told: Vec<(u64, String)> = Vec::new();
+    let mut lines: Vec<(u64, String)> = Vec::new();
     for (process, board) in participants.boards.iter().enumerate() {
         let who = participants.name(process);
         for (ticket, call) in board.calls().numbered() {
-            told.push((ticket, format!("{who}  {call}")));
+            lines.push((ticket, format!("{who}  {call}")));
         }
         for event in participants.tickets.events(process) {
             let (begins, ends) = match event.what {
@@ -24,15 +24,15 @@ pub(super) fn lines(participants: &Participants<'_, '_, '_>) -> Vec<String> {
                 Deed::LoadedFresh => ("loads".to_owned(), "has loaded nothing: a fresh, empty state".to_owned()),
                 Deed::Refused => ("loads".to_owned(), "has refused what it found".to_owned()),
             };
-            told.push((event.from, format!("{who}  {begins}")));
-            told.extend(event.to.map(|to| (to, format!("{who}  {ends}"))));
+            lines.push((event.from, format!("{who}  {begins}")));
+            lines.extend(event.to.map(|to| (to, format!("{who}  {ends}"))));
         }
     }
-    told.sort();
-    told.into_iter().map(|(ticket, line)| format!("{ticket:>6}  {line}")).collect()
+    lines.sort();
+    lines.into_iter().map(|(ticket, line)| format!("{ticket:>6}  {line}")).collect()
 }
 
-/// The end of a story.
+/// The end of a timeline.
 pub(super) fn last(lines: &[String]) -> Vec<String> {
     lines[lines.len().saturating_sub(LAST)..].to_vec()
 }

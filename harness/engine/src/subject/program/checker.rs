@@ -99,7 +99,7 @@ impl Checker {
     fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
         let mut command = start::command(self.check.words(), &self.place)?;
         command.stdin(Stdio::null());
-        let mut output = Output::of(&mut command, LastWord::default())?;
+        let mut output = Output::capture(&mut command, LastWord::default())?;
         let child = self.start(&mut command)?;
         let mut group = Group::lead_by(&child);
         let deadline_ns = start::after(self.limit);
@@ -113,7 +113,7 @@ impl Checker {
         Ok(match (exit, spoken) {
             (None, _) => Answer::Hung(self.limit_ms()),
             (Some(Exit::Status(status)), None) if NOT_RUN.contains(&status) => {
-                let why = format!("the checker {} ended with status {status}{complaint}", self.words());
+                let why = format!("the checker {} ended with status {status}{complaint}", self.command_line());
                 return Err(EngineError::Program(why));
             }
             (Some(_), Some(refused @ Answer::Refused(_))) => refused,
@@ -142,7 +142,7 @@ impl Checker {
                     (_, Ok(Some(Exit::Status(status)))) if NOT_RUN.contains(&status) => {
                         return Err(EngineError::Program(format!(
                             "the checker {} ended with status {status}{why}",
-                            self.words()
+                            self.command_line()
                         )));
                     }
                     (_, Ok(Some(exit))) => Answer::Broke(format!("ended {exit}{why}")),
@@ -155,10 +155,10 @@ impl Checker {
     fn start_batch(&self) -> Result<Batch, EngineError> {
         let mut command = start::command(self.check.words(), &self.place)?;
         command.stdin(Stdio::piped());
-        let output = Output::of(&mut command, Answers::default())?;
+        let output = Output::capture(&mut command, Answers::default())?;
         let mut child = self.start(&mut command)?;
         let group = Group::lead_by(&child);
-        let no_pipe = || EngineError::Program(format!("no pipe to the checker {}", self.words()));
+        let no_pipe = || EngineError::Program(format!("no pipe to the checker {}", self.command_line()));
         let input = child.stdin.take().ok_or_else(no_pipe)?;
         // One that does not read what it is told must not stop us.
         fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|_| no_pipe())?;
@@ -167,11 +167,12 @@ impl Checker {
 
     fn start(&self, command: &mut std::process::Command) -> Result<Child, EngineError> {
         let not_started =
-            |error| EngineError::Program(format!("failed to start the checker {}: {error}", self.words()));
+            |error| EngineError::Program(format!("failed to start the checker {}: {error}", self.command_line()));
         command.process_group(0).spawn().map_err(not_started)
     }
 
-    fn words(&self) -> String {
+    /// Its command, as one types it in a shell, in backquotes.
+    fn command_line(&self) -> String {
         format!("`{}`", crashtest_model::Program::words_for_a_shell(self.check.words()))
     }
 
@@ -182,7 +183,7 @@ impl Checker {
     fn not_understood(&self, Nonsense(line): &Nonsense) -> EngineError {
         EngineError::Program(format!(
             "the checker {} said “{}”, which is none of: crashtest: state N, fresh, garbage WHY, has N, refused WHY, ok",
-            self.words(),
+            self.command_line(),
             line.chars().take(120).collect::<String>()
         ))
     }

@@ -52,7 +52,7 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
         let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
-        let files = Files::of(program);
+        let files = Files::for_program(program);
         Runtime { program: program.clone(), place, files, checker, limit, tried: None, answers: HashMap::new() }
     }
 
@@ -107,12 +107,12 @@ impl Runtime {
         dir.restore(&beginning.files)?;
         let mut command = start::writer(&self.program, &self.place)?;
         command.stdin(Stdio::null());
-        let output = RefCell::new(Output::of(&mut command, Printed::after(beginning.before, beginning.after))?);
+        let output = RefCell::new(Output::capture(&mut command, Printed::after(beginning.before, beginning.after))?);
         let progress = || output.borrow().listener().progress();
         let mut recorder =
             Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
         recorder.take_from(&output);
-        let traced = execute(command, &self.words(), &mut recorder, self.limit)?;
+        let traced = execute(command, &self.command_line(), &mut recorder, self.limit)?;
         output.borrow_mut().take_all();
         dir.check()?;
         let (trace, obeyed) = recorder.finish();
@@ -187,7 +187,8 @@ impl Runtime {
         Some(format!("the checker `{words}` did not answer within {} s", self.limit.as_secs_f64()))
     }
 
-    pub(crate) fn words(&self) -> String {
+    /// Its command, as one types it in a shell.
+    pub(crate) fn command_line(&self) -> String {
         Program::words_for_a_shell(&self.program.command)
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn set_up(words: &[String], place: &Place, limit: Duration) -> Result
         |why: String| EngineError::Program(format!("the set-up `{}` {why}", Program::words_for_a_shell(words)));
     let mut command = command(words, place)?;
     command.stdin(Stdio::null()).process_group(0);
-    let mut output = Output::of(&mut command, Nobody)?;
+    let mut output = Output::capture(&mut command, Nobody)?;
     let child = command.spawn().map_err(|error| problem(format!("cannot be started: {error}")))?;
     let mut group = Group::lead_by(&child);
     match output.listen(&mut group, after(limit), |_, exit| exit.is_some()).map_err(EngineError::Wait)? {

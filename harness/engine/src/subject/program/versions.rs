@@ -61,7 +61,7 @@ struct File {
 
 impl Files {
     /// Those of `program`, of which nothing is known yet.
-    pub(crate) fn of(program: &Program) -> Files {
+    pub(crate) fn for_program(program: &Program) -> Files {
         // The command line has looked at the globs.
         let selection = Selection::new(&program.include, &program.exclude).ok();
         let is_checked = program.check.is_some();
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_file_is_whole_as_a_run_has_left_it_and_damaged_in_between() {
-        let files = Files::of(&Program::default());
+        let files = Files::for_program(&Program::default());
         let installed = state(&[("f", b"old")]);
         files.begin_on(&installed);
         // As a shell does: the first descriptor is closed before anything is written.
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn what_a_crash_has_left_is_not_whole_because_the_next_run_begins_on_it() {
-        let files = Files::of(&Program::default());
+        let files = Files::for_program(&Program::default());
         let installed = state(&[("f", b"old")]);
         files.begin_on(&installed);
         files.learn(&run(vec![emptied(), write(b"newer"), close()]), &installed, true);
@@ -374,11 +374,11 @@ mod tests {
     #[test]
     fn under_a_checker_any_file_may_be_meant_but_scratch() {
         let check = Some(crashtest_model::Check::Each(vec!["true".into()]));
-        let files = Files::of(&Program { check, ..Program::default() });
+        let files = Files::for_program(&Program { check, ..Program::default() });
         files.learn_state(&state(&[("f", b"newer"), ("f.log", b"a line")]));
         assert_eq!(files.files(), ["f"]);
         assert_eq!(files.clone().classify_file(0, b"new", Promise::default()).state, RawState::Partial);
-        let kept = Files::of(&Program {
+        let kept = Files::for_program(&Program {
             check: Some(crashtest_model::Check::Each(vec!["true".into()])),
             ..Program::default()
         });
@@ -388,14 +388,14 @@ mod tests {
         assert_eq!(kept.judge(&state(&[("f", b"old")])), Answer::Opened, "not before it is made");
         kept.learn_state(&state(&[("g", b"made")]));
         assert_eq!(kept.judge(&state(&[("g", b"made")])), Answer::Opened, "a run has ended without it");
-        let unchecked = Files::of(&Program::default());
+        let unchecked = Files::for_program(&Program::default());
         unchecked.learn_state(&state(&[("f", b"newer")]));
         assert!(!unchecked.know_some(), "without one only a recorded run says what is a version");
     }
 
     #[test]
     fn where_two_runs_leave_other_contents_only_what_is_empty_or_missing_is_certain() {
-        let files = Files::of(&Program::default());
+        let files = Files::for_program(&Program::default());
         let installed = state(&[("f", b"old")]);
         files.begin_on(&installed);
         files.learn(&run(vec![emptied(), write(b"at 12:00"), close()]), &installed, true);
@@ -422,7 +422,7 @@ mod tests {
         };
         for (exclude, why) in [(vec![], "written in parts"), (vec!["f".to_owned()], "excluded")] {
             let is_judged = exclude.is_empty();
-            let files = Files::of(&Program { exclude, ..Program::default() });
+            let files = Files::for_program(&Program { exclude, ..Program::default() });
             let installed = state(&[("f", b"old")]);
             files.begin_on(&installed);
             files.learn(&run(vec![appended("f"), close()]), &installed, true);

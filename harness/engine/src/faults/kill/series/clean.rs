@@ -6,16 +6,18 @@ use std::rc::Rc;
 
 use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Signal, Verdict};
 
+use super::judge::{Crash, Judged};
+use super::{Attempt, RESIDUE_GROWTH, RESIDUE_INTERVAL, Series, left_over};
 use crate::context::trial::Trial;
 use crate::error::EngineError;
 use crate::faults::kill::aim::Moment;
 use crate::faults::kill::metadata;
-use crate::faults::kill::series::{Attempt, Crash, Judged, RESIDUE_GROWTH, RESIDUE_INTERVAL, Series, left_over};
 use crate::judge::lost_acks::{self, Acked};
 use crate::judge::{file_state, oracle};
 use crate::state_dir::StateDir;
 use crate::subject::life::Script;
-use crate::subject::victims::{self, Recovery, Terminated, Victim};
+use crate::subject::progress;
+use crate::subject::victims::{Recovery, Terminated, Victim};
 
 impl Series<'_, '_, '_> {
     /// Whether one clean life with a save keeps what `prepare` has made of the freshly installed directory; `None` where that cannot
@@ -89,7 +91,7 @@ impl Series<'_, '_, '_> {
         };
         let Terminated { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
         self.victims.blame_the_machine_first()?;
-        self.promise = victims::promise(self.victims.board, self.promise).unwrap_or(self.promise);
+        self.promise = progress::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         let acked = Acked { acks: self.victims.board.acks(self.promise.acked), ended_ns };
         let wrong = match landed {
             Landed::Exit { status: 0 } if self.victims.board.saves() == 1 => {
