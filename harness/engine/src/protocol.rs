@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::Blame;
-use crashtest_model::{Note, Plan, TrialRecord};
+use crashtest_model::{Fault, Note, Plan, TrialRecord};
 use serde::{Deserialize, Serialize};
 
 /// The version of what a targets binary and a supervisor say to each other: the description, and the messages of workers. Raised
@@ -35,10 +35,8 @@ pub(crate) enum Order {
     FirstStart(Range<u64>),
     /// Trials with a state installed.
     Series(Range<u64>),
-    /// A share of a sweep.
-    Sweep(Part),
-    /// A share of the calls that fail.
-    Io(Part),
+    /// A share of all that there is to try under a fault that goes by recorded lives: of its crash points, of the calls that fail.
+    Share(Fault, Part),
     /// A failure once more.
     Replay(Replay),
 }
@@ -77,11 +75,11 @@ pub(crate) struct Part {
 }
 
 impl Order {
-    /// The trials that are known beforehand: none of a sweep or a replay.
+    /// The trials that are known beforehand: none of a share or a replay.
     pub(crate) fn trials(&self) -> Range<u64> {
         match self {
             Order::Control(trials) | Order::FirstStart(trials) | Order::Series(trials) => trials.clone(),
-            Order::Sweep(_) | Order::Io(_) | Order::Replay(_) => 0..0,
+            Order::Share(..) | Order::Replay(_) => 0..0,
         }
     }
 
@@ -91,8 +89,7 @@ impl Order {
             Order::Control(_) => Order::Control(trials),
             Order::FirstStart(_) => Order::FirstStart(trials),
             Order::Series(_) => Order::Series(trials),
-            Order::Sweep(part) => Order::Sweep(*part),
-            Order::Io(part) => Order::Io(*part),
+            Order::Share(fault, part) => Order::Share(*fault, *part),
             Order::Replay(replay) => Order::Replay(replay.clone()),
         }
     }

@@ -382,10 +382,8 @@ impl Campaign<'_> {
 /// What a plan has that is not counted in trials, shared out among its workers.
 fn shares(plan: &Plan) -> VecDeque<Order> {
     let of = plan.budget.jobs as u64;
-    let parts = |order: fn(Part) -> Order| (0..of).map(move |number| order(Part { number, of }));
-    let sweep = plan.faults.contains(&Fault::Sweep).then(|| parts(Order::Sweep));
-    let io = plan.faults.contains(&Fault::Io).then(|| parts(Order::Io));
-    sweep.into_iter().flatten().chain(io.into_iter().flatten()).collect()
+    let parts = |fault: Fault| (0..of).map(move |number| Order::Share(fault, Part { number, of }));
+    plan.faults.iter().copied().filter(|fault| fault.is_exhaustive()).flat_map(parts).collect()
 }
 
 /// The next `at_once` numbers before `end`.
@@ -401,8 +399,7 @@ fn lost_trial(plan: &Plan, order: &Order, trial: u64, how: &str) -> TrialRecord 
         Order::Control(_) => (Fault::None, Start::Again, plan.seed.derive("control", trial), Aim::Save(0.0)),
         Order::FirstStart(_) => (Fault::Kill, Start::First, plan.first_start_seed(trial), plan.first_start_aim(trial)),
         Order::Series(_) => (Fault::Kill, Start::Again, plan.trial_seed(trial), plan.aim(trial)),
-        Order::Sweep(_) => (Fault::Sweep, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
-        Order::Io(_) => (Fault::Io, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
+        Order::Share(fault, _) => (*fault, Start::Again, plan.trial_seed(trial), Aim::Save(0.0)),
         Order::Replay(replay) => {
             let TrialRecord { fault, start, seed, aim, .. } = replay.record();
             (*fault, *start, *seed, *aim)

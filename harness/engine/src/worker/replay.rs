@@ -7,20 +7,15 @@
 use std::path::Path;
 
 use crashtest_linux::directory::Directory;
-use crashtest_model::{FailureDetail, Fault, Generation, Outcome, Start, TrialRecord};
+use crashtest_model::{FailureDetail, Outcome, TrialRecord};
 
 use crate::context::Context;
-use crate::context::trial::Trial;
 use crate::error::EngineError;
-use crate::faults::kill::first_start;
-use crate::faults::kill::series::Series;
-use crate::faults::together::{self, Participants};
-use crate::faults::{io, kill, states};
 use crate::judge::replayed::Replayed;
 use crate::protocol::{Replay, Report};
 use crate::snapshot;
 use crate::subject::UnderTest;
-use crate::subject::victims::Victims;
+use crate::worker::dispatch;
 
 /// Does what a replay asks for, and reports what it came to as the trial's record.
 pub(super) fn carry_out(
@@ -30,7 +25,7 @@ pub(super) fn carry_out(
 ) -> Result<(), EngineError> {
     match replay {
         Replay::Restart { record, crash_state } => restart(context, under_test, record, crash_state),
-        Replay::Trial(record) => run_again(context, under_test, record),
+        Replay::Trial(record) => dispatch::run_again(context, under_test, record),
     }
 }
 
@@ -41,12 +36,7 @@ fn restart(
     crash_state: &Path,
 ) -> Result<(), EngineError> {
     let state = snapshot::take(&Directory::named(crash_state)?)?;
-    let Replayed { raw, observed, verdict, why } = match under_test {
-        UnderTest::Target(victims) if context.plan.target.is_shared() => {
-            together::restart_on(context, victims, record, &state)?
-        }
-        under_test => states::restart_on(context, under_test, record, state)?,
-    };
+    let Replayed { raw, observed, verdict, why } = dispatch::restart_on(context, under_test, record, state)?;
     let record = TrialRecord {
         raw: Some(raw),
         observed: Some(observed),
@@ -55,41 +45,4 @@ fn restart(
         ..record.clone()
     };
     (context.outlet)(Report::Trial(Box::new(record), None))
-}
-
-/// Runs the trial of `record` again, on a new directory that holds the generation from which it started, under `sweep` and `io` the
-/// files of the recorded life.
-fn run_again(
-    context: &mut Context<'_>,
-    under_test: &mut UnderTest<'_>,
-    record: &TrialRecord,
-) -> Result<(), EngineError> {
-    let trial = Trial { number: record.trial, seed: record.seed, aim: record.aim };
-    if let (UnderTest::Target(victims), true) = (&mut *under_test, context.plan.target.is_shared()) {
-        return Participants::start(context, victims, record.fault, record.series)?.run(trial);
-    }
-    under_test.as_subject(record.start, record.stream, |subject| subject.learn_for_replay(record.fault))?;
-    match (record.fault, under_test) {
-        (Fault::Sweep, under_test) => states::once(context, under_test, record),
-        (Fault::Io, under_test) => io::once(context, under_test, record),
-        (Fault::None | Fault::Kill, UnderTest::Program(runtime)) => kill::program::once(context, runtime, record),
-        (Fault::None | Fault::Kill, UnderTest::Target(victims)) => kill_again(context, victims, record, trial),
-    }
-}
-
-fn kill_again(
-    context: &mut Context<'_>,
-    victims: &mut Victims<'_>,
-    record: &TrialRecord,
-    trial: Trial,
-) -> Result<(), EngineError> {
-    if record.start == Start::First {
-        return first_start::run(context, victims, record.trial);
-    }
-    let mut series = Series::start(context, victims, record.fault, record.series)?;
-    if record.base > Generation::ZERO {
-        series.advance_to(record.base)?;
-    }
-    series.run(trial)?;
-    series.finish()
 }

@@ -72,7 +72,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     ) -> Result<Series<'c, 'a, 'v>, EngineError> {
         let stream = match fault {
             Fault::None => context.plan.seed.derive("control-stream", number),
-            Fault::Kill | Fault::Sweep | Fault::Io => context.plan.stream(number),
+            _ => context.plan.stream(number),
         };
         let generations = victims.generations(stream)?;
         let installed = victims.install(stream, stream.derive("install", 0))?;
@@ -141,7 +141,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         }
         match self.fault {
             Fault::None => self.attempt_clean_stop(trial),
-            Fault::Kill | Fault::Sweep | Fault::Io => self.attempt_kill(trial),
+            _ => self.attempt_kill(trial),
         }
     }
 
