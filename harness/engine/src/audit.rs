@@ -12,18 +12,21 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crashtest_kit::Generations;
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
 use crashtest_linux::supervision;
 use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Program, Promise, Seed, Trace, Verdict, Words,
+    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Seed, Trace, Words,
 };
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 
 use crate::error::EngineError;
-use crate::judge::{file_state, oracle};
+use crate::faults::points::{self, Source};
+use crate::judge::judgement::Judgement;
 use crate::state_dir::StateDir;
-use crate::subject::program::{Answer, Checker, Files, Place, set_up, try_out};
+use crate::subject::Restarts;
+use crate::subject::program::{Checker, Files, Place, set_up, try_out};
 use crate::trace_once::trace_program;
 
 /// Bytes that a state directory may hold.
@@ -118,12 +121,12 @@ pub fn audit_program(
             let started = from(check, &plan.cwd);
             let below = plan.cwd.strip_prefix(dir.path());
             let cwd = below.map_or_else(|_| plan.cwd.clone(), |below| copies.path().join(below));
-            let checker = Checker::new(started, Place { dir: copies, cwd, ..place }, plan.answer_limit);
+            let checker = Checker::new(started, Place { dir: Rc::clone(&copies), cwd, ..place }, plan.answer_limit);
             // What a checker leaves running is ours to end.
             supervision::adopt_orphans().map_err(EngineError::Wait)?;
-            let mut checking = Checking::new(check, checker, &traced.trace, &before, &after, &audit)?;
-            checking.ask_about_all(stop, progress)?;
-            Some(checking.found)
+            let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
+            let asked = Asked { checker, dir: copies, files };
+            Some(check_all(check, asked, &traced.trace, [&before, &after], &audit, stop, progress)?)
         }
         _ => None,
     };
@@ -141,83 +144,100 @@ fn from(check: &Check, cwd: &Path) -> Check {
     check
 }
 
-/// A checker, and what it has said until now.
-struct Checking<'t> {
+/// A checker that is asked about copies of crash states, as what they are restarted on with.
+struct Asked {
     checker: Checker,
-    trace: &'t Trace,
-    before: &'t Snapshot,
+    dir: Rc<StateDir>,
     files: Files,
-    /// What was there before the run counts as saved.
-    installed: bool,
-    found: Checked,
 }
 
-impl<'t> Checking<'t> {
-    fn new(
-        check: &Check,
-        mut checker: Checker,
-        trace: &'t Trace,
-        before: &'t Snapshot,
-        after: &Snapshot,
-        audit: &Audit,
-    ) -> Result<Checking<'t>, EngineError> {
-        let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
-        let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
-        files.begin_on(before);
-        files.learn(trace, before, true);
-        let (healthy, tried) = try_out(&mut checker, &paths, after)?;
-        let installed = paths.iter().any(|path| before.entry(path).is_some());
-        let found =
-            Checked { check: check.clone(), states: 0, left_out: 0, verdicts: BTreeMap::new(), example: None, tried };
-        let checking = Checking { checker, trace, before, files, installed, found };
-        // Where it does not accept what nobody has crashed, it says nothing of crashes.
-        let (verdict, why) = checking.judge(after, &healthy, trace.end.promise);
-        if verdict.is_violation() {
-            let words = Program::words_for_a_shell(check.words());
-            return Err(EngineError::Checker(format!(
-                "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
-            )));
-        }
-        Ok(checking)
+impl Restarts for Asked {
+    fn generations(&mut self) -> &mut dyn Generations {
+        &mut self.files
     }
 
-    fn ask_about_all(&mut self, stop: &AtomicBool, progress: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
-        let states = audited_states(self.trace, self.before);
-        for state in &states {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            self.ask_about(state)?;
-            progress(self.found.states, states.len() as u64);
-        }
-        self.found.left_out = states.len() as u64 - self.found.states;
-        Ok(())
+    fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
+        self.restart_anew(&state.snapshot, promise)
     }
 
-    fn ask_about(&mut self, state: &CrashState) -> Result<(), EngineError> {
-        let answer = self.checker.ask_about(&state.snapshot)?;
-        self.found.states += 1;
-        for point in &state.points {
-            let (verdict, why) = self.judge(&state.snapshot, &answer, self.trace.progress(*point).promise);
-            *self.found.verdicts.entry(verdict).or_default() += 1;
-            let is_worse = self.found.example.as_ref().is_none_or(|example| verdict < example.verdict);
+    fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+        Ok(self.checker.ask_about(state)?.observed(promise, state.digest()))
+    }
+
+    fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
+        self.restart(state, promise)?;
+        self.files_of_restart()
+    }
+
+    fn files_of_restart(&self) -> Result<Snapshot, EngineError> {
+        self.dir.take()
+    }
+}
+
+/// The recorded run, whose crash states are judged.
+struct Recorded<'t> {
+    trace: &'t Trace,
+    /// What was there before the run counts as saved.
+    installed: bool,
+}
+
+impl Recorded<'_> {
+    fn with_installed(&self, promise: Promise) -> Promise {
+        Promise { installed: promise.installed || self.installed, ..promise }
+    }
+}
+
+impl Source for Recorded<'_> {
+    fn promise(&self, point: CrashPoint) -> Promise {
+        self.with_installed(self.trace.progress(point).promise)
+    }
+}
+
+/// Asks the checker about each state that a kill of the recorded run could have left.
+///
+/// # Errors
+/// The checker cannot be started, or does not accept what the run itself has left: then it says nothing of crashes.
+fn check_all(
+    check: &Check,
+    mut asked: Asked,
+    trace: &Trace,
+    [before, after]: [&Snapshot; 2],
+    audit: &Audit,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Checked, EngineError> {
+    let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
+    asked.files.begin_on(before);
+    asked.files.learn(trace, before, true);
+    let (healthy, tried) = try_out(&mut asked.checker, &paths, after)?;
+    let source = Recorded { trace, installed: paths.iter().any(|path| before.entry(path).is_some()) };
+    let promise = source.with_installed(trace.end.promise);
+    let healthy = healthy.observed(promise, after.digest());
+    let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
+    if verdict.is_violation() {
+        let words = Program::words_for_a_shell(check.words());
+        return Err(EngineError::Checker(format!(
+            "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
+        )));
+    }
+    let mut found =
+        Checked { check: check.clone(), states: 0, left_out: 0, verdicts: BTreeMap::new(), example: None, tried };
+    let states = audited_states(trace, before);
+    for state in states.iter().take_while(|_| !stop.load(Ordering::Relaxed)) {
+        points::judge(&mut asked, &source, state, &mut |_, point, Judgement { verdict, why, .. }| {
+            *found.verdicts.entry(verdict).or_default() += 1;
+            let is_worse = found.example.as_ref().is_none_or(|example| verdict < example.verdict);
             if verdict.is_violation() && is_worse {
-                self.found.example = Some(self.example(verdict, why, *point));
+                let (place, call) = (point.to_string(), trace.call_in_words(point));
+                found.example = Some(CheckedExample { verdict, why, point, place, call });
             }
-        }
-        Ok(())
+            Ok(verdict)
+        })?;
+        found.states += 1;
+        progress(found.states, states.len() as u64);
     }
-
-    /// What the checker's `answer` on `state` comes to under `promise`.
-    fn judge(&self, state: &Snapshot, answer: &Answer, promise: Promise) -> (Verdict, String) {
-        let promise = Promise { installed: promise.installed || self.installed, ..promise };
-        let raw = file_state::of_crash_state(state, &mut self.files.clone(), promise);
-        oracle::judge(promise, &answer.observed(promise, state.digest()), &raw)
-    }
-
-    fn example(&self, verdict: Verdict, why: String, point: CrashPoint) -> CheckedExample {
-        CheckedExample { verdict, why, point, place: point.to_string(), call: self.trace.call_in_words(point) }
-    }
+    found.left_out = states.len() as u64 - found.states;
+    Ok(found)
 }
 
 /// The sizes of the files below `dir`, on top of `so_far`; no longer counted once they are too many.

@@ -2,6 +2,6 @@
 
 pub(crate) mod io;
 pub(crate) mod kill;
-mod points;
+pub(crate) mod points;
 pub(crate) mod states;
 pub(crate) mod together;

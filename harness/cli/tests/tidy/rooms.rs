@@ -18,7 +18,8 @@ const HOUSES: [House; 1] = [House {
     floors: &[
         &["binary"],
         &["worker"],
-        &["faults", "audit"],
+        &["audit"],
+        &["faults"],
         &["trace_once"],
         &["supervisor", "context"],
         &["subject"],

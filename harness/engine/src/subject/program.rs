@@ -9,7 +9,6 @@ pub(crate) mod start;
 mod subject;
 mod versions;
 
-pub(crate) use answer::Answer;
 pub(crate) use canaries::try_out;
 pub(crate) use checker::Checker;
 pub(crate) use runtime::Runtime;
