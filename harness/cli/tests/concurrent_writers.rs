@@ -3,12 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Place, count};
-
-fn row<'a>(summary: &'a Value, fault: &str) -> &'a Value {
-    let rows = summary["results"].as_array().unwrap();
-    rows.iter().find(|row| row["fault"] == fault).unwrap_or(&Value::Null)
-}
+use support::{Place, count, row};
 
 /// The verdicts of a campaign under `fault` that are violations, by name.
 fn broken(summary: &Value, fault: &str) -> Vec<String> {
