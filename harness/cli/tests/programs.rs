@@ -24,7 +24,7 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
         let Some(interpreter) = Interpreter::find(language) else { continue };
         let place = Place::new();
         // One checker for each state, as these two have, takes long.
-        let few: &[&str] = if language == Language::Python { &[] } else { &["--max-states", "150"] };
+        let few: &[&str] = if language == Language::Python { &[] } else { &["--max-states", "60"] };
         let (exit, summary) = run_example(&place, &interpreter, "direct", "", few);
         assert_eq!(
             (exit, violations(&summary)),
@@ -196,13 +196,21 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
     let saves = ["--", "sh", "-c", "echo 1 > {dir}/f; echo 2 > {dir}/f"];
     let with = |options: &[&str]| run(&place, &[options, &saves[..]].concat());
     let says = |script: &str| run(&place, &["--", "sh", "-c", script]);
+    // These wait for their limit, all at once.
+    let limit = ["--limit", "5s"];
+    let waiting = [
+        [&["--check", "sleep 100"], &limit[..], &saves].concat(),
+        [&["--check-batch", "sleep 100"], &limit[..], &saves].concat(),
+        [&["--cwd"], &limit[..], &["--", "sleep", "100"]].concat(),
+    ];
+    let waited = std::thread::scope(|scope| {
+        let threads = waiting.map(|words| scope.spawn(move || run(&Place::new(), &words)));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    let [one_check, batch_check, endless] = waited;
     for (ran, exit, words) in [
-        (with(&["--check", "sleep 100", "--limit", "5s"]), 4, "the checker `sleep 100` did not answer within 5 s"),
-        (
-            with(&["--check-batch", "sleep 100", "--limit", "5s"]),
-            4,
-            "the checker `sleep 100` did not answer within 5 s",
-        ),
+        (one_check, 4, "the checker `sleep 100` did not answer within 5 s"),
+        (batch_check, 4, "the checker `sleep 100` did not answer within 5 s"),
         (with(&["--check", "echo crashtest: all is well"]), 2, "said “crashtest: all is well”, which is none of"),
         (with(&["--check", "sh -c 'exit 127'"]), 2, "the checker `sh -c 'exit 127'` ended with status 127"),
         (with(&["--check", "no-such-checker-9 {dir}"]), 2, "`no-such-checker-9` is not there"),
@@ -219,7 +227,7 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
         (run(&place, &["--", "no-such-interpreter-9", "{dir}"]), 2, "`no-such-interpreter-9` is not there"),
         (run(&place, &["--cwd", "--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
-        (run(&place, &["--cwd", "--limit", "5s", "--", "sleep", "100"]), 4, "did not end within 5 s"),
+        (endless, 4, "did not end within 5 s"),
         (run(&place, &["--cwd", "--", "true"]), 3, "changed no file in the state directory"),
     ] {
         let said = format!("{}{}", ran.out, ran.err);
@@ -280,9 +288,9 @@ fn what_there_is_no_model_of_proves_nothing() {
     for (script, words) in scripts.into_iter().zip(["names that are not UTF-8", "rename into the state directory"]) {
         let script = format!("{script}{renames}");
         for (fault, check) in [("sweep", &[][..]), ("io", &[]), ("kill", &[]), ("sweep", &check), ("io", &check)] {
-            let options = ["--fault", fault, "--iterations", "20", "--jobs", "1", "--setup", setup];
-            let of_kills = if fault == "kill" { &options[..] } else { &[&options[..2], &options[4..]].concat() };
-            let ran = run(&place, &[of_kills, check, &["--", "sh", "-c", &script]].concat());
+            let bound = if fault == "kill" { "--iterations" } else { "--max-states" };
+            let options = ["--fault", fault, bound, "20", "--jobs", "1", "--setup", setup];
+            let ran = run(&place, &[&options[..], check, &["--", "sh", "-c", &script]].concat());
             let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(
                 said.contains(&format!("crashtest has no model of {words}")),

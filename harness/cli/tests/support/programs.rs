@@ -86,7 +86,8 @@ pub(crate) fn run_example(
         Language::Python => ("--check-batch", interpreter.example("check_batch", checked_as)),
         Language::Node | Language::Shell => ("--check", interpreter.example("check", "{dir}")),
     };
-    let mut command = place.command("run --quiet --output-format json --seed 1");
+    // Nothing here hangs; beside other work an interpreter takes its time.
+    let mut command = place.command("run --quiet --output-format json --seed 1 --limit 60s");
     command.args(["--setup", &setup, option, &check]).args(more).arg("--");
     command.args(interpreter.words(&[&program, "{dir}"]));
     let ran = Ran::from(command.output().unwrap());
