@@ -45,8 +45,7 @@ fn colored(stream: &impl IsTerminal) -> Color {
 /// Whether standard output has taken less than it was given.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Writes a result to standard output. A reader that has closed the pipe wants no more; anything else is told at the end: see
-/// [`lost_output`].
+/// Writes a result to standard output. A reader that has closed the pipe wants no more; of any other failure see [`lost_output`].
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -57,7 +56,7 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Whether standard output has not taken all that was printed (a full disk), which was said.
+/// Whether standard output has not taken all that was printed, as on a full disk. That was said already.
 pub(crate) fn lost_output() -> bool {
     LOST.load(Ordering::Relaxed)
 }

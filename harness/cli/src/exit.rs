@@ -43,7 +43,7 @@ impl Exit {
 
     /// The exit of a campaign: the first that applies of 70, 130, 2, 5, 4, 1, 3, 0.
     #[must_use]
-    pub(crate) fn of(ended: &Ended, plan: &Plan) -> Exit {
+    pub(crate) fn of_campaign(ended: &Ended, plan: &Plan) -> Exit {
         match &ended.end {
             End::Broken { blame: Blame::Us, .. } => return Exit::Bug,
             End::Interrupted => return Exit::Interrupted,
@@ -61,8 +61,9 @@ impl Exit {
         }
     }
 
-    /// The exit of a grid: the first that applies of 70, 130, 2 (any cell ended so), 4 (a control showed what is not
-    /// documented), 1 (a cell is not as documented), 3 (a cell proves nothing), 0.
+    /// The exit of a grid: the first that applies of 70, 130, 2, 5 (a cell ended so), 4, 1, 3, 0.
+    ///
+    /// A control that showed what is not documented is 4, a cell that is not as documented 1, one that proves nothing 3.
     #[must_use]
     pub(crate) fn of_grid(cells: &[Exit], summary: &GridSummary) -> Exit {
         let ended =
@@ -98,9 +99,9 @@ mod tests {
         let trial = TrialRecord::planned(0, Fault::None, Start::Again, Seed(0), Aim::Save(0.0));
         rows.add(&TrialRecord { outcome: Outcome::Judged(Verdict::Intact), ..trial });
         let ended = Ended { end: End::Finished, rows, elapsed_s: 1.0 };
-        assert_eq!(Exit::of(&ended, &plan("none")), Exit::Clean);
+        assert_eq!(Exit::of_campaign(&ended, &plan("none")), Exit::Clean);
         for faults in ["kill", "sweep", "none,io"] {
-            assert_eq!(Exit::of(&ended, &plan(faults)), Exit::Inconclusive, "{faults}");
+            assert_eq!(Exit::of_campaign(&ended, &plan(faults)), Exit::Inconclusive, "{faults}");
         }
     }
 

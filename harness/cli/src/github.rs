@@ -21,7 +21,7 @@ pub(crate) struct Annotation {
     message: String,
 }
 
-/// One for each class of failures that the target does not document.
+/// The annotations of a run: one for each class of failures that its target does not document.
 pub(crate) fn of_run(recorded: &Recorded) -> Vec<Annotation> {
     let target = &recorded.run.plan.target;
     let findings = recorded.summary.results.iter().flat_map(|row| row.findings.iter().map(move |f| (row, f)));
@@ -34,7 +34,7 @@ pub(crate) fn of_run(recorded: &Recorded) -> Vec<Annotation> {
         .collect()
 }
 
-/// One for each cell that is not as documented.
+/// The annotations of a grid: one for each cell that is not as documented.
 pub(crate) fn of_grid(grid: &RecordedGrid) -> Vec<Annotation> {
     let cells = grid.grid.cells.iter().zip(&grid.summary.cells);
     let departed = cells.filter_map(|(planned, cell)| Some((planned, difference(cell)?)));
@@ -46,7 +46,7 @@ pub(crate) fn of_grid(grid: &RecordedGrid) -> Vec<Annotation> {
         .collect()
 }
 
-/// In GitHub Actions: prints `annotations`, and appends `summary` to the job's.
+/// Prints `annotations` in GitHub Actions, and appends `summary` to the job's.
 pub(crate) fn publish(annotations: &[Annotation], summary: &str) {
     if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
         return;

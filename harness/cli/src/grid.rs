@@ -13,9 +13,11 @@ use crashtest_linux::mounts;
 use crashtest_model::{Expectations, FORMAT, Fault, FileSystem, GridRecord, Plan, PlannedCell, Start};
 use crashtest_report::{Ending, GridFolder, RecordedCell, RecordedGrid, cell_folders};
 
-use crate::conduct::{self, CellManner, Conducted, Manner};
+use crate::campaign::{self, CampaignSettings, CellSettings, FinishedCampaign};
+use crate::check;
 use crate::console;
 use crate::exit::Exit;
+use crate::host;
 use crate::problem::Problem;
 use crate::registry::Known;
 
@@ -27,8 +29,8 @@ pub(crate) struct GridCell {
     pub expect: Expectations,
 }
 
-/// What a grid is, apart from its cells.
-pub(crate) struct Subject<'a> {
+/// The name and the purpose of a grid, beside its cells.
+pub(crate) struct GridDescription<'a> {
     /// Its name, which names its folder.
     pub name: &'a str,
     /// What it is for, in a sentence.
@@ -37,8 +39,8 @@ pub(crate) struct Subject<'a> {
     pub limits: &'a [String],
 }
 
-/// What came of a grid.
-pub(crate) struct ConductedGrid {
+/// A grid that has come to its end, or was stopped.
+pub(crate) struct FinishedGrid {
     /// The finished folder.
     pub recorded: RecordedGrid,
     /// What the program exits with.
@@ -47,16 +49,16 @@ pub(crate) struct ConductedGrid {
     pub problem: Option<Problem>,
 }
 
-/// Runs `cells` one after the other and writes their folders and the grid's. Nothing is written if a cell names something unknown.
-pub(crate) fn conduct(
+/// Runs `cells` one after the other and writes their folders and the grid's. Writes nothing if a cell names something unknown.
+pub(crate) fn run(
     registry: &Known,
-    subject: &Subject<'_>,
+    description: &GridDescription<'_>,
     cells: Vec<GridCell>,
-    manner: &Manner<'_>,
-) -> Result<ConductedGrid, Problem> {
+    settings: &CampaignSettings<'_>,
+) -> Result<FinishedGrid, Problem> {
     let began = Instant::now();
-    let record = record(registry, subject, cells, manner.out)?;
-    let folder = GridFolder::create(manner.out, &record)?;
+    let record = record(registry, description, cells, settings.out)?;
+    let folder = GridFolder::create(settings.out, &record)?;
     // Once a cell has a trial, the grid has started.
     let folder = RefCell::new(folder);
     let started = Cell::new(false);
@@ -70,16 +72,16 @@ pub(crate) fn conduct(
     let mut problem = None;
     let shown = Cell::new(Instant::now());
     for (n, cell) in record.cells.iter().enumerate() {
-        if manner.stop.load(Ordering::Relaxed) {
+        if settings.stop.load(Ordering::Relaxed) {
             exits.push(Exit::Interrupted);
             break;
         }
         let path = folder.borrow().path().join(&cell.folder);
         let label = format!("cell {} of {}: {}", n + 1, record.cells.len(), name(&cell.plan));
-        let cell_manner = CellManner { folder: &path, label, started: &start, shown: &shown, expect: &cell.expect };
-        let manner = Manner { cell: Some(cell_manner), ..*manner };
-        match conduct::conduct(registry, &cell.plan, &manner) {
-            Ok(Conducted { recorded: run, exit, problem: trouble }) => {
+        let cell_settings = CellSettings { folder: &path, label, started: &start, shown: &shown, expect: &cell.expect };
+        let settings = CampaignSettings { cell: Some(cell_settings), ..*settings };
+        match campaign::run(registry, &cell.plan, &settings) {
+            Ok(FinishedCampaign { recorded: run, exit, problem: trouble }) => {
                 // It has come to a result, be that inconclusive.
                 start();
                 recorded.push(Some(run.into()));
@@ -121,7 +123,7 @@ fn finish(
     exits: &[Exit],
     problem: Option<Problem>,
     elapsed_s: f64,
-) -> Result<ConductedGrid, Problem> {
+) -> Result<FinishedGrid, Problem> {
     let stopped = match exits.last() {
         Some(Exit::Interrupted) => Some("interrupted".to_owned()),
         Some(Exit::Usage | Exit::Bug | Exit::Lacking) => {
@@ -135,12 +137,12 @@ fn finish(
     let exit = Exit::of_grid(exits, &recorded.summary);
     recorded.summary.exit_code = Some(exit as u8);
     match folder.finish(&recorded) {
-        Ok(()) => Ok(ConductedGrid { recorded, exit, problem }),
+        Ok(()) => Ok(FinishedGrid { recorded, exit, problem }),
         Err(error) => {
             recorded.summary.complete = false;
             recorded.summary.stopped = Some(format!("failed to {error}"));
             recorded.summary.exit_code = Some(Exit::Usage as u8);
-            Ok(ConductedGrid { recorded, exit: Exit::Usage, problem: Some(error.into()) })
+            Ok(FinishedGrid { recorded, exit: Exit::Usage, problem: Some(error.into()) })
         }
     }
 }
@@ -148,16 +150,16 @@ fn finish(
 /// The record of a grid that is going to be run.
 fn record(
     registry: &dyn Registry,
-    subject: &Subject<'_>,
+    description: &GridDescription<'_>,
     mut cells: Vec<GridCell>,
     out: &Path,
 ) -> Result<GridRecord, Problem> {
     let mut planned = Vec::new();
     let folders = cell_folders(cells.iter().map(|cell| &cell.plan));
     for (cell, folder) in cells.iter_mut().zip(folders) {
-        conduct::fits(registry, &cell.plan)?;
+        check::check_plan(registry, &cell.plan)?;
         let target = &cell.plan.target;
-        let (strategy, _) = conduct::look_up(registry, &target.strategy, &target.workload)?;
+        let (strategy, _) = check::look_up(registry, &target.strategy, &target.workload)?;
         let documented = |fault| strategy.expectation_of(&cell.plan, fault, Start::Again).cloned();
         let expect = Fault::ALL.into_iter().filter_map(|fault| {
             let expectation = cell.expect.remove(&fault).or_else(|| documented(fault))?;
@@ -176,15 +178,15 @@ fn record(
         format: FORMAT.to_owned(),
         started: jiff::Timestamp::now().to_string(),
         command: std::env::args().collect(),
-        name: subject.name.to_owned(),
-        why: subject.why.to_owned(),
-        limits: subject.limits.to_vec(),
+        name: description.name.to_owned(),
+        why: description.why.to_owned(),
+        limits: description.limits.to_vec(),
         cells: planned,
-        environment: conduct::environment(&conduct::this_program()?, file_system),
+        environment: host::environment(&host::this_program()?, file_system),
     })
 }
 
-/// "atomic × fills, lenient".
+/// The name of a cell: "atomic × fills, lenient".
 fn name(plan: &Plan) -> String {
     format!("{} × {}, {}", plan.target.strategy, plan.target.workload, plan.target.loader)
 }

@@ -1,17 +1,18 @@
 //! The program `crashtest`: arguments, terminal and exit codes over the engine and the report.
 //!
-//! Each command is a file under `command/`; what the user typed becomes a plan, the engine's events become progress and a results
-//! folder, and everything that a person reads is rendered from that folder.
+//! Each command is a file under `command/`. What the user typed becomes a plan; the engine's events become progress and a results
+//! folder. Everything that a person reads is rendered from that folder.
 
-mod apart;
+mod applicability;
 mod args;
+mod campaign;
+mod check;
 mod command;
-mod conduct;
 mod console;
 mod exit;
 mod github;
 mod grid;
-mod inside;
+mod host;
 mod nearest;
 mod options;
 mod problem;
@@ -20,8 +21,10 @@ mod progress;
 mod registry;
 mod requirements;
 mod scenario;
-mod scope;
 mod selection;
+mod signals;
+mod state_directory;
+mod under_reaper;
 mod values;
 
 use std::process::ExitCode;
@@ -35,11 +38,11 @@ use crate::problem::Problem;
 fn main() -> ExitCode {
     // Before anything that needs more of it: an overflow is a signal and no message.
     let result = requirements::stack().and_then(|()| {
-        let mut command = scope::with_headings(Cli::command());
+        let mut command = applicability::with_headings(Cli::command());
         let matches = command.get_matches_mut();
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
         // What does not apply is refused before anything else is looked at.
-        matches.subcommand_matches("run").map_or(Ok(()), scope::check)?;
+        matches.subcommand_matches("run").map_or(Ok(()), applicability::check)?;
         carry_out(&cli.command)
     });
     let exit = result.unwrap_or_else(|problem: Problem| {
@@ -62,8 +65,8 @@ fn carry_out(command: &Command) -> Result<Exit, Problem> {
     match command {
         Command::Run(args) => command::run::run(args),
         Command::Compare(args) => command::compare::compare(args),
-        Command::Audit(args) => apart::work(true, || command::audit::audit(args)),
-        Command::Trace(args) => apart::work(args.strategy.is_none(), || command::trace::trace(args)),
+        Command::Audit(args) => under_reaper::work(true, || command::audit::audit(args)),
+        Command::Trace(args) => under_reaper::work(args.strategy.is_none(), || command::trace::trace(args)),
         Command::Replay(args) => command::replay::replay(args),
         Command::Report(args) => command::report::report(args),
         Command::List(args) => command::list::list(args),

@@ -12,7 +12,7 @@ use crashtest_model::{Budget, Bytes, Confirm, Fault, KillAt, Loader, Plan, Seed,
 use crate::problem::Problem;
 use crate::values;
 
-/// What is persisted where nobody says what.
+/// The workload where nobody names one.
 pub(crate) const DEFAULT_WORKLOAD: &str = "fills";
 
 /// What is persisted, and where.
@@ -153,8 +153,8 @@ pub(crate) fn workload_of(registry: &dyn Registry, strategy: &str, named: Option
     named.or_else(|| registry.own_workload(strategy)).unwrap_or(DEFAULT_WORKLOAD).to_owned()
 }
 
-/// As many writers as `target` is about, where nobody has said how many (0); threads are two at least.
-pub(crate) fn with_company(registry: &dyn Registry, target: TargetSpec) -> TargetSpec {
+/// Fills in the writers of `target` where nobody has said how many (0): as many as it is about, of threads two at least.
+pub(crate) fn with_writers(registry: &dyn Registry, target: TargetSpec) -> TargetSpec {
     let writers = match target.writers {
         0 if target.threads => registry.fewest_writers(&target).max(2),
         0 => registry.fewest_writers(&target),
@@ -178,7 +178,7 @@ pub(crate) fn plan(
         (iterations, _) => iterations,
     };
     Plan {
-        target: with_company(
+        target: with_writers(
             registry,
             TargetSpec {
                 strategy: strategy.to_owned(),

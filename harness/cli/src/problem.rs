@@ -16,12 +16,12 @@ pub(crate) struct Problem {
     pub exit: Exit,
 }
 
-/// How a problem is told.
+/// The text of a problem.
 #[derive(Debug)]
 enum Said {
-    /// In a sentence.
+    /// A sentence.
     Message(String),
-    /// In lines that are rendered already: a place in a file, shown.
+    /// Lines that are rendered already: they show a place in a file.
     Report(String),
 }
 

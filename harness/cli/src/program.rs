@@ -8,11 +8,11 @@ use crashtest_model::{
     Check, DIR, Documented, Expectation, Fault, Lives, Loader, Program, Shape, Start, StrategyInfo, Words, WorkloadInfo,
 };
 
-use crate::inside;
 use crate::problem::Problem;
 use crate::selection::SelectionOptions;
+use crate::state_directory;
 
-/// What stands in place of a workload's name.
+/// The name that stands in place of a workload's.
 pub(crate) const WORKLOAD: &str = "program";
 
 /// A program of one's own, after `--`.
@@ -60,7 +60,7 @@ impl ProgramOptions {
         };
         let command: Words = self.command.iter().map(text).collect::<Result<_, _>>()?;
         let check = check_of(self.check.as_deref(), self.check_batch.as_deref())?;
-        let setup = self.setup.as_deref().map(|setup| words("--setup", setup)).transpose()?;
+        let setup = self.setup.as_deref().map(|setup| split_words("--setup", setup)).transpose()?;
         let cwd = working_directory()?;
         // What is no glob is said now.
         self.selection.selection()?;
@@ -75,9 +75,10 @@ impl ProgramOptions {
             words.map_or(Ok(()), |words| can_be_found(words, &cwd))?;
         }
         if !(self.cwd || self.uses_env || command.iter().any(|word| word.contains(DIR))) {
-            return Err(inside::not_told(&command));
+            return Err(state_directory::not_named(&command));
         }
-        let (command, named) = if self.cwd { inside::moved(&command, &cwd)? } else { (command, Vec::new()) };
+        let (command, named) =
+            if self.cwd { state_directory::with_absolute_paths(&command, &cwd)? } else { (command, Vec::new()) };
         let continues = self.continues;
         Ok(Some(Program { command, setup, check, continues, include, exclude, cwd, inside: self.cwd, named }))
     }
@@ -91,21 +92,21 @@ pub(crate) fn working_directory() -> Result<PathBuf, Problem> {
 /// The checker that was named by one of the two options, if one was.
 pub(crate) fn check_of(each: Option<&str>, batch: Option<&str>) -> Result<Option<Check>, Problem> {
     Ok(match (each, batch) {
-        (Some(check), _) => Some(Check::Each(words("--check", check)?)),
-        (None, Some(batch)) => Some(Check::Batch(words("--check-batch", batch)?)),
+        (Some(check), _) => Some(Check::Each(split_words("--check", check)?)),
+        (None, Some(batch)) => Some(Check::Batch(split_words("--check-batch", batch)?)),
         (None, None) => None,
     })
 }
 
 /// Words that only a shell understands.
-const OF_A_SHELL: [&str; 8] = [">", ">>", "<", "|", "||", "&&", "&", ";"];
+const SHELL_OPERATORS: [&str; 8] = [">", ">>", "<", "|", "||", "&&", "&", ";"];
 
-/// The words of a command as a shell would take them apart.
-pub(crate) fn words(option: &str, text: &str) -> Result<Words, Problem> {
+/// Splits a command into its words, as a shell would.
+pub(crate) fn split_words(option: &str, text: &str) -> Result<Words, Problem> {
     let words = shell_words::split(text).map_err(|error| {
         Problem::usage(format!("{option} `{text}`: {error}")).hint(Some("quote it as for a shell".into()))
     })?;
-    if let Some(word) = words.iter().find(|word| OF_A_SHELL.contains(&word.as_str())) {
+    if let Some(word) = words.iter().find(|word| SHELL_OPERATORS.contains(&word.as_str())) {
         let why = format!("{option} `{text}`: no shell runs it, and `{word}` means something to shells alone");
         return Err(Problem::usage(why).hint(Some("write sh -c '…' around it".into())));
     }
@@ -137,8 +138,8 @@ pub(crate) fn can_be_found(words: &[String], cwd: &Path) -> Result<(), Problem> 
     Err(Problem::usage(why).hint(Some(hint.into())))
 }
 
-/// What reports say of `program` where they would speak of a strategy: it claims everything, as programs do.
-pub(crate) fn described(program: &Program) -> (StrategyInfo, WorkloadInfo) {
+/// Describes `program` as a strategy and its workload, for reports. It claims everything, as programs do.
+pub(crate) fn as_strategy(program: &Program) -> (StrategyInfo, WorkloadInfo) {
     let intact = |fault| Documented {
         loader: Loader::Strict,
         fault,
@@ -165,9 +166,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_taken_apart_as_a_shell_does() {
-        assert_eq!(words("--check", "python3 'a b.py' {dir}").unwrap(), ["python3", "a b.py", "{dir}"]);
-        assert!(words("--check", "python3 'a b.py").is_err() && words("--check", " ").is_err());
+    fn words_are_split_as_a_shell_does() {
+        assert_eq!(split_words("--check", "python3 'a b.py' {dir}").unwrap(), ["python3", "a b.py", "{dir}"]);
+        assert!(split_words("--check", "python3 'a b.py").is_err() && split_words("--check", " ").is_err());
     }
 
     #[test]

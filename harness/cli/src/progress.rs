@@ -33,7 +33,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Progress towards `planned` kills, if their number is known; nothing is shown if `quiet`.
+    /// Starts progress towards `planned` kills, if their number is known; nothing is shown if `quiet`.
     pub(crate) fn new(planned: Option<u64>, quiet: bool) -> Progress {
         let display = match (quiet, io::stderr().is_terminal()) {
             (true, _) => Display::Nothing,
@@ -43,7 +43,7 @@ impl Progress {
         Progress { display, label: String::new(), planned, began: Instant::now(), shown: Instant::now() }
     }
 
-    /// With `label` in front, for one campaign of several; a log had its last line at `shown`.
+    /// Puts `label` in front, for one campaign of several; a log had its last line at `shown`.
     pub(crate) fn labelled(mut self, label: &str, shown: Instant) -> Progress {
         self.label = format!("{label}: ");
         self.shown = shown;
@@ -97,18 +97,18 @@ impl Progress {
 /// How much of something is done, on a terminal.
 pub(crate) struct Counter {
     what: &'static str,
-    /// Once it takes long.
+    /// The bar, once the work takes long.
     bar: Option<ProgressBar>,
     began: Instant,
 }
 
 impl Counter {
-    /// Of `what` nothing is done yet.
+    /// Starts counting `what`.
     pub(crate) fn new(what: &'static str) -> Counter {
         Counter { what, bar: None, began: Instant::now() }
     }
 
-    /// So many `of` so many are.
+    /// Shows that `done` are done `of` so many.
     pub(crate) fn show(&mut self, done: u64, of: u64) {
         if self.began.elapsed() < PATIENCE || !io::stderr().is_terminal() {
             return;
@@ -125,14 +125,14 @@ impl Counter {
 
 /// Which of several steps is under way, on a terminal, below what is printed meanwhile.
 pub(crate) struct Steps {
-    /// Where standard error is a terminal.
+    /// The bar, where standard error is a terminal.
     bar: Option<ProgressBar>,
     what: &'static str,
     of: usize,
 }
 
 impl Steps {
-    /// `of` steps, each of them one `what`.
+    /// Starts `of` steps, each of them one `what`.
     pub(crate) fn new(what: &'static str, of: usize) -> Steps {
         let shown = io::stderr().is_terminal().then(|| {
             let bar = bar(Some(of as u64));
@@ -200,7 +200,7 @@ fn bar(planned: Option<u64>) -> ProgressBar {
     }
 }
 
-/// `empty 512 · torn 60 · intact 904`, worst first; then `sweep 1,204 crash points, 3 torn`.
+/// Counts in words, worst first: `empty 512 · torn 60 · intact 904`, then `sweep 1,204 crash points, 3 torn`.
 fn counts(rows: &Rows) -> String {
     let of = |fault| rows.get(fault, Start::Again);
     let shown = |tally: &Tally| {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told_by_its_number_and_name() {
+    fn a_step_is_shown_with_its_number_and_name() {
         assert_eq!(Steps::new("canary", 21).step(4, "planted-leak"), "canary 5 of 21: planted-leak");
     }
 

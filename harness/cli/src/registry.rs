@@ -1,7 +1,6 @@
 //! Everything that can be named: the built-in strategies and workloads, and those of the binaries that `--targets` names.
 //!
-//! What a binary holds is known from its own description; only it can make its targets, so it is run as worker in place of this
-//! program.
+//! A binary describes itself what it holds. Only it can make its targets, so it is run as worker in place of this program.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crashtest_kit::{Generations, Place, Registry, Shared, Target};
 use crashtest_model::{Environment, Seed, StrategyInfo, TargetSpec, WorkloadInfo};
 use crashtest_strategies::Builtin;
 
-use crate::conduct;
+use crate::host;
 use crate::problem::Problem;
 
 /// How long a binary may take to describe itself.
@@ -28,7 +27,7 @@ pub(crate) struct TargetsOption {
 }
 
 impl TargetsOption {
-    /// What is known with these binaries.
+    /// Everything that is known with these binaries.
     pub(crate) fn known(&self) -> Result<Known, Problem> {
         Known::with(&self.targets)
     }
@@ -60,7 +59,7 @@ impl Known {
         Ok(known)
     }
 
-    /// What a run with `environment` knew: a replay needs the binary that it was made with.
+    /// Everything that a run with `environment` knew: a replay needs the binary that it was made with.
     pub(crate) fn of_run(environment: &Environment) -> Result<Known, Problem> {
         let Some(path) = &environment.targets else { return Ok(Known::default()) };
         Known::with(std::slice::from_ref(path))
@@ -96,7 +95,7 @@ impl Known {
     pub(crate) fn program_of(&self, strategy: &str) -> Result<WorkerProgram, Problem> {
         match self.binary_of(strategy) {
             Some(path) => Ok(WorkerProgram { path: path.to_owned(), arguments: vec!["worker".to_owned()] }),
-            None => conduct::this_program(),
+            None => host::this_program(),
         }
     }
 

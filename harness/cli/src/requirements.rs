@@ -1,4 +1,4 @@
-//! What crashtest needs before it starts: a limit or a file system that is missing is named here, and not by what fails for want of it.
+//! What crashtest needs before it starts: what is missing is named here, and not by what fails for want of it.
 
 use crashtest_engine::EngineError;
 use crashtest_linux::{requirements, signals};

@@ -1,7 +1,7 @@
 //! A scenario: campaigns written as a TOML file, expanded to one plan per strategy × workload, loader and fault.
 //!
 //! Reading and checking only: a scenario that loads can be run. Every mistake in the file is shown at its place, with the nearest
-//! valid word and what may stand there. scenarios/README.md describes the format, scenarios/schema.json tells it to editors.
+//! valid word and what may stand there. scenarios/README.md describes the format, scenarios/schema.json says it to editors.
 
 mod campaign;
 mod document;
@@ -61,7 +61,7 @@ pub(crate) fn load(path: &Path, registry: &dyn Registry, jobs: usize) -> Result<
 /// The scenario called `name` that `text` writes down.
 fn parse(name: &str, text: &str, registry: &dyn Registry, jobs: usize) -> Result<Scenario, Mistake> {
     let document = DeTable::parse(text).map_err(|error| Mistake::of_syntax(&error, text))?;
-    let catalogue = Catalogue::of(registry);
+    let catalogue = Catalogue::new(registry);
     let file = Table::new(&FILE, 0..0, document.get_ref())?;
     let why = file.need(&keys::WHY)?.sentence()?;
     let limits = match file.get(&keys::LIMITS) {

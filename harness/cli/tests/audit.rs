@@ -34,7 +34,7 @@ fn audit(place: &Place, options: &str, program: &[&str]) -> Ran {
     command.args(program).current_dir(place.path().join("state"));
     // What is configured on the machine must not change what git does.
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    Ran::of(command.output().unwrap())
+    Ran::from(command.output().unwrap())
 }
 
 /// What an audit of `program` prints as JSON, and its exit status.
@@ -208,7 +208,7 @@ fn a_checker_has_the_last_word_of_a_database_and_works_on_copies() {
     );
     let insert = ["sqlite3", "a.db", "insert into t values(1)"];
     let mut command = place.command("audit --output-format json --check");
-    let ran = Ran::of(command.arg(INTEGRITY).arg("--").args(insert).current_dir(&state).output().unwrap());
+    let ran = Ran::from(command.arg(INTEGRITY).arg("--").args(insert).current_dir(&state).output().unwrap());
     let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
     assert_eq!((ran.exit, &audit["next"]), (Some(0), &Value::Null), "{audit:#}");
     let checked = &audit["checked"];
@@ -224,8 +224,9 @@ fn a_checker_has_the_last_word_of_a_database_and_works_on_copies() {
     // Without its journal it is lost, which the checker sees.
     let unsafely = "pragma journal_mode = memory; create table u(n); insert into u values(1); insert into t values(2)";
     let mut command = place.command("audit --check");
-    let ran =
-        Ran::of(command.arg(INTEGRITY).args(["--", "sqlite3", "a.db", unsafely]).current_dir(&state).output().unwrap());
+    let ran = Ran::from(
+        command.arg(INTEGRITY).args(["--", "sqlite3", "a.db", unsafely]).current_dir(&state).output().unwrap(),
+    );
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("the program does not get over a kill: wont-open at"), "{}", ran.out);
     // Its own directory was the program's alone.
@@ -258,7 +259,7 @@ fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
         fs::write(&f, "old\n").unwrap();
         let mut command = place.command("audit --check");
         command.arg(checker).arg("--").args(program).current_dir(place.path().join("state"));
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::from(command.output().unwrap());
         let said = format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(ran.exit == Some(exit) && said.contains(words), "{checker}: {:?} {said}", ran.exit);
     }
@@ -274,7 +275,7 @@ fn a_checker_that_opens_one_of_two_files_excuses_nothing_of_the_other() {
         }
         let mut command = place.command("audit --output-format json --check");
         command.arg(checker).args(["--", "sh", "-c", script]).current_dir(place.path().join("state"));
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::from(command.output().unwrap());
         let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}{}", ran.out, ran.err));
         assert_eq!(ran.exit, Some(exit), "{audit:#}");
         let unopened = &audit["checked"]["tried"]["unopened"];
@@ -289,7 +290,7 @@ fn a_first_start_in_a_directory_with_other_files_is_one() {
     fs::write(place.path().join("state/readme"), "not a state\n").unwrap();
     let mut command = place.command("audit --check");
     command.args([check, "--", "sh", "-c", "seq 9 > t; mv t f"]).current_dir(place.path().join("state"));
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
 }
 
@@ -304,7 +305,7 @@ fn nobody_whom_a_checker_has_left_running_is_left_and_a_program_that_failed_prov
     );
     let mut command = place.command("audit --check");
     command.args([&check, "--", "sh", "-c", "echo 1 > t; mv t f"]).current_dir(place.path().join("state"));
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
     let pids = fs::read_to_string(&pids).unwrap();
     assert!(pids.lines().count() > 3, "{pids}");
@@ -323,7 +324,7 @@ fn a_checker_of_acknowledged_saves_sees_one_that_is_lost() {
     let check = "sh -c 'echo crashtest: state $(cat {dir}/f)'";
     let mut command = place.command("audit --output-format json --setup");
     command.args(["sh -c 'echo 0 > {dir}/f'", "--check", check, "--", "sh", "-c", acks_early]);
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
     assert_eq!((ran.exit, &audit["files"][0]["under_kill"]), (Some(1), &json!("whole")), "{audit:#}");
     assert!(audit["checked"]["verdicts"]["lost-ack"].as_u64() > Some(1), "{audit:#}");
@@ -397,7 +398,7 @@ fn what_cannot_be_run_is_a_usage_error_with_its_reason() {
         assert_eq!((ran.exit, ran.out.as_str()), (Some(2), ""), "{options}: {}", ran.err);
         assert!(ran.err.contains(reason), "{options}: {}", ran.err);
     }
-    assert_eq!(Ran::of(place.command("audit").output().unwrap()).exit, Some(2));
+    assert_eq!(Ran::from(place.command("audit").output().unwrap()).exit, Some(2));
 }
 
 #[test]
@@ -409,7 +410,7 @@ fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_a
         "test \"$1\" = \"$CRASHTEST_DIR\" && cat {dir}/was > /dev/null && echo new > \"$1/was\" && echo x > elsewhere";
     let mut command = place.command("audit --output-format json --setup");
     command.args(["sh -c 'echo old > {dir}/was'", "--", "sh", "-c", script, "sh", "{dir}"]).env("TMPDIR", &temporary);
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     let audit: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((ways(file(&audit, "was"))[0].as_str(), &audit["dir"]), ("truncate-and-write/nothing", &Value::Null));
@@ -418,6 +419,6 @@ fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_a
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "nothing is left");
 
     let named = place.command("audit --dir state --output-format json -- sh").args(["-c", "echo x > {dir}/f"]).output();
-    let ran = Ran::of(named.unwrap());
+    let ran = Ran::from(named.unwrap());
     assert_eq!((ran.exit, place.path().join("state/f").exists()), (Some(0), true), "{}{}", ran.out, ran.err);
 }

@@ -19,7 +19,7 @@ fn after(place: &Place, before: &str, arguments: &str) -> Ran {
     let program = env!("CARGO_BIN_EXE_crashtest");
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\""), program]).args(arguments.split_whitespace());
-    Ran::of(shell.current_dir(place.path()).output().unwrap())
+    Ran::from(shell.current_dir(place.path()).output().unwrap())
 }
 
 /// The same, with mounts of its own.
@@ -33,7 +33,7 @@ fn with_mounts(place: &Place, before: &str, arguments: &str) -> Option<Ran> {
     let program = env!("CARGO_BIN_EXE_crashtest");
     let mut command = Command::new("unshare");
     command.args(namespace.split(' ')).args(["sh", "-c", &format!("{before} && exec \"$0\" \"$@\""), program]);
-    Some(Ran::of(command.args(arguments.split_whitespace()).current_dir(place.path()).output().unwrap()))
+    Some(Ran::from(command.args(arguments.split_whitespace()).current_dir(place.path()).output().unwrap()))
 }
 
 /// It ended with this status, said `what` and what to do about it, spoke of no bug of ours, and left nothing.
@@ -110,7 +110,7 @@ fn a_run_that_never_started_leaves_the_latest_one_alone() {
     }
     // One that has a folder by then: the program takes its directory away in the first run.
     let mut command = place.command("run --quiet -- sh -c");
-    let ran = Ran::of(command.arg("rm -r {dir}").output().unwrap());
+    let ran = Ran::from(command.arg("rm -r {dir}").output().unwrap());
     assert_eq!(ran.exit, Some(2), "{}", ran.err);
     assert_eq!((place.names("results"), place.latest()), (before, latest));
 }
@@ -145,7 +145,7 @@ fn a_comparison_whose_workers_are_killed_ends_with_the_reason_and_is_not_complet
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("a trial", || place.path().join("results/latest").exists());
     hit_workers(&mut child, Signal::SIGKILL, 1000);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(ran.exit, Some(5), "{}{said}", ran.out);
     assert!(said.contains("by another process, and so was the one before it") && !said.contains("bug"), "{said}");
@@ -173,7 +173,7 @@ fn whoever_kills_or_stops_the_workers_is_not_called_a_bug() {
             std::fs::read_to_string(&trials).is_ok_and(|trials| trials.contains("\"fault\":\"kill\""))
         });
         hit_workers(&mut child, signal, times);
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::from(child.wait_with_output().unwrap());
         let case = format!("{signal} × {times}");
         let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(ran.exit, Some(exit), "{case}: {}{said}", ran.out);
@@ -197,7 +197,7 @@ fn a_program_that_kills_or_stops_its_parent_is_told_so() {
             command
                 .arg(format!("echo 1 > {{dir}}/t; kill {deed} $PPID; mv {{dir}}/t {{dir}}/f"))
                 .env(MARK, place.path());
-            let ran = Ran::of(command.output().unwrap());
+            let ran = Ran::from(command.output().unwrap());
             assert_blames(&place, &ran, 2, what, &format!("{deed} under {fault}"));
             assert_eq!(alive(&place), [0; 0]);
         }
@@ -205,7 +205,7 @@ fn a_program_that_kills_or_stops_its_parent_is_told_so() {
         for command in ["audit", "trace"] {
             let mut command = place.command(&format!("{command} -- sh -c"));
             command.arg(format!("echo 1 > t; kill {deed} $PPID; mv t f")).env(MARK, place.path());
-            let ran = Ran::of(command.output().unwrap());
+            let ran = Ran::from(command.output().unwrap());
             assert_blames(&place, &ran, 2, what, &format!("{deed} under {command:?}"));
             assert_eq!(alive(&place), [0; 0]);
         }
@@ -218,7 +218,7 @@ fn ready_after_a_save_is_an_error_of_its_own() {
         let place = Place::new();
         let mut command = place.command(&format!("run --quiet --jobs 1 --fault {fault} --check true -- sh -c"));
         command.arg("echo crashtest: begin 1; echo 1 > {dir}/f; echo crashtest: ack 1; echo crashtest: ready");
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::from(command.output().unwrap());
         let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(ran.exit, Some(2), "{}{said}", ran.out);
         assert!(said.contains("“crashtest: ready” comes after “crashtest: ack 1”"), "{said}");
@@ -235,7 +235,7 @@ fn workers_that_are_killed_now_and_then_for_ever_are_not_called_a_bug() {
         "echo x >> {count}; case $(wc -l < {count}) in *00|*25|*50|*75) kill -KILL $PPID;; esac; echo 1 > {{dir}}/t; mv {{dir}}/t {{dir}}/f",
         count = count.display()
     ));
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(ran.exit, Some(2), "{}{said}", ran.out);
     assert!(said.contains("and so were 20 before it") && !said.contains("bug"), "{said}");
@@ -256,7 +256,7 @@ fn a_program_that_stops_or_kills_what_stands_above_the_worker_leaves_nothing() {
             let mut command = place.command(&format!("{arguments} -- sh -c"));
             command.arg(format!("setsid sleep 1000 & echo 1 > t; {deed}; sleep 1000")).env(MARK, place.path());
             // A group of its own, or this test would be killed as well.
-            let ran = Ran::of(command.process_group(0).output().unwrap());
+            let ran = Ran::from(command.process_group(0).output().unwrap());
             assert_eq!(ran.exit, exit, "{arguments}: {deed}: {}{}", ran.out, ran.err);
             assert!(exit.is_none() || !ran.err.is_empty(), "{arguments}: {deed}: it says why");
             wait_until("the death of everybody", || alive(&place).is_empty());
@@ -290,7 +290,7 @@ fn whoever_ignores_the_death_of_children_can_start_crashtest() {
         let program = if arguments == SMALL { "" } else { "sh -c 'echo 1 > t; mv t f'" };
         // Shells pass on what they ignore.
         let script = format!("trap '' CHLD; exec {} {arguments} {program}", env!("CARGO_BIN_EXE_crashtest"));
-        let ran = Ran::of(Command::new("bash").args(["-c", &script]).current_dir(place.path()).output().unwrap());
+        let ran = Ran::from(Command::new("bash").args(["-c", &script]).current_dir(place.path()).output().unwrap());
         assert_eq!(ran.exit, Some(0), "{arguments}: {}{}", ran.out, ran.err);
     }
 }
@@ -312,7 +312,7 @@ fn a_crashtest_that_was_stopped_for_long_does_not_take_its_workers_for_silent() 
     // Longer than a worker may be silent: see SILENCE in engine/src/campaign.rs.
     std::thread::sleep(std::time::Duration::from_secs(80));
     kill(pid, Signal::SIGCONT).unwrap();
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert!(matches!(ran.exit, Some(0 | 3)), "{}{}", ran.out, ran.err);
     assert!(!ran.err.contains("said nothing"), "{}", ran.err);
 }

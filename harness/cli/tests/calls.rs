@@ -154,7 +154,7 @@ fn recorded(place: &Place, temporary: &Path, arguments: &str, program: &[&str]) 
     command.args(["-e", "trace=%file,%process,ftruncate,fchmod,fchown,fsetxattr,fallocate", "-o"]);
     command.arg(records.path().join("of")).arg(env!("CARGO_BIN_EXE_crashtest"));
     command.args(arguments.split_whitespace()).args(program).current_dir(place.path()).env("TMPDIR", temporary);
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     let cwd = place.path().canonicalize().unwrap();
     let of_each: BTreeMap<u32, Deeds> = fs::read_dir(records.path())
         .unwrap()

@@ -114,7 +114,7 @@ fn github_gets_an_error_for_each_cell_that_is_not_as_documented_and_the_summary(
     let in_actions = |arguments: &str| {
         let mut command = place.command(arguments);
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
-        Ran::of(command.output().unwrap())
+        Ran::from(command.output().unwrap())
     };
     let ran = in_actions("compare atomic planted-rename-first --loader lenient --iterations 60 --quiet --seed 1");
     assert_eq!(ran.exit, Some(1));

@@ -21,7 +21,7 @@ const SETUP: &str = "touch {dir}/f";
 fn run(place: &Place, options: &str, check: &[&str], program: &str) -> (Ran, Value) {
     let mut command = place.command(&format!("run --quiet --seed 1 --limit 120s --output-format json {options}"));
     command.args(["--setup", SETUP]).args(check).args(["--", "sh", "-c", program]);
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     let summary = serde_json::from_str(&ran.out).unwrap_or(Value::Null);
     (ran, summary)
 }

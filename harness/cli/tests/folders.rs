@@ -82,7 +82,7 @@ fn results_on_a_disk_that_fills_up_stay_readable() {
     wait_until("the first failure", || fs::exists(place.path().join("disk/latest/failures")).unwrap());
     // As much as fits: the error is what is wanted.
     let _ = fs::write(place.path().join("disk/big"), vec![1; 4 << 20]);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(2), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("error: failed to ") && ran.err.contains("\n  hint: "), "{}", ran.err);
     assert!(ran.err.to_lowercase().contains("no space left") && !ran.err.contains("panicked"), "{}", ran.err);

@@ -109,7 +109,7 @@ fn where_process_vm_readv_is_forbidden_a_trace_is_the_same() {
     let trace = || {
         let mut command = place.command("trace --dir state --output-format json --");
         let ran =
-            Ran::of(command.args(["sh", "-c", "echo 1 > {dir}/new && mv {dir}/new {dir}/file"]).output().unwrap());
+            Ran::from(command.args(["sh", "-c", "echo 1 > {dir}/new && mv {dir}/new {dir}/file"]).output().unwrap());
         assert_eq!(ran.exit, Some(0), "{}", ran.err);
         std::fs::remove_file(place.path().join("state/file")).unwrap();
         ran.out

@@ -89,7 +89,7 @@ fn attacked(place: &Place, options: &str, attack: &str) -> Ran {
     let before = tree(&outside);
     let mut command = place.command(options);
     command.args(["--", "sh", "-c", &format!("{SAVES}; {attack}"), "sh", "{dir}"]).arg(&outside);
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     assert_eq!(tree(&outside), before, "{options}: {attack}: {}{}", ran.out, ran.err);
     ran
 }
@@ -162,7 +162,7 @@ fn a_replayed_program_that_replaces_its_directory_is_stopped() {
         let before = tree(&place.path().join("outside"));
         fs::write(&armed, "").unwrap();
         let failure = place.kept_failures().remove(0);
-        let ran = Ran::of(place.command("replay").arg(&failure).output().unwrap());
+        let ran = Ran::from(place.command("replay").arg(&failure).output().unwrap());
         assert_eq!(ran.exit, Some(2), "{attack}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains("the program "), "{attack}: {}", ran.err);
         assert_eq!(tree(&place.path().join("outside")), before, "{attack}");
@@ -179,7 +179,7 @@ fn checkers_and_set_ups_that_replace_the_directory_are_stopped() {
         let attack = format!("sh -c 'rm -r {{dir}}; ln -s {} {{dir}}'", outside.display());
         let mut command = place.command(&format!("{RUN} --fault sweep {option}"));
         command.args([&attack, "--", "sh", "-c", SAVES, "sh", "{dir}"]);
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::from(command.output().unwrap());
         assert_eq!((ran.exit, tree(&outside)), (Some(2), before), "{option}: {}{}", ran.out, ran.err);
         assert_tidy(&place, option);
     }

@@ -95,7 +95,7 @@ fn an_interrupt_at_any_moment_leaves_no_process_and_no_temporary() {
             file => wait_until(file, || fs::exists(place.path().join(file)).unwrap()),
         }
         send(&child, signal);
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.exit, Some(130), "{signal}: {}{}", ran.out, ran.err);
         assert!(alive(&place).is_empty(), "{signal} at {appears}: somebody is left");
         assert!(hidden(&place.names("results")).is_empty(), "{signal} at {appears}: {:?}", place.names("results"));
@@ -122,7 +122,7 @@ fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
         // The supervisor, a worker, the program, and what that has started.
         wait_until("what the program starts", || alive(&place).len() >= 4);
         send(&child, Signal::SIGINT);
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
         assert!(alive(&place).is_empty(), "{fault}: somebody is left");
     }
@@ -136,14 +136,14 @@ fn an_interrupted_replay_leaves_nobody_whom_a_program_has_started() {
     let mut run = place.command("");
     // With a checker no run is traced: what is traced dies with its tracer.
     run.args(options).args(["sh -c 'seq 9 > {dir}/f'", "--check", "test -s {dir}/f", "--", "sh", "-c", program]);
-    let ran = Ran::of(run.output().unwrap());
+    let ran = Ran::from(run.output().unwrap());
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     let mut replay = place.command("replay");
     replay.arg(&place.kept_failures()[0]).env(MARK, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = replay.spawn().unwrap();
     wait_until("what the program starts", || alive(&place).len() >= 4);
     send(&child, Signal::SIGINT);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert!(alive(&place).is_empty(), "somebody is left: {}{}", ran.out, ran.err);
 }
 
@@ -158,7 +158,7 @@ fn whom_somebody_else_has_started_is_left_alone() {
         command.args(["-c", script]).arg(crashtest.get_program()).args(crashtest.get_args());
         command.arg("echo 1 > {dir}/t; mv {dir}/t {dir}/f; : > {dir}/f; sleep 0.05");
         command.current_dir(place.path()).env(MARK, place.path());
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::from(command.output().unwrap());
         let left = alive(&place);
         left.iter().for_each(|pid| kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap());
         assert_eq!(left.len(), 1, "{more}: {}{}", ran.out, ran.err);
@@ -174,7 +174,7 @@ fn a_second_interrupt_leaves_nothing_behind_either() {
         wait_for_victims(&place);
         send(&child, Signal::SIGINT);
         send(&child, second);
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
         assert!(alive(&place).is_empty(), "somebody is left");
         assert!(hidden(&place.names("results")).is_empty(), "{:?}", place.names("results"));
@@ -205,7 +205,7 @@ fn an_interrupt_in_the_second_cell_of_a_comparison_leaves_a_partial_report_and_n
     let place = Place::new();
     let child = in_second_cell(&place);
     send(&child, Signal::SIGINT);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
     assert!(alive(&place).is_empty(), "somebody is left");
     for folder in ["results", "results/latest", "results/latest/cells/atomic-fsync-fills-strict"] {

@@ -7,7 +7,7 @@ use std::fs;
 use support::{Place, Ran, verdicts};
 
 fn run(place: &Place, options: &str, more: &[&str]) -> Ran {
-    Ran::of(place.command(options).args(more).output().unwrap())
+    Ran::from(place.command(options).args(more).output().unwrap())
 }
 
 #[test]

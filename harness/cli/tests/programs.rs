@@ -1,87 +1,38 @@
-//! Somebody's own program, in any language: run, crashed, checked.
+//! Somebody's own program, in any language: run, crashed, and judged by the files that it leaves.
 
 mod support;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use support::programs::{EXAMPLES, Interpreter, Language, assert_shows_again, run, run_example};
 use support::skip::skip;
-use support::{Place, Ran, count, verdicts};
-
-/// The example programs.
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../targets/external");
-
-/// A language that the examples are written in: its directory, its interpreter, the ending of its files.
-type Language = (&'static str, &'static str, &'static str);
-const PYTHON: Language = ("python", "python3", "py");
-const NODE: Language = ("node", "node", "mjs");
-const SHELL: Language = ("shell", "sh", "sh");
-
-/// Whether the language's interpreter is here; says so where it is not.
-fn is_here((name, interpreter, _): Language) -> bool {
-    let here = Command::new(interpreter).arg("-c").arg("").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !here {
-        skip(&format!("{interpreter}, for the {name} examples"));
-    }
-    here
-}
-
-/// `crashtest run` of a writer among the examples, with its checker.
-fn run_example(
-    place: &Place,
-    language: Language,
-    writer: &str,
-    checked_as: &str,
-    more: &[&str],
-) -> (Option<i32>, Value) {
-    let (directory, interpreter, ending) = language;
-    let program = format!("{EXAMPLES}/{directory}/{writer}.{ending}");
-    let setup = format!("{interpreter} '{program}' {{dir}} init");
-    // A Python for each crash state takes long.
-    let (option, check) = match language {
-        PYTHON => ("--check-batch", format!("python3 '{EXAMPLES}/python/check_batch.py' {checked_as}")),
-        _ => ("--check", format!("{interpreter} '{EXAMPLES}/{directory}/check.{ending}' {{dir}}")),
-    };
-    let mut command = place.command("run --quiet --output-format json --seed 1");
-    command.args(["--setup", &setup, option, &check]).args(more).args(["--", interpreter, &program, "{dir}"]);
-    let ran = Ran::of(command.output().unwrap());
-    let summary = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {} {}", ran.out, ran.err));
-    (ran.exit, summary)
-}
+use support::{Place, Ran, count, row, verdicts};
 
 /// The verdicts that are violations, by name.
-fn broken(summary: &Value) -> Vec<String> {
-    let mut broken: Vec<String> = verdicts(summary).into_iter().filter(|verdict| verdict != "intact").collect();
-    broken.sort();
-    broken.dedup();
-    broken
-}
-
-fn row<'a>(summary: &'a Value, fault: &str) -> &'a Value {
-    let rows = summary["results"].as_array().unwrap();
-    rows.iter().find(|row| row["fault"] == fault).unwrap_or(&Value::Null)
-}
-
-/// `crashtest run … -- CMD` with these words after `run`.
-fn run(place: &Place, words: &[&str]) -> Ran {
-    Ran::of(place.command("run --quiet --seed 1").args(words).output().unwrap())
+fn violations(summary: &Value) -> Vec<String> {
+    let mut violations: Vec<String> = verdicts(summary).into_iter().filter(|verdict| verdict != "intact").collect();
+    violations.sort();
+    violations.dedup();
+    violations
 }
 
 #[test]
 fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whole() {
-    for language in [PYTHON, NODE, SHELL].into_iter().filter(|language| is_here(*language)) {
+    for language in [Language::Python, Language::Node, Language::Shell] {
+        let Some(interpreter) = Interpreter::find(language) else { continue };
         let place = Place::new();
         // One checker for each state, as these two have, takes long.
-        let few: &[&str] = if language == PYTHON { &[] } else { &["--max-states", "150"] };
-        let (exit, summary) = run_example(&place, language, "direct", "", few);
+        let few: &[&str] = if language == Language::Python { &[] } else { &["--max-states", "60"] };
+        let (exit, summary) = run_example(&place, &interpreter, "direct", "", few);
         assert_eq!(
-            (exit, broken(&summary)),
+            (exit, violations(&summary)),
             (Some(1), vec!["empty".to_owned(), "torn".to_owned()]),
             "{language:?} {summary}"
         );
-        let (exit, summary) = run_example(&place, language, "atomic", "", few);
-        assert_eq!((exit, broken(&summary)), (Some(0), vec![]), "{language:?} {summary}");
+        let (exit, summary) = run_example(&place, &interpreter, "atomic", "", few);
+        assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{language:?} {summary}");
         let swept = row(&summary, "sweep");
         assert!(count(swept, "intact") > 50 && swept["distinct_states"].as_u64() > Some(20), "{language:?} {summary}");
         assert!(swept["swept"]["nested"].as_u64() > Some(2), "the life after a crash is swept too: {summary}");
@@ -95,9 +46,9 @@ fn under_pytest_an_atomic_writer_passes_and_a_direct_one_fails_with_the_reason()
         let mut command = Command::new(&python);
         command.args(["-m", "pytest", "-p", "no:cacheprovider"]).args(arguments);
         command.env("CRASHTEST_BIN", env!("CARGO_BIN_EXE_crashtest")).env("PYTHONDONTWRITEBYTECODE", "1");
-        Ran::of(command.output().unwrap())
+        Ran::from(command.output().unwrap())
     };
-    if !is_here(PYTHON) || pytest(&["--version"]).exit != Some(0) {
+    if Interpreter::find(Language::Python).is_none() || pytest(&["--version"]).exit != Some(0) {
         skip("pytest, which .ci/run installs where it can");
         return;
     }
@@ -120,9 +71,7 @@ fn under_pytest_an_atomic_writer_passes_and_a_direct_one_fails_with_the_reason()
 
 #[test]
 fn the_patterns_of_the_accounts_are_what_they_are_in_their_own_language() {
-    if !is_here(PYTHON) {
-        return;
-    }
+    let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
     for (writer, checked_as, exit, wrong) in [
         ("atomic_fsync", "", 0, vec![]),
@@ -134,52 +83,30 @@ fn the_patterns_of_the_accounts_are_what_they_are_in_their_own_language() {
         // A second crash, in the first save after a recovery.
         ("forward_journal", "forward_journal", 1, vec!["empty", "missing", "torn"]),
     ] {
-        let ran = run_example(&place, PYTHON, writer, checked_as, &[]);
+        let ran = run_example(&place, &python, writer, checked_as, &[]);
         let wrong: Vec<String> = wrong.into_iter().map(str::to_owned).collect();
-        assert_eq!((ran.0, broken(&ran.1)), (Some(exit), wrong), "{writer}: {}", ran.1);
+        assert_eq!((ran.0, violations(&ran.1)), (Some(exit), wrong), "{writer}: {}", ran.1);
     }
 }
 
 #[test]
 fn a_program_is_killed_by_the_clock_and_its_calls_fail_just_as_well() {
-    if !is_here(PYTHON) {
-        return;
-    }
+    let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
     // A run of a Python for each call that fails: all of them take a minute.
     let few = ["--fault", "kill,io", "--max-states", "100"];
-    let (exit, summary) = run_example(&place, PYTHON, "direct", "", &[&few[..], &["--iterations", "60"]].concat());
+    let (exit, summary) = run_example(&place, &python, "direct", "", &[&few[..], &["--iterations", "60"]].concat());
     assert_eq!(exit, Some(1), "{summary}");
     let killed = row(&summary, "kill");
     assert_eq!((killed["trials"].as_u64(), killed["kills_landed"].as_u64() > Some(20)), (Some(60), true), "{summary}");
     assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
     assert!(count(row(&summary, "io"), "empty") > 0 && count(row(&summary, "io"), "torn") > 0, "{summary}");
     let more = [&few[..], &["--iterations", "40", "--continue"]].concat();
-    let (exit, summary) = run_example(&place, PYTHON, "atomic", "", &more);
-    assert_eq!((exit, broken(&summary)), (Some(0), vec![]), "{summary}");
+    let (exit, summary) = run_example(&place, &python, "atomic", "", &more);
+    assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{summary}");
     // Life after life: what was saved before is still there.
     let recovered = |trial: &Value| (trial["fault"] == "kill").then(|| trial["observed"]["generation"].as_u64())?;
     assert!(place.trials().iter().filter_map(recovered).max() > Some(8), "more than one life saves");
-}
-
-#[test]
-fn a_checker_that_serves_all_states_says_what_one_for_each_says() {
-    if !is_here(PYTHON) {
-        return;
-    }
-    let place = Place::new();
-    let program = format!("{EXAMPLES}/python/direct.py");
-    let setup = format!("python3 '{program}' {{dir}} init");
-    let checked = |option: &str, check: String| {
-        let options =
-            ["--jobs", "1", "--max-states", "40", "--output-format", "json", "--setup", &setup, option, &check];
-        let ran = run(&place, &[&options[..], &["--", "python3", &program, "{dir}"]].concat());
-        let summary: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.err));
-        (ran.exit, row(&summary, "sweep")["verdicts"].clone())
-    };
-    let each = checked("--check", format!("python3 '{EXAMPLES}/python/check.py' {{dir}}"));
-    assert_eq!(checked("--check-batch", format!("python3 '{EXAMPLES}/python/check_batch.py'")), each);
-    assert_eq!(each.0, Some(1));
 }
 
 #[test]
@@ -201,29 +128,6 @@ fn without_a_checker_every_file_must_be_as_some_run_has_left_it() {
         &["--setup", setup, "--", "sh", "-c", "for i in 1 2; do seq 2000 > {dir}/g; mv {dir}/g {dir}/f; done"],
     );
     assert_eq!(atomic.exit, Some(0), "{}{}", atomic.out, atomic.err);
-}
-
-#[test]
-fn what_only_a_checker_can_judge_is_inconclusive_without_one() {
-    let place = Place::new();
-    // Appended beside another file, in pieces that a kill can part.
-    let appends = "for i in 1 2 3; do seq 3000 >> {dir}/f; echo $i > {dir}/g; mv {dir}/g {dir}/n; done";
-    let setup = ["--setup", "sh -c 'echo old > {dir}/f; echo 0 > {dir}/n'"];
-    let ran = run(&place, &[&setup[..], &["--", "sh", "-c", appends]].concat());
-    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(ran.exit == Some(3) && said.contains("cannot be judged: f is between two versions"), "{said}");
-    // A log by its name is nobody's state, unless somebody says so.
-    let logs = appends.replace("{dir}/f", "{dir}/f.log");
-    let setup = ["--setup", "sh -c 'echo old > {dir}/f.log; echo 0 > {dir}/n'"];
-    let with = |options: &[&str]| run(&place, &[options, &setup[..], &["--", "sh", "-c", &logs]].concat());
-    assert_eq!(with(&[]).exit, Some(0));
-    assert_eq!(with(&["--include", "*.log"]).exit, Some(3));
-    // What two runs do not leave alike, and is not empty either, nobody can tell from what is torn.
-    let clocks = "for i in 1 2; do { date +%N; seq 3000; } > {dir}/g; mv {dir}/g {dir}/f; done";
-    let ran = run(&place, &["--setup", "sh -c 'echo old > {dir}/f'", "--", "sh", "-c", clocks]);
-    assert_eq!(ran.exit, Some(0), "what is renamed is whole, whatever is in it: {}{}", ran.out, ran.err);
-    let ran = run(&place, &["--setup", "sh -c 'echo old > {dir}/f'", "--", "sh", "-c", "date +%N > {dir}/f"]);
-    assert!(ran.exit == Some(1) && ran.out.contains("empty"), "{}{}", ran.out, ran.err);
 }
 
 #[test]
@@ -259,46 +163,16 @@ fn a_crash_point_is_held_against_the_saves_before_and_after_it() {
 
 #[test]
 fn what_a_second_hand_changes_is_not_taken_for_torn() {
-    if !is_here(PYTHON) {
-        return;
-    }
+    let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
     let writer = place.path().join("clock.py");
     let script = "import os, sys, time, json\np = os.path.join(sys.argv[1], 's.json')\nfor n in range(8):\n    \
                   with open(p + '.tmp', 'w') as f:\n        json.dump({'n': n, 't': int(time.time()), 'pad': 'x' * 9000}, f)\n    \
                   os.replace(p + '.tmp', p)\n    time.sleep(0.005)\n";
     fs::write(&writer, script).unwrap();
-    let program = ["--", "python3", writer.to_str().unwrap(), "{dir}"];
+    let program = [&["--"], &python.words(&[writer.to_str().unwrap(), "{dir}"])[..]].concat();
     let killed = run(&place, &[&["--fault", "kill", "--iterations", "60"], &program[..]].concat());
     assert!(matches!(killed.exit, Some(0 | 3)) && !killed.out.contains("torn"), "{}{}", killed.out, killed.err);
-}
-
-#[test]
-fn a_checker_that_opens_one_of_two_files_is_not_believed_of_the_other() {
-    let place = Place::new();
-    let script = "for i in 1 2; do seq 3000 > {dir}/positions; echo $i > {dir}/t; mv {dir}/t {dir}/meta; done";
-    let setup = ["--setup", "sh -c 'echo 0 > {dir}/meta; echo 0 > {dir}/positions'"];
-    let with = |check: &str| run(&place, &[&setup[..], &["--check", check, "--", "sh", "-c", script]].concat());
-    let half = with("grep -q [0-9] {dir}/meta");
-    let said = half.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(half.exit == Some(3) && said.contains("the checker accepts a state in which positions is"), "{said}");
-    assert!(said.contains("the checker opens other files than positions"), "{said}");
-    let both = with("sh -c 'grep -q [0-9] {dir}/meta && grep -q . {dir}/positions'");
-    assert_eq!(both.exit, Some(1), "{}{}", both.out, both.err);
-}
-
-#[test]
-fn what_a_checker_refuses_after_a_kill_is_named_after_the_file() {
-    let place = Place::new();
-    let check = "sh -c 'tail -n 1 {dir}/f | grep -qx 9999 || echo crashtest: refused it is cut'";
-    let options = ["--setup", "sh -c 'seq 9999 > {dir}/f'", "--fault", "kill", "--iterations", "40", "--check", check];
-    let script = "for i in 1 2 3; do { seq 5000; sleep 0.02; seq 5001 9999; } > {dir}/f; sleep 0.01; done";
-    let ran = run(&place, &[&options[..], &["--output-format", "json", "--", "sh", "-c", script]].concat());
-    let summary: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.err));
-    let killed = row(&summary, "kill");
-    assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
-    assert_eq!(count(killed, "missing") + count(killed, "wont-open"), 0, "{summary}");
-    assert_eq!(row(&summary, "none")["raw"], serde_json::json!({ "whole": 3 }), "{summary}");
 }
 
 #[test]
@@ -317,41 +191,26 @@ fn by_the_clock_as_well_every_save_of_a_run_is_a_version() {
 }
 
 #[test]
-fn a_checker_that_notices_nothing_proves_nothing() {
-    let place = Place::new();
-    let saves = ["--setup", "sh -c 'echo position 16 > {dir}/f'", "--check"];
-    let with = |check: &str| {
-        run(
-            &place,
-            &[&saves[..], &[check, "--", "sh", "-c", "echo position 17 > {dir}/g; mv {dir}/g {dir}/f"]].concat(),
-        )
-    };
-    let blind = with("true");
-    let said = blind.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        blind.exit == Some(3) && said.contains("the checker accepts files that are torn, empty or missing"),
-        "{said}"
-    );
-    let half_blind = with("test -e {dir}/f");
-    let said = half_blind.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(half_blind.exit == Some(0) && said.contains("are torn or empty: such damage it does not see"), "{said}");
-    let sees = with("grep -q 'position 1[67]' {dir}/f");
-    assert!(sees.exit == Some(0) && !sees.out.contains("does not see"), "{}{}", sees.out, sees.err);
-}
-
-#[test]
 fn what_is_wrong_with_a_command_is_said_clearly() {
     let place = Place::new();
     let saves = ["--", "sh", "-c", "echo 1 > {dir}/f; echo 2 > {dir}/f"];
     let with = |options: &[&str]| run(&place, &[options, &saves[..]].concat());
     let says = |script: &str| run(&place, &["--", "sh", "-c", script]);
+    // These wait for their limit, all at once.
+    let limit = ["--limit", "5s"];
+    let waiting = [
+        [&["--check", "sleep 100"], &limit[..], &saves].concat(),
+        [&["--check-batch", "sleep 100"], &limit[..], &saves].concat(),
+        [&["--cwd"], &limit[..], &["--", "sleep", "100"]].concat(),
+    ];
+    let waited = std::thread::scope(|scope| {
+        let threads = waiting.map(|words| scope.spawn(move || run(&Place::new(), &words)));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    let [one_check, batch_check, endless] = waited;
     for (ran, exit, words) in [
-        (with(&["--check", "sleep 100", "--limit", "5s"]), 4, "the checker `sleep 100` did not answer within 5 s"),
-        (
-            with(&["--check-batch", "sleep 100", "--limit", "5s"]),
-            4,
-            "the checker `sleep 100` did not answer within 5 s",
-        ),
+        (one_check, 4, "the checker `sleep 100` did not answer within 5 s"),
+        (batch_check, 4, "the checker `sleep 100` did not answer within 5 s"),
         (with(&["--check", "echo crashtest: all is well"]), 2, "said “crashtest: all is well”, which is none of"),
         (with(&["--check", "sh -c 'exit 127'"]), 2, "the checker `sh -c 'exit 127'` ended with status 127"),
         (with(&["--check", "no-such-checker-9 {dir}"]), 2, "`no-such-checker-9` is not there"),
@@ -368,47 +227,13 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
         (run(&place, &["--", "no-such-interpreter-9", "{dir}"]), 2, "`no-such-interpreter-9` is not there"),
         (run(&place, &["--cwd", "--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
-        (run(&place, &["--cwd", "--limit", "5s", "--", "sleep", "100"]), 4, "did not end within 5 s"),
+        (endless, 4, "did not end within 5 s"),
         (run(&place, &["--cwd", "--", "true"]), 3, "changed no file in the state directory"),
     ] {
         let said = format!("{}{}", ran.out, ran.err);
         let on_one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(ran.exit == Some(exit) && on_one_line.contains(words), "{words}: {:?} {said}", ran.exit);
     }
-}
-
-#[test]
-fn a_checker_to_which_a_missing_file_is_a_new_start_proves_nothing_where_it_is_missing() {
-    let place = Place::new();
-    let script = "echo log > {dir}/f.log; for i in 1 2; do seq 100 > {dir}/t; rm {dir}/f; mv {dir}/t {dir}/f; done";
-    let check =
-        "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 100 || echo crashtest: refused no whole list'";
-    let options = ["--jobs", "1", "--output-format", "json", "--setup", "sh -c 'seq 100 > {dir}/f'", "--check", check];
-    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script]].concat());
-    assert_eq!(ran.exit, Some(3), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("accepts a state in which f is missing"), "{}", ran.out);
-    let summary: Value = serde_json::from_str(&ran.out).unwrap();
-    let tried = summary["results"].as_array().unwrap().iter().map(|row| &row["tried"]).find(|tried| !tried.is_null());
-    let tried = tried.unwrap();
-    assert_eq!((&tried["unnoticed"], &tried["unopened"]), (&json!(["missing"]), &Value::Null), "a log is not judged");
-    // Only one of the workers runs the control.
-    let options = [
-        "--fault",
-        "kill",
-        "--iterations",
-        "60",
-        "--setup",
-        "sh -c 'seq 100 > {dir}/f'",
-        "--check",
-        check,
-        "--jobs",
-        "2",
-    ];
-    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script]].concat());
-    let trials = place.trials();
-    let missing: Vec<_> = trials.iter().filter(|trial| trial["raw"]["state"] == "missing").collect();
-    assert!(missing.len() > 3, "{}{}", ran.out, ran.err);
-    missing.iter().for_each(|trial| assert_eq!(trial["outcome"]["judged"], "inconclusive", "{trial}"));
 }
 
 #[test]
@@ -435,37 +260,7 @@ fn a_failure_of_a_program_is_replayed_at_the_same_call() {
     let place = Place::new();
     let ran = run(&place, &["--", "sh", "-c", "for i in 1 2 3; do seq 3000 > {dir}/f; done"]);
     assert_eq!(ran.exit, Some(1), "{}", ran.out);
-    shows_again(&place, ".sweep.torn.");
-}
-
-#[test]
-fn what_a_checker_refuses_is_called_the_same_when_it_is_replayed() {
-    let place = Place::new();
-    // A save that fails leaves half of it, and the program ends as if all were well.
-    let script = "for i in 1 2; do seq 3000 > {dir}/f; done 2> {dir}/log; exit 0";
-    let check =
-        "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 3000 || echo crashtest: refused no whole list'";
-    let ran = run(&place, &["--fault", "sweep,io", "--check", check, "--", "sh", "-c", script]);
-    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
-    for failure in [".sweep.torn.after-write", ".sweep.empty.after-truncate", ".io.torn."] {
-        shows_again(&place, failure);
-    }
-}
-
-/// Replays the failure whose folder is called so, in `place`.
-fn shows_again(place: &Place, called: &str) {
-    let folders = place.kept_failures();
-    let failure = folders.iter().find(|folder| folder.to_string_lossy().contains(called));
-    let failure = failure.unwrap_or_else(|| panic!("{called} in {folders:?}"));
-    let verdict = if called.contains("torn") { "torn" } else { "empty" };
-    let replayed = Ran::of(place.command("replay").arg(failure).output().unwrap());
-    assert_eq!(replayed.exit, Some(1), "{}{}", replayed.out, replayed.err);
-    let again = format!("{verdict} reproduced 20 of 20");
-    assert!(
-        replayed.out.contains(&format!("{verdict} shows again")) && replayed.out.contains(&again),
-        "{}",
-        replayed.out
-    );
+    assert_shows_again(&place, ".sweep.torn.");
 }
 
 #[test]
@@ -493,9 +288,9 @@ fn what_there_is_no_model_of_proves_nothing() {
     for (script, words) in scripts.into_iter().zip(["names that are not UTF-8", "rename into the state directory"]) {
         let script = format!("{script}{renames}");
         for (fault, check) in [("sweep", &[][..]), ("io", &[]), ("kill", &[]), ("sweep", &check), ("io", &check)] {
-            let options = ["--fault", fault, "--iterations", "20", "--jobs", "1", "--setup", setup];
-            let of_kills = if fault == "kill" { &options[..] } else { &[&options[..2], &options[4..]].concat() };
-            let ran = run(&place, &[of_kills, check, &["--", "sh", "-c", &script]].concat());
+            let bound = if fault == "kill" { "--iterations" } else { "--max-states" };
+            let options = ["--fault", fault, bound, "20", "--jobs", "1", "--setup", setup];
+            let ran = run(&place, &[&options[..], check, &["--", "sh", "-c", &script]].concat());
             let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(
                 said.contains(&format!("crashtest has no model of {words}")),
@@ -506,23 +301,6 @@ fn what_there_is_no_model_of_proves_nothing() {
             assert!(!said.contains("no kill landed inside a save"), "of a program that says nothing of saves: {said}");
         }
     }
-}
-
-#[test]
-fn without_a_set_up_nothing_is_lost_before_the_first_ack() {
-    let place = Place::new();
-    // Makes an empty file first, and is ready then.
-    let script = "n=$(cat {dir}/f 2> /dev/null); test -e {dir}/f || : > {dir}/f; echo crashtest: ready; n=${n:-0}
-                  for i in $((n + 1)) $((n + 2)); do
-                    echo crashtest: begin $i; echo $i > {dir}/t; mv {dir}/t {dir}/f; echo crashtest: ack $i
-                  done";
-    let check = "sh -c 'if test -s {dir}/f; then echo crashtest: state $(cat {dir}/f); else echo crashtest: fresh; fi'";
-    let ran = run(&place, &["--check", check, "--", "sh", "-c", script]);
-    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
-    // What was acknowledged is: the control shows it.
-    let forgets = check.replace("state $(cat {dir}/f)", "fresh");
-    let ran = run(&place, &["--check", &forgets, "--fault", "sweep", "--", "sh", "-c", script]);
-    assert!(ran.exit == Some(4) && ran.out.contains("silent-reset"), "{}{}", ran.out, ran.err);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn the_replay_script_of_a_failure_works_from_anywhere() {
         .env("PATH", path)
         .output()
         .unwrap();
-    let ran = Ran::of(output);
+    let ran = Ran::from(output);
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("shows again") && ran.out.contains(" reproduced 2 of 2"), "{}", ran.out);
 }

@@ -39,7 +39,7 @@ fn an_interrupted_run_reports_what_it_has_and_leaves_nothing_behind() {
         let place = Place::new();
         let (child, workers) = started(&place, "--jobs 2");
         signals.iter().for_each(|signal| send(&child, *signal));
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("INCOMPLETE (interrupted)"), "{}", ran.out);
         assert!(workers.iter().all(|pid| !is_alive(*pid)), "no worker and no victim is left");
@@ -163,7 +163,7 @@ fn a_disk_that_fills_up_ends_the_run_with_what_was_found_so_far() {
     while child.try_wait().unwrap().is_none() {
         let _ = big.write_all(&[1; 4096]);
     }
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(2), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("No space left on device") || ran.err.contains("no space"), "{}", ran.err);
     assert!(!ran.err.contains("panicked"), "{}", ran.err);

@@ -98,7 +98,7 @@ fn a_save_is_acknowledged_sooner_where_it_only_has_to_be_enqueued() {
 fn a_writer_that_does_not_hear_sigterm_is_stuck_and_killed_and_nothing_of_it_is_left() {
     let place = Place::new();
     let arguments = "run --strategy planted-deaf --signal term --limit 2s --iterations 6 --quiet --seed 1 --jobs 1";
-    let ran = Ran::of(place.command(arguments).env(MARK, place.path()).output().unwrap());
+    let ran = Ran::from(place.command(arguments).env(MARK, place.path()).output().unwrap());
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     assert!(alive(&place).is_empty(), "{}", ran.err);
     let deaf: Vec<Value> = place.trials().into_iter().filter(|trial| trial["outcome"]["judged"] == "stuck").collect();

@@ -183,7 +183,7 @@ fn a_scenario_names_the_targets_of_a_binary() {
 #[test]
 fn people_who_start_the_binary_are_told_what_it_is_for() {
     for (arguments, exit) in [(&[][..], 2), (&["--help"], 0), (&["run", "worker"], 2)] {
-        let ran = Ran::of(Command::new(notes()).args(arguments).output().unwrap());
+        let ran = Ran::from(Command::new(notes()).args(arguments).output().unwrap());
         let said = if exit == 0 { ran.out } else { ran.err };
         assert_eq!(ran.exit, Some(exit), "{arguments:?}");
         assert!(said.contains("crashtest run --targets ") && said.contains("notes-direct, notes-atomic"), "{said}");

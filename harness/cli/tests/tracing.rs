@@ -18,7 +18,7 @@ use support::{Place, Ran, wait_until};
 fn traced(place: &Place, program: &[&str]) -> (Value, Ran) {
     fs::create_dir(place.path().join("state")).unwrap();
     let mut command = place.command("trace --dir state --output-format json --");
-    let ran = Ran::of(command.args(program).env(MARK, place.path()).output().unwrap());
+    let ran = Ran::from(command.args(program).env(MARK, place.path()).output().unwrap());
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
     (serde_json::from_str(&ran.out).unwrap(), ran)
 }
@@ -191,7 +191,7 @@ fn lines_of_a_program_that_writes_more_than_there_is_memory_are_shown() {
     let limited = "ulimit -v 150000; exec \"$CRASHTEST\" trace -- dd if=/dev/zero of=f bs=1M count=200";
     let mut command = Command::new("sh");
     command.args(["-c", limited]).env("CRASHTEST", env!("CARGO_BIN_EXE_crashtest")).current_dir(place.path());
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.exit, Some(0), "{}", ran.err);
     assert!(ran.out.contains("1048576 bytes at 208666624") && ran.out.contains("exit status 0"), "{}", ran.out);
 }
@@ -313,7 +313,7 @@ fn a_program_that_cannot_be_started_says_why_and_one_that_ends_badly_is_shown() 
         assert_eq!((ran.exit, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
         assert!(ran.err.contains(&format!("failed to start `{program}`: {why}")), "{}", ran.err);
     }
-    let ran = Ran::of(place.command("trace -- sh -c").arg("echo a > f; exit 127").output().unwrap());
+    let ran = Ran::from(place.command("trace -- sh -c").arg("echo a > f; exit 127").output().unwrap());
     assert_eq!(ran.exit, Some(0), "{}", ran.err);
     assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("exit status 127"), "{}", ran.out);
 }
@@ -327,7 +327,7 @@ fn an_interrupted_trace_shows_what_there_is_and_leaves_no_process() {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the program's writes", || place.path().join("ready").exists());
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{}", ran.err);
     assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("interrupted"), "{}", ran.out);
     wait_until("their end", || alive(&place).is_empty());
@@ -343,7 +343,7 @@ fn an_interrupted_trace_of_a_strategy_that_hangs_ends_as_well() {
     wait_until("the strategy's process", || alive(&place).len() >= 4);
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     wait_until("its end", || child.try_wait().unwrap().is_some());
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{}", ran.err);
     assert!(ran.out.contains("interrupted"), "{}", ran.out);
     wait_until("their end", || alive(&place).is_empty());

@@ -11,13 +11,13 @@ use crashtest_model::{AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, DIR, Pro
 use crashtest_report::render;
 
 use super::run::OutputFormat;
-use crate::conduct;
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program;
 use crate::progress::Counter;
 use crate::selection::SelectionOptions;
+use crate::signals;
 use crate::values;
 
 /// How a program writes its files, and what a kill could leave of each
@@ -80,7 +80,7 @@ impl AuditArgs {
         let cwd = program::working_directory()?;
         let names_it = self.command.iter().any(|word| word.to_string_lossy().contains(DIR));
         let dir = self.dir.clone().or_else(|| (!names_it).then(|| PathBuf::from(".")));
-        let setup = self.setup.as_deref().map(|setup| program::words("--setup", setup)).transpose()?;
+        let setup = self.setup.as_deref().map(|setup| program::split_words("--setup", setup)).transpose()?;
         let check = program::check_of(self.check.as_deref(), self.check_batch.as_deref())?;
         for words in setup.iter().chain(check.as_ref().map(Check::words)) {
             program::can_be_found(words, &cwd)?;
@@ -120,7 +120,7 @@ fn beginning(command: &[OsString], plan: &AuditPlan) -> String {
 /// Runs the command.
 pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
-    let stop = conduct::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     if console::error_is_seen() {
         console::complain(&beginning(&args.command, &plan));
     }

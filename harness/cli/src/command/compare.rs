@@ -7,14 +7,16 @@ use crashtest_kit::Registry;
 use crashtest_model::{Company, Expectations, Fault, Lives, Loader, Plan, Shape, Signal, Start, StrategyInfo};
 use crashtest_report::render;
 
-use crate::conduct::{self, Manner};
+use crate::campaign::CampaignSettings;
+use crate::check;
 use crate::console;
 use crate::exit::Exit;
 use crate::github;
-use crate::grid::{self, GridCell, Subject};
+use crate::grid::{self, GridCell, GridDescription};
 use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, ResultsOptions, StateOptions};
 use crate::problem::Problem;
 use crate::registry::{Known, TargetsOption};
+use crate::signals;
 
 /// What a comparison is for.
 const WHY: &str = "What each strategy guarantees when its writer is killed at any moment, and what that costs.";
@@ -157,7 +159,7 @@ impl CompareArgs {
         let mut seed = self.budget.seed;
         for strategy in self.strategies(known) {
             let workload = options::workload_of(known, &strategy, self.state.workload.as_deref());
-            let (info, _) = conduct::look_up(known, &strategy, &workload)?;
+            let (info, _) = check::look_up(known, &strategy, &workload)?;
             for (loader, lives) in
                 loaders.iter().flat_map(|loader| self.lives(&info).into_iter().map(move |l| (loader, l)))
             {
@@ -169,7 +171,7 @@ impl CompareArgs {
                         // What two writers do to each other is rare by the clock.
                         plan.faults = vec![Fault::Kill, Fault::Sweep];
                     }
-                    live(&mut plan, lives);
+                    set_lives(&mut plan, lives);
                 }
                 // Of a group, what nobody says anything about is not tested.
                 let documented = |fault: &Fault| info.expectation_of(&plan, *fault, Start::Again).is_some();
@@ -187,8 +189,8 @@ impl CompareArgs {
     }
 }
 
-/// Makes the lives of `plan` as `lives` says.
-fn live(plan: &mut Plan, lives: Lives) {
+/// Gives `plan` the signal and the concurrent processes of `lives`.
+fn set_lives(plan: &mut Plan, lives: Lives) {
     plan.signal = lives.signal;
     match lives.company {
         Company::None => {}
@@ -207,25 +209,25 @@ fn live(plan: &mut Plan, lives: Lives) {
 
 /// Runs the command.
 pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Problem> {
-    let subject = Subject { name: "compare", why: WHY, limits: &[] };
+    let description = GridDescription { name: "compare", why: WHY, limits: &[] };
     let known = args.targets.known()?;
-    run_grid(&known, &subject, args.cells(&known)?, &args.results, args.output_format)
+    run_grid(&known, &description, args.cells(&known)?, &args.results, args.output_format)
 }
 
 /// Runs a grid and shows it.
 pub(crate) fn run_grid(
     known: &Known,
-    subject: &Subject<'_>,
+    description: &GridDescription<'_>,
     cells: Vec<GridCell>,
     results: &ResultsOptions,
     output_format: OutputFormat,
 ) -> Result<Exit, Problem> {
-    let stop = conduct::stop_on_signals()?;
-    let manner = Manner { out: &results.out, quiet: results.quiet, stop: &stop, cell: None };
-    let conducted = grid::conduct(known, subject, cells, &manner)?;
-    let recorded = &conducted.recorded;
+    let stop = signals::stop_on_signals()?;
+    let settings = CampaignSettings { out: &results.out, quiet: results.quiet, stop: &stop, cell: None };
+    let finished = grid::run(known, description, cells, &settings)?;
+    let recorded = &finished.recorded;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
-    let nothing = conducted.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);
+    let nothing = finished.problem.is_some() && recorded.summary.results.iter().all(|row| row.trials == 0);
     match output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
@@ -234,9 +236,9 @@ pub(crate) fn run_grid(
         OutputFormat::Json => console::print(&render::grid::json(recorded)),
         OutputFormat::Markdown => console::print(&render::grid::markdown(recorded)),
     }
-    if let Some(problem) = &conducted.problem {
+    if let Some(problem) = &finished.problem {
         console::complain(&problem.to_string());
     }
     github::publish(&github::of_grid(recorded), &render::grid::markdown(recorded));
-    Ok(conducted.exit)
+    Ok(finished.exit)
 }

@@ -14,12 +14,14 @@ use crashtest_linux::scratch::{self, Leftovers, Scratch};
 use crashtest_linux::trace::{self, TraceError};
 use crashtest_linux::{machine, mounts};
 
-use crate::conduct::{self, Manner};
+use crate::campaign::{self, CampaignSettings};
 use crate::console;
 use crate::exit::Exit;
+use crate::host;
 use crate::problem::Problem;
 use crate::progress::Steps;
 use crate::registry::Known;
+use crate::signals;
 use canary::{Attempt, Canary};
 use pace::Pace;
 
@@ -34,9 +36,9 @@ pub(crate) struct DoctorArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Whether a canary was caught.
+/// The answer to whether a canary was caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Detection {
     Caught,
     /// The harness is broken.
     Missed,
@@ -44,13 +46,13 @@ enum Told {
     Unclear,
 }
 
-impl Told {
-    /// What follows from its last attempt, which was made between these two measurements.
-    fn after(caught: bool, around: [Pace; 2]) -> Told {
+impl Detection {
+    /// The detection by the last attempt, which was made between these two measurements.
+    fn of_last_attempt(caught: bool, around: [Pace; 2]) -> Detection {
         match caught {
-            true => Told::Caught,
-            false if around.iter().any(|pace| pace.is_busy()) => Told::Unclear,
-            false => Told::Missed,
+            true => Detection::Caught,
+            false if around.iter().any(|pace| pace.is_busy()) => Detection::Unclear,
+            false => Detection::Missed,
         }
     }
 }
@@ -60,14 +62,14 @@ impl Told {
 struct Count {
     caught: usize,
     missed: usize,
-    not_told: usize,
-    /// Those that need tracing where that is forbidden.
+    unclear: usize,
+    /// Canaries that need tracing where that is forbidden.
     untried: usize,
 }
 
 impl Count {
     fn all(self) -> usize {
-        self.caught + self.missed + self.not_told + self.untried
+        self.caught + self.missed + self.unclear + self.untried
     }
 }
 
@@ -78,7 +80,7 @@ struct SelfTest<'a> {
     dir: &'a Path,
     results: &'a Path,
     stop: &'a Arc<AtomicBool>,
-    /// As last measured.
+    /// The pace as last measured.
     pace: Pace,
     /// The slowest start of all.
     worst: Duration,
@@ -89,8 +91,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     let dir = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let tracing = trace::probe();
     console::print(&machine_report(&dir, &tracing));
-    let stop = conduct::stop_on_signals()?;
-    let program = conduct::this_program()?;
+    let stop = signals::stop_on_signals()?;
+    let program = host::this_program()?;
     let Some(pace) = Pace::measure(&program, &stop)? else { return Ok(Exit::Interrupted) };
     console::print(&format!("  {:<24} {}\n", "a bare start takes", pace_words(pace)));
     let found = scratch::find(&[&dir]);
@@ -105,7 +107,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Problem> {
     conclude(count, test.worst, tracing)
 }
 
-/// What dead runs have left, for people.
+/// Describes what dead runs have left.
 fn leftover_words(found: &Leftovers) -> String {
     let mut text = format!(
         "  {:<24} {}\n",
@@ -137,16 +139,16 @@ impl SelfTest<'_> {
                 steps.print(&format!("  not tried  {:<19} {}\n", canary.name, canary.summary));
                 continue;
             }
-            let Some((told, seen)) = self.catch(canary)? else { return Ok(None) };
-            let line = match told {
-                Told::Caught => format!("  caught  {:<22} {}", canary.name, canary.summary),
-                Told::Missed => format!("  MISSED  {:<22} {}", canary.name, canary.summary),
-                Told::Unclear => format!("  not told  {:<20} {}", canary.name, canary.summary),
+            let Some((detection, seen)) = self.catch(canary)? else { return Ok(None) };
+            let line = match detection {
+                Detection::Caught => format!("  caught  {:<22} {}", canary.name, canary.summary),
+                Detection::Missed => format!("  MISSED  {:<22} {}", canary.name, canary.summary),
+                Detection::Unclear => format!("  not told  {:<20} {}", canary.name, canary.summary),
             };
-            match told {
-                Told::Caught => count.caught += 1,
-                Told::Missed => count.missed += 1,
-                Told::Unclear => count.not_told += 1,
+            match detection {
+                Detection::Caught => count.caught += 1,
+                Detection::Missed => count.missed += 1,
+                Detection::Unclear => count.unclear += 1,
             }
             steps.print(&format!("{line}\n          saw {seen}\n"));
         }
@@ -154,41 +156,41 @@ impl SelfTest<'_> {
     }
 
     /// Tries to catch `canary`, and says what was seen; `None` where it is interrupted.
-    fn catch(&mut self, canary: &Canary) -> Result<Option<(Told, String)>, Problem> {
+    fn catch(&mut self, canary: &Canary) -> Result<Option<(Detection, String)>, Problem> {
         let mut last = None;
         for attempt in Attempt::ALL {
-            let manner = Manner { out: self.results, quiet: true, stop: self.stop, cell: None };
-            let conducted = conduct::conduct(self.known, &canary.plan(self.dir, attempt, self.pace), &manner)?;
-            if conducted.exit == Exit::Interrupted {
+            let settings = CampaignSettings { out: self.results, quiet: true, stop: self.stop, cell: None };
+            let finished = campaign::run(self.known, &canary.plan(self.dir, attempt, self.pace), &settings)?;
+            if finished.exit == Exit::Interrupted {
                 return Ok(None);
             }
-            let seen = canary::seen_words(&conducted);
-            if canary.is_caught(&conducted) {
-                return Ok(Some((Told::Caught, seen)));
+            let seen = canary::seen_words(&finished);
+            if canary.is_caught(&finished) {
+                return Ok(Some((Detection::Caught, seen)));
             }
             let Some(after) = Pace::measure(&self.program, self.stop)? else { return Ok(None) };
-            let told = Told::after(false, [self.pace, after]);
+            let detection = Detection::of_last_attempt(false, [self.pace, after]);
             self.pace = after;
             self.worst = self.worst.max(after.worst);
-            match conducted.problem {
+            match finished.problem {
                 // A full disk is no bug of ours.
-                Some(problem) if told == Told::Missed && problem.exit != Exit::Bug => return Err(problem),
-                Some(problem) => last = Some((told, problem.to_string())),
-                None => last = Some((told, seen)),
+                Some(problem) if detection == Detection::Missed && problem.exit != Exit::Bug => return Err(problem),
+                Some(problem) => last = Some((detection, problem.to_string())),
+                None => last = Some((detection, seen)),
             }
         }
         Ok(last)
     }
 }
 
-/// What is said at the end; `worst` is the slowest bare start.
+/// Prints what the self-test comes to; `worst` is the slowest bare start.
 fn conclude(count: Count, worst: Duration, tracing: Result<(), TraceError>) -> Result<Exit, Problem> {
-    let Count { caught, missed, not_told, untried } = count;
+    let Count { caught, missed, unclear, untried } = count;
     if missed > 0 {
         return Err(Problem::bug(format!("{missed} of {} planted bugs were not caught", count.all())));
     }
-    if not_told > 0 {
-        console::print(&format!("{caught} planted bugs were caught; of {not_told} it cannot be told.\n"));
+    if unclear > 0 {
+        console::print(&format!("{caught} planted bugs were caught; of {unclear} it cannot be told.\n"));
         let why = format!("this machine is too busy to tell (a bare start took {} ms)", worst.as_millis());
         return Err(Problem::inconclusive(why).hint("run it again when less runs beside it".to_owned()));
     }
@@ -251,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_canary_missed_on_a_quiet_machine_is_a_bug() {
-        assert_eq!(Told::after(false, [QUIET, QUIET]), Told::Missed);
-        let count = Count { caught: 19, missed: 1, not_told: 1, untried: 0 };
+        assert_eq!(Detection::of_last_attempt(false, [QUIET, QUIET]), Detection::Missed);
+        let count = Count { caught: 19, missed: 1, unclear: 1, untried: 0 };
         let problem = conclude(count, WORST, Ok(())).unwrap_err();
         assert_eq!(problem.exit, Exit::Bug);
         assert!(problem.to_string().starts_with("error: 1 of 21 planted bugs were not caught"), "{problem}");
@@ -260,10 +262,10 @@ mod tests {
 
     #[test]
     fn a_canary_missed_beside_load_cannot_be_told() {
-        assert_eq!(Told::after(false, [QUIET, BESIDE_LOAD]), Told::Unclear);
-        assert_eq!(Told::after(false, [BESIDE_LOAD, QUIET]), Told::Unclear);
-        assert_eq!(Told::after(true, [BESIDE_LOAD, BESIDE_LOAD]), Told::Caught);
-        let count = Count { caught: 18, missed: 0, not_told: 3, untried: 0 };
+        assert_eq!(Detection::of_last_attempt(false, [QUIET, BESIDE_LOAD]), Detection::Unclear);
+        assert_eq!(Detection::of_last_attempt(false, [BESIDE_LOAD, QUIET]), Detection::Unclear);
+        assert_eq!(Detection::of_last_attempt(true, [BESIDE_LOAD, BESIDE_LOAD]), Detection::Caught);
+        let count = Count { caught: 18, missed: 0, unclear: 3, untried: 0 };
         let problem = conclude(count, WORST, Ok(())).unwrap_err();
         assert_eq!(problem.exit, Exit::Inconclusive);
         let said = problem.to_string();

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use crate::command::compare::{OutputFormat, run_grid};
 use crate::console;
 use crate::exit::Exit;
-use crate::grid::{GridCell, Subject};
+use crate::grid::{GridCell, GridDescription};
 use crate::options::ResultsOptions;
 use crate::problem::Problem;
 use crate::registry::TargetsOption;
@@ -67,8 +67,8 @@ pub(crate) fn matrix(args: &MatrixArgs) -> Result<Exit, Problem> {
     }
     let cells = kept.into_iter().flat_map(|kept| kept.cells).chain(scenario.cells);
     let cells = cells.map(|cell| grid_cell(cell, args.dir.as_deref())).collect();
-    let subject = Subject { name: &scenario.name, why: &scenario.why, limits: &scenario.limits };
-    run_grid(&known, &subject, cells, &args.results, args.output_format)
+    let description = GridDescription { name: &scenario.name, why: &scenario.why, limits: &scenario.limits };
+    run_grid(&known, &description, cells, &args.results, args.output_format)
 }
 
 /// The scenarios in `regressions/` beside `file`, by name; none where there is no such folder, or where `file` lies in it.

@@ -8,11 +8,12 @@ use crashtest_engine::{Replayer, Sandbox};
 use crashtest_model::{Digest, Fault, RunRecord, Start, TrialRecord, Verdict};
 use crashtest_report::{explanation, find_trials, read, read_failure};
 
-use crate::conduct;
+use crate::check;
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::registry::Known;
+use crate::signals;
 use crate::values;
 
 /// A kill by the clock that has not shown by then will hardly do so.
@@ -107,7 +108,7 @@ impl ReplayArgs {
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
     let Wanted { run, record, crash_state } = args.wanted()?;
     let known = Known::of_run(&run.environment)?;
-    conduct::subject(&known, &run.plan)?;
+    check::strategy_and_workload(&known, &run.plan)?;
     let program = known.program_of(&run.plan.target.strategy)?;
     if changed(&run) {
         let path = program.path.display();
@@ -118,7 +119,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
         None if run.plan.sandbox_parent.is_dir() => run.plan.sandbox_parent.clone(),
         None => std::env::temp_dir(),
     };
-    let stop = conduct::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let sandbox = Sandbox::make(&parent, 1, run.plan.target.state_size)?;
     console::print(&heading(&run, &record, &sandbox));
     let mut shown = false;

@@ -5,7 +5,8 @@ use crashtest_kit::Registry;
 use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program};
 use crashtest_report::render;
 
-use crate::conduct::{self, Manner};
+use crate::campaign::{self, CampaignSettings};
+use crate::check;
 use crate::console;
 use crate::exit::Exit;
 use crate::github;
@@ -13,6 +14,7 @@ use crate::options::{self, BudgetOptions, FaultOptions, LimitOption, LoaderArg, 
 use crate::problem::Problem;
 use crate::program::{self, ProgramOptions};
 use crate::registry::TargetsOption;
+use crate::signals;
 use crate::values;
 
 /// Kill a strategy's writer, or a program of your own, again and again, and judge every restart
@@ -157,25 +159,25 @@ impl RunArgs {
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     let known = args.targets.known()?;
     let plan = args.plan(&known)?;
-    conduct::fits(&known, &plan)?;
+    check::check_plan(&known, &plan)?;
     if let Some(outside) = plan.program.as_ref().and_then(Program::outside).filter(|_| !args.results.quiet) {
         console::complain(&format!("note: the program starts inside the state directory; {outside}"));
     }
-    let stop = conduct::stop_on_signals()?;
-    let manner = Manner { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
-    let conducted = conduct::conduct(&known, &plan, &manner)?;
+    let stop = signals::stop_on_signals()?;
+    let settings = CampaignSettings { out: &args.results.out, quiet: args.results.quiet, stop: &stop, cell: None };
+    let finished = campaign::run(&known, &plan, &settings)?;
     // Where nothing could be run there is nothing to show but why; the folder says the same.
-    let nothing = conducted.problem.is_some() && conducted.recorded.rows.iter().next().is_none();
+    let nothing = finished.problem.is_some() && finished.recorded.rows.iter().next().is_none();
     match args.output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
-            console::print(&render::terminal(&conducted.recorded, console::width(), console::color()));
+            console::print(&render::terminal(&finished.recorded, console::width(), console::color()));
         }
-        OutputFormat::Json => console::print(&render::json(&conducted.recorded)),
+        OutputFormat::Json => console::print(&render::json(&finished.recorded)),
     }
-    if let Some(problem) = conducted.problem {
+    if let Some(problem) = finished.problem {
         console::complain(&problem.to_string());
     }
-    github::publish(&github::of_run(&conducted.recorded), &render::markdown(&conducted.recorded));
-    Ok(conducted.exit)
+    github::publish(&github::of_run(&finished.recorded), &render::markdown(&finished.recorded));
+    Ok(finished.exit)
 }

@@ -12,12 +12,13 @@ use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
 use super::run::OutputFormat;
-use crate::conduct;
+use crate::check;
 use crate::console;
 use crate::exit::Exit;
 use crate::options;
 use crate::problem::Problem;
 use crate::program;
+use crate::signals;
 use crate::values;
 
 /// Show the file operations of a program or a strategy, as crashtest sees them
@@ -63,7 +64,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs the command.
 pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
-    let stop = conduct::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let traced = match &args.strategy {
         Some(strategy) => trace_strategy(args, strategy, &stop)?,
         None => {
@@ -83,7 +84,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
 
 fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result<TracedProgram, Problem> {
     let workload = options::workload_of(&Builtin, strategy, args.workload.as_deref());
-    conduct::look_up(&Builtin, strategy, &workload)?;
+    check::look_up(&Builtin, strategy, &workload)?;
     let plan = Plan {
         target: TargetSpec {
             strategy: strategy.to_owned(),

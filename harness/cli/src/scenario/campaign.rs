@@ -38,7 +38,7 @@ pub(crate) fn cells(
         for (loader, _) in &loaders {
             for (fault, _) in &faults {
                 let mut plan = settings.plan(&strategy.name, &workload.name, *loader, *fault, seed, jobs);
-                plan.target = options::with_company(catalogue.registry, plan.target);
+                plan.target = options::with_writers(catalogue.registry, plan.target);
                 let expect = strategy.expectation_of(&plan, *fault, Start::Again).cloned();
                 // Of a group, what nobody says anything about is not tested.
                 if expect.is_some() || campaign.get(&keys::GROUP).is_none() {

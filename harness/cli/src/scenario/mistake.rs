@@ -52,8 +52,8 @@ impl Mistake {
         self
     }
 
-    /// The mistake as lines of at most `width` columns (lines of the file are not cut) that show its place in `text`, the content
-    /// of the file at `path`.
+    /// Renders the mistake and its place in `text`, the content of the file at `path`, in lines of at most `width` columns. Lines of
+    /// the file are not cut.
     pub(crate) fn render(&self, path: &Path, text: &str, width: u16, color: Color) -> String {
         let mut theme = match color {
             Color::Always => GraphicalTheme::unicode(),

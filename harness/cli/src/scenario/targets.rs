@@ -1,6 +1,6 @@
 //! Which strategies a campaign tests with which workloads.
 //!
-//! A pair whose shapes do not fit is a mistake where both were named, and left out where one came from a group or from "all". Who
+//! A pair whose shapes do not fit is a mistake where both were named. It is left out where one came from a group or from "all". Who
 //! was named and is in no pair is a mistake, too: a campaign never leaves out what it was asked for.
 
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ struct Choice<'c, T> {
 
 impl<'r> Catalogue<'r> {
     /// What `registry` holds.
-    pub(crate) fn of(registry: &'r dyn Registry) -> Catalogue<'r> {
+    pub(crate) fn new(registry: &'r dyn Registry) -> Catalogue<'r> {
         let (strategies, workloads) = (registry.strategies(), registry.workloads());
         let own = strategies.iter().filter_map(|info| registry.own_workload(&info.name)).map(str::to_owned).collect();
         Catalogue { registry, strategies, workloads, own }

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod marked;
+pub(crate) mod programs;
 pub(crate) mod skip;
 pub(crate) mod tmpfs;
 
@@ -56,7 +57,7 @@ impl Place {
 
     /// Runs the program with these arguments.
     pub(crate) fn crashtest(&self, arguments: &str) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+        Ran::from(self.command(arguments).output().unwrap())
     }
 
     /// Runs a campaign of `strategy`; gives its exit status and its summary.
@@ -105,9 +106,8 @@ impl Place {
     }
 }
 
-impl Ran {
-    /// What came of a process.
-    pub(crate) fn of(output: Output) -> Ran {
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { exit: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -117,6 +117,12 @@ impl Ran {
 pub(crate) fn kills<'a>(summary: &'a Value, start: &str) -> &'a Value {
     let rows = summary["results"].as_array().unwrap();
     rows.iter().find(|row| row["fault"] == "kill" && row["start"] == start).unwrap_or(&Value::Null)
+}
+
+/// The first row of `fault`.
+pub(crate) fn row<'a>(summary: &'a Value, fault: &str) -> &'a Value {
+    let rows = summary["results"].as_array().unwrap();
+    rows.iter().find(|row| row["fault"] == fault).unwrap_or(&Value::Null)
 }
 
 /// How many trials of a row came to `verdict`.

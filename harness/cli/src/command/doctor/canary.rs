@@ -10,7 +10,7 @@ use crashtest_model::{
 };
 
 use super::pace::Pace;
-use crate::conduct::Conducted;
+use crate::campaign::FinishedCampaign;
 use crate::exit::Exit;
 
 /// Every attempt to catch a canary does more than the one before.
@@ -158,20 +158,20 @@ impl Canary {
     }
 
     /// Whether what must be seen of it was seen, and the run ended as it must.
-    pub(super) fn is_caught(&self, conducted: &Conducted) -> bool {
-        let seen = seen(conducted);
-        self.expected.iter().any(|verdict| seen.contains(verdict)) && conducted.exit == self.exit
+    pub(super) fn is_caught(&self, finished: &FinishedCampaign) -> bool {
+        let seen = seen(finished);
+        self.expected.iter().any(|verdict| seen.contains(verdict)) && finished.exit == self.exit
     }
 }
 
 /// Everything but what is right that a run has shown, in words.
-pub(super) fn seen_words(conducted: &Conducted) -> String {
-    let names: Vec<&str> = seen(conducted).into_iter().map(Verdict::name).collect();
+pub(super) fn seen_words(finished: &FinishedCampaign) -> String {
+    let names: Vec<&str> = seen(finished).into_iter().map(Verdict::name).collect();
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-fn seen(conducted: &Conducted) -> BTreeSet<Verdict> {
-    let rows = conducted.recorded.rows.iter();
+fn seen(finished: &FinishedCampaign) -> BTreeSet<Verdict> {
+    let rows = finished.recorded.rows.iter();
     let verdicts = rows.flat_map(|(.., tally)| tally.verdicts.keys().copied().collect::<Vec<_>>());
     verdicts.filter(|verdict| *verdict != Verdict::Intact).collect()
 }
@@ -185,6 +185,38 @@ mod tests {
     fn plan(name: &str, attempt: Attempt, pace: Pace) -> Plan {
         let canaries = Canary::all(&Known::default());
         canaries.iter().find(|canary| canary.name == name).unwrap().plan(Path::new("/nowhere"), attempt, pace)
+    }
+
+    #[test]
+    fn each_canary_is_caught_by_its_verdict_and_the_exit_of_its_run() {
+        let canaries = Canary::all(&Known::default());
+        let caught_by: Vec<(&str, &[Verdict], Exit)> =
+            canaries.iter().map(|canary| (canary.name.as_str(), &canary.expected[..], canary.exit)).collect();
+        let mut documented: Vec<(&str, &[Verdict], Exit)> = vec![
+            ("planted-rename-first", &[Verdict::Torn, Verdict::Empty], Exit::Broken),
+            ("planted-unlink-first", &[Verdict::Missing], Exit::Broken),
+            ("planted-ack-first", &[Verdict::LostAck], Exit::Broken),
+            ("planted-skip", &[Verdict::LostAck], Exit::ControlFailed),
+            ("planted-leak", &[Verdict::Residue], Exit::ControlFailed),
+            ("planted-exit", &[Verdict::Inconclusive], Exit::Inconclusive),
+            ("planted-fail", &[Verdict::FailedSave], Exit::ControlFailed),
+            ("planted-stall", &[Verdict::Stuck], Exit::ControlFailed),
+            ("planted-swallow", &[Verdict::SilentReset], Exit::Broken),
+            ("planted-invent", &[Verdict::AcceptedGarbage], Exit::Broken),
+            ("planted-hang", &[Verdict::WontOpen], Exit::Broken),
+            ("planted-panic", &[Verdict::WontOpen], Exit::Broken),
+            ("planted-undecided", &[Verdict::Torn], Exit::Broken),
+            ("planted-short-write", &[Verdict::FalseAck], Exit::Broken),
+            ("planted-fsync-ignored", &[Verdict::FalseAck], Exit::Broken),
+            ("planted-fsync-retried", &[Verdict::FalseAck], Exit::Broken),
+            ("planted-truncated", &[Verdict::Torn], Exit::Broken),
+            ("planted-deaf", &[Verdict::Stuck], Exit::Broken),
+            ("no-kill", &[Verdict::Inconclusive], Exit::Inconclusive),
+            ("worker-dies", &[Verdict::Inconclusive], Exit::Inconclusive),
+            ("misderives", &[Verdict::Inconclusive], Exit::Inconclusive),
+        ];
+        documented.sort_by_key(|(name, ..)| caught_by.iter().position(|(known, ..)| known == name));
+        assert_eq!(caught_by, documented);
     }
 
     #[test]

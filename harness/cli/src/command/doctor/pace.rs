@@ -14,11 +14,11 @@ use crate::problem::Problem;
 
 /// Starts in one measurement.
 const STARTS: usize = 15;
-/// A machine is busy where the usual start takes so many times as long as it runs: on a quiet one it waits for hardly anything.
+/// The ratio of a usual start's time to its processor time above which a machine is busy. On a quiet one a start hardly waits.
 const BUSY: u32 = 3;
-/// A limit that nothing is expected to reach is so many of the worst starts long: it may be long, as nobody waits for its end.
+/// A limit that nothing is expected to reach, in worst starts. It may be long, as nobody waits for its end.
 const GENEROUS: u32 = 100;
-/// A limit whose end is waited for.
+/// A limit whose end is waited for, in worst starts.
 const TIGHT: u32 = 5;
 /// No limit is shorter or longer than this, in ms.
 const GENEROUS_MS: (u64, u64) = (10_000, 60_000);

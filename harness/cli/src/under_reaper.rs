@@ -8,17 +8,17 @@ use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
 
-/// Does `work` in a process of its own below a reaper, and ends as it does. To be called before any thread is started.
+/// Does `work` in a process of its own below a reaper, and ends as it does. Must be called before any thread is started.
 pub(crate) fn work(beside_a_program: bool, work: impl FnOnce() -> Result<Exit, Problem>) -> Result<Exit, Problem> {
     match reaper::work_under_reaper().map_err(EngineError::from)? {
         Side::Work => work(),
-        Side::Done { ended, asked } => came_of(ended, asked, beside_a_program),
+        Side::Done { ended, asked } => exit_after(ended, asked, beside_a_program),
     }
 }
 
-/// What this process says of work that has ended so, after somebody had asked this process to end by the signal `asked`. The work has said
-/// the rest itself.
-fn came_of(ended: Ended, asked: Option<i32>, beside_a_program: bool) -> Result<Exit, Problem> {
+/// The exit of this process after its work has ended as in `ended`; `asked` is the signal that asked this process to end. The work has
+/// said the rest itself.
+fn exit_after(ended: Ended, asked: Option<i32>, beside_a_program: bool) -> Result<Exit, Problem> {
     let killed = |how: String| EngineError::Killed { how, times: 1, beside_a_program };
     let exit = match ended {
         Ended::Stopped => return Err(EngineError::Stopped.into()),

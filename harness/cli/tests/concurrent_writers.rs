@@ -3,12 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Place, count};
-
-fn row<'a>(summary: &'a Value, fault: &str) -> &'a Value {
-    let rows = summary["results"].as_array().unwrap();
-    rows.iter().find(|row| row["fault"] == fault).unwrap_or(&Value::Null)
-}
+use support::{Place, count, row};
 
 /// The verdicts of a campaign under `fault` that are violations, by name.
 fn broken(summary: &Value, fault: &str) -> Vec<String> {
@@ -16,8 +11,8 @@ fn broken(summary: &Value, fault: &str) -> Vec<String> {
     verdicts.keys().filter(|name| *name != "intact").cloned().collect()
 }
 
-/// Everything that is told of the failures with `verdict`: why, and who did what.
-fn told(place: &Place, verdict: &str) -> String {
+/// The details of the failures with `verdict`: why, and who did what.
+fn details(place: &Place, verdict: &str) -> String {
     let failed = |trial: &Value| trial["outcome"]["judged"] == verdict;
     let details = place.trials().into_iter().filter(failed).map(|trial| trial["detail"].to_string());
     details.collect::<Vec<_>>().join("\n")
@@ -45,8 +40,8 @@ fn without_the_lock_updates_are_lost_and_the_story_says_who_came_in_between() {
     for fault in ["none", "kill", "sweep"] {
         assert!(broken(&summary, fault).contains(&"broken-invariant".to_owned()), "{fault}: {summary}");
     }
-    let told = told(&place, "broken-invariant");
-    assert!(told.contains("was acknowledged, the log has it up to"), "{told}");
+    let details = details(&place, "broken-invariant");
+    assert!(details.contains("was acknowledged, the log has it up to"), "{details}");
     let story = place.kept_failures().into_iter().find(|folder| folder.to_string_lossy().contains("broken-invariant"));
     let story = std::fs::read_to_string(story.unwrap().join("trace.txt")).unwrap();
     for part in ["writer 0  begins save", "writer 1  begins save", "read      trade_log.json", "is acknowledged"] {
@@ -63,10 +58,10 @@ fn rules_that_are_asked_before_the_lock_is_taken_let_a_trade_too_many_in() {
     let (exit, summary) = place.campaign("locked-store-toctou", "--fault sweep --state-size 16KiB");
     assert_eq!(exit, Some(1), "{summary}");
     assert_eq!(broken(&summary, "sweep"), ["broken-invariant"]);
-    let told = told(&place, "broken-invariant");
-    assert!(told.contains("trades are open, of at most 5"), "{told}");
-    assert!(told.contains("open twice: "), "{told}");
-    assert!(!told.contains("lost"), "every save is under the lock: {told}");
+    let details = details(&place, "broken-invariant");
+    assert!(details.contains("trades are open, of at most 5"), "{details}");
+    assert!(details.contains("open twice: "), "{details}");
+    assert!(!details.contains("lost"), "every save is under the lock: {details}");
 }
 
 #[test]
@@ -76,10 +71,10 @@ fn a_lock_that_is_taken_twice_is_stuck_at_once_and_says_who_holds_it() {
     let (exit, summary) = place.campaign("locked-store-relock", "--fault kill --iterations 30 --limit 5m");
     assert_eq!((exit, broken(&summary, "kill")), (Some(1), vec!["stuck".to_owned()]), "{summary}");
     assert!(begun.elapsed().as_secs() < 300, "nobody waits for the limit of somebody who waits for ever");
-    let told = told(&place, "stuck");
+    let details = details(&place, "stuck");
     let why =
         "waits for the lock of trade_log.lock and will for ever: it holds the lock itself, through another descriptor";
-    assert!(told.contains(why), "{told}");
+    assert!(details.contains(why), "{details}");
 }
 
 #[test]
@@ -117,8 +112,8 @@ fn what_a_reader_finds_while_somebody_saves_counts_a_file_that_is_not_there_too(
     };
     // Not what a restart finds after the kill: what the reader found before it.
     let found_meanwhile = |verdict: &str, words: &str| {
-        let told = told(&place, verdict);
-        assert!(told.contains(words), "{words}: {told}");
+        let details = details(&place, verdict);
+        assert!(details.contains(words), "{words}: {details}");
     };
     assert_eq!(seen("direct"), ["empty", "torn"]);
     found_meanwhile("torn", "while others saved, refused");

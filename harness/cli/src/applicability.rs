@@ -8,24 +8,24 @@ use crashtest_model::Fault;
 
 use crate::problem::Problem;
 
-/// What an option goes with.
+/// What an option applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    /// What --strategy names.
+enum AppliesTo {
+    /// A strategy that --strategy names.
     Strategies,
     /// A program after `--`.
     Programs,
-    /// Either.
+    /// Either of them.
     Both,
 }
 
-impl Scope {
+impl AppliesTo {
     /// Where the help lists its options; `None`: where they say themselves.
     fn heading(self) -> Option<&'static str> {
         match self {
-            Scope::Strategies => Some("With --strategy"),
-            Scope::Programs => Some("With a program of your own (-- CMD)"),
-            Scope::Both => None,
+            AppliesTo::Strategies => Some("With --strategy"),
+            AppliesTo::Programs => Some("With a program of your own (-- CMD)"),
+            AppliesTo::Both => None,
         }
     }
 }
@@ -34,7 +34,7 @@ impl Scope {
 struct Row {
     /// What clap knows it by.
     id: &'static str,
-    scope: Scope,
+    applies_to: AppliesTo,
     /// Only under one of these; empty: under any.
     faults: &'static [Fault],
     /// What it does, of those with which it goes: fits "it …".
@@ -45,15 +45,15 @@ struct Row {
 
 impl Row {
     const fn both(id: &'static str) -> Row {
-        Row { id, scope: Scope::Both, faults: &[], purpose: "", hint: "" }
+        Row { id, applies_to: AppliesTo::Both, faults: &[], purpose: "", hint: "" }
     }
 
     const fn strategies(id: &'static str, purpose: &'static str, hint: &'static str) -> Row {
-        Row { id, scope: Scope::Strategies, faults: &[], purpose, hint }
+        Row { id, applies_to: AppliesTo::Strategies, faults: &[], purpose, hint }
     }
 
     const fn programs(id: &'static str, purpose: &'static str, hint: &'static str) -> Row {
-        Row { id, scope: Scope::Programs, faults: &[], purpose, hint }
+        Row { id, applies_to: AppliesTo::Programs, faults: &[], purpose, hint }
     }
 
     const fn under(self, faults: &'static [Fault]) -> Row {
@@ -164,7 +164,7 @@ pub(crate) fn with_headings(command: Command) -> Command {
     command.mut_subcommand("run", |run| {
         run.mut_args(|arg| {
             let row = TABLE.iter().find(|row| row.id == arg.get_id().as_str());
-            match row.and_then(|row| row.scope.heading()) {
+            match row.and_then(|row| row.applies_to.heading()) {
                 Some(heading) => arg.help_heading(heading),
                 None => arg,
             }
@@ -175,9 +175,9 @@ pub(crate) fn with_headings(command: Command) -> Command {
 /// Refuses what was typed after `run` and goes with nothing that was typed beside it.
 pub(crate) fn check(run: &ArgMatches) -> Result<(), Problem> {
     let is_typed = |id: &str| run.value_source(id) == Some(ValueSource::CommandLine);
-    let scope = match (is_typed("strategy"), is_typed("command")) {
-        (_, true) => Scope::Programs,
-        (true, false) => Scope::Strategies,
+    let applies_to = match (is_typed("strategy"), is_typed("command")) {
+        (_, true) => AppliesTo::Programs,
+        (true, false) => AppliesTo::Strategies,
         (false, false) => {
             let why = "there is nothing to run: name a strategy, or a program of your own after `--`";
             return Err(Problem::usage(why)
@@ -187,16 +187,16 @@ pub(crate) fn check(run: &ArgMatches) -> Result<(), Problem> {
     };
     let faults: Vec<Fault> = match run.get_many::<Fault>("fault") {
         Some(typed) => typed.copied().collect(),
-        None if scope == Scope::Programs => vec![Fault::Sweep],
+        None if applies_to == AppliesTo::Programs => vec![Fault::Sweep],
         None => vec![Fault::Kill],
     };
-    for row in TABLE.iter().filter(|row| row.scope != Scope::Both && is_typed(row.id)) {
-        match (row.scope, scope) {
-            (Scope::Strategies, Scope::Programs) => {
+    for row in TABLE.iter().filter(|row| row.applies_to != AppliesTo::Both && is_typed(row.id)) {
+        match (row.applies_to, applies_to) {
+            (AppliesTo::Strategies, AppliesTo::Programs) => {
                 let why = format!("{} is for strategies: {}", row.name(), row.purpose);
                 return Err(Problem::usage(why).hint(row.hint.to_owned()));
             }
-            (Scope::Programs, Scope::Strategies) => {
+            (AppliesTo::Programs, AppliesTo::Strategies) => {
                 let why = format!("{} is for a program of your own: {}", row.name(), row.purpose);
                 let instead = "name the program after `--`, in place of --strategy, if it is meant".to_owned();
                 return Err(Problem::usage(why).hint(row.hint.to_owned()).hint(instead));
@@ -270,22 +270,22 @@ mod tests {
             "targets" | "workload" | "setup" | "check" | "include" | "exclude" => "",
             other => panic!("{other} needs a value here"),
         };
-        let is_one = |row: &&Row| row.scope != Scope::Both && !matches!(row.id, "strategy" | "command");
+        let is_one = |row: &&Row| row.applies_to != AppliesTo::Both && !matches!(row.id, "strategy" | "command");
         for row in TABLE.iter().filter(is_one) {
             // Given as the default is given, too.
             let option = match value(row) {
                 "" => format!("{}=x", row.name()),
                 option => option.to_owned(),
             };
-            let (wrong, words) = match row.scope {
-                Scope::Strategies => (format!("--fault kill {option} -- x"), "is for strategies: it "),
+            let (wrong, words) = match row.applies_to {
+                AppliesTo::Strategies => (format!("--fault kill {option} -- x"), "is for strategies: it "),
                 _ => (format!("--fault kill --strategy direct {option}"), "is for a program of your own: it "),
             };
             let problem = checked(&wrong).unwrap_err();
             let wanted = format!("error: {} {words}", row.name());
             assert!(problem.starts_with(&wanted) && problem.contains("\n  hint: "), "{wrong}: {problem}");
-            let right = match row.scope {
-                Scope::Strategies => format!("--fault kill --strategy direct {option}"),
+            let right = match row.applies_to {
+                AppliesTo::Strategies => format!("--fault kill --strategy direct {option}"),
                 _ => format!("--fault kill {option} -- x"),
             };
             assert_eq!(checked(&right), Ok(()), "{right}");

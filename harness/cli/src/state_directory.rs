@@ -1,6 +1,6 @@
-//! Where a program of one's own saves: it is told by `{dir}`, reads CRASHTEST_DIR, or is started inside the state directory (`--cwd`).
+//! How a program of one's own learns its state directory: by `{dir}` in a word, from CRASHTEST_DIR, or started inside it (`--cwd`).
 //!
-//! A program that is told nothing would run in the working directory, for real, as often as a campaign runs it: that is refused. One that
+//! A program that learns nothing would run in the working directory, for real, as often as a campaign runs it: that is refused. One that
 //! is started inside the state directory gets the files that its words name by their whole path: it cannot find them otherwise.
 
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::problem::Problem;
 /// Shells, to which a script is given as a word.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "ksh"];
 
-/// Why `command` is not run at all: nothing says where it has to save.
-pub(crate) fn not_told(command: &Words) -> Problem {
+/// The problem that nothing in `command` says where it has to save.
+pub(crate) fn not_named(command: &Words) -> Problem {
     let whole = Program::words_for_a_shell(command);
     let options: Words = std::env::args().skip(1).take_while(|word| word != "--").collect();
-    let all = [options, vec!["--".to_owned()], told(command)].concat();
+    let all = [options, vec!["--".to_owned()], with_placeholder(command)].concat();
     Problem::usage(format!("`{whole}` is not told where to save: it would run here, for real, again and again"))
         .hint(format!(
             "`{DIR}` stands for the state directory, which crashtest makes anew for each run: put it into the command"
@@ -26,22 +26,22 @@ pub(crate) fn not_told(command: &Words) -> Problem {
         .hint("--uses-env is for a program that reads its directory from CRASHTEST_DIR in its environment".to_owned())
 }
 
-/// `command` with a place for the state directory.
-fn told(command: &Words) -> Words {
-    let mut told = command.clone();
+/// Puts `{dir}` into `command`: where its script begins, or at the end.
+fn with_placeholder(command: &Words) -> Words {
+    let mut words = command.clone();
     let shell =
-        told.first().and_then(|first| Path::new(first).file_name()?.to_str()).is_some_and(|f| SHELLS.contains(&f));
-    let script = told.iter().position(|word| word == "-c").filter(|_| shell).and_then(|at| told.get_mut(at + 1));
+        words.first().and_then(|first| Path::new(first).file_name()?.to_str()).is_some_and(|f| SHELLS.contains(&f));
+    let script = words.iter().position(|word| word == "-c").filter(|_| shell).and_then(|at| words.get_mut(at + 1));
     match script {
         Some(script) => *script = format!("cd {DIR} && {script}"),
-        None => told.push(DIR.to_owned()),
+        None => words.push(DIR.to_owned()),
     }
-    told
+    words
 }
 
-/// `command` for being started elsewhere than in `cwd`: files that its words name from there are named by their whole path. A first word
-/// without a slash is looked up on the PATH. Directories keep their names: those of the state directory may be meant.
-pub(crate) fn moved(command: &Words, cwd: &Path) -> Result<(Words, Vec<NamedFile>), Problem> {
+/// Makes the files that the words of `command` name from `cwd` absolute, for a start elsewhere. A first word without a slash is looked up
+/// on the PATH. Directories keep their names: those of the state directory may be meant.
+pub(crate) fn with_absolute_paths(command: &Words, cwd: &Path) -> Result<(Words, Vec<NamedFile>), Problem> {
     let mut named = Vec::new();
     let mut whole = |typed: &str| -> Result<Option<String>, Problem> {
         let path = cwd.join(typed);
@@ -75,7 +75,7 @@ pub(crate) fn moved(command: &Words, cwd: &Path) -> Result<(Words, Vec<NamedFile
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Words {
+    fn split(text: &str) -> Words {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
@@ -103,19 +103,19 @@ mod tests {
                 1,
             ),
         ] {
-            let (moved, named) = moved(&words(typed), cwd).unwrap();
-            assert_eq!((moved, named.len()), (words(&moved_to), files), "{typed}");
+            let (moved, named) = with_absolute_paths(&split(typed), cwd).unwrap();
+            assert_eq!((moved, named.len()), (split(&moved_to), files), "{typed}");
             assert!(named.iter().all(|named| named.was_relative() && named.path.is_file()), "{named:?}");
         }
         // A file that is named by its whole path may be somebody's state as well.
-        let (moved, named) = moved(&words(&format!("cat {at}/conf.json")), cwd).unwrap();
-        assert_eq!((moved, named.len()), (words(&format!("cat {at}/conf.json")), 1));
+        let (moved, named) = with_absolute_paths(&split(&format!("cat {at}/conf.json")), cwd).unwrap();
+        assert_eq!((moved, named.len()), (split(&format!("cat {at}/conf.json")), 1));
     }
 
     #[test]
     fn a_command_is_shown_with_a_place_for_the_directory() {
-        assert_eq!(told(&words("python3 bot.py")), words("python3 bot.py {dir}"));
+        assert_eq!(with_placeholder(&split("python3 bot.py")), split("python3 bot.py {dir}"));
         let script = ["/bin/bash", "-c", "echo hi > f"].map(str::to_owned).to_vec();
-        assert_eq!(told(&script)[2], "cd {dir} && echo hi > f");
+        assert_eq!(with_placeholder(&script)[2], "cd {dir} && echo hi > f");
     }
 }
