@@ -11,10 +11,10 @@ use crashtest_engine::{End, Ended, Event, Sandbox, WorkerProgram};
 use crashtest_kit::Registry;
 use crashtest_linux::machine;
 use crashtest_model::{
-    Digest, Documented, Environment, Expectations, FORMAT, Fault, FileSystem, Outcome, Plan, RunRecord, Shape, Signal,
-    Start, StrategyInfo, Verdict, WorkloadInfo,
+    Completion, Digest, Documented, Environment, Expectations, FORMAT, Fault, FileSystem, Outcome, Plan, RunRecord,
+    Shape, Signal, Start, StrategyInfo, Verdict, WorkloadInfo,
 };
-use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
+use crashtest_report::{FolderError, Recorded, RunFolder, thousands};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::console;
@@ -224,18 +224,18 @@ pub(crate) fn conduct(registry: &Known, plan: &Plan, manner: &Manner<'_>) -> Res
         point_latest(&mut folder);
     }
     let exit = Exit::of(&ended, &plan);
-    let ending = Ending {
+    let completion = Completion {
         complete: matches!(ended.end, End::Finished | End::TimeUp | End::EnoughFailures),
         stopped: stopped(&ended, &plan),
         exit_code: Some(exit as u8),
         elapsed_s: (ended.elapsed_s > 0.0).then_some(ended.elapsed_s),
     };
-    match written.and_then(|()| folder.finish(&ended.rows, &ending)) {
+    match written.and_then(|()| folder.finish(&ended.rows, &completion)) {
         Ok(recorded) => Ok(Conducted { recorded, exit, problem: problem(&ended.end) }),
         Err(error) => {
             let stopped = Some(format!("failed to {error}"));
-            let ending = Ending { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..ending };
-            let recorded = folder.abandon(&ended.rows, &ending);
+            let completion = Completion { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..completion };
+            let recorded = folder.abandon(&ended.rows, &completion);
             Ok(Conducted { recorded, exit: Exit::Usage, problem: Some(error.into()) })
         }
     }

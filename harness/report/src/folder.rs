@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::Directory;
 use crashtest_linux::scratch::Scratch;
-use crashtest_model::{Note, Rows, RunRecord, TrialRecord};
+use crashtest_model::{Completion, Note, Rows, RunRecord, TrialRecord};
 
 use crate::read::trials;
-use crate::{Ending, FolderError, Recorded, render, summarise};
+use crate::{FolderError, Recorded, render, summarise};
 
 /// The results folder of a run that goes on. Held exclusively: another process cannot write to it. Dropping it without
 /// [`finish`](RunFolder::finish) hands what is in memory to the system and releases the lock; the folder then reads as incomplete.
@@ -170,9 +170,9 @@ impl RunFolder {
     /// Gives the folder up when it cannot be written any more: removes the spool and the lock as far as that goes. The summary
     /// that comes back is of `rows`, and is nowhere on disk: the folder reads as incomplete.
     #[must_use]
-    pub fn abandon(mut self, rows: &Rows, ending: &Ending) -> Recorded {
+    pub fn abandon(mut self, rows: &Rows, completion: &Completion) -> Recorded {
         let evidence = evidence::index(&self.path).unwrap_or_default();
-        let summary = summarise(&self.path, &self.run, rows, ending, &evidence);
+        let summary = summarise(&self.path, &self.run, rows, completion, &evidence);
         // Somebody has to make room first; then it is all rubbish of ours.
         self.spool = None;
         let _ = self.lock.take().map(|lock| lock.remove(&self.dir));
@@ -185,7 +185,7 @@ impl RunFolder {
     /// # Errors
     ///
     /// When a file cannot be written. The folder stays readable, and the lock is held until the value is dropped.
-    pub fn finish(&mut self, rows: &Rows, ending: &Ending) -> Result<Recorded, FolderError> {
+    pub fn finish(&mut self, rows: &Rows, completion: &Completion) -> Result<Recorded, FolderError> {
         self.flush()?;
         self.dir.check()?;
         let trials = self.path.join(layout::TRIALS);
@@ -193,7 +193,7 @@ impl RunFolder {
         let recorded = Recorded {
             path: self.path.clone(),
             run: self.run.clone(),
-            summary: summarise(&self.path, &self.run, rows, ending, &evidence::index(&self.path)?),
+            summary: summarise(&self.path, &self.run, rows, completion, &evidence::index(&self.path)?),
             rows: rows.clone(),
             notes: Vec::new(),
         };

@@ -4,7 +4,6 @@
 //! [`render`] turn into text. A report follows from the folder alone: it works on a year-old run and on one whose supervisor
 //! was killed. Nothing here prints, reads the environment or asks the clock; only the command line prints.
 
-mod ending;
 mod error;
 mod explain;
 mod folder;
@@ -14,7 +13,6 @@ mod read;
 pub mod render;
 mod summarise;
 
-pub use ending::Ending;
 pub use error::FolderError;
 pub use explain::{explanation, fix};
 pub use folder::RunFolder;

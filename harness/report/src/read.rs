@@ -6,14 +6,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{FORMAT, Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
+use crashtest_model::{Completion, FORMAT, Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::folder::{evidence, latest, layout, lock};
 use crate::grid::RecordedGrid;
 use crate::grid::read::read_grid;
-use crate::{Ending, FolderError, summarise};
+use crate::{FolderError, summarise};
 
 /// A run as its folder tells it.
 #[derive(Clone, Debug)]
@@ -60,12 +60,12 @@ pub fn read(path: &Path) -> Result<Recorded, FolderError> {
     })?;
     notes.extend(tail.note());
     let written: Option<Summary> = read_summary(&path)?;
-    let mut ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
+    let mut completion = written.as_ref().map_or_else(|| unfinished(&path), |written| written.completion.clone());
     if let Some(lost) = written.and_then(|written| difference(&written, &rows)) {
-        ending.complete = false;
-        ending.stopped = Some(lost);
+        completion.complete = false;
+        completion.stopped = Some(lost);
     }
-    let summary = summarise(&path, &run, &rows, &ending, &evidence::index(&path)?);
+    let summary = summarise(&path, &run, &rows, &completion, &evidence::index(&path)?);
     Ok(Recorded { path, run, rows, summary, notes })
 }
 
@@ -131,9 +131,9 @@ pub(crate) fn read_summary<T: DeserializeOwned>(path: &Path) -> Result<Option<T>
 }
 
 /// The ending of a run without a summary.
-pub(crate) fn unfinished(path: &Path) -> Ending {
+pub(crate) fn unfinished(path: &Path) -> Completion {
     let stopped = if lock::is_held(path) { "still running" } else { "the supervisor ended without a report" };
-    Ending { stopped: Some(stopped.to_owned()), ..Ending::default() }
+    Completion { stopped: Some(stopped.to_owned()), ..Completion::default() }
 }
 
 /// How the trials differ from what the summary counted, as when lines of trials.jsonl were lost since.

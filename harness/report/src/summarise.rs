@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crashtest_model::{
-    AckLatency, Ages, Claim, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount, Plan,
-    Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
+    AckLatency, Ages, Claim, Completion, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount,
+    Plan, Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
 };
 
 use crate::folder::evidence::EvidenceIndex;
 use crate::folder::layout;
-use crate::{Ending, explanation, fix};
+use crate::{explanation, fix};
 use interval::exact_interval;
 
 /// What remains unsaid of a run without a fault, by the fault; the last two no run of this version has.
@@ -25,7 +25,13 @@ pub const NOT_TESTED: [(&str, &str); 4] = [
 
 /// The summary of the `rows` of `run`, whose folder is `path` (it goes into replay lines) and holds `evidence`.
 #[must_use]
-pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evidence: &EvidenceIndex) -> Summary {
+pub fn summarise(
+    path: &Path,
+    run: &RunRecord,
+    rows: &Rows,
+    completion: &Completion,
+    evidence: &EvidenceIndex,
+) -> Summary {
     let row = |fault, start, tally: &Tally| result_row(path, run, fault, start, tally, evidence);
     let mut results: Vec<ResultRow> = rows
         .iter()
@@ -40,16 +46,7 @@ pub fn summarise(path: &Path, run: &RunRecord, rows: &Rows, ending: &Ending, evi
         results.extend(again.map(|tally| row(fault, Start::Again, tally)));
         results.extend(rows.get(fault, Start::First).map(|tally| row(fault, Start::First, tally)));
     }
-    Summary {
-        format: FORMAT.to_owned(),
-        complete: ending.complete,
-        stopped: ending.stopped.clone(),
-        exit_code: ending.exit_code,
-        // To the millisecond: a summary that is read back equals the one that was written.
-        elapsed_s: ending.elapsed_s.map(|seconds| (seconds * 1000.0).round() / 1000.0),
-        results,
-        not_tested: not_tested(&run.plan),
-    }
+    Summary { format: FORMAT.to_owned(), completion: completion.rounded(), results, not_tested: not_tested(&run.plan) }
 }
 
 /// What `plan` leaves unsaid.

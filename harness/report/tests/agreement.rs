@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{control, direct, intact, rows};
-use crashtest_model::{Expectation, Fault, Landed, Outcome, Standing, Summary, TrialRecord, Verdict};
-use crashtest_report::{Ending, EvidenceIndex, agreement, standing, summarise};
+use crashtest_model::{Completion, Expectation, Fault, Landed, Outcome, Standing, Summary, TrialRecord, Verdict};
+use crashtest_report::{EvidenceIndex, agreement, standing, summarise};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -20,7 +20,7 @@ fn cell(controls: &[Verdict], kills: &[Verdict], complete: bool) -> Summary {
     // Enough intact kills of two generations to pass the gate.
     let enough = (10..230).map(intact);
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(controls).chain(kills).chain(enough).collect();
-    let ending = Ending { complete, ..Ending::default() };
+    let ending = Completion { complete, ..Completion::default() };
     summarise(Path::new("results/run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
 }
 
@@ -92,7 +92,7 @@ fn a_cell_that_proves_nothing_is_inconclusive_whatever_must_show() {
     let trials: Vec<TrialRecord> =
         (0..10).map(|n| TrialRecord { landed: Landed::Signal { signal: 9 }, ..intact(n) }).collect();
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(trials).collect();
-    let ending = Ending { complete: true, ..Ending::default() };
+    let ending = Completion { complete: true, ..Completion::default() };
     let summary = summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     assert_eq!(stands(&must, &summary), Standing::Inconclusive);
@@ -111,7 +111,7 @@ fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
     let summary = |verdict| {
         let mut trials: Vec<TrialRecord> = (0..5).map(control).chain((10..230).map(intact)).collect();
         trials.push(TrialRecord { outcome: Outcome::Judged(verdict), ..common::first_start(0) });
-        let ending = Ending { complete: true, ..Ending::default() };
+        let ending = Completion { complete: true, ..Completion::default() };
         summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
     };
     let nothing = Expectation::default();
@@ -125,7 +125,7 @@ fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
 fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
     let with = |records: Vec<TrialRecord>| {
         let trials: Vec<TrialRecord> = (0..5).map(control).chain(records).collect();
-        let ending = Ending { complete: true, ..Ending::default() };
+        let ending = Completion { complete: true, ..Completion::default() };
         summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
     };
     let reached = |n| TrialRecord { landed: Landed::Kill, ..common::swept(n) };
@@ -143,7 +143,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
 #[test]
 fn too_few_trials_to_miss_what_must_show_prove_nothing() {
     let trials: Vec<TrialRecord> = (0..5).map(control).chain((10..60).map(intact)).collect();
-    let ending = Ending { complete: true, ..Ending::default() };
+    let ending = Completion { complete: true, ..Completion::default() };
     let summary = summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     assert_eq!(stands(&must, &summary), Standing::Inconclusive);

@@ -8,16 +8,16 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use common::{atomic, direct, direct_trials, empty, intact, recording, reset, rows, torn};
-use crashtest_model::{Fault, Start, TrialRecord};
+use crashtest_model::{Completion, Fault, Start, TrialRecord};
 use crashtest_report::render::{json, junit, markdown};
 use crashtest_report::{
-    EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,
+    EVIDENCE_CAP_BYTES, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,
 };
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
-fn ended() -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(1), elapsed_s: Some(1.0 / 3.0) }
+fn ended() -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(1), elapsed_s: Some(1.0 / 3.0) }
 }
 
 fn create(out: &TempDir) -> RunFolder {
@@ -235,8 +235,8 @@ fn a_failing_trial_is_on_disk_at_once() {
     folder.record(&torn(1), None).unwrap();
     let recorded = read(folder.path()).unwrap();
     assert_eq!(recorded.summary.results[0].trials, 2);
-    assert_eq!(recorded.summary.stopped.as_deref(), Some("still running"));
-    assert_eq!((recorded.summary.complete, recorded.summary.exit_code), (false, None));
+    assert_eq!(recorded.summary.completion.stopped.as_deref(), Some("still running"));
+    assert_eq!((recorded.summary.completion.complete, recorded.summary.completion.exit_code), (false, None));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_folder_whose_supervisor_died_is_read_as_far_as_it_goes() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[torn(0), intact(1), reset(2)]);
     let recorded = read(&path).unwrap();
-    assert_eq!(recorded.summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!(recorded.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
     assert_eq!(recorded.rows.violations(), 2);
     assert_eq!(recorded.summary.results[0].trials, 3);
 }
@@ -265,7 +265,7 @@ fn trials_that_were_lost_since_the_summary_are_missed() {
     let recorded = read(folder.path()).unwrap();
     let n = trials.len();
     let lost = format!("trials.jsonl and summary.json disagree: {} trials, {n} counted", n - 1);
-    assert_eq!((recorded.summary.complete, recorded.summary.stopped), (false, Some(lost)));
+    assert_eq!((recorded.summary.completion.complete, recorded.summary.completion.stopped), (false, Some(lost)));
 }
 
 #[test]
@@ -275,11 +275,14 @@ fn a_folder_that_is_given_up_reads_as_incomplete_and_holds_no_rubbish() {
     folder.record(&torn(0), None).unwrap();
     evidence(&folder, 1);
     let path = folder.path().to_owned();
-    let ending = Ending { stopped: Some("failed to write".to_owned()), ..Ending::default() };
+    let ending = Completion { stopped: Some("failed to write".to_owned()), ..Completion::default() };
     let given_up = folder.abandon(&rows(&[torn(0), intact(1)]), &ending);
-    assert_eq!((given_up.rows.violations(), given_up.summary.stopped), (1, ending.stopped));
+    assert_eq!((given_up.rows.violations(), given_up.summary.completion.stopped), (1, ending.stopped));
     assert_eq!(names(&path), ["run.json", "trials.jsonl"]);
-    assert_eq!(read(&path).unwrap().summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!(
+        read(&path).unwrap().summary.completion.stopped.as_deref(),
+        Some("the supervisor ended without a report")
+    );
 }
 
 #[test]

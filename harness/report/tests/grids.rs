@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell, Rows,
-    RunRecord, Standing, Start, TrialRecord, Verdict,
+    About, Completion, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note,
+    PlannedCell, Rows, RunRecord, Standing, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
 use crashtest_report::{
-    Ending, EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results,
-    summarise, summarise_grid,
+    EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results, summarise,
+    summarise_grid,
 };
 use tempfile::tempdir;
 
@@ -25,11 +25,11 @@ struct Made {
     run: RunRecord,
     trials: Vec<TrialRecord>,
     notes: Vec<Note>,
-    ending: Ending,
+    ending: Completion,
 }
 
-fn ended(exit_code: u8) -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(26.0) }
+fn ended(exit_code: u8) -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(26.0) }
 }
 
 fn made(run: RunRecord, trials: Vec<TrialRecord>) -> Made {
@@ -115,7 +115,7 @@ fn cell(path: &Path, folder: &str, made: &Made) -> Option<RecordedCell> {
     (!made.trials.is_empty()).then_some(cell)
 }
 
-fn grid(cells: &[Made], ending: &Ending) -> RecordedGrid {
+fn grid(cells: &[Made], ending: &Completion) -> RecordedGrid {
     let path = PathBuf::from("results/20261121T025246Z-compare-12345");
     let grid = record(cells);
     let cells: Vec<_> =
@@ -174,7 +174,7 @@ fn a_cell_a_fault() -> RecordedGrid {
 /// Interrupted in the second of three cells.
 fn interrupted() -> RecordedGrid {
     let stopped =
-        Ending { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.0) };
+        Completion { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.0) };
     let mut second = atomic();
     second.trials.truncate(700);
     second.ending = stopped.clone();
@@ -367,11 +367,11 @@ fn a_grid_whose_supervisor_died_shows_what_there_is() {
     let out = tempdir().unwrap();
     let (folder, _) = written(out.path(), &[direct(), atomic(), promote()], 1, 700);
     let path = folder.path().to_owned();
-    assert_eq!(read_grid(&path).summary.stopped.as_deref(), Some("still running"));
+    assert_eq!(read_grid(&path).summary.completion.stopped.as_deref(), Some("still running"));
     drop(folder);
     let grid = read_grid(&path);
-    assert_eq!(grid.summary.stopped.as_deref(), Some("the supervisor ended without a report"));
-    assert_eq!((grid.summary.complete, grid.summary.exit_code), (false, None));
+    assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!((grid.summary.completion.complete, grid.summary.completion.exit_code), (false, None));
     let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
     assert_eq!(standings, [Standing::AsDocumented, Standing::Incomplete, Standing::NotRun]);
     assert_eq!(grid.summary.results.iter().map(|row| row.trials).sum::<u64>(), 1070 + 700);
@@ -388,8 +388,8 @@ fn a_grid_that_lost_a_cell_since_is_incomplete() {
     folder.finish(&recorded).unwrap();
     fs::remove_dir_all(path.join("cells/direct-fills-strict")).unwrap();
     let grid = read_grid(&path);
-    assert!(!grid.summary.complete);
-    assert_eq!(grid.summary.stopped.as_deref(), Some("the cells and summary.json disagree"));
+    assert!(!grid.summary.completion.complete);
+    assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the cells and summary.json disagree"));
 }
 
 #[test]

@@ -5,15 +5,15 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_model::{Completion, Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
-use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
+use crashtest_report::{EvidenceIndex, Recorded, summarise};
 
-fn ended(exit_code: u8) -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
+fn ended(exit_code: u8) -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
 }
 
-fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Ending, evidence: &[&str]) -> Recorded {
+fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Completion, evidence: &[&str]) -> Recorded {
     recorded_with(run, trials, &[], ending, evidence)
 }
 
@@ -21,7 +21,7 @@ fn recorded_with(
     run: RunRecord,
     trials: &[TrialRecord],
     notes: &[Note],
-    ending: &Ending,
+    ending: &Completion,
     evidence: &[&str],
 ) -> Recorded {
     let path = PathBuf::from(format!("results/20261121T025246Z-{}-fills-12345", run.strategy.name));
@@ -57,14 +57,14 @@ fn inconclusive() -> Recorded {
 
 fn interrupted() -> Recorded {
     let ending =
-        Ending { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.2) };
+        Completion { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.2) };
     recorded(atomic(), &atomic_trials()[..1400], &ending, &[])
 }
 
 fn control_failed() -> Recorded {
     let mut trials: Vec<TrialRecord> = (0..20).map(common::control).collect();
     trials[3].outcome = Outcome::Judged(Verdict::LostAck);
-    let ending = Ending { stopped: Some("the control failed".into()), exit_code: Some(4), ..Ending::default() };
+    let ending = Completion { stopped: Some("the control failed".into()), exit_code: Some(4), ..Completion::default() };
     recorded(atomic(), &trials, &ending, &[])
 }
 

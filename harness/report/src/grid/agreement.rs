@@ -65,13 +65,14 @@ fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> A
     if (!missing.is_empty() || !none_of.is_empty()) && too_few {
         reasons.push(format!("what must show did not in {judged} judged trials, too few to miss it"));
     }
-    let control_failed = fault == Fault::None && summary.is_some_and(|s| s.exit_code == Some(CONTROL_FAILED));
+    let control_failed =
+        fault == Fault::None && summary.is_some_and(|s| s.completion.exit_code == Some(CONTROL_FAILED));
     let gated = !reasons.is_empty() || rows.iter().any(|row| !row.gate.passed);
     let standing = match summary {
         None => Standing::NotRun,
         Some(_) if control_failed || (fault == Fault::None && !unexpected.is_empty()) => Standing::ControlFailed,
         Some(_) if !unexpected.is_empty() => Standing::Differs,
-        Some(summary) if !summary.complete && !is_over(fault, summary) => Standing::Incomplete,
+        Some(summary) if !summary.completion.complete && !is_over(fault, summary) => Standing::Incomplete,
         Some(_) if gated => Standing::Inconclusive,
         Some(_) if (!missing.is_empty() || !none_of.is_empty()) && too_few => Standing::Inconclusive,
         Some(_) if !missing.is_empty() || !none_of.is_empty() => Standing::Differs,

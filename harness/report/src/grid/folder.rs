@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::Directory;
-use crashtest_model::GridRecord;
+use crashtest_model::{Completion, GridRecord};
 
 use super::summarise::summarise_grid;
 use crate::folder::{files, latest, layout, lock, place};
-use crate::{Ending, FolderError, RecordedCell, RecordedGrid, render};
+use crate::{FolderError, RecordedCell, RecordedGrid, render};
 
 /// The results folder of a grid that goes on, held exclusively. Dropped without [`finish`](GridFolder::finish) it reads as
 /// incomplete.
@@ -72,8 +72,8 @@ impl GridFolder {
 
     /// What the grid has come to: of `cells`, in the order of the plan.
     #[must_use]
-    pub fn recorded(&self, cells: Vec<Option<RecordedCell>>, ending: &Ending) -> RecordedGrid {
-        let summary = summarise_grid(&self.grid, &cells, ending);
+    pub fn recorded(&self, cells: Vec<Option<RecordedCell>>, completion: &Completion) -> RecordedGrid {
+        let summary = summarise_grid(&self.grid, &cells, completion);
         RecordedGrid { path: self.path.clone(), grid: self.grid.clone(), cells, summary, notes: Vec::new() }
     }
 

@@ -9,7 +9,7 @@ use crashtest_model::{GridRecord, GridSummary, Verdict, VerdictCount};
 use super::summarise::summarise_grid;
 use crate::folder::{latest, layout};
 use crate::read::{check_format, parse, read_summary, unfinished};
-use crate::{Ending, FolderError, RecordedCell, RecordedGrid, read};
+use crate::{FolderError, RecordedCell, RecordedGrid, read};
 
 /// Reads the results folder of a grid, or a link to one. A cell that has not been begun has no folder.
 ///
@@ -33,11 +33,11 @@ pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
         cells.push(cell);
     }
     let written: Option<GridSummary> = read_summary(&path)?;
-    let ending = written.as_ref().map_or_else(|| unfinished(&path), Ending::from);
-    let mut summary = summarise_grid(&grid, &cells, &ending);
+    let completion = written.as_ref().map_or_else(|| unfinished(&path), |written| written.completion.clone());
+    let mut summary = summarise_grid(&grid, &cells, &completion);
     if written.is_some_and(|written| counts(&written) != counts(&summary)) {
-        summary.complete = false;
-        summary.stopped = Some(format!("the cells and {} disagree", layout::SUMMARY));
+        summary.completion.complete = false;
+        summary.completion.stopped = Some(format!("the cells and {} disagree", layout::SUMMARY));
     }
     Ok(RecordedGrid { path, grid, cells, summary, notes })
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{CellSummary, FORMAT, GridRecord, GridSummary, PlannedCell};
+use crashtest_model::{CellSummary, Completion, FORMAT, GridRecord, GridSummary, PlannedCell};
 
 use super::agreement::{agreement, standing};
+use crate::RecordedCell;
 use crate::summarise::NOT_TESTED;
-use crate::{Ending, RecordedCell};
 
 /// The summary of `cells`, which are in the order of the plan in `grid`.
 #[must_use]
-pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], ending: &Ending) -> GridSummary {
+pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], completion: &Completion) -> GridSummary {
     let mut results = Vec::new();
     let mut summaries = Vec::new();
     for (planned, cell) in grid.cells.iter().zip(cells) {
@@ -28,26 +28,18 @@ pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], ending:
         }
         None => NOT_TESTED.iter().map(|(fault, words)| format!("{fault}: {words}")).collect(),
     };
-    GridSummary {
-        format: FORMAT.to_owned(),
-        complete: ending.complete,
-        stopped: ending.stopped.clone(),
-        exit_code: ending.exit_code,
-        elapsed_s: ending.elapsed_s.map(|seconds| (seconds * 1000.0).round() / 1000.0),
-        results,
-        cells: summaries,
-        not_tested,
-    }
+    GridSummary { format: FORMAT.to_owned(), completion: completion.rounded(), results, cells: summaries, not_tested }
 }
 
 fn cell_summary(planned: &PlannedCell, cell: Option<&RecordedCell>, rows: Vec<usize>) -> CellSummary {
     let summary = cell.map(|cell| &cell.summary);
+    let completion = summary.map(|summary| summary.completion.clone()).unwrap_or_default();
     let agreement = agreement(&planned.plan.faults, &planned.expect, summary);
     CellSummary {
         folder: planned.folder.clone(),
-        complete: summary.is_some_and(|summary| summary.complete),
-        stopped: summary.and_then(|summary| summary.stopped.clone()),
-        exit_code: summary.and_then(|summary| summary.exit_code),
+        complete: completion.complete,
+        stopped: completion.stopped,
+        exit_code: completion.exit_code,
         rows,
         standing: standing(&agreement),
         agreement,

@@ -48,9 +48,9 @@ impl Conclusion {
 }
 
 fn judge(summary: &Summary) -> Judgement {
-    if summary.exit_code == Some(4) || control_failures(summary).next().is_some() {
+    if summary.completion.exit_code == Some(4) || control_failures(summary).next().is_some() {
         Judgement::ControlFailed
-    } else if !summary.complete {
+    } else if !summary.completion.complete {
         Judgement::Incomplete
     } else if broken_rows(summary).next().is_some() {
         Judgement::Broken
@@ -87,7 +87,7 @@ fn control_sentence(summary: &Summary) -> String {
 }
 
 fn incomplete_sentence(summary: &Summary) -> String {
-    let why = summary.stopped.as_deref().unwrap_or("it did not come to its end");
+    let why = summary.completion.stopped.as_deref().unwrap_or("it did not come to its end");
     if broken_rows(summary).next().is_some() {
         return format!("INCOMPLETE ({why}), and {}", broken_sentence(summary));
     }

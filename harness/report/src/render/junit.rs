@@ -34,7 +34,7 @@ pub fn junit(recorded: &Recorded) -> String {
         }
     }
     let mut report = Report::new("crashtest");
-    if let Some(time) = recorded.summary.elapsed_s.and_then(|s| Duration::try_from_secs_f64(s).ok()) {
+    if let Some(time) = recorded.summary.completion.elapsed_s.and_then(|s| Duration::try_from_secs_f64(s).ok()) {
         report.set_time(time);
     }
     report.add_test_suite(suite);
@@ -53,8 +53,8 @@ fn status(summary: &Summary, row: &ResultRow, claim: Claim) -> TestCaseStatus {
     // The control is over once kills have begun.
     let over =
         row.fault == Fault::None && summary.results.iter().any(|other| other.fault != Fault::None && other.trials > 0);
-    if !summary.complete && !over {
-        let why = summary.stopped.as_deref().unwrap_or("it did not come to its end");
+    if !summary.completion.complete && !over {
+        let why = summary.completion.stopped.as_deref().unwrap_or("it did not come to its end");
         return error("incomplete", format!("the run is incomplete ({why}): {}", row::failures_words(row)));
     }
     TestCaseStatus::success()

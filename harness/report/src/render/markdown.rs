@@ -59,11 +59,11 @@ fn head(text: &mut String, recorded: &Recorded) {
         plain(&environment.file_system.options),
         plain(&environment.kernel),
     );
-    if let Some(seconds) = recorded.summary.elapsed_s {
+    if let Some(seconds) = recorded.summary.completion.elapsed_s {
         let _ = write!(facts, "; {seconds:.1} s");
     }
     let _ = writeln!(text, "{facts}.\n{}\n", swept::repeats(&run.plan));
-    let stopped = recorded.summary.stopped.iter().filter(|_| recorded.summary.complete);
+    let stopped = recorded.summary.completion.stopped.iter().filter(|_| recorded.summary.completion.complete);
     for note in recorded.notes.iter().chain(stopped) {
         let _ = writeln!(text, "> {}\n", plain(note));
     }

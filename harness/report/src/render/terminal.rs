@@ -49,7 +49,7 @@ fn subject(page: &mut Page, recorded: &Recorded) {
     page.wrapped("  ", &run.strategy.recipe);
     let jobs = plan.budget.jobs;
     let mut facts = format!("seed {} · {jobs} worker{}", plan.seed.0, if jobs == 1 { "" } else { "s" });
-    if let Some(seconds) = recorded.summary.elapsed_s {
+    if let Some(seconds) = recorded.summary.completion.elapsed_s {
         let _ = write!(facts, " · {seconds:.1} s");
     }
     let file_system = &environment.file_system;
@@ -220,7 +220,8 @@ fn verdict(page: &mut Page, recorded: &Recorded) {
     for note in &recorded.notes {
         page.wrapped_in("note: ", note, Some(Style::Warn));
     }
-    if let Some(stopped) = recorded.summary.stopped.as_ref().filter(|_| recorded.summary.complete) {
+    if let Some(stopped) = recorded.summary.completion.stopped.as_ref().filter(|_| recorded.summary.completion.complete)
+    {
         page.wrapped("note: ", stopped);
     }
     page.line(&format!("results: {}", recorded.path.display()));

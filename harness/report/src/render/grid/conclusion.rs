@@ -41,7 +41,7 @@ impl GridConclusion {
     pub fn of(grid: &RecordedGrid) -> GridConclusion {
         let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
         let judgement = match standings.iter().min() {
-            _ if !grid.summary.complete => GridJudgement::Incomplete,
+            _ if !grid.summary.completion.complete => GridJudgement::Incomplete,
             Some(Standing::ControlFailed) => GridJudgement::ControlFailed,
             Some(Standing::Differs) => GridJudgement::Differs,
             Some(Standing::AsDocumented) => GridJudgement::AsDocumented,
@@ -81,7 +81,7 @@ fn count(cells: usize) -> String {
 }
 
 fn incomplete(grid: &RecordedGrid, cells: &[Contender<'_>]) -> String {
-    let why = grid.summary.stopped.as_deref().unwrap_or("it did not come to its end");
+    let why = grid.summary.completion.stopped.as_deref().unwrap_or("it did not come to its end");
     let whole = cells.iter().filter(|cell| cell.summary.complete).count();
     let departed = cells.iter().filter(|cell| difference(cell.summary).is_some()).count();
     let so_far = match departed {

@@ -38,7 +38,7 @@ pub(super) fn facts(grid: &RecordedGrid) -> Vec<String> {
     let seeds = distinct(plans.iter().map(|plan| plan.seed));
     let jobs = plans.iter().map(|plan| plan.budget.jobs).max().unwrap_or(1);
     let mut machine = format!("{jobs} worker{}", if jobs == 1 { "" } else { "s" });
-    if let Some(seconds) = grid.summary.elapsed_s {
+    if let Some(seconds) = grid.summary.completion.elapsed_s {
         let _ = write!(machine, ", {seconds:.1} s");
     }
     let systems = distinct(

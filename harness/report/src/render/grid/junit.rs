@@ -17,7 +17,7 @@ const CLAIMS: [(Claim, &str); 3] =
 #[must_use]
 pub fn junit(grid: &RecordedGrid) -> String {
     let mut report = Report::new(format!("crashtest {}", grid.grid.name));
-    if let Some(time) = grid.summary.elapsed_s.and_then(|s| Duration::try_from_secs_f64(s).ok()) {
+    if let Some(time) = grid.summary.completion.elapsed_s.and_then(|s| Duration::try_from_secs_f64(s).ok()) {
         report.set_time(time);
     }
     for cell in contender::all(grid) {
