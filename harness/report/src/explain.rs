@@ -5,6 +5,7 @@
 
 mod moment;
 mod point;
+mod quote;
 mod remedy;
 
 use crashtest_model::{Aim, Fault, Generation, Observed, RawFile, RawState, TrialRecord, Verdict};
@@ -12,9 +13,7 @@ use crashtest_model::{Aim, Fault, Generation, Observed, RawFile, RawState, Trial
 pub use remedy::fix;
 
 use crate::number::thousands;
-
-/// The longest quotation of a target's own words, in characters.
-const LONGEST_QUOTE: usize = 160;
+use quote::plain;
 
 /// What happened in the trial of `record`, in one sentence without its full stop.
 #[must_use]
@@ -110,14 +109,4 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
         (verdict, _) => why.unwrap_or_else(|| verdict.meaning().to_owned()),
     };
     Some(words)
-}
-
-/// A target's own words on one line, without what would steer a terminal, and not too many of them.
-fn plain(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

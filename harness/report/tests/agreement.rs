@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{control, direct, intact, rows};
 use crashtest_model::{Completion, Expectation, Fault, Landed, Outcome, Standing, Summary, TrialRecord, Verdict};
-use crashtest_report::{EvidenceIndex, agreement, standing, summarise};
+use crashtest_report::{EvidenceIndex, agreement, standing, summarise_run};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -21,7 +21,7 @@ fn cell(controls: &[Verdict], kills: &[Verdict], complete: bool) -> Summary {
     let enough = (10..230).map(intact);
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(controls).chain(kills).chain(enough).collect();
     let ending = Completion { complete, ..Completion::default() };
-    summarise(Path::new("results/run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
+    summarise_run(Path::new("results/run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
 }
 
 fn stands(expected: &Expectation, summary: &Summary) -> Standing {
@@ -93,7 +93,7 @@ fn a_cell_that_proves_nothing_is_inconclusive_whatever_must_show() {
         (0..10).map(|n| TrialRecord { landed: Landed::Signal { signal: 9 }, ..intact(n) }).collect();
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(trials).collect();
     let ending = Completion { complete: true, ..Completion::default() };
-    let summary = summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
+    let summary = summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     assert_eq!(stands(&must, &summary), Standing::Inconclusive);
     assert_eq!(stands(&Expectation::default(), &summary), Standing::Inconclusive);
@@ -112,7 +112,7 @@ fn a_first_start_has_its_own_documentation_and_shows_nothing_that_must() {
         let mut trials: Vec<TrialRecord> = (0..5).map(control).chain((10..230).map(intact)).collect();
         trials.push(TrialRecord { outcome: Outcome::Judged(verdict), ..common::first_start(0) });
         let ending = Completion { complete: true, ..Completion::default() };
-        summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
+        summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
     };
     let nothing = Expectation::default();
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
@@ -126,7 +126,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
     let with = |records: Vec<TrialRecord>| {
         let trials: Vec<TrialRecord> = (0..5).map(control).chain(records).collect();
         let ending = Completion { complete: true, ..Completion::default() };
-        summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
+        summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
     };
     let reached = |n| TrialRecord { landed: Landed::Kill, ..common::swept(n) };
     let must = |verdict| Expectation { must: vec![verdict], ..Expectation::default() };
@@ -144,7 +144,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
 fn too_few_trials_to_miss_what_must_show_prove_nothing() {
     let trials: Vec<TrialRecord> = (0..5).map(control).chain((10..60).map(intact)).collect();
     let ending = Completion { complete: true, ..Completion::default() };
-    let summary = summarise(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
+    let summary = summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     assert_eq!(stands(&must, &summary), Standing::Inconclusive);
     assert_eq!(stands(&Expectation::default(), &summary), Standing::AsDocumented);

@@ -15,8 +15,8 @@ use crashtest_model::{
 use crashtest_report::render::Color;
 use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
 use crashtest_report::{
-    EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results, summarise,
-    summarise_grid,
+    EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results,
+    summarise_grid, summarise_run,
 };
 use tempfile::tempdir;
 
@@ -110,7 +110,7 @@ fn rows_of(made: &Made) -> Rows {
 
 fn cell(path: &Path, folder: &str, made: &Made) -> Option<RecordedCell> {
     let path = path.join(folder);
-    let summary = summarise(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
+    let summary = summarise_run(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
     let cell = RecordedCell { run: made.run.clone(), summary, notes: vec![] };
     (!made.trials.is_empty()).then_some(cell)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
 use crashtest_model::{Completion, Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
-use crashtest_report::{EvidenceIndex, Recorded, summarise};
+use crashtest_report::{EvidenceIndex, Recorded, summarise_run};
 
 fn ended(exit_code: u8) -> Completion {
     Completion { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
@@ -29,7 +29,7 @@ fn recorded_with(
     notes.iter().for_each(|note| rows.note(note));
     let evidence: EvidenceIndex =
         evidence.iter().map(|name| ((*name).to_owned(), vec![format!("failures/{name}/trial-0")])).collect();
-    let summary = summarise(&path, &run, &rows, ending, &evidence);
+    let summary = summarise_run(&path, &run, &rows, ending, &evidence);
     Recorded { path, run, rows, summary, notes: vec![] }
 }
 
@@ -308,7 +308,7 @@ fn junit_has_one_case_per_claim_with_unique_names() {
 #[test]
 fn replay_lines_can_be_pasted_into_a_shell() {
     let rows = rows(&[torn(3)]);
-    let summary = summarise(Path::new("my results/it's"), &direct(), &rows, &ended(1), &EvidenceIndex::new());
+    let summary = summarise_run(Path::new("my results/it's"), &direct(), &rows, &ended(1), &EvidenceIndex::new());
     assert_eq!(summary.results[0].findings[0].replay, r"crashtest replay 'my results/it'\''s' --trial 3");
 }
 

@@ -2,7 +2,8 @@
 
 use crashtest_model::{Aim, At, CrashPoint, Landed, TrialRecord, marked};
 
-use super::{moment, plain};
+use super::moment;
+use super::quote::plain;
 use crate::number::thousands;
 
 /// "killed inside call 4, after 8,192 bytes (write fills.json 16384 bytes at 0), inside a save".

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// The folder `path`, in which we write: it was made by us.
 pub(crate) fn open(path: &Path) -> Result<Directory, FolderError> {

@@ -1,5 +1,7 @@
 //! The names in a results folder: the writer and the readers agree on them here.
 
+use std::collections::BTreeSet;
+
 use crashtest_model::{Plan, RunRecord, Signal};
 
 /// The record of the run, written first.
@@ -47,6 +49,21 @@ pub(crate) fn lives(plan: &Plan) -> String {
     let company = plan.company().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
     let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));
     company.chain(signal).collect()
+}
+
+/// The folders of the cells of `plans`, relative to the grid's: `cells/direct-fills-strict`; no two are the same.
+#[must_use]
+pub fn cell_folders<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let folder = |plan: &Plan| {
+        let target = &plan.target;
+        let lives = lives(plan);
+        let name = file_name(&format!("{}-{}-{}{lives}", target.strategy, target.workload, target.loader));
+        let numbered = (2u64..).map(|n| format!("{name}-{n}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
+        format!("{}/{}", CELLS, free.unwrap_or(name))
+    };
+    plans.into_iter().map(folder).collect()
 }
 
 /// `name` as one file name: what a shell or a file system could mistake becomes `_`.

@@ -3,8 +3,8 @@
 use crashtest_model::{Claim, Fault, ResultRow, Start, Summary};
 
 use super::row;
-use crate::Recorded;
 use crate::number::{Rounding, percent, thousands};
+use crate::results::Recorded;
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use crashtest_model::{Finding, Promise, RawState, ResultRow};
 
-use crate::Recorded;
 use crate::number::thousands;
+use crate::results::Recorded;
 
 /// Traced calls that a finding shows.
 const MOST_CALLS: usize = 12;

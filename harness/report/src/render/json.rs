@@ -1,6 +1,6 @@
 //! The machine contract: the summary, as `summary.json` holds it and `--output-format json` prints it.
 
-use crate::Recorded;
+use crate::results::Recorded;
 
 /// The summary as JSON, indented, with a newline at its end.
 #[must_use]

@@ -10,8 +10,8 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use super::findings::{self, count_words};
 use super::row;
-use crate::Recorded;
 use crate::number::thousands;
+use crate::results::Recorded;
 
 const CLAIMS: [(Claim, &str); 3] =
     [(Claim::Atomic, "atomic"), (Claim::DurableAtAck, "durable-at-ack"), (Claim::Clean, "clean")];

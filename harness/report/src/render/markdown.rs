@@ -7,8 +7,8 @@ use crashtest_model::{Finding, ResultRow};
 
 use super::conclusion::{Conclusion, Judgement};
 use super::{findings, histogram, row, swept};
-use crate::Recorded;
 use crate::number::{Rounding, percent, thousands};
+use crate::results::Recorded;
 
 /// Findings that are shown in full; with their longest texts they stay far below the limit.
 const MOST_FINDINGS: usize = 50;

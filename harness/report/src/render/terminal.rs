@@ -7,8 +7,8 @@ use crashtest_model::{Check, Fault, Program, ResultRow, Start};
 use super::conclusion::{Conclusion, Judgement};
 use super::page::{Color, Page, Style};
 use super::{findings, histogram, row, swept, table};
-use crate::Recorded;
 use crate::number::thousands;
+use crate::results::Recorded;
 
 /// Findings that are shown in full; the rest is counted.
 const MOST_FINDINGS: usize = 6;

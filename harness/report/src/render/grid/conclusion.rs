@@ -5,8 +5,8 @@ use crashtest_model::{Fault, Standing};
 use super::super::row;
 use super::agreement::difference;
 use super::contender::{self, Contender};
-use crate::RecordedGrid;
 use crate::number::{Rounding, percent, thousands};
+use crate::results::RecordedGrid;
 
 /// Cells that the sentence names one by one.
 const MOST_NAMED: usize = 3;

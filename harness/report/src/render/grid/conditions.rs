@@ -7,8 +7,8 @@ use crashtest_model::{Fault, MOST_SAVES, Plan, Signal};
 
 use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, Mark, mark};
-use crate::RecordedGrid;
 use crate::number::{Rounding, percent, thousands};
+use crate::results::RecordedGrid;
 
 /// "direct, atomic × fills, strict loader, 64 KiB state".
 pub(super) fn subject(grid: &RecordedGrid) -> String {

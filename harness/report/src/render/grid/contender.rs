@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crashtest_model::{AckLatency, CellSummary, Fault, Finding, Plan, PlannedCell, ResultRow, Start};
 
-use crate::{RecordedCell, RecordedGrid};
+use crate::results::{RecordedCell, RecordedGrid};
 
 /// A cell of a grid.
 #[derive(Clone, Copy)]

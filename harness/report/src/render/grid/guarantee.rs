@@ -3,8 +3,8 @@
 use crashtest_model::{Interval, Loader, ResultRow, Verdict};
 
 use super::super::row;
-use crate::exact_interval;
 use crate::number::{Rounding, percent};
+use crate::summarise::interval::exact_interval;
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The machine contract of a grid: its summary, as `summary.json` holds it and `--output-format json` prints it.
 
-use crate::RecordedGrid;
+use crate::results::RecordedGrid;
 
 /// The summary as JSON, indented, with a newline at its end.
 #[must_use]

@@ -8,7 +8,7 @@ use crashtest_model::{Agreement, Claim, Standing, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::contender::{self, Contender};
-use crate::RecordedGrid;
+use crate::results::RecordedGrid;
 
 const CLAIMS: [(Claim, &str); 3] =
     [(Claim::Atomic, "atomic"), (Claim::DurableAtAck, "durable-at-ack"), (Claim::Clean, "clean")];

@@ -8,10 +8,10 @@ use super::conclusion::{GridConclusion, GridJudgement};
 use super::contender::{self, Contender};
 use super::guarantee::{Guarantee, bound, mark};
 use super::{agreement, conditions, faults, metadata};
-use crate::RecordedGrid;
 use crate::number::{duration, thousands};
 use crate::render::markdown::{code, plain};
 use crate::render::{findings, histogram, row, swept};
+use crate::results::RecordedGrid;
 
 /// Cells that have rows in the table; with the longest texts they stay below the limit.
 const MOST_ROWS: usize = 400;

@@ -6,10 +6,10 @@ use super::conclusion::{GridConclusion, GridJudgement};
 use super::contender::{self, Contender};
 use super::guarantee::Guarantee;
 use super::{agreement, conditions, faults, metadata, table};
-use crate::RecordedGrid;
 use crate::number::thousands;
 use crate::render::page::{Color, Page, Style};
 use crate::render::{findings, histogram, row, swept};
+use crate::results::RecordedGrid;
 
 /// The report for a terminal of `width` columns. Only replay lines and paths may be longer, so that they can be copied.
 #[must_use]

@@ -10,7 +10,7 @@ use std::path::Path;
 use crashtest_model::{Note, TrialRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// How the line of a note begins; no record does.
 const NOTE: &[u8] = b"{\"note\":";

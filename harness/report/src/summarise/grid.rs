@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crashtest_model::{CellSummary, Completion, FORMAT, GridRecord, GridSummary, PlannedCell};
 
-use super::agreement::{agreement, standing};
-use crate::RecordedCell;
-use crate::summarise::NOT_TESTED;
+use super::conformance::{agreement, standing};
+use super::not_tested::without_a_fault;
+use crate::results::RecordedCell;
 
 /// The summary of `cells`, which are in the order of the plan in `grid`.
 #[must_use]
@@ -26,7 +26,7 @@ pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], complet
             words.extend(said.into_iter().filter(|line| !first.summary.not_tested.contains(line)).cloned());
             words
         }
-        None => NOT_TESTED.iter().map(|(fault, words)| format!("{fault}: {words}")).collect(),
+        None => without_a_fault(),
     };
     GridSummary { format: FORMAT.to_owned(), completion: completion.rounded(), results, cells: summaries, not_tested }
 }

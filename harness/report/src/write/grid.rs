@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use crashtest_linux::directory::Directory;
 use crashtest_model::{Completion, GridRecord};
 
-use super::summarise::summarise_grid;
+use crate::error::FolderError;
 use crate::folder::{files, latest, layout, lock, place};
-use crate::{FolderError, RecordedCell, RecordedGrid, render};
+use crate::render;
+use crate::results::{RecordedCell, RecordedGrid};
+use crate::summarise::grid::summarise_grid;
 
 /// The results folder of a grid that goes on, held exclusively. Dropped without [`finish`](GridFolder::finish) it reads as
 /// incomplete.

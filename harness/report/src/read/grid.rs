@@ -6,10 +6,11 @@ use std::path::Path;
 
 use crashtest_model::{GridRecord, GridSummary, Verdict, VerdictCount};
 
-use super::summarise::summarise_grid;
-use crate::folder::{latest, layout};
-use crate::read::{check_format, parse, read_summary, unfinished};
-use crate::{FolderError, RecordedCell, RecordedGrid, read};
+use super::run::read_run;
+use crate::error::FolderError;
+use crate::folder::{json, latest, layout, lock};
+use crate::results::{RecordedCell, RecordedGrid};
+use crate::summarise::grid::summarise_grid;
 
 /// Reads the results folder of a grid, or a link to one. A cell that has not been begun has no folder.
 ///
@@ -20,20 +21,20 @@ pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
     let path = latest::resolve(path);
     let file = path.join(layout::GRID);
     let text = fs::read(&file).map_err(FolderError::io("read", &file))?;
-    check_format(&file, &text)?;
-    let grid: GridRecord = parse(&file, &text)?;
+    json::check_format(&file, &text)?;
+    let grid: GridRecord = json::parse(&file, &text)?;
     let mut notes = Vec::new();
     let mut cells = Vec::new();
     for planned in &grid.cells {
         let folder = path.join(&planned.folder);
         // Made in this order: the folder, its run.json, the rest.
         let begun = folder.join(layout::RUN).exists();
-        let cell = begun.then(|| read(&folder)).transpose()?.map(RecordedCell::from);
+        let cell = begun.then(|| read_run(&folder)).transpose()?.map(RecordedCell::from);
         notes.extend(cell.iter().flat_map(|cell| &cell.notes).map(|note| format!("{}: {note}", planned.folder)));
         cells.push(cell);
     }
-    let written: Option<GridSummary> = read_summary(&path)?;
-    let completion = written.as_ref().map_or_else(|| unfinished(&path), |written| written.completion.clone());
+    let written: Option<GridSummary> = json::read_summary(&path)?;
+    let completion = written.as_ref().map_or_else(|| lock::unfinished(&path), |written| written.completion.clone());
     let mut summary = summarise_grid(&grid, &cells, &completion);
     if written.is_some_and(|written| counts(&written) != counts(&summary)) {
         summary.completion.complete = false;

@@ -1,0 +1,4 @@
+//! Results folders while what they record goes on, of a run and of a grid.
+
+pub(crate) mod grid;
+pub(crate) mod run;
