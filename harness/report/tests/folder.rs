@@ -65,9 +65,9 @@ fn a_finished_folder_reads_as_it_was_written() {
     assert_eq!(finished.summary, again.summary);
     assert_eq!(again.notes, [""; 0]);
     let stored = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    assert_eq!(stored("summary.md"), markdown(&again));
-    assert_eq!(stored("junit.xml"), junit(&again));
-    assert_eq!(stored("summary.json"), json(&again));
+    assert_eq!(stored("summary.md"), markdown::run(&again));
+    assert_eq!(stored("junit.xml"), junit::run(&again));
+    assert_eq!(stored("summary.json"), json::run(&again));
     assert_eq!(
         names(folder.path()),
         ["failures", "junit.xml", "run.json", "summary.json", "summary.md", "trials.jsonl"]

@@ -169,13 +169,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     match args.output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
-            console::print(&render::terminal(&conducted.recorded, console::width(), console::color()));
+            console::print(&render::text::run(&conducted.recorded, console::terminal()));
         }
-        OutputFormat::Json => console::print(&render::json(&conducted.recorded)),
+        OutputFormat::Json => console::print(&render::json::run(&conducted.recorded)),
     }
     if let Some(problem) = conducted.problem {
         console::complain(&problem.to_string());
     }
-    github::publish(&github::of_run(&conducted.recorded), &render::markdown(&conducted.recorded));
+    github::publish(&github::of_run(&conducted.recorded), &render::markdown::run(&conducted.recorded));
     Ok(conducted.exit)
 }

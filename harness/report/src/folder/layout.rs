@@ -14,10 +14,6 @@ pub(crate) const CELLS: &str = "cells";
 pub(crate) const TRIALS: &str = "trials.jsonl";
 /// The machine contract.
 pub(crate) const SUMMARY: &str = "summary.json";
-/// The report for a CI job summary.
-pub(crate) const MARKDOWN: &str = "summary.md";
-/// The report for CI test views.
-pub(crate) const JUNIT: &str = "junit.xml";
 /// The kept evidence, by signature.
 pub(crate) const FAILURES: &str = "failures";
 /// What the directory is called where the engine leaves evidence until it is kept or deleted, beside the runs.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crashtest_linux::directory::Directory;
 use crashtest_model::{Completion, GridRecord};
 
+use super::reports;
 use crate::error::FolderError;
 use crate::folder::{files, latest, layout, lock, place};
-use crate::render;
 use crate::results::{RecordedCell, RecordedGrid};
 use crate::summarise::grid::summarise_grid;
 
@@ -85,11 +85,7 @@ impl GridFolder {
     ///
     /// When a file cannot be written. The folder stays readable, and reads as incomplete; the lock is released.
     pub fn finish(mut self, recorded: &RecordedGrid) -> Result<(), FolderError> {
-        let write = |name: &str, text: String| files::write(&self.dir, name, text.as_bytes());
-        let written = write(layout::MARKDOWN, render::grid::markdown(recorded))
-            .and_then(|()| write(layout::JUNIT, render::grid::junit(recorded)))
-            // Last: a folder with a summary is a finished one.
-            .and_then(|()| write(layout::SUMMARY, render::grid::json(recorded)));
+        let written = reports::write_grid(&self.dir, recorded);
         let unlocked = self.lock.take().map_or(Ok(()), |lock| lock.remove(&self.dir));
         written.and(unlocked)
     }

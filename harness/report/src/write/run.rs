@@ -11,9 +11,9 @@ use crashtest_linux::directory::Directory;
 use crashtest_linux::scratch::Scratch;
 use crashtest_model::{Completion, Note, Rows, RunRecord, TrialRecord};
 
+use super::reports;
 use crate::error::FolderError;
 use crate::folder::{evidence, files, index, latest, layout, lock, place, trials};
-use crate::render;
 use crate::results::Recorded;
 use crate::summarise::run::summarise_run;
 
@@ -192,10 +192,7 @@ impl RunFolder {
             rows: rows.clone(),
             notes: Vec::new(),
         };
-        files::write(&self.dir, layout::MARKDOWN, render::markdown(&recorded).as_bytes())?;
-        files::write(&self.dir, layout::JUNIT, render::junit(&recorded).as_bytes())?;
-        // Last: a folder with a summary is a finished one.
-        files::write(&self.dir, layout::SUMMARY, render::json(&recorded).as_bytes())?;
+        reports::write_run(&self.dir, &recorded)?;
         // What is still in it belongs to trials that an interrupt kept from being reported: ours, and nothing refers to it.
         self.spool.take().map_or(Ok(()), Scratch::remove)?;
         self.lock.take().map_or(Ok(()), |lock| lock.remove(&self.dir))?;
