@@ -1,14 +1,13 @@
 //! A trace for people, as `crashtest trace` prints it: a readable strace for persistence. Each call with what it left un-synced, the
 //! promises in between, and at the end what a crash could have taken.
 
-mod durability;
 mod ways;
 
 use std::fmt::Write as _;
 
 use crashtest_model::{Operation, Progress, Trace};
+use crashtest_states::{Durability, Persisted};
 
-use self::durability::Files;
 use self::ways::Ways;
 use super::terminal_text::{Style, TerminalText};
 use crate::number::thousands;
@@ -25,14 +24,14 @@ struct Row {
     /// In characters.
     width: usize,
     /// How it left its file.
-    state: &'static str,
+    state: Option<Persisted>,
 }
 
 /// `trace` for a terminal of `width` columns; `status` says how the program ended. Only calls with long paths may be wider.
 #[must_use]
 pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     let mut out = TerminalText::new(terminal);
-    let mut files = Files::at_start(trace);
+    let mut files = Durability::at_start(trace);
     let mut ways = Ways::default();
     // One text for all: there may be very many.
     let mut texts = String::new();
@@ -40,7 +39,7 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
         ways.observe(operation, &files);
         let begin = texts.len();
         let _ = write!(texts, "{operation}");
-        Row { end: texts.len(), width: texts[begin..].chars().count(), state: files.after(operation) }
+        Row { end: texts.len(), width: texts[begin..].chars().count(), state: files.apply(operation) }
     };
     let rows: Vec<Row> = trace.operations.iter().map(row).collect();
     let number = trace.operations.len().to_string().len();
@@ -53,16 +52,13 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     let mut begin = 0;
     for (n, (operation, row)) in trace.operations.iter().zip(&rows).enumerate() {
         told(&mut out, number, so_far, operation.before);
-        let style = if row.state == durability::DURABLE { Style::Good } else { Style::Warn };
         out.compose(|line, color| {
             let _ = write!(line, "{:>number$}  ", n + 1);
             if process > 0 {
                 let _ = write!(line, "p{:<room$}", operation.process + 1, room = process - 1);
             }
             line.push_str(&texts[begin..row.end]);
-            if row.state.is_empty() {
-                return;
-            }
+            let Some(state) = row.state else { return };
             match room.get(row.width..) {
                 Some(rest) => line.push_str(rest),
                 // A long one: the state stands below.
@@ -71,7 +67,8 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
                 }
             }
             line.push_str("  ");
-            style.paint(line, row.state, color);
+            let style = if state == Persisted::Whole { Style::Good } else { Style::Warn };
+            style.paint(line, state_words(state), color);
         });
         told(&mut out, number, operation.before, operation.after);
         so_far = operation.after;
@@ -80,6 +77,15 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     told(&mut out, number, so_far, trace.end);
     summary(&mut out, trace, status, &files, &ways.end(&files));
     out.finish()
+}
+
+/// How a call left its file, in words.
+fn state_words(state: Persisted) -> &'static str {
+    match state {
+        Persisted::Whole => "durable",
+        Persisted::NotItsData => "un-synced",
+        Persisted::NotItsName => "name un-synced",
+    }
 }
 
 /// A line for each thing that the program told between two moments.
@@ -103,7 +109,7 @@ fn told(out: &mut TerminalText, number: usize, before: Progress, after: Progress
 }
 
 /// What it came to.
-fn summary(out: &mut TerminalText, trace: &Trace, status: &str, files: &Files, written: &[(String, String)]) {
+fn summary(out: &mut TerminalText, trace: &Trace, status: &str, files: &Durability, written: &[(String, String)]) {
     let calls = trace.operations.len() as u64;
     let processes = match trace.processes {
         0 | 1 => String::new(),
@@ -128,10 +134,10 @@ fn summary(out: &mut TerminalText, trace: &Trace, status: &str, files: &Files, w
             out.wrapped_in(label, &format!("{}: {words}", listed(names)), Some(Style::Warn));
         }
     };
-    note("  un-synced   ", &files.dirty_files(), "a power cut after the last call may take what was written");
+    note("  un-synced   ", &files.unsynced_files(), "a power cut after the last call may take what was written");
     note(
         "  names       ",
-        &files.dirty_names(),
+        &files.unsynced_names(),
         "a power cut may undo the name, as its directory was not synced since",
     );
     let unmodelled: Vec<String> =

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crashtest_model::{Action, FileId, Operation, PlainName};
+use crashtest_states::{Durability, moved_below};
 
-use super::durability::{Files, moved_below};
-
-/// A way to write a file. The order is that in which they are told, worst first.
+/// A way to write a file. The order is that in which they are shown, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     TruncateAndWrite,
@@ -23,7 +22,7 @@ enum Way {
 }
 
 impl Way {
-    fn words(self) -> &'static str {
+    fn meaning(self) -> &'static str {
         match self {
             Way::TruncateAndWrite => "truncate-and-write: a crash in between leaves it empty or torn",
             Way::DeleteThenWrite => "delete-then-write: a crash in between leaves it missing or torn",
@@ -43,7 +42,7 @@ impl Way {
 /// How the files were written so far, by name.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    told: BTreeMap<String, BTreeSet<Way>>,
+    found: BTreeMap<String, BTreeSet<Way>>,
     /// What is being written: it counts under the name that it has in the end.
     open: BTreeMap<FileId, (String, Way)>,
     /// Lengths, as far as they follow from the trace.
@@ -57,7 +56,7 @@ pub(super) struct Ways {
 
 impl Ways {
     /// Takes `operation` into account; `files` are as they were before it.
-    pub(super) fn observe(&mut self, operation: &Operation, files: &Files) {
+    pub(super) fn observe(&mut self, operation: &Operation, files: &Durability) {
         if operation.errno.is_some() {
             return;
         }
@@ -108,11 +107,12 @@ impl Ways {
             Action::Unlink { path } => {
                 self.removed.insert(path.clone());
                 // What is gone was not written for good; under another name it is still there.
-                if let Some(file) = files.named(path) {
+                if let Some(file) = files.file_named(path) {
                     match files.other_name(file, path) {
                         Some(name) => {
-                            if let Some((of, _)) = self.open.get_mut(&file).filter(|(of, _)| of == path) {
-                                *of = name.to_owned();
+                            if let Some((written, _)) = self.open.get_mut(&file).filter(|(written, _)| written == path)
+                            {
+                                *written = name.to_owned();
                             }
                         }
                         None => {
@@ -125,19 +125,19 @@ impl Ways {
         }
     }
 
-    fn rename(&mut self, from: &str, to: &str, files: &Files) {
-        let file = files.named(from);
+    fn rename(&mut self, from: &str, to: &str, files: &Durability) {
+        let file = files.file_named(from);
         if file.is_none() {
             self.rename_below(from, to);
         }
         match file.filter(|file| self.open.remove(file).is_some()) {
-            Some(file) if files.is_dirty(file) => self.tell(to, Way::RenameUnsynced),
+            Some(file) if files.has_unsynced_data(file) => self.add(to, Way::RenameUnsynced),
             Some(_) => {
                 if !self.renamed.insert(to.to_owned()) {
-                    self.tell(to, Way::RenameWithoutDirectory);
+                    self.add(to, Way::RenameWithoutDirectory);
                 }
             }
-            None => self.tell(to, Way::Moved),
+            None => self.add(to, Way::Moved),
         }
         self.removed.remove(to);
         self.removed.insert(from.to_owned());
@@ -151,8 +151,8 @@ impl Ways {
                 *path = new;
             }
         }
-        self.told =
-            std::mem::take(&mut self.told).into_iter().map(|(p, ways)| (moved(&p).unwrap_or(p), ways)).collect();
+        self.found =
+            std::mem::take(&mut self.found).into_iter().map(|(p, ways)| (moved(&p).unwrap_or(p), ways)).collect();
         for names in [&mut self.removed, &mut self.renamed] {
             *names = std::mem::take(names).into_iter().map(|p| moved(&p).unwrap_or(p)).collect();
         }
@@ -168,36 +168,36 @@ impl Ways {
     }
 
     /// What was renamed into place is safe once its directory is synced, and was not when the next one comes.
-    fn settle(&mut self, files: &Files) {
+    fn settle(&mut self, files: &Durability) {
         // The rename itself is not in `files` before the call after it.
-        let settled: Vec<String> = self.renamed.iter().filter(|path| !files.is_name_dirty(path)).cloned().collect();
+        let settled: Vec<String> = self.renamed.iter().filter(|path| !files.is_name_unsynced(path)).cloned().collect();
         for path in settled {
             self.renamed.remove(&path);
-            self.tell(&path, Way::RenameSynced);
+            self.add(&path, Way::RenameSynced);
         }
     }
 
     fn close(&mut self, file: FileId) {
         if let Some((path, way)) = self.open.remove(&file) {
-            self.tell(&path, way);
+            self.add(&path, way);
         }
     }
 
-    fn tell(&mut self, path: &str, way: Way) {
-        self.told.entry(path.to_owned()).or_default().insert(way);
+    fn add(&mut self, path: &str, way: Way) {
+        self.found.entry(path.to_owned()).or_default().insert(way);
     }
 
     /// Each file and how it was written, by name; `files` are as the last call left them.
-    pub(super) fn end(mut self, files: &Files) -> Vec<(String, String)> {
+    pub(super) fn end(mut self, files: &Durability) -> Vec<(String, String)> {
         self.settle(files);
         for path in std::mem::take(&mut self.renamed) {
-            self.tell(&path, Way::RenameWithoutDirectory);
+            self.add(&path, Way::RenameWithoutDirectory);
         }
         let open: Vec<FileId> = self.open.keys().copied().collect();
         open.into_iter().for_each(|file| self.close(file));
         let removed = self.removed;
-        self.told.retain(|path, _| !removed.contains(path));
-        let words = |ways: BTreeSet<Way>| ways.into_iter().map(Way::words).collect::<Vec<_>>().join("; ");
-        self.told.into_iter().map(|(path, ways)| (PlainName(&path).to_string(), words(ways))).collect()
+        self.found.retain(|path, _| !removed.contains(path));
+        let words = |ways: BTreeSet<Way>| ways.into_iter().map(Way::meaning).collect::<Vec<_>>().join("; ");
+        self.found.into_iter().map(|(path, ways)| (PlainName(&path).to_string(), words(ways))).collect()
     }
 }
