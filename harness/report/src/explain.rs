@@ -21,8 +21,8 @@ pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
         Fault::None if matches!(record.aim, Aim::Run(_)) => "no fault was injected".to_owned(),
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
-        Fault::Kill => moment::words(record),
-        Fault::Sweep | Fault::Io => point::words(record),
+        Fault::Kill => moment::moment_words(record),
+        Fault::Sweep | Fault::Io => point::point_words(record),
     }];
     if !record.writers.is_empty() {
         // Which of several processes saw what is in the sentence itself.

@@ -24,7 +24,7 @@ pub use number::{Rounding, percent, thousands};
 pub use read::read_results;
 pub use read::run::{find_trials, read_run};
 pub use results::{Recorded, RecordedCell, RecordedGrid, Results};
-pub use summarise::conformance::{agreement, standing};
+pub use summarise::conformance::{conformance, overall};
 pub use summarise::grid::summarise_grid;
 pub use summarise::interval::exact_interval;
 pub use summarise::run::summarise_run;

@@ -283,7 +283,7 @@ fn no_format_calls_a_strategy_safe() {
 
 #[test]
 fn each_kind_of_grid_comes_to_its_own_judgement() {
-    let judgement = |grid: &RecordedGrid| GridConclusion::of(grid).judgement;
+    let judgement = |grid: &RecordedGrid| GridConclusion::new(grid).judgement;
     assert_eq!(judgement(&two()), GridJudgement::AsDocumented);
     assert_eq!(judgement(&three()), GridJudgement::Differs);
     assert_eq!(judgement(&interrupted()), GridJudgement::Incomplete);

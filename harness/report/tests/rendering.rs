@@ -111,7 +111,7 @@ fn what_is_exhaustive_has_a_share_and_no_interval() {
     let sweep = &json["results"][1];
     assert_eq!((&sweep["fault"], &sweep["swept"]["left_out"]), (&"sweep".into(), &8968.into()));
     assert_eq!(sweep["failure_rate"], serde_json::json!({"rate": 0.0, "low": 0.0, "high": 0.0}));
-    let sentence = Conclusion::of(&recorded).sentence;
+    let sentence = Conclusion::new(&recorded).sentence;
     assert_eq!(sentence, "NO BROKEN CLAIM in 412 of 9,380 crash points and all 96 failing calls");
     for text in [text::run(&recorded, Terminal::plain(80)), markdown::run(&recorded), junit::run(&recorded)] {
         let said = text.lines().filter(|line| line.contains("sweep") || line.contains("crash point"));
@@ -143,7 +143,7 @@ fn a_fault_that_was_planned_and_not_run_proves_nothing() {
     let mut run = atomic();
     run.plan.faults = vec![Fault::Sweep];
     let recorded = recorded(run, &(0..20).map(common::control).collect::<Vec<_>>(), &ended(3), &[]);
-    assert_eq!(Conclusion::of(&recorded).sentence, "INCONCLUSIVE: sweep: no trial was run");
+    assert_eq!(Conclusion::new(&recorded).sentence, "INCONCLUSIVE: sweep: no trial was run");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn colours_change_nothing_but_the_colours() {
 
 #[test]
 fn each_kind_of_run_comes_to_its_own_judgement() {
-    let judgement = |recorded: &Recorded| Conclusion::of(recorded).judgement;
+    let judgement = |recorded: &Recorded| Conclusion::new(recorded).judgement;
     assert_eq!(judgement(&broken()), Judgement::Broken);
     assert_eq!(judgement(&clean()), Judgement::Unbroken);
     assert_eq!(judgement(&inconclusive()), Judgement::Inconclusive);

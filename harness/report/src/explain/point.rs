@@ -7,7 +7,7 @@ use super::quote::plain;
 use crate::number::thousands;
 
 /// "killed inside call 4, after 8,192 bytes (write fills.json 16384 bytes at 0), inside a save".
-pub(super) fn words(record: &TrialRecord) -> String {
+pub(super) fn point_words(record: &TrialRecord) -> String {
     let around = record.detail.as_ref().map(|detail| detail.around.as_slice()).unwrap_or_default();
     let call = marked(around).map(|call| format!(" ({})", plain(call))).unwrap_or_default();
     match record.aim {

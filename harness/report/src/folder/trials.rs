@@ -36,7 +36,7 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    fn of(text: &[u8]) -> Result<Line, serde_json::Error> {
+    fn parse(text: &[u8]) -> Result<Line, serde_json::Error> {
         if text.starts_with(NOTE) {
             return serde_json::from_slice::<NoteLine<Note>>(text).map(|line| Line::Note(line.note));
         }
@@ -89,7 +89,7 @@ pub(crate) fn for_each(path: &Path, mut visit: impl FnMut(Line) -> Next) -> Resu
         if lines.read_until(b'\n', &mut line).map_err(FolderError::io("read", path))? == 0 {
             break;
         }
-        match Line::of(&line) {
+        match Line::parse(&line) {
             Ok(read) => {
                 if visit(read) == Next::Stop {
                     break;

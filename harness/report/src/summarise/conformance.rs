@@ -16,18 +16,18 @@ const CONTROL_FAILED: u8 = 4;
 /// The agreement of a cell, fault by fault: `planned` are its faults (the control is always among them), `summary` what it came
 /// to; `None` where it has not been run.
 #[must_use]
-pub fn agreement(planned: &[Fault], expect: &Expectations, summary: Option<&Summary>) -> Vec<Agreement> {
+pub fn conformance(planned: &[Fault], expect: &Expectations, summary: Option<&Summary>) -> Vec<Agreement> {
     let faults: BTreeSet<Fault> = [Fault::None].into_iter().chain(planned.iter().copied()).collect();
-    faults.into_iter().map(|fault| of_fault(fault, expect, summary)).collect()
+    faults.into_iter().map(|fault| conformance_under(fault, expect, summary)).collect()
 }
 
 /// How a cell stands: the worst of its agreements.
 #[must_use]
-pub fn standing(agreement: &[Agreement]) -> Standing {
-    agreement.iter().map(|agreement| agreement.standing).min().unwrap_or(Standing::NotRun)
+pub fn overall(conformance: &[Agreement]) -> Standing {
+    conformance.iter().map(|agreement| agreement.standing).min().unwrap_or(Standing::NotRun)
 }
 
-fn of_fault(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> Agreement {
+fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> Agreement {
     let expected = expect.get(&fault).cloned().unwrap_or_default();
     let rows: Vec<&ResultRow> =
         summary.iter().flat_map(|summary| &summary.results).filter(|row| row.fault == fault).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crashtest_model::{CellSummary, Completion, FORMAT, GridRecord, GridSummary, PlannedCell};
 
-use super::conformance::{agreement, standing};
+use super::conformance::{conformance, overall};
 use super::not_tested::without_a_fault;
 use crate::results::RecordedCell;
 
@@ -34,14 +34,14 @@ pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], complet
 fn cell_summary(planned: &PlannedCell, cell: Option<&RecordedCell>, rows: Vec<usize>) -> CellSummary {
     let summary = cell.map(|cell| &cell.summary);
     let completion = summary.map(|summary| summary.completion.clone()).unwrap_or_default();
-    let agreement = agreement(&planned.plan.faults, &planned.expect, summary);
+    let agreement = conformance(&planned.plan.faults, &planned.expect, summary);
     CellSummary {
         folder: planned.folder.clone(),
         complete: completion.complete,
         stopped: completion.stopped,
         exit_code: completion.exit_code,
         rows,
-        standing: standing(&agreement),
+        standing: overall(&agreement),
         agreement,
     }
 }

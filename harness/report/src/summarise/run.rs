@@ -54,9 +54,9 @@ fn result_row(
     let judged: u64 = tally.verdicts.values().sum();
     let conclusive = judged - tally.count(Verdict::Inconclusive);
     // A share of the trials that came to a verdict; only the inconclusive ones themselves are a share of all.
-    let of = |verdict| if verdict == Verdict::Inconclusive { judged } else { conclusive };
+    let total = |verdict| if verdict == Verdict::Inconclusive { judged } else { conclusive };
     let verdicts = tally.verdicts.iter().filter_map(|(verdict, count)| {
-        let interval = share(fault, *count, of(*verdict))?;
+        let interval = share(fault, *count, total(*verdict))?;
         Some((*verdict, VerdictCount { count: *count, interval }))
     });
     let mut findings: Vec<Finding> =
@@ -72,7 +72,7 @@ fn result_row(
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
-        swept: tally.swept.clone().map(|swept| Swept { nested: tally.nested, ..swept }),
+        swept: tally.swept.clone().map(|coverage| Swept { nested: tally.nested, ..coverage }),
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
         kills_late: faulty.then_some(tally.kills_late),

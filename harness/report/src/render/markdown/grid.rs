@@ -35,7 +35,7 @@ pub fn grid(grid: &RecordedGrid) -> String {
         table(&mut text, &cells);
     }
     examples(&mut text, &cells);
-    standings(&mut text, &cells);
+    beside_documented(&mut text, &cells);
     kept(&mut text, &cells);
     text.push_str("### How it was compared\n\n");
     for fact in conditions::facts(grid) {
@@ -49,7 +49,7 @@ pub fn grid(grid: &RecordedGrid) -> String {
 }
 
 fn head(text: &mut String, grid: &RecordedGrid) {
-    let conclusion = GridConclusion::of(grid);
+    let conclusion = GridConclusion::new(grid);
     let sign = match conclusion.judgement {
         GridJudgement::ControlFailed | GridJudgement::Differs => "❌",
         GridJudgement::Incomplete | GridJudgement::Inconclusive => "⚠️",
@@ -91,7 +91,7 @@ fn by_fault(text: &mut String, cells: &[Variant<'_>]) {
     );
     let lines = faults::lines(cells, &faults);
     for line in lines.iter().take(MOST_ROWS) {
-        let worst: String = line.worst.iter().map(|worst| format!(" {} |", worst.words().join(" "))).collect();
+        let worst: String = line.worst.iter().map(|worst| format!(" {} |", worst.cell_words().join(" "))).collect();
         let _ = writeln!(text, "| {} |{worst}", plain(&line.variant.target_label()));
     }
     text.push('\n');
@@ -114,7 +114,7 @@ fn table(text: &mut String, cells: &[Variant<'_>]) {
     for cell in cells.iter().take(MOST_ROWS) {
         let _ = write!(text, "| {} |", plain(&cell.label()));
         for column in &columns {
-            let (rate, range) = mark(cell.kills(), *column).words();
+            let (rate, range) = mark(cell.kills(), *column).cell_words();
             let range = range.map(|range| format!(" ({range})")).unwrap_or_default();
             let _ = write!(text, " {rate}{range} |");
         }
@@ -182,7 +182,7 @@ fn example(cell: &Variant<'_>, finding: &Finding) -> String {
     text
 }
 
-fn standings(text: &mut String, cells: &[Variant<'_>]) {
+fn beside_documented(text: &mut String, cells: &[Variant<'_>]) {
     text.push_str("### Beside what is documented\n\n| strategy | |\n|---|---|\n");
     for cell in cells.iter().take(MOST_ROWS) {
         let _ =

@@ -36,7 +36,7 @@ pub fn run(recorded: &Recorded) -> String {
 }
 
 fn head(text: &mut String, recorded: &Recorded) {
-    let conclusion = Conclusion::of(recorded);
+    let conclusion = Conclusion::new(recorded);
     let sign = match conclusion.judgement {
         Judgement::ControlFailed | Judgement::Broken => "❌",
         Judgement::Incomplete | Judgement::Inconclusive => "⚠️",
@@ -125,7 +125,7 @@ fn found(text: &mut String, recorded: &Recorded) {
             n + 1,
             finding.verdict,
             row::name(row),
-            findings::standing(row, finding),
+            findings::detection(row, finding),
             plain(&finding.explanation),
             plain(&findings::first_words(finding)),
             plain(&finding.fix),

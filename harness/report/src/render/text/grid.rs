@@ -30,7 +30,7 @@ pub fn grid(grid: &RecordedGrid, terminal: Terminal) -> String {
     for cell in cells.iter().filter(|cell| cell.example().is_some()) {
         failures(&mut out, cell);
     }
-    standings(&mut out, &cells);
+    beside_documented(&mut out, &cells);
     kept(&mut out, &cells);
     out.heading("How it was compared", "");
     for fact in conditions::facts(grid) {
@@ -122,7 +122,7 @@ fn failures(out: &mut TerminalText, cell: &Variant<'_>) {
 }
 
 /// Each cell beside what is documented.
-fn standings(out: &mut TerminalText, cells: &[Variant<'_>]) {
+fn beside_documented(out: &mut TerminalText, cells: &[Variant<'_>]) {
     out.heading("Beside what is documented", "");
     let width = cells.iter().map(|cell| cell.label().chars().count()).max().unwrap_or(0).min(out.width / 2);
     for cell in cells {
@@ -157,7 +157,7 @@ fn verdict(out: &mut TerminalText, grid: &RecordedGrid) {
         out.wrapped_in("note: ", note, Some(Style::Warn));
     }
     out.line(&format!("results: {}", grid.path.display()));
-    let conclusion = GridConclusion::of(grid);
+    let conclusion = GridConclusion::new(grid);
     let style = match conclusion.judgement {
         GridJudgement::ControlFailed | GridJudgement::Differs => Style::Bad,
         GridJudgement::Incomplete | GridJudgement::Inconclusive => Style::Warn,

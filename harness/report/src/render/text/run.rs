@@ -29,7 +29,7 @@ pub fn run(recorded: &Recorded, terminal: Terminal) -> String {
     subject(&mut out, recorded);
     outcomes(&mut out, recorded);
     for row in recorded.summary.results.iter().filter(|row| row.start == Some(Start::Again)) {
-        landed(&mut out, row);
+        places(&mut out, row);
     }
     costs(&mut out, recorded);
     found(&mut out, recorded);
@@ -87,15 +87,15 @@ fn outcomes(out: &mut TerminalText, recorded: &Recorded) {
             out.wrapped("  ", &row::failures_words(row));
         }
         if let Some(words) = row::lost_words(row) {
-            let of = if row.fault == Fault::None { "control: lost acks" } else { "lost acks" };
-            out.wrapped("  ", &format!("{of}: {words}"));
+            let label = if row.fault == Fault::None { "control: lost acks" } else { "lost acks" };
+            out.wrapped("  ", &format!("{label}: {words}"));
         }
         for note in coverage::notes(row) {
             out.wrapped_in("  ", &format!("{}: {note}", row::name(row)), Some(Style::Warn));
         }
     }
     // An inconclusive run's last sentence says so already.
-    if Conclusion::of(recorded).judgement != Judgement::Inconclusive {
+    if Conclusion::new(recorded).judgement != Judgement::Inconclusive {
         for reason in rows.iter().flat_map(row::gate_words) {
             out.wrapped_in("  ", &format!("proves nothing: {reason}"), Some(Style::Warn));
         }
@@ -103,7 +103,7 @@ fn outcomes(out: &mut TerminalText, recorded: &Recorded) {
 }
 
 /// Where the kills landed, and what they left.
-fn landed(out: &mut TerminalText, row: &ResultRow) {
+fn places(out: &mut TerminalText, row: &ResultRow) {
     if row.phases.is_empty() {
         return;
     }
@@ -187,8 +187,8 @@ fn found(out: &mut TerminalText, recorded: &Recorded) {
         }
         let style = if finding.detected { Style::Warn } else { Style::Bad };
         let count = findings::count_words(finding);
-        let standing = format!("{count} ({}), {}", row::name(row), findings::standing(row, finding));
-        out.entry(n + 1, finding.verdict.name(), style, &standing);
+        let head = format!("{count} ({}), {}", row::name(row), findings::detection(row, finding));
+        out.entry(n + 1, finding.verdict.name(), style, &head);
         out.wrapped("     what    ", &finding.explanation);
         out.wrapped("     first   ", &findings::first_words(finding));
         for (n, call) in findings::around(finding).iter().enumerate() {
@@ -230,7 +230,7 @@ fn verdict(out: &mut TerminalText, recorded: &Recorded) {
         out.wrapped("note: ", stopped);
     }
     out.line(&format!("results: {}", recorded.path.display()));
-    let conclusion = Conclusion::of(recorded);
+    let conclusion = Conclusion::new(recorded);
     let style = match conclusion.judgement {
         Judgement::ControlFailed | Judgement::Broken => Style::Bad,
         Judgement::Incomplete | Judgement::Inconclusive => Style::Warn,

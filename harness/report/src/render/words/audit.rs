@@ -27,7 +27,7 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
         1 => "the one state file".to_owned(),
         n => format!("{} state files", thousands(n as u64)),
     };
-    let of = |n: usize| match audit.files.len() {
+    let share = |n: usize| match audit.files.len() {
         1 => files.clone(),
         all if all == n => format!("all {files}"),
         _ => format!("{} of {files}", thousands(n as u64)),
@@ -51,10 +51,10 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
         () if broken > 0 => {
             let damage: BTreeSet<Damage> = record.broken().flat_map(|file| file.damage.keys().copied()).collect();
             let words: Vec<String> = damage.iter().map(Damage::to_string).collect();
-            (Tone::Bad, format!("a kill can leave {} {}", of(broken), any_of(&words)))
+            (Tone::Bad, format!("a kill can leave {} {}", share(broken), any_of(&words)))
         }
         () if unknown > 0 => {
-            (Tone::Warn, format!("nothing is known of {}: its calls do not come to what it holds", of(unknown)))
+            (Tone::Warn, format!("nothing is known of {}: its calls do not come to what it holds", share(unknown)))
         }
         () if !audit.unmodelled.is_empty() => {
             let calls: Vec<&String> = audit.unmodelled.keys().collect();
@@ -65,16 +65,19 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             format!("the program ended with {}: what it does when it succeeds is not known", record.status),
         ),
         () => match &record.checked {
-            Some(checked) => of_checker(record, checked, &points),
+            Some(checked) => checker_conclusion(record, checked, &points),
             None if unclear > 0 => {
                 let needs = if unclear == 1 { "needs" } else { "need" };
-                (Tone::Warn, format!("nothing is broken that shows without a checker; {} {needs} --check", of(unclear)))
+                (
+                    Tone::Warn,
+                    format!("nothing is broken that shows without a checker; {} {needs} --check", share(unclear)),
+                )
             }
             None if once > 0 => {
                 let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
                 let words = format!(
                     "nothing is broken at {points} crash points; {} {is} written only once, when {it} {is} made",
-                    of(once)
+                    share(once)
                 );
                 (Tone::Good, words)
             }
@@ -87,7 +90,7 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
 }
 
 /// What it comes to that the checker has found nothing wrong.
-fn of_checker(record: &AuditRecord, checked: &Checked, points: &str) -> (Tone, String) {
+fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> (Tone, String) {
     let states = thousands(checked.states);
     let mapped: Vec<&str> = record.mapped().map(|file| file.path.as_str()).collect();
     match checked.left_out {

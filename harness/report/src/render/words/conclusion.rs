@@ -33,7 +33,7 @@ pub struct Conclusion {
 impl Conclusion {
     /// The conclusion of `recorded`.
     #[must_use]
-    pub fn of(recorded: &Recorded) -> Conclusion {
+    pub fn new(recorded: &Recorded) -> Conclusion {
         let summary = &recorded.summary;
         let judgement = judge(summary);
         let sentence = match judgement {
@@ -108,10 +108,10 @@ fn broken_sentence(summary: &Summary) -> String {
         .collect();
     let counts: Vec<String> = broken_rows(summary)
         .map(|row| {
-            let of = format!("{} of {}", thousands(row::violations(row)), row::judged_words(row));
+            let count = format!("{} of {}", thousands(row::violations(row)), row::judged_words(row));
             // Of kills the words themselves say so.
             let first = row.start == Some(Start::First) && row.fault.is_exhaustive();
-            if first { format!("{of} of the first start") } else { of }
+            if first { format!("{count} of the first start") } else { count }
         })
         .collect();
     let undetected: u64 = summary.results.iter().map(row::undetected).sum();

@@ -27,23 +27,23 @@ pub(crate) fn repeats(plan: &Plan) -> String {
 
 /// "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording; 31 distinct crash states were swept again, in recovery and the first save after it".
 pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
-    let swept = row.swept.as_ref()?;
-    let mut words = format!("of {} calls in one recorded run", thousands(swept.calls));
+    let coverage = row.swept.as_ref()?;
+    let mut words = format!("of {} calls in one recorded run", thousands(coverage.calls));
     let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
-    if real < row.trials && !swept.differs {
+    if real < row.trials && !coverage.differs {
         words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
     }
-    if swept.random_kills > 0 {
+    if coverage.random_kills > 0 {
         words += &format!(
             "; {} kills at random moments of that run left {} different states, each of them among the derived ones",
-            thousands(swept.random_kills),
-            thousands(swept.random_states)
+            thousands(coverage.random_kills),
+            thousands(coverage.random_states)
         );
     }
-    if swept.nested > 0 {
+    if coverage.nested > 0 {
         words += &format!(
             "; {} distinct crash states were swept again, in recovery and the first save after it",
-            thousands(swept.nested)
+            thousands(coverage.nested)
         );
     }
     Some(words)
@@ -52,8 +52,8 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
 /// What the recording could not see, a sentence each.
 pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes: Vec<String> = overlooked(row).into_iter().collect();
-    let Some(swept) = &row.swept else { return notes };
-    if swept.differs {
+    let Some(coverage) = &row.swept else { return notes };
+    if coverage.differs {
         notes.push(
             "two runs made different calls, or several threads did, or a run left other files than its calls come to: each crash \
              point is one of the first run that was reached by a real kill in another, and the recovery from it was not swept again"
@@ -66,12 +66,12 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
         }
     };
     name(
-        &swept.unmodelled,
+        &coverage.unmodelled,
         "calls that may change files, whose effect is in no crash state, as crashtest has no model of them",
     );
-    name(&swept.mapped, "files written through a shared mapping: in which order is not known");
-    name(&swept.outside, "files written outside the state directory, which no crash state holds");
-    name(&swept.excluded, "files that are excluded, and not judged (--include GLOB brings one back)");
+    name(&coverage.mapped, "files written through a shared mapping: in which order is not known");
+    name(&coverage.outside, "files written outside the state directory, which no crash state holds");
+    name(&coverage.excluded, "files that are excluded, and not judged (--include GLOB brings one back)");
     notes
 }
 

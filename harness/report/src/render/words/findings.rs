@@ -24,7 +24,7 @@ pub(crate) fn worst_first(recorded: &Recorded) -> Vec<(&ResultRow, &Finding)> {
 }
 
 /// "detected, as documented".
-pub(crate) fn standing(row: &ResultRow, finding: &Finding) -> String {
+pub(crate) fn detection(row: &ResultRow, finding: &Finding) -> String {
     let documented = if finding.documented { "as documented" } else { "not documented" };
     let detected = match finding.detected {
         _ if row.unchecked => return "seen in its files".to_owned(),

@@ -48,8 +48,8 @@ pub(crate) fn judged_words(row: &ResultRow) -> String {
         Fault::Kill => ("judged kill", "judged kills"),
         Fault::Sweep | Fault::Io => row.fault.trial_words().into(),
     };
-    let by = other_signal(row).map(|signal| format!(" by {signal}")).unwrap_or_default();
-    format!("{} {}{by}", thousands(n), if n == 1 { one } else { many })
+    let signal = other_signal(row).map(|name| format!(" by {name}")).unwrap_or_default();
+    format!("{} {}{signal}", thousands(n), if n == 1 { one } else { many })
 }
 
 /// "all 212 crash points", or "412 of 9,380 crash points": of an exhaustive fault, what was tried of what there is.
@@ -66,7 +66,7 @@ pub(crate) fn tried_words(row: &ResultRow) -> String {
 /// "exhaustive", "8,968 left out", or "those of one run" where another run has others.
 pub(crate) fn extent_words(row: &ResultRow) -> String {
     match left_out(row) {
-        0 if row.swept.as_ref().is_some_and(|swept| swept.differs) => "those of one run".to_owned(),
+        0 if row.swept.as_ref().is_some_and(|coverage| coverage.differs) => "those of one run".to_owned(),
         0 => "exhaustive".to_owned(),
         left_out if left_out == unreached(row) => format!("{} not reached", thousands(left_out)),
         left_out => format!("{} left out", thousands(left_out)),
@@ -86,7 +86,7 @@ fn unreached(row: &ResultRow) -> u64 {
 
 /// What there is and was not judged: to stay within a bound, or as no run came there again.
 fn left_out(row: &ResultRow) -> u64 {
-    unreached(row) + row.swept.as_ref().map_or(0, |swept| swept.left_out + swept.left_out_again)
+    unreached(row) + row.swept.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
 }
 
 /// The interval of a count in words; where there is no estimate, how much was tried.
@@ -135,12 +135,12 @@ pub(crate) fn interval_words(interval: &Interval) -> String {
 
 /// What stands above the histogram of a row's phases: a title and its counts.
 pub(crate) fn places_words(row: &ResultRow) -> (&'static str, String) {
-    let [landed, in_save] = [row.kills_landed, row.kills_in_save].map(|n| thousands(n.unwrap_or(0)));
+    let [kills, in_save] = [row.kills_landed, row.kills_in_save].map(|n| thousands(n.unwrap_or(0)));
     let counted = thousands(row.phases.values().sum());
     match row.fault {
         Fault::None | Fault::Kill => {
-            let by = other_signal(row).map(|signal| format!(" by {signal}")).unwrap_or_default();
-            ("Where the kills landed", format!("{landed} kills{by}, {in_save} inside a save"))
+            let signal = other_signal(row).map(|name| format!(" by {name}")).unwrap_or_default();
+            ("Where the kills landed", format!("{kills} kills{signal}, {in_save} inside a save"))
         }
         Fault::Sweep => ("Where the crash points lie", format!("{counted} in all, {in_save} inside a save")),
         Fault::Io => ("Where calls failed", format!("{counted} in all")),

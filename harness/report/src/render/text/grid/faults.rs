@@ -19,7 +19,7 @@ pub(super) fn tables(cells: &[Variant<'_>], faults: &[Fault], width: usize, colo
         let label = Column { heading: "strategy", cells: lines.iter().map(name).collect(), right: Align::Left };
         let column = |(n, fault): (usize, &Fault)| {
             let cell = |line: &Line<'_, '_>| {
-                let words = line.worst[n].words();
+                let words = line.worst[n].cell_words();
                 (if room == Room::Narrow { words } else { vec![words.join(" ")] }, ink(&line.worst[n]))
             };
             Column { heading: fault.name(), cells: lines.iter().map(cell).collect(), right: Align::Left }

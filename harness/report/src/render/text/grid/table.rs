@@ -115,7 +115,7 @@ fn guarantee_column(cells: &[Variant<'_>], guarantee: Guarantee, room: Room) -> 
             Mark::Broken(_, Detected::No) => Some(Ink::Red),
             Mark::NotTested | Mark::Hidden => None,
         };
-        let lines = match (mark.words(), room) {
+        let lines = match (mark.cell_words(), room) {
             ((rate, Some(range)), Room::Wide | Room::Medium) => vec![format!("{rate} ({range})")],
             ((word, None), Room::Wide | Room::Medium) => vec![word],
             ((rate, range), Room::Narrow) => [rate].into_iter().chain(range).collect(),

@@ -38,7 +38,7 @@ pub struct GridConclusion {
 impl GridConclusion {
     /// The conclusion of `grid`.
     #[must_use]
-    pub fn of(grid: &RecordedGrid) -> GridConclusion {
+    pub fn new(grid: &RecordedGrid) -> GridConclusion {
         let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
         let judgement = match standings.iter().min() {
             _ if !grid.summary.completion.complete => GridJudgement::Incomplete,

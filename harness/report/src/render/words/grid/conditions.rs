@@ -100,8 +100,8 @@ fn late(grid: &RecordedGrid) -> Option<String> {
     let many = rows.filter(|row| row.kills_late.unwrap_or(0) * 20 > row.kills_landed.unwrap_or(0));
     let said: Vec<String> = many
         .map(|row| {
-            let [late, landed] = [row.kills_late, row.kills_landed].map(|n| thousands(n.unwrap_or(0)));
-            format!("{} ({}) {late} of {landed}", row.target, row.loader)
+            let [late, kills] = [row.kills_late, row.kills_landed].map(|n| thousands(n.unwrap_or(0)));
+            format!("{} ({}) {late} of {kills}", row.target, row.loader)
         })
         .collect();
     (!said.is_empty()).then(|| {

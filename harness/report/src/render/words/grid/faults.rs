@@ -25,7 +25,7 @@ pub(crate) enum Worst {
 
 impl Worst {
     /// The cell of a table: "torn", "1,204" or "0 of 10,000".
-    pub(crate) fn words(&self) -> Vec<String> {
+    pub(crate) fn cell_words(&self) -> Vec<String> {
         match self {
             Worst::NotTested => vec!["not tested".to_owned()],
             Worst::NotRun => vec!["not run".to_owned()],

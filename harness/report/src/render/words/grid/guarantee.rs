@@ -124,7 +124,7 @@ pub(crate) fn bound(row: &ResultRow) -> Option<String> {
 
 impl Mark {
     /// The words of a cell of the table: the rate, and its interval apart.
-    pub(crate) fn words(self) -> (String, Option<String>) {
+    pub(crate) fn cell_words(self) -> (String, Option<String>) {
         match self {
             Mark::NotTested => ("not tested".to_owned(), None),
             Mark::Unproven => ("unproven".to_owned(), None),

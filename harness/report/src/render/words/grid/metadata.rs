@@ -12,7 +12,7 @@ pub(crate) fn rows(cells: &[Variant<'_>]) -> Option<Vec<(String, [&'static str; 
     let mut rows: Vec<(String, [&str; 4])> = Vec::new();
     let tried = |cell: &Variant<'_>| cell.rows().find_map(|row| row.metadata);
     for (cell, metadata) in cells.iter().filter_map(|cell| Some((cell, tried(cell)?))) {
-        let row = (cell.label_parts().0.to_owned(), words(metadata));
+        let row = (cell.label_parts().0.to_owned(), kept_words(metadata));
         if !rows.contains(&row) {
             rows.push(row);
         }
@@ -32,7 +32,7 @@ pub(crate) fn groups(cells: &[Variant<'_>]) -> Vec<(Vec<String>, [&'static str; 
     groups
 }
 
-fn words(metadata: Metadata) -> [&'static str; 4] {
+fn kept_words(metadata: Metadata) -> [&'static str; 4] {
     [metadata.mode, metadata.owner, metadata.symlink, metadata.hard_link].map(|kept| match kept {
         Some(true) => "kept",
         Some(false) => "LOST",

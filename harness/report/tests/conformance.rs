@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{control, direct, intact, rows};
 use crashtest_model::{Completion, Expectation, Fault, Landed, Outcome, Standing, Summary, TrialRecord, Verdict};
-use crashtest_report::{EvidenceIndex, agreement, standing, summarise_run};
+use crashtest_report::{EvidenceIndex, conformance, overall, summarise_run};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -26,7 +26,7 @@ fn cell(controls: &[Verdict], kills: &[Verdict], complete: bool) -> Summary {
 
 fn stands(expected: &Expectation, summary: &Summary) -> Standing {
     let expect = BTreeMap::from([(Fault::Kill, expected.clone())]);
-    standing(&agreement(&[Fault::Kill], &expect, Some(summary)))
+    overall(&conformance(&[Fault::Kill], &expect, Some(summary)))
 }
 
 fn violations() -> Vec<Verdict> {
@@ -84,7 +84,7 @@ fn a_documented_failure_of_the_control_is_as_documented() {
     let expect =
         BTreeMap::from([(Fault::None, Expectation { must: vec![Verdict::FailedSave], ..Expectation::default() })]);
     let summary = cell(&[Verdict::FailedSave], &[], true);
-    assert_eq!(standing(&agreement(&[Fault::Kill], &expect, Some(&summary))), Standing::AsDocumented);
+    assert_eq!(overall(&conformance(&[Fault::Kill], &expect, Some(&summary))), Standing::AsDocumented);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_cell_that_proves_nothing_is_inconclusive_whatever_must_show() {
 fn what_must_show_is_not_missed_by_a_cell_without_an_end() {
     let must = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     assert_eq!(stands(&must, &cell(&[], &[], false)), Standing::Incomplete);
-    assert_eq!(standing(&agreement(&[Fault::Kill], &BTreeMap::new(), None)), Standing::NotRun);
+    assert_eq!(overall(&conformance(&[Fault::Kill], &BTreeMap::new(), None)), Standing::NotRun);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
     let reached = |n| TrialRecord { landed: Landed::Kill, ..common::swept(n) };
     let must = |verdict| Expectation { must: vec![verdict], ..Expectation::default() };
     let expect = BTreeMap::from([(Fault::Sweep, must(Verdict::Torn)), (Fault::Kill, must(Verdict::Empty))]);
-    let stands = |summary: &Summary| standing(&agreement(&[Fault::Sweep], &expect, Some(summary)));
+    let stands = |summary: &Summary| overall(&conformance(&[Fault::Sweep], &expect, Some(summary)));
     let whole: Vec<TrialRecord> = (10..30).map(reached).collect();
     assert_eq!(stands(&with(whole.clone())), Standing::Differs, "20 crash points are all there are");
     let torn = whole.iter().cloned().chain([common::swept_torn(3)]).collect();
