@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a campaign or a grid ended.
+/// The end of a campaign or a grid.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
     /// Whether it came to its planned end.

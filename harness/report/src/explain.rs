@@ -1,7 +1,7 @@
 //! A failure in plain words: when the kill came, what was seen of the files, what recovery made of them; and what prevents it.
 //!
 //! A sentence says only what the record holds. Where the victim was is its own mark, so "at write(2)" does not say whether the
-//! call had begun; what it had done is read from the lengths.
+//! call had begun. What it had done is read from the lengths.
 
 mod moment;
 mod point;
@@ -15,7 +15,7 @@ pub use remedy::fix;
 use crate::number::thousands;
 use quote::plain;
 
-/// What happened in the trial of `record`, in one sentence without its full stop.
+/// Explains what happened in the trial of `record`, in one sentence without its full stop.
 #[must_use]
 pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
@@ -39,7 +39,7 @@ pub fn explanation(record: &TrialRecord) -> String {
     parts.join(": ")
 }
 
-/// What the state file was like before recovery; nothing where it was whole, as there is nothing to say.
+/// The state file before recovery, in words; `None` where it was whole, as there is nothing to say.
 fn file_words(raw: &RawFile) -> Option<String> {
     let of_whole = raw.whole_length.map(|n| format!(" of {}", thousands(n))).unwrap_or_default();
     let length = raw.length.map(thousands);
@@ -63,7 +63,7 @@ fn file_words(raw: &RawFile) -> Option<String> {
     })
 }
 
-/// What recovery made of it.
+/// The result of recovery, in words.
 fn outcome_words(record: &TrialRecord) -> Option<String> {
     let acked = record.promise.acked;
     let promised = match acked {

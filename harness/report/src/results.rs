@@ -51,7 +51,7 @@ pub struct RecordedGrid {
     pub notes: Vec<String>,
 }
 
-/// What a results folder holds.
+/// The content of a results folder.
 #[derive(Clone, Debug)]
 pub enum Results {
     /// One campaign.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crashtest_model::{Action, Durable, FileId, Operation, Trace};
 
-/// How much of a file, and of its name, is on disk.
+/// The part of a file, and of its name, that is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persisted {
     /// Everything about the file, and its name.
@@ -29,7 +29,7 @@ pub struct Durability {
 }
 
 impl Durability {
-    /// As they were before the first call: on disk.
+    /// The files as they were before the first call: on disk.
     #[must_use]
     pub fn at_start(trace: &Trace) -> Durability {
         Durability { names: trace.files.iter().cloned().collect(), ..Durability::default() }
@@ -41,7 +41,7 @@ impl Durability {
         self.unsynced.contains(&file)
     }
 
-    /// Which file has this name.
+    /// The file that has this name.
     #[must_use]
     pub fn file_named(&self, path: &str) -> Option<FileId> {
         self.names.get(path).copied()

@@ -26,7 +26,7 @@ pub(super) fn moment_words(record: &TrialRecord) -> String {
     text
 }
 
-/// What a victim was doing, by the name of its activity; `None` for one that is not known.
+/// The activity of a victim in words, by its name; `None` for one that is not known.
 pub(super) fn doing(activity: &str) -> Option<&'static str> {
     Some(match activity {
         "save" => "inside a save",

@@ -29,13 +29,13 @@ fn place(point: CrashPoint) -> String {
     }
 }
 
-/// What the program was doing, where it said so.
+/// The activity of the program, where it said so.
 fn doing(record: &TrialRecord) -> String {
     let (activity, _) = record.phase.split_once(':').unwrap_or((&record.phase, ""));
     moment::doing(activity).map(|doing| format!(", {doing}")).unwrap_or_default()
 }
 
-/// What the program did after a call of its own had failed.
+/// The behaviour of the program after a call of its own had failed.
 fn went_on(record: &TrialRecord) -> String {
     match record.landed {
         Landed::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),

@@ -14,7 +14,7 @@ pub const KEPT_PER_SIGNATURE: usize = 3;
 /// The most bytes that the kept evidence of one run takes.
 pub const EVIDENCE_CAP_BYTES: u64 = 256 * 1024 * 1024;
 
-/// What keeps evidence in one results folder.
+/// The keeper of evidence in one results folder.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     kept: BTreeMap<String, usize>,
@@ -22,8 +22,9 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`; or deletes them when
-    /// there are enough of their kind.
+    /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`.
+    ///
+    /// Deletes them when there are enough of their kind.
     pub(crate) fn take(
         &mut self,
         folder: &Directory,

@@ -16,13 +16,13 @@ pub(crate) const TRIALS: &str = "trials.jsonl";
 pub(crate) const SUMMARY: &str = "summary.json";
 /// The kept evidence, by signature.
 pub(crate) const FAILURES: &str = "failures";
-/// What the directory is called where the engine leaves evidence until it is kept or deleted, beside the runs.
+/// The directory, beside the runs, where the engine leaves evidence until it is kept or deleted.
 pub(crate) const SPOOL: &str = "spool";
 /// Locked while the run goes on.
 pub(crate) const LOCK: &str = ".lock";
 /// The link beside the runs to the newest of them.
 pub(crate) const LATEST: &str = "latest";
-/// What replays a failure, in its folder.
+/// The record that replays a failure, in its folder.
 pub(crate) const FAILURE: &str = "failure.json";
 /// The victim's last calls, in a failure's folder.
 pub(crate) const TRACE: &str = "trace.txt";
@@ -40,7 +40,7 @@ pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
     file_name(&format!("{}-{}-{}{lives}.{signature}", target.strategy, target.workload, target.loader))
 }
 
-/// What tells lives from those of one writer that SIGKILL ends, in names of files: `-2-writers`, `-SIGTERM`.
+/// The suffix of names for lives other than those of one writer that SIGKILL ends: `-2-writers`, `-SIGTERM`.
 pub(crate) fn lives(plan: &Plan) -> String {
     let company = plan.company().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
     let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));

@@ -44,7 +44,7 @@ pub(crate) fn is_held(run: &Path) -> bool {
     }
 }
 
-/// How a run or a grid without a summary ended, as far as its lock tells.
+/// The completion of a run or a grid without a summary, as far as its lock tells.
 pub(crate) fn unfinished(path: &Path) -> Completion {
     let stopped = if is_held(path) { "still running" } else { "the supervisor ended without a report" };
     Completion { stopped: Some(stopped.to_owned()), ..Completion::default() }

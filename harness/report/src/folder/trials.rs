@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FolderError;
 
-/// How the line of a note begins; no record does.
+/// The beginning of a note's line; no record begins so.
 const NOTE: &[u8] = b"{\"note\":";
 
 /// The line of a note.
@@ -53,7 +53,7 @@ pub(crate) enum Next {
     Stop,
 }
 
-/// How the file ended.
+/// The end of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
     /// With a whole line.
@@ -65,7 +65,7 @@ pub(crate) enum Tail {
 }
 
 impl Tail {
-    /// What to tell a reader.
+    /// The note for a reader.
     pub(crate) fn note(self) -> Option<String> {
         match self {
             Tail::Whole => None,

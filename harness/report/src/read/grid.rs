@@ -43,7 +43,7 @@ pub(crate) fn read_grid(path: &Path) -> Result<RecordedGrid, FolderError> {
     Ok(RecordedGrid { path, grid, cells, summary, notes })
 }
 
-/// What must not change between writing and reading; replay lines name the folder, which may have been moved.
+/// The counts, which must not change between writing and reading. Replay lines may: they name the folder, which may have been moved.
 fn counts(summary: &GridSummary) -> Vec<(u64, &BTreeMap<Verdict, VerdictCount>)> {
     summary.results.iter().map(|row| (row.trials, &row.verdicts)).collect()
 }

@@ -77,7 +77,7 @@ fn read_plan(path: &Path) -> Result<RunRecord, FolderError> {
     }
 }
 
-/// How the trials differ from what the summary counted, as when lines of trials.jsonl were lost since.
+/// The difference between the trials and what the summary counted, as when lines of trials.jsonl were lost since.
 fn difference(written: &Summary, rows: &Rows) -> Option<String> {
     let counted: u64 = written.results.iter().map(|row| row.trials).sum();
     let found: u64 = rows.iter().map(|(.., tally)| tally.trials).sum();

@@ -1,27 +1,28 @@
 //! Whether a cell shows what is documented: each verdict that must show, at least one of those of which one must, nothing else.
 //!
 //! A positive control that stops failing is as bad as a claim that starts to: both are `Differs`. The ground truth speaks of a
-//! state that was installed, so what *must* show is looked for there; what is not documented is looked for in every row, and first
+//! state that was installed, so what *must* show is looked for there. What is not documented is looked for in every row, and first
 //! starts have their own documentation. Each fault has its own, and a sweep that does not show what must has missed nothing: it differs.
 
 use std::collections::BTreeSet;
 
 use crashtest_model::{Agreement, Expectations, Fault, ResultRow, Standing, Start, Summary, Verdict};
 
-/// Fewer judged kills than this say nothing by not showing what shows in one of a hundred.
+/// The fewest judged kills that say something by not showing what shows in one of a hundred.
 const ENOUGH: u64 = 200;
 /// The exit status of a run whose control failed.
 const CONTROL_FAILED: u8 = 4;
 
-/// The agreement of a cell, fault by fault: `planned` are its faults (the control is always among them), `summary` what it came
-/// to; `None` where it has not been run.
+/// The agreement of a cell, fault by fault: `planned` are its faults (the control is always among them).
+///
+/// `summary` is what it came to; `None` where it has not been run.
 #[must_use]
 pub fn conformance(planned: &[Fault], expect: &Expectations, summary: Option<&Summary>) -> Vec<Agreement> {
     let faults: BTreeSet<Fault> = [Fault::None].into_iter().chain(planned.iter().copied()).collect();
     faults.into_iter().map(|fault| conformance_under(fault, expect, summary)).collect()
 }
 
-/// How a cell stands: the worst of its agreements.
+/// The worst of a cell's agreements, which is how the cell stands.
 #[must_use]
 pub fn overall(conformance: &[Agreement]) -> Standing {
     conformance.iter().map(|agreement| agreement.standing).min().unwrap_or(Standing::NotRun)

@@ -2,7 +2,7 @@
 
 use crashtest_model::{Plan, Signal};
 
-/// What remains unsaid of a run without a fault, by the fault. No run of this version has the last two.
+/// The statements about faults that a run did not inject, by the fault. No run of this version has the last two.
 const NOT_TESTED: [(&str, &str); 4] = [
     ("sweep", "kills fell at random moments, not before, after and inside each single call"),
     ("io", "no call was made to fail: full disks, I/O errors and short writes"),
@@ -10,12 +10,12 @@ const NOT_TESTED: [(&str, &str); 4] = [
     ("disk", "no real file system was cut off from its disk and mounted again"),
 ];
 
-/// What a run without any fault leaves unsaid, a line a fault.
+/// The lines about what a run without any fault leaves unsaid.
 pub(super) fn without_a_fault() -> Vec<String> {
     NOT_TESTED.iter().map(|(fault, words)| format!("{fault}: {words}")).collect()
 }
 
-/// What `plan` leaves unsaid.
+/// The lines about what `plan` leaves unsaid.
 pub(super) fn not_tested(plan: &Plan) -> Vec<String> {
     let stopped = plan.kills() && plan.signal == Signal::Term;
     let kill =

@@ -100,7 +100,7 @@ fn result_row(
     }
 }
 
-/// What breaks the same claim after one kill needs no second one: what prevents the one prevents the other.
+/// Gives a failure after two kills the fix of the same after one: what prevents the one prevents the other.
 fn as_for_the_first_kill(findings: &mut [Finding]) {
     let first: BTreeMap<Verdict, String> = findings
         .iter()
@@ -117,13 +117,13 @@ fn as_for_the_first_kill(findings: &mut [Finding]) {
     }
 }
 
-/// What `count` of `trials` says: where these were drawn, about the rate behind it; where they are all there are, only itself.
+/// The interval of `count` in `trials`: an estimate where these were drawn, the share itself where they are all there are.
 fn share(fault: Fault, count: u64, trials: u64) -> Option<Interval> {
     let estimate = exact_interval(count, trials)?;
     Some(if fault.is_exhaustive() { Interval::exactly(estimate.rate) } else { estimate })
 }
 
-/// By which signal the lives of a row were ended, where that was at a random moment.
+/// The signal that ended the lives of a row, where that was at a random moment.
 fn signal(run: &RunRecord, fault: Fault, start: Start) -> Option<Signal> {
     (fault == Fault::Kill).then_some(match start {
         // Before anything was promised there is nothing to stop cleanly for.
@@ -151,7 +151,7 @@ fn quantiles(tally: &Tally) -> Option<Quantiles> {
     Some(Quantiles { p10: at(0.1)?, median: at(0.5)?, p90: at(0.9)? })
 }
 
-/// What the failures cost, in the order of the workload's phrases; what it has no phrase for goes last, under its key.
+/// The costs of the failures, in the order of the workload's phrases. Those without a phrase go last, under their keys.
 fn consequences(run: &RunRecord, tally: &Tally) -> Vec<Consequence> {
     let counts = &tally.consequences.0;
     let phrases = &run.workload.phrases;

@@ -22,7 +22,7 @@ pub struct GridFolder {
     grid: GridRecord,
     notes: Vec<String>,
     lock: Option<lock::Lock>,
-    /// Where `latest` is, and what it is to name.
+    /// The place of `latest`, and what it is to name.
     latest: Option<(PathBuf, String)>,
 }
 
@@ -66,13 +66,13 @@ impl GridFolder {
         &self.path
     }
 
-    /// What a person should know about the folder itself, as that `latest` does not point to it.
+    /// The notes about the folder itself, as that `latest` does not point to it.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// What the grid has come to: of `cells`, in the order of the plan.
+    /// Summarises the grid from `cells`, which are in the order of the plan.
     #[must_use]
     pub fn recorded(&self, cells: Vec<Option<RecordedCell>>, completion: &Completion) -> RecordedGrid {
         let summary = summarise_grid(&self.grid, &cells, completion);

@@ -7,7 +7,7 @@ use crate::folder::{files, layout};
 use crate::render::{FORMATS, Format, Terminal};
 use crate::results::{Recorded, RecordedGrid};
 
-/// What stands for the terminal where a report goes to a file: plain text of 80 columns.
+/// The terminal for a report that goes to a file: plain text of 80 columns.
 const NO_TERMINAL: Terminal = Terminal::plain(80);
 
 /// Writes the reports of a run into its folder `dir`.

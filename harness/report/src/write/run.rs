@@ -1,6 +1,6 @@
 //! A results folder while its run goes on: the plan before the first trial, each trial as it ends, the reports at the end.
 //!
-//! Everything that a later reader needs is on disk before it is needed: `run.json` first, a failing trial's line as soon as it is
+//! Everything that a later reader needs is on disk before it is needed. `run.json` comes first, a failing trial's line as soon as it is
 //! reported, its files before anything is cleaned. What the supervisor's death leaves is therefore a readable folder.
 
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ pub struct RunFolder {
     keeper: evidence::Keeper,
     notes: Vec<String>,
     lock: Option<lock::Lock>,
-    /// Where `latest` is, and what it is to name.
+    /// The place of `latest`, and what it is to name.
     latest: Option<(PathBuf, String)>,
 }
 
@@ -104,14 +104,14 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where the engine leaves evidence: a folder a trial, with `crash-state/` and, if recovery ran, `after-recovery/`. It lies beside
+    /// The directory where the engine leaves evidence: a folder a trial, with `crash-state/` and, if recovery ran, `after-recovery/`. It lies beside
     /// the run's own folder, and is gone with the run.
     #[must_use]
     pub fn spool(&self) -> &Path {
         self.spool.as_ref().map_or_else(|| Path::new(""), Scratch::path)
     }
 
-    /// What a person should know about the folder itself, as that `latest` does not point to it.
+    /// The notes about the folder itself, as that `latest` does not point to it.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -120,7 +120,7 @@ impl RunFolder {
     /// Writes down one trial. A failing trial's line reaches the file at once, others with the next [`flush`](RunFolder::flush).
     ///
     /// The files in `evidence`, a folder in the [spool](RunFolder::spool), are kept under `failures/` for the first
-    /// [three](crate::KEPT_PER_SIGNATURE) trials of a signature and up to [a total](crate::EVIDENCE_CAP_BYTES), else deleted.
+    /// [three](crate::KEPT_PER_SIGNATURE) trials of a signature. Beyond these, and beyond [a total](crate::EVIDENCE_CAP_BYTES), they are deleted.
     ///
     /// # Errors
     ///

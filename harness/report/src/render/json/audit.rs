@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::pretty::pretty;
 use crate::render::words::audit::{conclusion, file, next_step};
 
-/// What is known of power cuts.
+/// The words for a power cut, which no audit tests.
 const NOT_TESTED: &str = "not tested";
 
-/// What `--output-format json` prints. It reads back as an [`AuditRecord`].
+/// The object that `--output-format json` prints. It reads back as an [`AuditRecord`].
 #[derive(Serialize)]
 struct Printed<'r> {
     format: u32,

@@ -72,7 +72,7 @@ fn status(cell: &Variant<'_>, agreement: &Agreement, claim: Claim) -> TestCaseSt
     non_success(NonSuccessKind::Failure, "not-shown", message, String::new())
 }
 
-/// What the findings of `verdicts` say, with their replay lines.
+/// The findings of `verdicts` in words, with their replay lines.
 fn details(cell: &Variant<'_>, verdicts: &[Verdict]) -> String {
     let findings = cell.rows().flat_map(|row| &row.findings).filter(|finding| verdicts.contains(&finding.verdict));
     let lines = findings.take(20).map(|finding| {

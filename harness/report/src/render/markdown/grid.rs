@@ -1,4 +1,4 @@
-//! The report of a grid for a CI job summary: GitHub Markdown, what it comes to first, well under the 1 MiB that a step may write.
+//! The report of a grid for a CI job summary: GitHub Markdown, what it comes to first. It stays under the 1 MiB that a step may write.
 
 use std::fmt::Write as _;
 
@@ -62,7 +62,7 @@ fn head(text: &mut String, grid: &RecordedGrid) {
     }
 }
 
-/// What is not as documented comes before everything else, worst first.
+/// Writes what is not as documented, worst first, before everything else.
 fn departures(text: &mut String, cells: &[Variant<'_>]) {
     let mut departed: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Standing::AsDocumented).collect();
     departed.sort_by_key(|cell| cell.summary.standing);
@@ -152,7 +152,7 @@ fn examples(text: &mut String, cells: &[Variant<'_>]) {
     }
 }
 
-/// What one cell's failures were like.
+/// Describes the failures of one cell.
 fn example(cell: &Variant<'_>, finding: &Finding) -> String {
     let mut text = String::new();
     let recipe = cell.cell.map_or("", |cell| cell.run.strategy.recipe.as_str());

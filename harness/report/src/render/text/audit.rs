@@ -52,7 +52,7 @@ pub fn audit(record: &AuditRecord, terminal: Terminal) -> String {
     out.finish()
 }
 
-/// What the checker said.
+/// Writes what the checker said.
 fn checked(out: &mut TerminalText, record: &AuditRecord) {
     let Some(checked) = &record.checked else { return };
     out.heading("What the checker says", &Program::words_for_a_shell(checked.check.words()));
@@ -105,7 +105,7 @@ fn example(out: &mut TerminalText, number: usize, file: &AuditedFile) {
     }
 }
 
-/// What a checker is needed for, file by file.
+/// Writes what a checker is needed for, file by file.
 fn unclear(out: &mut TerminalText, audit: &Audit) {
     let unclear = || audit.files.iter().filter_map(|file| file::unclear(file).map(|why| (file, why)));
     if unclear().next().is_none() {
@@ -121,7 +121,7 @@ fn unclear(out: &mut TerminalText, audit: &Audit) {
     }
 }
 
-/// Which calls there should be before the power goes, file by file.
+/// Writes which calls there should be before the power goes, file by file.
 fn power(out: &mut TerminalText, record: &AuditRecord) {
     let mut missing: Vec<(String, Vec<&str>)> = Vec::new();
     // The fix of what a kill breaks has these calls in it.
@@ -143,7 +143,7 @@ fn power(out: &mut TerminalText, record: &AuditRecord) {
     }
 }
 
-/// What the run proves, and what it does not.
+/// Writes what the run proves, and what it does not.
 fn proof(out: &mut TerminalText, record: &AuditRecord) {
     let audit = &record.audit;
     out.heading("What this rests on", &record.status);

@@ -85,7 +85,7 @@ fn guarantees(out: &mut TerminalText, cells: &[Variant<'_>]) {
     }
 }
 
-/// What one cell's failures were like.
+/// Describes the failures of one cell.
 fn failures(out: &mut TerminalText, cell: &Variant<'_>) {
     let recipe = cell.cell.map_or("", |cell| cell.run.strategy.recipe.as_str());
     out.heading(&cell.label(), "how it fails");
@@ -135,7 +135,7 @@ fn beside_documented(out: &mut TerminalText, cells: &[Variant<'_>]) {
     }
 }
 
-/// What a save keeps of its file, once somebody has tried it.
+/// Writes what a save keeps of its file, once somebody has tried it.
 fn kept(out: &mut TerminalText, cells: &[Variant<'_>]) {
     let groups = metadata::groups(cells);
     if groups.is_empty() {
@@ -150,7 +150,7 @@ fn kept(out: &mut TerminalText, cells: &[Variant<'_>]) {
     }
 }
 
-/// Where the record lies, and what it comes to.
+/// Writes where the record lies, and what it comes to.
 fn verdict(out: &mut TerminalText, grid: &RecordedGrid) {
     out.blank();
     for note in &grid.notes {

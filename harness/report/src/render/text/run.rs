@@ -19,7 +19,7 @@ use crate::results::Recorded;
 const MOST_FINDINGS: usize = 6;
 /// Phases that are shown; the rest is counted.
 const MOST_PHASES: usize = 8;
-/// From this width on, phases and gaps stand side by side.
+/// The width from which on phases and gaps stand side by side.
 const TWO_COLUMNS: usize = 120;
 
 /// The report for a terminal of `width` columns. Only replay lines and paths may be longer, so that they can be copied.
@@ -38,7 +38,7 @@ pub fn run(recorded: &Recorded, terminal: Terminal) -> String {
     out.finish()
 }
 
-/// What was tested, on what, and how it can be repeated.
+/// Writes what was tested, on what, and how it can be repeated.
 fn subject(out: &mut TerminalText, recorded: &Recorded) {
     let run = &recorded.run;
     let (plan, environment) = (&run.plan, &run.environment);
@@ -102,7 +102,7 @@ fn outcomes(out: &mut TerminalText, recorded: &Recorded) {
     }
 }
 
-/// Where the kills landed, and what they left.
+/// Writes where the kills came, and what they left.
 fn places(out: &mut TerminalText, row: &ResultRow) {
     if row.phases.is_empty() {
         return;
@@ -160,7 +160,7 @@ fn places(out: &mut TerminalText, row: &ResultRow) {
     }
 }
 
-/// What the failures cost, in the workload's words.
+/// Writes what the failures cost, in the workload's words.
 fn costs(out: &mut TerminalText, recorded: &Recorded) {
     let rows = recorded.summary.results.iter().filter(|row| !row.consequences.is_empty());
     for row in rows {
@@ -219,7 +219,7 @@ fn not_tested(out: &mut TerminalText, recorded: &Recorded) {
     }
 }
 
-/// Where the record lies, and what it comes to.
+/// Writes where the record lies, and what it comes to.
 fn verdict(out: &mut TerminalText, recorded: &Recorded) {
     out.blank();
     for note in &recorded.notes {

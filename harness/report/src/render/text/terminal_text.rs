@@ -2,7 +2,7 @@
 
 use crate::render::format::{Color, Terminal};
 
-/// How a piece of text looks.
+/// The look of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Bold,
@@ -76,7 +76,7 @@ impl TerminalText {
         self.wrapped_in(label, text, None);
     }
 
-    /// As [`wrapped`](TerminalText::wrapped), with the text in `style`.
+    /// Does as [`wrapped`](TerminalText::wrapped), with the text in `style`.
     pub(super) fn wrapped_in(&mut self, label: &str, text: &str, style: Option<Style>) {
         let indent = label.chars().count();
         for (n, line) in wrap(text, self.width.saturating_sub(indent)).iter().enumerate() {

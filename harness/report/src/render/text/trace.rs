@@ -79,7 +79,7 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     out.finish()
 }
 
-/// How a call left its file, in words.
+/// The words for how a call left its file.
 fn state_words(state: Persisted) -> &'static str {
     match state {
         Persisted::Whole => "durable",
@@ -108,7 +108,7 @@ fn told(out: &mut TerminalText, number: usize, before: Progress, after: Progress
     }
 }
 
-/// What it came to.
+/// Writes what it came to.
 fn summary(out: &mut TerminalText, trace: &Trace, status: &str, files: &Durability, written: &[(String, String)]) {
     let calls = trace.operations.len() as u64;
     let processes = match trace.processes {

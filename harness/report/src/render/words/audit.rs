@@ -9,7 +9,7 @@ use crashtest_model::{AuditRecord, AuditedFile, Checked, DIR, Damage, PlainName,
 use super::coverage::{any_of, listed};
 use crate::number::thousands;
 
-/// How good or bad it is what an audit comes to.
+/// The tone of what an audit comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// Nothing is broken.
@@ -89,7 +89,7 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
     }
 }
 
-/// What it comes to that the checker has found nothing wrong.
+/// The conclusion where the checker has found nothing wrong.
 fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> (Tone, String) {
     let states = thousands(checked.states);
     let mapped: Vec<&str> = record.mapped().map(|file| file.path.as_str()).collect();

@@ -6,7 +6,7 @@ use super::row;
 use crate::number::{Rounding, percent, thousands};
 use crate::results::Recorded;
 
-/// What a run comes to.
+/// The kind of what a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// A clean stop already broke a claim that the target does not document: kills prove nothing then.
@@ -21,7 +21,7 @@ pub enum Judgement {
     Unbroken,
 }
 
-/// What a run comes to, in one sentence.
+/// The conclusion of a run, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
     /// The kind.

@@ -25,7 +25,7 @@ pub(crate) fn repeats(plan: &Plan) -> String {
     sentences.join(" ")
 }
 
-/// "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording; 31 distinct crash states were swept again, in recovery and the first save after it".
+/// The extent of a recording: "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording".
 pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
     let coverage = row.swept.as_ref()?;
     let mut words = format!("of {} calls in one recorded run", thousands(coverage.calls));
@@ -49,7 +49,7 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
     Some(words)
 }
 
-/// What the recording could not see, a sentence each.
+/// The limits of the recording, a sentence each.
 pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes: Vec<String> = overlooked(row).into_iter().collect();
     let Some(coverage) = &row.swept else { return notes };
@@ -75,12 +75,12 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     notes
 }
 
-/// Which damage the checker of a program does not see, where it sees some.
+/// The damage that the checker of a program does not see, where it sees some.
 fn overlooked(row: &ResultRow) -> Option<String> {
     unseen(row.tried.as_ref().filter(|tried| !tried.is_blind())?)
 }
 
-/// What a checker does not see, where it sees something.
+/// The damage that a checker does not see, where it sees something.
 pub(crate) fn unseen(tried: &Tried) -> Option<String> {
     let kinds: Vec<String> = tried.unnoticed.iter().map(Damage::to_string).collect();
     let kinds = (!kinds.is_empty()).then(|| {

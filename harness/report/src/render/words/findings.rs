@@ -69,7 +69,7 @@ fn promised(promise: &Promise) -> String {
     words
 }
 
-/// How many trials a finding counts: "3,150 trials", "31 crash points".
+/// The number of trials that a finding counts: "3,150 trials", "31 crash points".
 pub(crate) fn count_words(finding: &Finding) -> String {
     let [one, many] = finding.first.fault.trial_words();
     format!("{} {}", thousands(finding.count), if finding.count == 1 { one } else { many })
@@ -81,7 +81,7 @@ pub(crate) fn around(finding: &Finding) -> Vec<String> {
     lines.map(|line| line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_CALL).collect()).collect()
 }
 
-/// Where the files of a finding lie, before recovery and after it; `None` where they were not kept.
+/// The place where the files of a finding lie, before recovery and after it; `None` where they were not kept.
 pub(crate) fn kept_words(finding: &Finding) -> Option<&'static str> {
     let kept = !finding.evidence.is_empty() && !around(finding).is_empty();
     kept.then_some("crash-state/ before recovery, after-recovery/ after it: in each trial's folder, where replay looks")

@@ -4,7 +4,7 @@ use crashtest_model::{AckLatency, Fault, Interval, ResultRow, Signal, Start, Ver
 
 use crate::number::{Rounding, duration, percent, thousands};
 
-/// What stands in place of how much a program has noticed, where nobody has asked it.
+/// The words in place of how much a program has noticed, where nobody has asked it.
 pub(crate) const UNCHECKED: &str = "whether the program notices was not tested (--check)";
 
 /// `none`, `kill`, `kill by SIGTERM`, `kill, first start`.
@@ -84,7 +84,7 @@ fn unreached(row: &ResultRow) -> u64 {
     if row.fault.is_exhaustive() { row.trials.saturating_sub(of_a_verdict) } else { 0 }
 }
 
-/// What there is and was not judged: to stay within a bound, or as no run came there again.
+/// The number of what was not judged: to stay within a bound, or as no run came there again.
 fn left_out(row: &ResultRow) -> u64 {
     unreached(row) + row.swept.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
 }
@@ -133,7 +133,7 @@ pub(crate) fn interval_words(interval: &Interval) -> String {
     }
 }
 
-/// What stands above the histogram of a row's phases: a title and its counts.
+/// The heading of the histogram of a row's phases: a title and its counts.
 pub(crate) fn places_words(row: &ResultRow) -> (&'static str, String) {
     let [kills, in_save] = [row.kills_landed, row.kills_in_save].map(|n| thousands(n.unwrap_or(0)));
     let counted = thousands(row.phases.values().sum());
@@ -147,8 +147,9 @@ pub(crate) fn places_words(row: &ResultRow) -> (&'static str, String) {
     }
 }
 
-/// "1,234 acknowledged updates in 432 of 2,000 trials; age of the oldest: median 0.4 ms, P90 1.9 ms, longest 7.2 ms": what is gone of
-/// what was acked, and from when; nothing where nothing is.
+/// "1,234 acknowledged updates in 432 of 2,000 trials; age of the oldest: median 0.4 ms, P90 1.9 ms, longest 7.2 ms".
+///
+/// Says what is gone of what was acked, and from when; `None` where nothing is.
 pub(crate) fn lost_words(row: &ResultRow) -> Option<String> {
     let lost = row.lost_acks?;
     let mut words = format!(

@@ -10,7 +10,7 @@ use crate::render::words::audit::file;
 
 /// Names that one row lists.
 const MOST_NAMES: usize = 4;
-/// What share of the width a name takes at most, in per cent.
+/// The share of the width that a name takes at most, in per cent.
 const NAME_SHARE: usize = 32;
 
 /// The lines of the table. `is_checked`: there is a checker.

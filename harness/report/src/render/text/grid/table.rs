@@ -11,7 +11,7 @@ use crate::render::words::grid::variant::Variant;
 /// A longer strategy's name is broken after a hyphen in a narrow table.
 const LONGEST_NAME: usize = 16;
 
-/// How much room cells take.
+/// The room that cells take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     /// A line a heading, a line a cell.
@@ -125,7 +125,7 @@ fn guarantee_column(cells: &[Variant<'_>], guarantee: Guarantee, room: Room) -> 
     Column { heading: guarantee.name(), cells: cells.iter().map(cell).collect(), right: Align::Left }
 }
 
-/// What the guarantees rest on, and what they cost.
+/// The columns of what the guarantees rest on, and what they cost.
 fn evidence_columns(cells: &[Variant<'_>]) -> Vec<Column> {
     let column = |heading, text: &dyn Fn(&Variant<'_>) -> Option<String>| Column {
         heading,

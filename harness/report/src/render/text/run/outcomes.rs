@@ -8,7 +8,7 @@ use crate::number::{Rounding, percent, thousands};
 use crate::render::format::Color;
 use crate::render::words::row;
 
-/// From this width on, the table also has the trials and the claims.
+/// The width from which on the table also has the trials and the claims.
 const WIDE: usize = 110;
 
 /// The lines of the table over `rows`.

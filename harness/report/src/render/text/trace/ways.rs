@@ -39,7 +39,7 @@ impl Way {
     }
 }
 
-/// How the files were written so far, by name.
+/// The ways in which the files were written so far, by name.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     found: BTreeMap<String, BTreeSet<Way>>,
@@ -143,7 +143,7 @@ impl Ways {
         self.removed.insert(from.to_owned());
     }
 
-    /// What lies below a directory that is renamed moves with it.
+    /// Moves what lies below a directory that is renamed.
     fn rename_below(&mut self, from: &str, to: &str) {
         let moved = |path: &str| moved_below(path, from, to);
         for (path, _) in self.open.values_mut() {
@@ -167,7 +167,7 @@ impl Ways {
         }
     }
 
-    /// What was renamed into place is safe once its directory is synced, and was not when the next one comes.
+    /// Settles what was renamed into place: it is safe once its directory is synced, and was not when the next one comes.
     fn settle(&mut self, files: &Durability) {
         // The rename itself is not in `files` before the call after it.
         let settled: Vec<String> = self.renamed.iter().filter(|path| !files.is_name_unsynced(path)).cloned().collect();

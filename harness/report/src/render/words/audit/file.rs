@@ -5,7 +5,7 @@ use crashtest_model::{AuditedFile, Checked, Damage, PlainName, Synced, UnderKill
 use crate::number::thousands;
 use crate::render::words::coverage::any_of;
 
-/// How a file is written, the ways separated by semicolons: "3 × temp + rename, no fsync".
+/// The ways in which a file is written, separated by semicolons: "3 × temp + rename, no fsync".
 pub(crate) fn written(file: &AuditedFile) -> String {
     if file.written.is_empty() {
         return "by no call that was seen".to_owned();
@@ -33,7 +33,7 @@ fn way(written: &Written) -> String {
     format!("{count}{}{synced}", written.way.words())
 }
 
-/// What a checker found wrong at how many of `points`: "torn at 3, wont-open at 1 of 57 crash points".
+/// The violations that a checker found, with the crash points of each: "torn at 3, wont-open at 1 of 57 crash points".
 pub(crate) fn found(checked: Option<&Checked>, points: &str) -> String {
     let verdicts = checked.into_iter().flat_map(|checked| &checked.verdicts);
     let wrong = verdicts.filter(|(verdict, _)| verdict.is_violation());
@@ -41,7 +41,7 @@ pub(crate) fn found(checked: Option<&Checked>, points: &str) -> String {
     format!("{} of {points} crash points", each.join(", "))
 }
 
-/// What a kill can do to a file, of `points` crash points. `is_checked`: there is a checker.
+/// The damage that a kill can do to a file, at how many of `points` crash points. `is_checked`: there is a checker.
 pub(crate) fn under_kill(file: &AuditedFile, points: u64, is_checked: bool) -> String {
     let points = thousands(points);
     let needs = if is_checked { "for the checker" } else { "needs --check" };
@@ -65,7 +65,7 @@ pub(crate) fn under_kill(file: &AuditedFile, points: u64, is_checked: bool) -> S
     }
 }
 
-/// Why a file needs a checker; `None` where it does not.
+/// The reason why a file needs a checker; `None` where it does not.
 pub(crate) fn unclear(file: &AuditedFile) -> Option<String> {
     if file.under_kill != UnderKill::NeedsCheck {
         return None;
@@ -84,7 +84,7 @@ pub(crate) fn unclear(file: &AuditedFile) -> Option<String> {
     Some(format!("{how}{beside}: only what reads it can say whether a half-done write can be told and undone"))
 }
 
-/// What keeps a kill from breaking a file; `None` where none does.
+/// The change that keeps a kill from breaking a file; `None` where none breaks it.
 pub(crate) fn fix(file: &AuditedFile) -> Option<String> {
     if file.under_kill != UnderKill::Broken {
         return None;
@@ -105,7 +105,7 @@ pub(crate) fn fix(file: &AuditedFile) -> Option<String> {
     })
 }
 
-/// Which calls are missing before what was written survives a power cut; `None` where none is known to be.
+/// The calls that are missing before what was written survives a power cut; `None` where none is known to be.
 pub(crate) fn power(file: &AuditedFile) -> Option<String> {
     let mut needed: Vec<&str> = Vec::new();
     for Written { way, synced, .. } in &file.written {

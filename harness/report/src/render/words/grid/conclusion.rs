@@ -11,7 +11,7 @@ use crate::results::RecordedGrid;
 /// Cells that the sentence names one by one.
 const MOST_NAMED: usize = 3;
 
-/// What a grid comes to.
+/// The kind of what a grid comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GridJudgement {
     /// It did not come to its planned end.
@@ -26,7 +26,7 @@ pub enum GridJudgement {
     AsDocumented,
 }
 
-/// What a grid comes to, in one sentence.
+/// The conclusion of a grid, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridConclusion {
     /// The kind.

@@ -25,13 +25,13 @@ pub(crate) fn subject(grid: &RecordedGrid) -> String {
     format!("{strategies} × {workloads}, {} loader{plural}, {sizes} state", loaders.join(" and "))
 }
 
-/// In the order of their first appearance.
+/// The distinct `values`, in the order of their first appearance.
 fn distinct<T: Ord + Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = BTreeSet::new();
     values.filter(|value| seen.insert(value.clone())).collect()
 }
 
-/// Where and with which plans: a sentence each.
+/// The machine and the plans of a grid, a sentence each.
 pub(crate) fn facts(grid: &RecordedGrid) -> Vec<String> {
     let environment = &grid.grid.environment;
     let plans: Vec<&Plan> = grid.grid.cells.iter().map(|cell| &cell.plan).collect();
@@ -94,7 +94,7 @@ pub(crate) fn signals(cells: &[Variant<'_>]) -> String {
     if names.is_empty() { Signal::Kill.system_name().to_owned() } else { names.join(" and ") }
 }
 
-/// Where writers outran the clock: their kills fell at rest, and say less than their number.
+/// The rows whose writers outran the clock: their kills fell at rest, and say less than their number.
 fn late(grid: &RecordedGrid) -> Option<String> {
     let rows = grid.summary.results.iter().filter(|row| row.kills_late.is_some_and(|late| late > 0));
     let many = rows.filter(|row| row.kills_late.unwrap_or(0) * 20 > row.kills_landed.unwrap_or(0));
@@ -114,7 +114,7 @@ fn late(grid: &RecordedGrid) -> Option<String> {
     })
 }
 
-/// How much of its time a writer spends saving: equal for all, or what it is for each.
+/// The share of its time that a writer spends saving: equal for all, or what it is for each.
 fn duty(grid: &RecordedGrid) -> String {
     if grid.grid.cells.iter().all(|cell| cell.plan.target.idle_us == 0) {
         return "Writers save without a pause: all are compared at a duty cycle of 100 %.".to_owned();
@@ -134,7 +134,7 @@ fn duty(grid: &RecordedGrid) -> String {
     )
 }
 
-/// What the words in the table mean: only those that are in it.
+/// The meaning of the words in the table, of those that are in it.
 pub(crate) fn legend(cells: &[Variant<'_>], columns: &[Guarantee]) -> Vec<&'static str> {
     let marks: Vec<Mark> =
         cells.iter().flat_map(|cell| columns.iter().map(|column| mark(cell.kills(), *column))).collect();
@@ -161,7 +161,7 @@ pub(crate) fn legend(cells: &[Variant<'_>], columns: &[Guarantee]) -> Vec<&'stat
     lines
 }
 
-/// What such a test cannot show, in plain words: name, sentence.
+/// The limits of such a test in plain words: name, sentence.
 pub(crate) fn limits(grid: &RecordedGrid) -> Vec<(String, String)> {
     let kind = grid
         .cells

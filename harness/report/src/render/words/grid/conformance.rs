@@ -1,4 +1,4 @@
-//! How a cell stands to what is documented, in words that every format shares.
+//! The conformance of a cell to what is documented, in words that every format shares.
 
 use crashtest_model::{Agreement, CellSummary, Expectation, Standing, Verdict};
 
@@ -7,7 +7,7 @@ fn names(verdicts: &[Verdict]) -> String {
     verdicts.iter().map(|verdict| verdict.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a cell shows beside what it should, without its name: "as documented: empty, torn under kill".
+/// The conformance of a cell in words, without its name: "as documented: empty, torn under kill".
 pub(crate) fn conformance_words(cell: &CellSummary) -> String {
     let head = cell.standing.words();
     let parts: Vec<String> = match cell.standing {
@@ -26,19 +26,19 @@ pub(crate) fn conformance_words(cell: &CellSummary) -> String {
     }
 }
 
-/// What differs in a cell, fault by fault, for a message of its own; `None` where nothing does.
+/// The difference of a cell from its documentation, fault by fault; `None` where there is none.
 #[must_use]
 pub fn difference(cell: &CellSummary) -> Option<String> {
     let differs = matches!(cell.standing, Standing::ControlFailed | Standing::Differs);
     differs.then(|| cell.agreement.iter().filter_map(departure).collect::<Vec<_>>().join("; "))
 }
 
-/// What was seen, where something was.
+/// The verdicts that were seen, where some were.
 fn shown(agreement: &Agreement) -> Option<String> {
     (!agreement.seen.is_empty()).then(|| format!("{} under {}", names(&agreement.seen), agreement.fault))
 }
 
-/// How a fault departs from what is documented.
+/// The departure of a fault from what is documented.
 fn departure(agreement: &Agreement) -> Option<String> {
     let mut parts = Vec::new();
     if !agreement.unexpected.is_empty() {

@@ -8,7 +8,7 @@ use super::variant::Variant;
 use crate::number::thousands;
 use crate::render::words::row;
 
-/// What a target came to under a fault.
+/// The worst that a target came to under a fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Worst {
     /// That fault was not planned for it.
@@ -64,7 +64,7 @@ pub(crate) fn lines<'c, 'g>(cells: &'c [Variant<'g>], faults: &[Fault]) -> Vec<L
     targets.into_iter().map(|(_, same)| Line { variant: same[0], worst: worst_of(&same) }).collect()
 }
 
-/// What `cells`, all of one target, came to under `fault`, restarted with a state installed.
+/// The worst that `cells`, all of one target, came to under `fault`, restarted with a state installed.
 fn worst(cells: &[&Variant<'_>], fault: Fault) -> Worst {
     let mut planned = cells.iter().filter(|cell| fault == Fault::None || cell.planned.plan.faults.contains(&fault));
     if planned.next().is_none() {
@@ -82,7 +82,7 @@ fn worst(cells: &[&Variant<'_>], fault: Fault) -> Worst {
     }
 }
 
-/// How the table is read: only the words that are in it.
+/// The legend of the table, of the words that are in it.
 pub(crate) fn legend(cells: &[Variant<'_>], faults: &[Fault]) -> Vec<String> {
     let lines = lines(cells, faults);
     let any = |wanted: fn(&Worst) -> bool| lines.iter().flat_map(|line| &line.worst).any(wanted);

@@ -20,7 +20,7 @@ pub(crate) enum Guarantee {
 }
 
 impl Guarantee {
-    /// Those that are always shown.
+    /// The columns that are always shown.
     pub(crate) const ALWAYS: [Guarantee; 6] = [
         Guarantee::Torn,
         Guarantee::Empty,
@@ -69,7 +69,7 @@ impl Guarantee {
     }
 }
 
-/// What a row says about a guarantee.
+/// The statement of a row about a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mark {
     /// Nothing was killed.
@@ -91,7 +91,7 @@ pub(crate) enum Detected {
     No,
 }
 
-/// What `row`, the kills of a target, says about `guarantee`.
+/// The statement of `row`, the kills of a target, about `guarantee`.
 pub(crate) fn mark(row: Option<&ResultRow>, guarantee: Guarantee) -> Mark {
     let Some(row) = row else { return Mark::NotTested };
     let count = broken(row, guarantee);
@@ -117,7 +117,7 @@ pub(crate) fn broken(row: &ResultRow, guarantee: Guarantee) -> u64 {
     guarantee.verdicts().iter().filter_map(|verdict| row.verdicts.get(verdict)).map(|n| n.count).sum()
 }
 
-/// What no failure among the judged kills of `row` means: the bound on the rate, in per cent.
+/// The bound on the rate, in per cent, that no failure among the judged kills of `row` means.
 pub(crate) fn bound(row: &ResultRow) -> Option<String> {
     exact_interval(0, row::judged(row)).map(|interval| percent(interval.high, Rounding::Up))
 }

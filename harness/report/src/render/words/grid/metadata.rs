@@ -7,7 +7,7 @@ use super::variant::Variant;
 /// The headings of what is told.
 pub(crate) const HEADINGS: [&str; 4] = ["mode 0600", "owner", "symbolic link", "hard link"];
 
-/// What each strategy of `cells` keeps, a row a strategy (the loader has no part in it); `None` while nobody has tried it.
+/// The properties that each strategy of `cells` keeps, a row a strategy (the loader has no part in it); `None` while nobody has tried it.
 pub(crate) fn rows(cells: &[Variant<'_>]) -> Option<Vec<(String, [&'static str; 4])>> {
     let mut rows: Vec<(String, [&str; 4])> = Vec::new();
     let tried = |cell: &Variant<'_>| cell.rows().find_map(|row| row.metadata);

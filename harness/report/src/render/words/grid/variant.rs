@@ -43,7 +43,7 @@ fn under(grid: &RecordedGrid, plan: &Plan) -> Option<String> {
     grid.grid.cells.iter().any(|cell| same(&cell.plan)).then(|| format!("under {}", names()))
 }
 
-/// What tells `plan` from the other plans, beside its strategy and workload.
+/// The words that tell `plan` from the other plans, beside its strategy and workload.
 fn others(grid: &RecordedGrid, plan: &Plan) -> Vec<String> {
     let target = &plan.target;
     let mut words = Vec::new();
@@ -73,7 +73,7 @@ fn differ<'g, T: Ord>(grid: &'g RecordedGrid, what: impl Fn(&'g Plan) -> T) -> b
 }
 
 impl<'g> Variant<'g> {
-    /// Its name among the others.
+    /// The name among the others.
     pub(crate) fn label(&self) -> String {
         label(self.grid, &self.planned.plan)
     }
@@ -83,7 +83,7 @@ impl<'g> Variant<'g> {
         joined(self.grid, &self.planned.plan, others(self.grid, &self.planned.plan))
     }
 
-    /// Its name in parts: the strategy, then the rest.
+    /// The name in parts: the strategy, then the rest.
     pub(crate) fn label_parts(&self) -> (&'g str, Vec<String>) {
         let (strategy, mut rest) = self.target_parts();
         rest.extend(under(self.grid, &self.planned.plan));
@@ -101,22 +101,22 @@ impl<'g> Variant<'g> {
         self.cell?.summary.results.iter().find(|row| row.fault == fault && row.start == start)
     }
 
-    /// Its kills with a state installed: what the table is about.
+    /// The kills with a state installed: what the table is about.
     pub(crate) fn kills(&self) -> Option<&'g ResultRow> {
         self.row(Fault::Kill, Some(Start::Again))
     }
 
-    /// Its kills in the very first start.
+    /// The kills in the very first start.
     pub(crate) fn first_starts(&self) -> Option<&'g ResultRow> {
         self.row(Fault::Kill, Some(Start::First))
     }
 
-    /// Its rows of everything that was injected, with a state installed.
+    /// The rows of everything that was injected, with a state installed.
     pub(crate) fn faulty(&self) -> impl Iterator<Item = &'g ResultRow> {
         self.rows().filter(|row| row.fault != Fault::None && row.start == Some(Start::Again))
     }
 
-    /// Its rows.
+    /// The rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'g ResultRow> {
         self.cell.into_iter().flat_map(|cell| &cell.summary.results)
     }
@@ -132,12 +132,12 @@ impl<'g> Variant<'g> {
         self.kills().or_else(|| self.row(Fault::None, None))?.saves_per_second
     }
 
-    /// How long its saves take until they are acked.
+    /// The time that its saves take until they are acked.
     pub(crate) fn ack_latency(&self) -> Option<AckLatency> {
         self.kills().or_else(|| self.row(Fault::None, None))?.ack_latency_ns
     }
 
-    /// Its saves per second as a share of the fastest of `all` with an equal workload.
+    /// The saves per second as a share of the fastest of `all` with an equal workload.
     pub(crate) fn share_of_fastest(&self, all: &[Variant<'_>]) -> Option<f64> {
         let same = |other: &&Variant<'_>| {
             let (a, b) = (&self.planned.plan.target, &other.planned.plan.target);
