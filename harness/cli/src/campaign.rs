@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use crashtest_engine::{End, Ended, Event, Sandbox};
 use crashtest_model::{
-    Documented, Environment, Expectations, FORMAT, Outcome, Plan, RunRecord, Start, StrategyInfo, Verdict,
+    Completion, Documented, Environment, Expectations, FORMAT, Outcome, Plan, RunRecord, Start, StrategyInfo, Verdict,
 };
-use crashtest_report::{Ending, FolderError, Recorded, RunFolder, thousands};
+use crashtest_report::{FolderError, Recorded, RunFolder, thousands};
 
 use crate::check;
 use crate::console;
@@ -170,18 +170,18 @@ fn progress(plan: &Plan, settings: &CampaignSettings<'_>) -> Progress {
 /// Works out what the campaign comes to and writes it down.
 fn finish(mut folder: RunFolder, written: Result<(), FolderError>, ended: &Ended, plan: &Plan) -> FinishedCampaign {
     let exit = Exit::of_campaign(ended, plan);
-    let ending = Ending {
+    let completion = Completion {
         complete: matches!(ended.end, End::Finished | End::TimeUp | End::EnoughFailures),
         stopped: stopped(ended, plan),
         exit_code: Some(exit as u8),
         elapsed_s: (ended.elapsed_s > 0.0).then_some(ended.elapsed_s),
     };
-    match written.and_then(|()| folder.finish(&ended.rows, &ending)) {
+    match written.and_then(|()| folder.finish(&ended.rows, &completion)) {
         Ok(recorded) => FinishedCampaign { recorded, exit, problem: problem(&ended.end) },
         Err(error) => {
             let stopped = Some(format!("failed to {error}"));
-            let ending = Ending { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..ending };
-            let recorded = folder.abandon(&ended.rows, &ending);
+            let completion = Completion { complete: false, stopped, exit_code: Some(Exit::Usage as u8), ..completion };
+            let recorded = folder.abandon(&ended.rows, &completion);
             FinishedCampaign { recorded, exit: Exit::Usage, problem: Some(error.into()) }
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crashtest_report::render::Color;
+use crashtest_report::render::{Color, Terminal};
 
 /// Columns of standard output; 80 where it is no terminal.
 pub(crate) fn width() -> u16 {
@@ -20,6 +20,11 @@ fn columns(terminal: &::console::Term) -> u16 {
         Some((_, columns)) if terminal.is_term() => columns.clamp(60, 200),
         _ => 80,
     }
+}
+
+/// Standard output, as reports are made for it.
+pub(crate) fn terminal() -> Terminal {
+    Terminal { width: width(), color: color() }
 }
 
 /// Whether somebody sees standard error as it is written.

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use crashtest_report::render::grid::{difference, label};
+use crashtest_report::render::{difference, label};
 use crashtest_report::{Recorded, RecordedGrid};
 
 use crate::console;

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use crashtest_kit::Registry;
 use crashtest_linux::mounts;
-use crashtest_model::{Expectations, FORMAT, Fault, FileSystem, GridRecord, Plan, PlannedCell, Start};
-use crashtest_report::{Ending, GridFolder, RecordedCell, RecordedGrid, cell_folders};
+use crashtest_model::{Completion, Expectations, FORMAT, Fault, FileSystem, GridRecord, Plan, PlannedCell, Start};
+use crashtest_report::{GridFolder, RecordedCell, RecordedGrid, cell_folders};
 
 use crate::campaign::{self, CampaignSettings, CellSettings, FinishedCampaign};
 use crate::check;
@@ -132,16 +132,16 @@ fn finish(
         }
         _ => None,
     };
-    let ending = Ending { complete: stopped.is_none(), stopped, exit_code: None, elapsed_s: Some(elapsed_s) };
-    let mut recorded = folder.recorded(cells, &ending);
+    let completion = Completion { complete: stopped.is_none(), stopped, exit_code: None, elapsed_s: Some(elapsed_s) };
+    let mut recorded = folder.recorded(cells, &completion);
     let exit = Exit::of_grid(exits, &recorded.summary);
-    recorded.summary.exit_code = Some(exit as u8);
+    recorded.summary.completion.exit_code = Some(exit as u8);
     match folder.finish(&recorded) {
         Ok(()) => Ok(FinishedGrid { recorded, exit, problem }),
         Err(error) => {
-            recorded.summary.complete = false;
-            recorded.summary.stopped = Some(format!("failed to {error}"));
-            recorded.summary.exit_code = Some(Exit::Usage as u8);
+            recorded.summary.completion.complete = false;
+            recorded.summary.completion.stopped = Some(format!("failed to {error}"));
+            recorded.summary.completion.exit_code = Some(Exit::Usage as u8);
             Ok(FinishedGrid { recorded, exit: Exit::Usage, problem: Some(error.into()) })
         }
     }

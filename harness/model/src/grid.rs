@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, Expectation, Fault, Plan, ResultRow, Verdict};
+use crate::{Completion, Environment, Expectation, Fault, Plan, ResultRow, Verdict};
 
 /// What a cell is expected to show, by fault; a fault that is not named is expected to show nothing but intact.
 pub type Expectations = BTreeMap<Fault, Expectation>;
@@ -122,14 +122,9 @@ pub struct CellSummary {
 pub struct GridSummary {
     /// [`FORMAT`](crate::FORMAT).
     pub format: String,
-    /// Whether every cell came to its planned end.
-    pub complete: bool,
-    /// Why not.
-    pub stopped: Option<String>,
-    /// The exit status of the grid; `null` while it is not known (the supervisor was killed).
-    pub exit_code: Option<u8>,
-    /// Wall-clock seconds of all cells; `null` while unknown.
-    pub elapsed_s: Option<f64>,
+    /// How the grid ended; its fields stand among these. It is complete where every cell is.
+    #[serde(flatten)]
+    pub completion: Completion,
     /// All rows of all cells, in the order of the cells.
     pub results: Vec<ResultRow>,
     /// What each cell came to.

@@ -6,6 +6,7 @@
 mod aim;
 mod around;
 mod audit;
+mod completion;
 mod consequences;
 mod durations;
 mod fault;
@@ -30,6 +31,7 @@ pub use audit::{
     AUDIT_FORMAT, Audit, AuditJudgement, AuditRecord, AuditedFile, Checked, CheckedExample, Damage, Example,
     ExcludedFile, Synced, UnderKill, Way, Written,
 };
+pub use completion::Completion;
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
+use crate::{Aim, Completion, Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,14 +264,9 @@ pub struct ResultRow {
 pub struct Summary {
     /// [`FORMAT`](crate::FORMAT).
     pub format: String,
-    /// Whether the campaign came to its planned end.
-    pub complete: bool,
-    /// Why it did not, or what went wrong.
-    pub stopped: Option<String>,
-    /// The exit status of the run; `null` while it is not known (the supervisor was killed).
-    pub exit_code: Option<u8>,
-    /// Wall-clock seconds of the kill trials; `null` while unknown.
-    pub elapsed_s: Option<f64>,
+    /// How the campaign ended; its fields stand among these.
+    #[serde(flatten)]
+    pub completion: Completion,
     /// The rows.
     pub results: Vec<ResultRow>,
     /// Faults that this run did not inject: no statement is made about them.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crashtest_linux::directory::DirectoryError;
 use crashtest_model::FORMAT;
 
-/// What went wrong with a results folder.
+/// An error of a results folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
@@ -87,7 +87,7 @@ impl From<DirectoryError> for FolderError {
 }
 
 impl FolderError {
-    /// What could be done about it.
+    /// A hint of what could be done about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -130,7 +130,7 @@ impl FolderError {
     }
 }
 
-/// What to do about a refusal of the system at `path`.
+/// The hint for a refusal of the system at `path`.
 fn io_hint(path: &Path, kind: io::ErrorKind) -> Option<String> {
     Some(match kind {
         io::ErrorKind::PermissionDenied => {

@@ -1,10 +1,11 @@
 //! A failure in plain words: when the kill came, what was seen of the files, what recovery made of them; and what prevents it.
 //!
 //! A sentence says only what the record holds. Where the victim was is its own mark, so "at write(2)" does not say whether the
-//! call had begun; what it had done is read from the lengths.
+//! call had begun. What it had done is read from the lengths.
 
 mod moment;
 mod point;
+mod quote;
 mod remedy;
 
 use crashtest_model::{Aim, Fault, Generation, Observed, RawFile, RawState, TrialRecord, Verdict};
@@ -12,18 +13,16 @@ use crashtest_model::{Aim, Fault, Generation, Observed, RawFile, RawState, Trial
 pub use remedy::fix;
 
 use crate::number::thousands;
+use quote::plain;
 
-/// The longest quotation of a target's own words, in characters.
-const LONGEST_QUOTE: usize = 160;
-
-/// What happened in the trial of `record`, in one sentence without its full stop.
+/// Explains what happened in the trial of `record`, in one sentence without its full stop.
 #[must_use]
 pub fn explanation(record: &TrialRecord) -> String {
     let mut parts = vec![match record.fault {
         Fault::None if matches!(record.aim, Aim::Run(_)) => "no fault was injected".to_owned(),
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
-        Fault::Kill => moment::words(record),
-        Fault::Sweep | Fault::Io => point::words(record),
+        Fault::Kill => moment::moment_words(record),
+        Fault::Sweep | Fault::Io => point::point_words(record),
     }];
     if !record.writers.is_empty() {
         // Which of several processes saw what is in the sentence itself.
@@ -40,7 +39,7 @@ pub fn explanation(record: &TrialRecord) -> String {
     parts.join(": ")
 }
 
-/// What the state file was like before recovery; nothing where it was whole, as there is nothing to say.
+/// The state file before recovery, in words; `None` where it was whole, as there is nothing to say.
 fn file_words(raw: &RawFile) -> Option<String> {
     let of_whole = raw.whole_length.map(|n| format!(" of {}", thousands(n))).unwrap_or_default();
     let length = raw.length.map(thousands);
@@ -64,7 +63,7 @@ fn file_words(raw: &RawFile) -> Option<String> {
     })
 }
 
-/// What recovery made of it.
+/// The result of recovery, in words.
 fn outcome_words(record: &TrialRecord) -> Option<String> {
     let acked = record.promise.acked;
     let promised = match acked {
@@ -110,14 +109,4 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
         (verdict, _) => why.unwrap_or_else(|| verdict.meaning().to_owned()),
     };
     Some(words)
-}
-
-/// A target's own words on one line, without what would steer a terminal, and not too many of them.
-fn plain(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them: thousands separated, rates in per cent with as many digits as they carry.
 
-/// Which way a number is rounded. The ends of an interval are rounded outwards, so that what is printed still holds.
+/// The direction in which a number is rounded. The ends of an interval are rounded outwards, so that what is printed still holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
     /// To the nearest.

@@ -6,8 +6,7 @@ use crashtest_model::{
     AUDIT_FORMAT, At, Audit, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
     CrashPoint, Damage, Example, ExcludedFile, Synced, Tried, UnderKill, Verdict, Way, Written,
 };
-use crashtest_report::render::Color;
-use crashtest_report::render::audit::{json, terminal};
+use crashtest_report::render::{Terminal, json, text};
 
 fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
     AuditedFile {
@@ -101,14 +100,14 @@ fn mixed() -> AuditRecord {
 
 #[test]
 fn an_audit_reads_worst_first_with_examples_and_fixes() {
-    insta::assert_snapshot!("audit_80", terminal(&mixed(), 80, Color::Never));
-    insta::assert_snapshot!("audit_160", terminal(&mixed(), 160, Color::Never));
+    insta::assert_snapshot!("audit_80", text::audit(&mixed(), Terminal::plain(80)));
+    insta::assert_snapshot!("audit_160", text::audit(&mixed(), Terminal::plain(160)));
 }
 
 #[test]
 fn no_line_is_wider_than_the_terminal_but_commands() {
     for width in [60, 80, 120, 200] {
-        let text = terminal(&mixed(), width, Color::Never);
+        let text = text::audit(&mixed(), Terminal::plain(width));
         let wide = text.lines().filter(|line| line.chars().count() > usize::from(width));
         assert!(wide.clone().all(|line| line.contains("crashtest run")), "{:#?}", wide.collect::<Vec<_>>());
     }
@@ -118,7 +117,7 @@ fn no_line_is_wider_than_the_terminal_but_commands() {
 fn an_audit_is_never_called_safe_and_says_on_what_it_rests() {
     let whole = || file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 1)], &[]);
     for files in [vec![], vec![whole()], vec![whole(), whole()], mixed().audit.files] {
-        let text = terminal(&record(files), 80, Color::Never);
+        let text = text::audit(&record(files), Terminal::plain(80));
         assert!(!text.to_lowercase().contains("safe"), "{text}");
         for word in ["1,337 crash points", "141 calls", "412 distinct states", "power cuts"] {
             assert!(text.contains(word), "{word}: {text}");
@@ -128,7 +127,7 @@ fn an_audit_is_never_called_safe_and_says_on_what_it_rests() {
 
 #[test]
 fn the_sentence_counts_what_is_worst() {
-    let first = |files| terminal(&record(files), 200, Color::Never).lines().next().unwrap().to_owned();
+    let first = |files| text::audit(&record(files), Terminal::plain(200)).lines().next().unwrap().to_owned();
     let of = |under_kill| file("a", under_kill, &[(Way::Append, Synced::Nothing, 1)], &[(Damage::Empty, 1)]);
     let (broken, unknown, check) = (of(UnderKill::Broken), of(UnderKill::Unknown), of(UnderKill::NeedsCheck));
     let (once, whole) = (of(UnderKill::WrittenOnce), of(UnderKill::Whole));
@@ -154,7 +153,7 @@ fn what_there_is_no_model_of_proves_nothing() {
     for mut record in [sound.clone(), checked(sound, &[(Verdict::Intact, 57)], &[])] {
         record.audit.unmodelled = BTreeMap::from([("io_submit".to_owned(), 3)]);
         assert_eq!(record.judgement(), AuditJudgement::Inconclusive);
-        let text = terminal(&record, 120, Color::Never);
+        let text = text::audit(&record, Terminal::plain(120));
         assert!(
             text.starts_with("crashtest has no model of io_submit: what a kill there leaves is not known"),
             "{text}"
@@ -164,7 +163,7 @@ fn what_there_is_no_model_of_proves_nothing() {
 
 #[test]
 fn an_audit_as_json_reads_back_and_says_what_to_do() {
-    let text = json(&mixed());
+    let text = json::audit(&mixed());
     assert_eq!(serde_json::from_str::<AuditRecord>(&text).unwrap(), mixed());
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(value["files"][0]["fix"].as_str().unwrap().contains("rename it over state/positions.json"));
@@ -193,10 +192,10 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage
 #[test]
 fn what_a_checker_says_stands_before_what_the_files_show() {
     let broken = checked(mixed(), &[(Verdict::Torn, 48), (Verdict::Intact, 1289)], &[]);
-    insta::assert_snapshot!("audit_checked", terminal(&broken, 80, Color::Never));
-    assert_eq!(serde_json::from_str::<AuditRecord>(&json(&broken)).unwrap(), broken);
+    insta::assert_snapshot!("audit_checked", text::audit(&broken, Terminal::plain(80)));
+    assert_eq!(serde_json::from_str::<AuditRecord>(&json::audit(&broken)).unwrap(), broken);
     let half_blind = checked(mixed(), &[(Verdict::Intact, 1337)], &[Damage::Torn]);
-    insta::assert_snapshot!("audit_half_blind", terminal(&half_blind, 80, Color::Never));
+    insta::assert_snapshot!("audit_half_blind", text::audit(&half_blind, Terminal::plain(80)));
 }
 
 #[test]
@@ -239,13 +238,13 @@ fn no_name_steers_the_terminal() {
     let mut record =
         record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);
     record.command = vec!["a\u{1b}[31mb".into()];
-    assert!(!terminal(&record, 80, Color::Never).contains('\u{1b}'));
+    assert!(!text::audit(&record, Terminal::plain(80)).contains('\u{1b}'));
 }
 
 #[test]
 fn the_text_says_of_what_it_was_a_copy() {
     let copied = AuditRecord { copy_of: Some("/home/u/bot".into()), ..mixed() };
-    let text = terminal(&copied, 80, Color::Never);
+    let text = text::audit(&copied, Terminal::plain(80));
     assert!(text.contains("copy        the program worked on a copy of /home/u/bot, which is gone"), "{text}");
-    assert!(!terminal(&mixed(), 80, Color::Never).contains("a copy of"));
+    assert!(!text::audit(&mixed(), Terminal::plain(80)).contains("a copy of"));
 }

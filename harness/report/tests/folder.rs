@@ -1,4 +1,4 @@
-//! The results folder: what is written is what is read, also after a death of the supervisor at any byte.
+//! The results folder: what is written is what is read_run, also after a death of the supervisor at any byte.
 
 #[expect(dead_code, reason = "the other test file uses the rest")]
 mod common;
@@ -8,16 +8,16 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use common::{atomic, direct, direct_trials, empty, intact, recording, reset, rows, torn};
-use crashtest_model::{Fault, Start, TrialRecord};
+use crashtest_model::{Completion, Fault, Start, TrialRecord};
 use crashtest_report::render::{json, junit, markdown};
 use crashtest_report::{
-    EVIDENCE_CAP_BYTES, Ending, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read, read_failure,
+    EVIDENCE_CAP_BYTES, FolderError, KEPT_PER_SIGNATURE, RunFolder, find_trials, read_failure, read_run,
 };
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
-fn ended() -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(1), elapsed_s: Some(1.0 / 3.0) }
+fn ended() -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(1), elapsed_s: Some(1.0 / 3.0) }
 }
 
 fn create(out: &TempDir) -> RunFolder {
@@ -59,15 +59,15 @@ fn a_finished_folder_reads_as_it_was_written() {
         folder.record(record, kept.as_deref()).unwrap();
     }
     let finished = folder.finish(&rows(&trials), &ended()).unwrap();
-    let again = read(folder.path()).unwrap();
+    let again = read_run(folder.path()).unwrap();
 
     assert_eq!(finished.run, again.run);
     assert_eq!(finished.summary, again.summary);
     assert_eq!(again.notes, [""; 0]);
     let stored = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    assert_eq!(stored("summary.md"), markdown(&again));
-    assert_eq!(stored("junit.xml"), junit(&again));
-    assert_eq!(stored("summary.json"), json(&again));
+    assert_eq!(stored("summary.md"), markdown::run(&again));
+    assert_eq!(stored("junit.xml"), junit::run(&again));
+    assert_eq!(stored("summary.json"), json::run(&again));
     assert_eq!(
         names(folder.path()),
         ["failures", "junit.xml", "run.json", "summary.json", "summary.md", "trials.jsonl"]
@@ -105,7 +105,7 @@ fn a_discarded_folder_is_gone_with_its_spool_and_what_has_its_place_is_left_alon
 fn run_json_is_there_before_the_first_trial() {
     let out = tempdir().unwrap();
     let folder = create(&out);
-    let recorded = read(folder.path()).unwrap();
+    let recorded = read_run(folder.path()).unwrap();
     assert_eq!(recorded.run, direct());
     assert_eq!(recorded.summary.results[0].trials, 0);
 }
@@ -126,7 +126,7 @@ fn a_report_through_latest_names_the_run_itself() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[torn(0)]);
     std::os::unix::fs::symlink(&path, out.path().join("latest")).unwrap();
-    let recorded = read(&out.path().join("latest/")).unwrap();
+    let recorded = read_run(&out.path().join("latest/")).unwrap();
     assert_eq!(recorded.path, path);
     assert!(!recorded.summary.results[0].findings[0].replay.contains("latest"));
 }
@@ -233,18 +233,18 @@ fn a_failing_trial_is_on_disk_at_once() {
     let mut folder = create(&out);
     folder.record(&intact(0), None).unwrap();
     folder.record(&torn(1), None).unwrap();
-    let recorded = read(folder.path()).unwrap();
+    let recorded = read_run(folder.path()).unwrap();
     assert_eq!(recorded.summary.results[0].trials, 2);
-    assert_eq!(recorded.summary.stopped.as_deref(), Some("still running"));
-    assert_eq!((recorded.summary.complete, recorded.summary.exit_code), (false, None));
+    assert_eq!(recorded.summary.completion.stopped.as_deref(), Some("still running"));
+    assert_eq!((recorded.summary.completion.complete, recorded.summary.completion.exit_code), (false, None));
 }
 
 #[test]
 fn a_folder_whose_supervisor_died_is_read_as_far_as_it_goes() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[torn(0), intact(1), reset(2)]);
-    let recorded = read(&path).unwrap();
-    assert_eq!(recorded.summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+    let recorded = read_run(&path).unwrap();
+    assert_eq!(recorded.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
     assert_eq!(recorded.rows.violations(), 2);
     assert_eq!(recorded.summary.results[0].trials, 3);
 }
@@ -262,10 +262,10 @@ fn trials_that_were_lost_since_the_summary_are_missed() {
     let text = fs::read_to_string(&path).unwrap();
     let (kept, _last) = text.trim_end().rsplit_once('\n').unwrap();
     fs::write(&path, format!("{kept}\n")).unwrap();
-    let recorded = read(folder.path()).unwrap();
+    let recorded = read_run(folder.path()).unwrap();
     let n = trials.len();
     let lost = format!("trials.jsonl and summary.json disagree: {} trials, {n} counted", n - 1);
-    assert_eq!((recorded.summary.complete, recorded.summary.stopped), (false, Some(lost)));
+    assert_eq!((recorded.summary.completion.complete, recorded.summary.completion.stopped), (false, Some(lost)));
 }
 
 #[test]
@@ -275,11 +275,14 @@ fn a_folder_that_is_given_up_reads_as_incomplete_and_holds_no_rubbish() {
     folder.record(&torn(0), None).unwrap();
     evidence(&folder, 1);
     let path = folder.path().to_owned();
-    let ending = Ending { stopped: Some("failed to write".to_owned()), ..Ending::default() };
+    let ending = Completion { stopped: Some("failed to write".to_owned()), ..Completion::default() };
     let given_up = folder.abandon(&rows(&[torn(0), intact(1)]), &ending);
-    assert_eq!((given_up.rows.violations(), given_up.summary.stopped), (1, ending.stopped));
+    assert_eq!((given_up.rows.violations(), given_up.summary.completion.stopped), (1, ending.stopped));
     assert_eq!(names(&path), ["run.json", "trials.jsonl"]);
-    assert_eq!(read(&path).unwrap().summary.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!(
+        read_run(&path).unwrap().summary.completion.stopped.as_deref(),
+        Some("the supervisor ended without a report")
+    );
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn a_malformed_line_in_the_middle_is_an_error_with_its_place() {
     let trials = path.join("trials.jsonl");
     let line = fs::read_to_string(&trials).unwrap();
     fs::write(&trials, format!("{line}{{\"trial\": 1}}\n{line}")).unwrap();
-    let error = read(&path).unwrap_err().to_string();
+    let error = read_run(&path).unwrap_err().to_string();
     assert!(error.contains("trials.jsonl`, line 2, column 12: missing field"), "{error}");
 }
 
@@ -305,7 +308,7 @@ fn what_is_known_of_a_fault_as_a_whole_is_a_line_of_its_own_and_read_back() {
     let lines = fs::read_to_string(folder.path().join("trials.jsonl")).unwrap();
     assert_eq!(lines.lines().filter(|line| line.starts_with("{\"note\":")).count(), 2);
     assert_eq!(lines.lines().count(), trials.len() + 2);
-    let read = read(folder.path()).unwrap();
+    let read = read_run(folder.path()).unwrap();
     let sweep = read.rows.get(Fault::Sweep, Start::Again).unwrap();
     assert_eq!(sweep.swept, Some(recording(8968)), "two workers' notes are joined");
     assert_eq!(sweep.trials, 412, "and are no trials");
@@ -316,7 +319,7 @@ fn a_malformed_run_json_is_an_error_with_its_place() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[]);
     fs::write(path.join("run.json"), "{\n  \"format\": nonsense\n}").unwrap();
-    let error = read(&path).unwrap_err().to_string();
+    let error = read_run(&path).unwrap_err().to_string();
     assert!(error.contains("run.json`, line 2, column"), "{error}");
 }
 
@@ -325,7 +328,7 @@ fn another_major_version_is_refused_by_both_names() {
     let out = tempdir().unwrap();
     let path = abandoned(&out, &[]);
     fs::write(path.join("run.json"), r#"{"format": "crashtest-results/1", "everything": "else"}"#).unwrap();
-    let error = read(&path).unwrap_err();
+    let error = read_run(&path).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("`crashtest-results/1`") && text.contains("`crashtest-results/2`"), "{text}");
     assert!(error.hint().is_some());
@@ -338,17 +341,17 @@ fn a_later_minor_version_is_read() {
     let run =
         fs::read_to_string(path.join("run.json")).unwrap().replace("crashtest-results/2", "crashtest-results/2.4");
     fs::write(path.join("run.json"), run).unwrap();
-    assert!(read(&path).is_ok());
+    assert!(read_run(&path).is_ok());
 }
 
 #[test]
 fn a_folder_of_runs_is_refused_with_a_hint_at_the_newest() {
     let out = tempdir().unwrap();
     let (_, second) = (abandoned(&out, &[]), abandoned(&out, &[]));
-    let error = read(out.path()).unwrap_err();
+    let error = read_run(out.path()).unwrap_err();
     assert!(error.to_string().contains("it has no run.json"), "{error}");
     assert!(error.hint().unwrap().contains(second.to_str().unwrap()), "{:?}", error.hint());
-    assert!(read(&out.path().join("nothing")).unwrap_err().hint().is_some());
+    assert!(read_run(&out.path().join("nothing")).unwrap_err().hint().is_some());
 }
 
 #[test]
@@ -419,7 +422,7 @@ proptest! {
         for cut in cuts {
             let length = (cut * whole.len() as f64) as usize;
             fs::write(&trials, &whole[..length]).unwrap();
-            let recorded = read(&path).unwrap();
+            let recorded = read_run(&path).unwrap();
             let counted: u64 = recorded.summary.results.iter().map(|row| row.trials).sum();
             let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
             // A record without its newline is whole, if it parses.
@@ -439,6 +442,6 @@ fn a_folder_cut_off_at_every_byte_is_readable() {
     let whole = fs::read(&trials).unwrap();
     for length in (0..=whole.len()).rev() {
         fs::File::options().write(true).open(&trials).unwrap().set_len(length as u64).unwrap();
-        assert!(read(&path).is_ok(), "{length}");
+        assert!(read_run(&path).is_ok(), "{length}");
     }
 }

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    About, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note, PlannedCell, Rows,
-    RunRecord, Standing, Start, TrialRecord, Verdict,
+    About, Completion, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note,
+    PlannedCell, Rows, RunRecord, Standing, Start, TrialRecord, Verdict,
 };
-use crashtest_report::render::Color;
-use crashtest_report::render::grid::{GridConclusion, GridJudgement, json, junit, markdown, terminal};
+use crashtest_report::render::{GridConclusion, GridJudgement, Terminal, json, junit, markdown, text};
 use crashtest_report::{
-    Ending, EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results,
-    summarise, summarise_grid,
+    EvidenceIndex, GridFolder, RecordedCell, RecordedGrid, Results, RunFolder, cell_folders, read_results,
+    summarise_grid, summarise_run,
 };
 use tempfile::tempdir;
 
@@ -25,11 +24,11 @@ struct Made {
     run: RunRecord,
     trials: Vec<TrialRecord>,
     notes: Vec<Note>,
-    ending: Ending,
+    ending: Completion,
 }
 
-fn ended(exit_code: u8) -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(26.0) }
+fn ended(exit_code: u8) -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(26.0) }
 }
 
 fn made(run: RunRecord, trials: Vec<TrialRecord>) -> Made {
@@ -110,12 +109,12 @@ fn rows_of(made: &Made) -> Rows {
 
 fn cell(path: &Path, folder: &str, made: &Made) -> Option<RecordedCell> {
     let path = path.join(folder);
-    let summary = summarise(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
+    let summary = summarise_run(&path, &made.run, &rows_of(made), &made.ending, &EvidenceIndex::new());
     let cell = RecordedCell { run: made.run.clone(), summary, notes: vec![] };
     (!made.trials.is_empty()).then_some(cell)
 }
 
-fn grid(cells: &[Made], ending: &Ending) -> RecordedGrid {
+fn grid(cells: &[Made], ending: &Completion) -> RecordedGrid {
     let path = PathBuf::from("results/20261121T025246Z-compare-12345");
     let grid = record(cells);
     let cells: Vec<_> =
@@ -174,7 +173,7 @@ fn a_cell_a_fault() -> RecordedGrid {
 /// Interrupted in the second of three cells.
 fn interrupted() -> RecordedGrid {
     let stopped =
-        Ending { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.0) };
+        Completion { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.0) };
     let mut second = atomic();
     second.trials.truncate(700);
     second.ending = stopped.clone();
@@ -185,17 +184,17 @@ fn interrupted() -> RecordedGrid {
 
 #[test]
 fn a_terminal_shows_the_worst_under_each_fault_and_what_was_not_tested() {
-    insta::assert_snapshot!(terminal(&every_fault(), 80, Color::Never));
+    insta::assert_snapshot!(text::grid(&every_fault(), Terminal::plain(80)));
 }
 
 #[test]
 fn markdown_shows_the_worst_under_each_fault_and_what_was_not_tested() {
-    insta::assert_snapshot!(markdown(&every_fault()));
+    insta::assert_snapshot!(markdown::grid(&every_fault()));
 }
 
 #[test]
 fn cells_that_differ_in_their_fault_share_a_line() {
-    let text = terminal(&a_cell_a_fault(), 80, Color::Never);
+    let text = text::grid(&a_cell_a_fault(), Terminal::plain(80));
     assert!(text.contains("strategy  none      sweep     io\natomic    0 of 400  0 of 412  0 of 96\n"), "{text}");
     assert!(!text.contains("What a restart found after SIGKILL"), "nothing was killed at random: {text}");
     assert!(text.contains("atomic, under io"), "{text}");
@@ -203,52 +202,52 @@ fn cells_that_differ_in_their_fault_share_a_line() {
 
 #[test]
 fn a_terminal_of_80_columns_compares_two() {
-    insta::assert_snapshot!(terminal(&two(), 80, Color::Never));
+    insta::assert_snapshot!(text::grid(&two(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_of_160_columns_compares_two() {
-    insta::assert_snapshot!(terminal(&two(), 160, Color::Never));
+    insta::assert_snapshot!(text::grid(&two(), Terminal::plain(160)));
 }
 
 #[test]
 fn a_terminal_of_80_columns_shows_what_is_not_documented() {
-    insta::assert_snapshot!(terminal(&three(), 80, Color::Never));
+    insta::assert_snapshot!(text::grid(&three(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_of_160_columns_shows_what_is_not_documented() {
-    insta::assert_snapshot!(terminal(&three(), 160, Color::Never));
+    insta::assert_snapshot!(text::grid(&three(), Terminal::plain(160)));
 }
 
 #[test]
 fn a_terminal_shows_the_interrupted_grid() {
-    insta::assert_snapshot!(terminal(&interrupted(), 80, Color::Never));
+    insta::assert_snapshot!(text::grid(&interrupted(), Terminal::plain(80)));
 }
 
 #[test]
 fn markdown_compares_two() {
-    insta::assert_snapshot!(markdown(&two()));
+    insta::assert_snapshot!(markdown::grid(&two()));
 }
 
 #[test]
 fn markdown_shows_what_is_not_documented_first() {
-    insta::assert_snapshot!(markdown(&three()));
+    insta::assert_snapshot!(markdown::grid(&three()));
 }
 
 #[test]
 fn junit_passes_what_fails_as_documented_and_fails_what_is_not() {
-    insta::assert_snapshot!(junit(&three()));
+    insta::assert_snapshot!(junit::grid(&three()));
 }
 
 #[test]
 fn junit_of_an_interrupted_grid_passes_nothing_that_was_not_shown() {
-    insta::assert_snapshot!(junit(&interrupted()));
+    insta::assert_snapshot!(junit::grid(&interrupted()));
 }
 
 #[test]
 fn the_summary_has_the_rows_of_every_cell_and_how_it_stands() {
-    let summary: serde_json::Value = serde_json::from_str(&json(&three())).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&json::grid(&three())).unwrap();
     assert_eq!(summary["results"].as_array().unwrap().len(), 3 + 3 + 1);
     let rows: Vec<String> = summary["cells"].as_array().unwrap().iter().map(|cell| cell["rows"].to_string()).collect();
     assert_eq!(rows, ["[0,1,2]", "[3,4,5]", "[6]"]);
@@ -259,7 +258,7 @@ fn the_summary_has_the_rows_of_every_cell_and_how_it_stands() {
 fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
     for grid in [two(), three(), interrupted(), every_fault(), a_cell_a_fault()] {
         for width in [60, 80, 100, 120, 160, 200] {
-            for line in terminal(&grid, width, Color::Never).lines() {
+            for line in text::grid(&grid, Terminal::plain(width)).lines() {
                 let free = line.starts_with("results: ") || line.starts_with("  replay  ");
                 assert!(free || line.chars().count() <= usize::from(width), "{width}: {line}");
             }
@@ -269,20 +268,22 @@ fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
 
 #[test]
 fn a_wide_terminal_has_one_table_and_a_narrow_one_two_with_the_same_rows() {
-    let costs = |width| terminal(&three(), width, Color::Never).matches("What that rests on").count();
+    let costs = |width| text::grid(&three(), Terminal::plain(width)).matches("What that rests on").count();
     assert_eq!((costs(80), costs(160)), (1, 0));
 }
 
 #[test]
 fn no_format_calls_a_strategy_safe() {
-    for text in [terminal(&two(), 80, Color::Never), markdown(&two()), junit(&two()), json(&two())] {
+    for text in
+        [text::grid(&two(), Terminal::plain(80)), markdown::grid(&two()), junit::grid(&two()), json::grid(&two())]
+    {
         assert!(!text.to_lowercase().contains("safe"), "{text}");
     }
 }
 
 #[test]
 fn each_kind_of_grid_comes_to_its_own_judgement() {
-    let judgement = |grid: &RecordedGrid| GridConclusion::of(grid).judgement;
+    let judgement = |grid: &RecordedGrid| GridConclusion::new(grid).judgement;
     assert_eq!(judgement(&two()), GridJudgement::AsDocumented);
     assert_eq!(judgement(&three()), GridJudgement::Differs);
     assert_eq!(judgement(&interrupted()), GridJudgement::Incomplete);
@@ -304,7 +305,7 @@ fn a_job_summary_of_a_thousand_failing_cells_stays_below_one_mebibyte() {
         (0..40).for_each(|key| made.trials[0].consequences.count(&format!("{key} {}", "_".repeat(5000)), 1));
         cells.push(made);
     }
-    let text = markdown(&grid(&cells, &ended(1)));
+    let text = markdown::grid(&grid(&cells, &ended(1)));
     assert!(text.len() < 1 << 20, "{}", text.len());
 }
 
@@ -352,9 +353,9 @@ fn a_finished_grid_reads_as_it_was_written() {
     let again = read_grid(&out.path().join("latest"));
     assert_eq!((&again.path, &again.grid, &again.summary), (&path, &recorded.grid, &recorded.summary));
     let stored = |name: &str| fs::read_to_string(path.join(name)).unwrap();
-    assert_eq!(stored("summary.md"), markdown(&again));
-    assert_eq!(stored("junit.xml"), junit(&again));
-    assert_eq!(stored("summary.json"), json(&again));
+    assert_eq!(stored("summary.md"), markdown::grid(&again));
+    assert_eq!(stored("junit.xml"), junit::grid(&again));
+    assert_eq!(stored("summary.json"), json::grid(&again));
     let mut names: Vec<_> =
         fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -367,15 +368,15 @@ fn a_grid_whose_supervisor_died_shows_what_there_is() {
     let out = tempdir().unwrap();
     let (folder, _) = written(out.path(), &[direct(), atomic(), promote()], 1, 700);
     let path = folder.path().to_owned();
-    assert_eq!(read_grid(&path).summary.stopped.as_deref(), Some("still running"));
+    assert_eq!(read_grid(&path).summary.completion.stopped.as_deref(), Some("still running"));
     drop(folder);
     let grid = read_grid(&path);
-    assert_eq!(grid.summary.stopped.as_deref(), Some("the supervisor ended without a report"));
-    assert_eq!((grid.summary.complete, grid.summary.exit_code), (false, None));
+    assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
+    assert_eq!((grid.summary.completion.complete, grid.summary.completion.exit_code), (false, None));
     let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
     assert_eq!(standings, [Standing::AsDocumented, Standing::Incomplete, Standing::NotRun]);
     assert_eq!(grid.summary.results.iter().map(|row| row.trials).sum::<u64>(), 1070 + 700);
-    let text = terminal(&grid, 80, Color::Never);
+    let text = text::grid(&grid, Terminal::plain(80));
     assert!(text.contains("INCOMPLETE (the supervisor ended without a report): 1 of 3 cells"), "{text}");
 }
 
@@ -388,8 +389,8 @@ fn a_grid_that_lost_a_cell_since_is_incomplete() {
     folder.finish(&recorded).unwrap();
     fs::remove_dir_all(path.join("cells/direct-fills-strict")).unwrap();
     let grid = read_grid(&path);
-    assert!(!grid.summary.complete);
-    assert_eq!(grid.summary.stopped.as_deref(), Some("the cells and summary.json disagree"));
+    assert!(!grid.summary.completion.complete);
+    assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the cells and summary.json disagree"));
 }
 
 #[test]

@@ -5,15 +5,15 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
-use crashtest_report::render::{Color, Conclusion, Judgement, json, junit, markdown, terminal};
-use crashtest_report::{Ending, EvidenceIndex, Recorded, summarise};
+use crashtest_model::{Completion, Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_report::render::{Color, Conclusion, Judgement, Terminal, json, junit, markdown, text};
+use crashtest_report::{EvidenceIndex, Recorded, summarise_run};
 
-fn ended(exit_code: u8) -> Ending {
-    Ending { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
+fn ended(exit_code: u8) -> Completion {
+    Completion { complete: true, stopped: None, exit_code: Some(exit_code), elapsed_s: Some(52.13) }
 }
 
-fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Ending, evidence: &[&str]) -> Recorded {
+fn recorded(run: RunRecord, trials: &[TrialRecord], ending: &Completion, evidence: &[&str]) -> Recorded {
     recorded_with(run, trials, &[], ending, evidence)
 }
 
@@ -21,7 +21,7 @@ fn recorded_with(
     run: RunRecord,
     trials: &[TrialRecord],
     notes: &[Note],
-    ending: &Ending,
+    ending: &Completion,
     evidence: &[&str],
 ) -> Recorded {
     let path = PathBuf::from(format!("results/20261121T025246Z-{}-fills-12345", run.strategy.name));
@@ -29,7 +29,7 @@ fn recorded_with(
     notes.iter().for_each(|note| rows.note(note));
     let evidence: EvidenceIndex =
         evidence.iter().map(|name| ((*name).to_owned(), vec![format!("failures/{name}/trial-0")])).collect();
-    let summary = summarise(&path, &run, &rows, ending, &evidence);
+    let summary = summarise_run(&path, &run, &rows, ending, &evidence);
     Recorded { path, run, rows, summary, notes: vec![] }
 }
 
@@ -57,14 +57,14 @@ fn inconclusive() -> Recorded {
 
 fn interrupted() -> Recorded {
     let ending =
-        Ending { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.2) };
+        Completion { complete: false, stopped: Some("interrupted".into()), exit_code: Some(130), elapsed_s: Some(3.2) };
     recorded(atomic(), &atomic_trials()[..1400], &ending, &[])
 }
 
 fn control_failed() -> Recorded {
     let mut trials: Vec<TrialRecord> = (0..20).map(common::control).collect();
     trials[3].outcome = Outcome::Judged(Verdict::LostAck);
-    let ending = Ending { stopped: Some("the control failed".into()), exit_code: Some(4), ..Ending::default() };
+    let ending = Completion { stopped: Some("the control failed".into()), exit_code: Some(4), ..Completion::default() };
     recorded(atomic(), &trials, &ending, &[])
 }
 
@@ -85,35 +85,35 @@ fn swept_in_part() -> Recorded {
 
 #[test]
 fn a_terminal_shows_a_sweep_and_failing_calls() {
-    insta::assert_snapshot!(terminal(&swept(), 80, Color::Never));
-    insta::assert_snapshot!("a_terminal_of_160_columns_shows_a_sweep", terminal(&swept(), 160, Color::Never));
+    insta::assert_snapshot!(text::run(&swept(), Terminal::plain(80)));
+    insta::assert_snapshot!("a_terminal_of_160_columns_shows_a_sweep", text::run(&swept(), Terminal::plain(160)));
 }
 
 #[test]
 fn a_terminal_shows_a_sweep_in_part_that_broke_nothing() {
-    insta::assert_snapshot!(terminal(&swept_in_part(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&swept_in_part(), Terminal::plain(80)));
 }
 
 #[test]
 fn markdown_shows_a_sweep_and_failing_calls() {
-    insta::assert_snapshot!(markdown(&swept()));
+    insta::assert_snapshot!(markdown::run(&swept()));
 }
 
 #[test]
 fn junit_shows_a_sweep_and_failing_calls() {
-    insta::assert_snapshot!(junit(&swept()));
+    insta::assert_snapshot!(junit::run(&swept()));
 }
 
 #[test]
 fn what_is_exhaustive_has_a_share_and_no_interval() {
     let recorded = swept_in_part();
-    let json: serde_json::Value = serde_json::from_str(&json(&recorded)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json::run(&recorded)).unwrap();
     let sweep = &json["results"][1];
     assert_eq!((&sweep["fault"], &sweep["swept"]["left_out"]), (&"sweep".into(), &8968.into()));
     assert_eq!(sweep["failure_rate"], serde_json::json!({"rate": 0.0, "low": 0.0, "high": 0.0}));
-    let sentence = Conclusion::of(&recorded).sentence;
+    let sentence = Conclusion::new(&recorded).sentence;
     assert_eq!(sentence, "NO BROKEN CLAIM in 412 of 9,380 crash points and all 96 failing calls");
-    for text in [terminal(&recorded, 80, Color::Never), markdown(&recorded), junit(&recorded)] {
+    for text in [text::run(&recorded, Terminal::plain(80)), markdown::run(&recorded), junit::run(&recorded)] {
         let said = text.lines().filter(|line| line.contains("sweep") || line.contains("crash point"));
         assert!(said.clone().count() > 0);
         said.for_each(|line| assert!(!line.contains("at most") && !line.contains("95 %)"), "{line}"));
@@ -132,7 +132,7 @@ fn lost_acks_are_counted_among_the_trials_that_were_judged() {
         _ => common::swept(n),
     });
     let recorded = recorded(atomic(), &trials.collect::<Vec<_>>(), &ended(1), &[]);
-    for text in [terminal(&recorded, 80, Color::Never), markdown(&recorded)] {
+    for text in [text::run(&recorded, Terminal::plain(80)), markdown::run(&recorded)] {
         assert!(text.contains("3 of 8 crash points broke a claim"), "{text}");
         assert!(text.contains("lost acks: 6 acknowledged updates in 3 of 8 crash points"), "{text}");
     }
@@ -143,89 +143,89 @@ fn a_fault_that_was_planned_and_not_run_proves_nothing() {
     let mut run = atomic();
     run.plan.faults = vec![Fault::Sweep];
     let recorded = recorded(run, &(0..20).map(common::control).collect::<Vec<_>>(), &ended(3), &[]);
-    assert_eq!(Conclusion::of(&recorded).sentence, "INCONCLUSIVE: sweep: no trial was run");
+    assert_eq!(Conclusion::new(&recorded).sentence, "INCONCLUSIVE: sweep: no trial was run");
 }
 
 #[test]
 fn a_terminal_of_80_columns_shows_the_broken_run() {
-    insta::assert_snapshot!(terminal(&broken(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&broken(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_of_160_columns_shows_the_broken_run() {
-    insta::assert_snapshot!(terminal(&broken(), 160, Color::Never));
+    insta::assert_snapshot!(text::run(&broken(), Terminal::plain(160)));
 }
 
 #[test]
 fn a_terminal_of_80_columns_shows_the_clean_run() {
-    insta::assert_snapshot!(terminal(&clean(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&clean(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_of_160_columns_shows_the_clean_run() {
-    insta::assert_snapshot!(terminal(&clean(), 160, Color::Never));
+    insta::assert_snapshot!(text::run(&clean(), Terminal::plain(160)));
 }
 
 #[test]
 fn a_terminal_shows_the_inconclusive_run() {
-    insta::assert_snapshot!(terminal(&inconclusive(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&inconclusive(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_shows_the_interrupted_run() {
-    insta::assert_snapshot!(terminal(&interrupted(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&interrupted(), Terminal::plain(80)));
 }
 
 #[test]
 fn a_terminal_shows_the_run_whose_control_failed() {
-    insta::assert_snapshot!(terminal(&control_failed(), 80, Color::Never));
+    insta::assert_snapshot!(text::run(&control_failed(), Terminal::plain(80)));
 }
 
 #[test]
 fn markdown_shows_the_broken_run() {
-    insta::assert_snapshot!(markdown(&broken()));
+    insta::assert_snapshot!(markdown::run(&broken()));
 }
 
 #[test]
 fn markdown_shows_the_clean_run() {
-    insta::assert_snapshot!(markdown(&clean()));
+    insta::assert_snapshot!(markdown::run(&clean()));
 }
 
 #[test]
 fn junit_shows_the_broken_run() {
-    insta::assert_snapshot!(junit(&broken()));
+    insta::assert_snapshot!(junit::run(&broken()));
 }
 
 #[test]
 fn junit_shows_the_clean_run() {
-    insta::assert_snapshot!(junit(&clean()));
+    insta::assert_snapshot!(junit::run(&clean()));
 }
 
 #[test]
 fn junit_shows_the_inconclusive_run() {
-    insta::assert_snapshot!(junit(&inconclusive()));
+    insta::assert_snapshot!(junit::run(&inconclusive()));
 }
 
 #[test]
 fn junit_shows_the_interrupted_run() {
-    insta::assert_snapshot!(junit(&interrupted()));
+    insta::assert_snapshot!(junit::run(&interrupted()));
 }
 
 #[test]
 fn json_shows_the_broken_run() {
-    insta::assert_snapshot!(json(&broken()));
+    insta::assert_snapshot!(json::run(&broken()));
 }
 
 #[test]
 fn json_shows_the_clean_run() {
-    insta::assert_snapshot!(json(&clean()));
+    insta::assert_snapshot!(json::run(&clean()));
 }
 
 #[test]
 fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
     for recorded in [broken(), clean(), inconclusive(), interrupted(), control_failed(), swept(), swept_in_part()] {
         for width in [60, 80, 100, 120, 160, 200] {
-            for line in terminal(&recorded, width, Color::Never).lines() {
+            for line in text::run(&recorded, Terminal::plain(width)).lines() {
                 let free = line.starts_with("results: ") || line.starts_with("     replay  ");
                 assert!(free || line.chars().count() <= usize::from(width), "{width}: {line}");
             }
@@ -235,7 +235,7 @@ fn only_paths_and_replay_lines_are_wider_than_the_terminal() {
 
 #[test]
 fn colours_change_nothing_but_the_colours() {
-    let coloured = terminal(&broken(), 80, Color::Always);
+    let coloured = text::run(&broken(), Terminal { width: 80, color: Color::Always });
     assert!(coloured.contains("\u{1b}["));
     let mut plain = String::new();
     let mut rest = coloured.as_str();
@@ -245,12 +245,12 @@ fn colours_change_nothing_but_the_colours() {
     }
     plain.push_str(rest);
     let trimmed = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
-    assert_eq!(trimmed(&plain), trimmed(&terminal(&broken(), 80, Color::Never)));
+    assert_eq!(trimmed(&plain), trimmed(&text::run(&broken(), Terminal::plain(80))));
 }
 
 #[test]
 fn each_kind_of_run_comes_to_its_own_judgement() {
-    let judgement = |recorded: &Recorded| Conclusion::of(recorded).judgement;
+    let judgement = |recorded: &Recorded| Conclusion::new(recorded).judgement;
     assert_eq!(judgement(&broken()), Judgement::Broken);
     assert_eq!(judgement(&clean()), Judgement::Unbroken);
     assert_eq!(judgement(&inconclusive()), Judgement::Inconclusive);
@@ -261,7 +261,9 @@ fn each_kind_of_run_comes_to_its_own_judgement() {
 
 #[test]
 fn no_format_calls_a_run_safe() {
-    for text in [terminal(&clean(), 80, Color::Never), markdown(&clean()), junit(&clean()), json(&clean())] {
+    for text in
+        [text::run(&clean(), Terminal::plain(80)), markdown::run(&clean()), junit::run(&clean()), json::run(&clean())]
+    {
         assert!(!text.to_lowercase().contains("safe"), "{text}");
     }
 }
@@ -272,10 +274,10 @@ fn the_words_of_a_target_cannot_steer_a_terminal_or_break_the_formats() {
     let mut record = torn(0);
     record.observed = Some(crashtest_model::Observed::Refused { why: hostile, damage: None });
     let recorded = recorded(direct(), &[record], &ended(1), &[]);
-    assert!(!terminal(&recorded, 80, Color::Never).contains('\u{1b}'));
-    let markdown = markdown(&recorded);
+    assert!(!text::run(&recorded, Terminal::plain(80)).contains('\u{1b}'));
+    let markdown = markdown::run(&recorded);
     assert!(!markdown.contains("<script>") && !markdown.contains("\n# title"));
-    let junit = junit(&recorded);
+    let junit = junit::run(&recorded);
     assert!(!junit.contains('\u{1b}') && !junit.contains('\u{0}'));
     assert_eq!(junit.matches("</failure>").count(), 1);
 }
@@ -293,12 +295,12 @@ fn a_job_summary_of_a_run_with_thousands_of_classes_stays_below_one_mebibyte() {
         })
         .collect();
     let recorded = recorded(direct(), &trials, &ended(1), &[]);
-    assert!(markdown(&recorded).len() < 1 << 20, "{}", markdown(&recorded).len());
+    assert!(markdown::run(&recorded).len() < 1 << 20, "{}", markdown::run(&recorded).len());
 }
 
 #[test]
 fn junit_has_one_case_per_claim_with_unique_names() {
-    let text = junit(&broken());
+    let text = junit::run(&broken());
     let names: Vec<&str> =
         text.split("<testcase name=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
@@ -308,7 +310,7 @@ fn junit_has_one_case_per_claim_with_unique_names() {
 #[test]
 fn replay_lines_can_be_pasted_into_a_shell() {
     let rows = rows(&[torn(3)]);
-    let summary = summarise(Path::new("my results/it's"), &direct(), &rows, &ended(1), &EvidenceIndex::new());
+    let summary = summarise_run(Path::new("my results/it's"), &direct(), &rows, &ended(1), &EvidenceIndex::new());
     assert_eq!(summary.results[0].findings[0].replay, r"crashtest replay 'my results/it'\''s' --trial 3");
 }
 

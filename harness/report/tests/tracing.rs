@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crashtest_model::{Action, Data, Durable, FileId, Generation, Operation, Progress, Promise, Trace};
-use crashtest_report::render::Color;
-use crashtest_report::render::trace::{json, terminal};
+use crashtest_report::render::{Terminal, json, text};
 
 const STATE: FileId = FileId(0);
 
@@ -55,7 +54,7 @@ fn trace(saves: Vec<Vec<Action>>) -> Trace {
 
 /// What the last lines say of each file.
 fn ways(saves: Vec<Vec<Action>>) -> String {
-    let text = terminal(&trace(saves), "exit status 0", 200, Color::Never);
+    let text = text::trace(&trace(saves), "exit status 0", Terminal::plain(200));
     text.split_once(" calls  ").unwrap().1.to_owned()
 }
 
@@ -94,8 +93,8 @@ fn mixed() -> Trace {
 
 #[test]
 fn a_trace_reads_like_a_strace_for_persistence() {
-    insta::assert_snapshot!("trace_80", terminal(&mixed(), "exit status 0", 80, Color::Never));
-    insta::assert_snapshot!("trace_160", terminal(&mixed(), "exit status 0", 160, Color::Never));
+    insta::assert_snapshot!("trace_80", text::trace(&mixed(), "exit status 0", Terminal::plain(80)));
+    insta::assert_snapshot!("trace_160", text::trace(&mixed(), "exit status 0", Terminal::plain(160)));
 }
 
 #[test]
@@ -103,7 +102,7 @@ fn the_name_of_a_new_file_is_durable_only_once_its_directory_is_synced() {
     let new = FileId(1);
     let create = || vec![open("a", new, true), write("a", new, 0, 10), fsync("a", Some(new))];
     let last_state = |actions| {
-        let text = terminal(&trace(vec![actions]), "", 120, Color::Never);
+        let text = text::trace(&trace(vec![actions]), "", Terminal::plain(120));
         text.lines().rfind(|line| line.contains("  fsync")).unwrap().to_owned()
     };
     assert!(last_state(create()).ends_with("name un-synced"));
@@ -155,7 +154,7 @@ fn each_way_to_write_a_file_is_named() {
 
 #[test]
 fn a_trace_as_json_reads_back() {
-    assert_eq!(serde_json::from_str::<Trace>(&json(&mixed())).unwrap(), mixed());
+    assert_eq!(serde_json::from_str::<Trace>(&json::trace(&mixed())).unwrap(), mixed());
 }
 
 #[test]
@@ -193,8 +192,11 @@ fn names_go_with_what_they_name() {
 #[test]
 fn no_name_begins_a_line_of_its_own_or_steers_the_terminal() {
     let name = "a\nack 5\u{1b}[31m";
-    let text =
-        terminal(&trace(vec![vec![open(name, FileId(1), true), write(name, FileId(1), 0, 1)]]), "", 120, Color::Never);
+    let text = text::trace(
+        &trace(vec![vec![open(name, FileId(1), true), write(name, FileId(1), 0, 1)]]),
+        "",
+        Terminal::plain(120),
+    );
     assert!(!text.contains('\u{1b}') && !text.lines().any(|line| line.starts_with("ack")), "{text}");
     assert_eq!(text.matches("a\\nack 5\\u{1b}[31m").count(), 5, "{text}");
 }

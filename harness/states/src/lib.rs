@@ -5,6 +5,7 @@
 
 mod audit;
 mod content;
+mod durability;
 mod failures;
 mod points;
 mod selection;
@@ -15,6 +16,7 @@ mod tree;
 pub use audit::{Oracle, Standing, StateFile, audit, audited_states, state_files};
 
 pub use content::Content;
+pub use durability::{Durability, Persisted, moved_below};
 pub use failures::{fits, injections, passed_over};
 pub use points::{CrashPoints, crash_points};
 pub use selection::{BadGlob, SCRATCH, Selection};

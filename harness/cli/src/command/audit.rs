@@ -138,8 +138,8 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
         checked: audited.checked,
     };
     console::print(&match args.output_format {
-        OutputFormat::Text => render::audit::terminal(&record, console::width(), console::color()),
-        OutputFormat::Json => render::audit::json(&record),
+        OutputFormat::Text => render::text::audit(&record, console::terminal()),
+        OutputFormat::Json => render::json::audit(&record),
     });
     Ok(match record.judgement() {
         _ if stop.load(Ordering::Relaxed) => Exit::Interrupted,

@@ -231,14 +231,14 @@ pub(crate) fn run_grid(
     match output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
-            console::print(&render::grid::terminal(recorded, console::width(), console::color()));
+            console::print(&render::text::grid(recorded, console::terminal()));
         }
-        OutputFormat::Json => console::print(&render::grid::json(recorded)),
-        OutputFormat::Markdown => console::print(&render::grid::markdown(recorded)),
+        OutputFormat::Json => console::print(&render::json::grid(recorded)),
+        OutputFormat::Markdown => console::print(&render::markdown::grid(recorded)),
     }
     if let Some(problem) = &finished.problem {
         console::complain(&problem.to_string());
     }
-    github::publish(&github::of_grid(recorded), &render::grid::markdown(recorded));
+    github::publish(&github::of_grid(recorded), &render::markdown::grid(recorded));
     Ok(finished.exit)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use crashtest_engine::{Replayer, Sandbox};
 use crashtest_model::{Digest, Fault, RunRecord, Start, TrialRecord, Verdict};
-use crashtest_report::{explanation, find_trials, read, read_failure};
+use crashtest_report::{explanation, find_trials, read_failure, read_run};
 
 use crate::check;
 use crate::console;
@@ -70,7 +70,7 @@ impl ReplayArgs {
             let failure = read_failure(&self.failure)?;
             return Ok(Wanted { run: failure.run, record: failure.record, crash_state: failure.crash_state });
         };
-        let run = read(&self.failure)?.run;
+        let run = read_run(&self.failure)?.run;
         let start = match self.start {
             StartArg::First => Start::First,
             StartArg::Again => Start::Again,

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use crashtest_report::{Results, read_results, render};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use crashtest_report::read_results;
+use crashtest_report::render::{FORMATS, Format};
 
 use crate::console;
 use crate::exit::Exit;
@@ -21,35 +23,19 @@ pub(crate) struct ReportArgs {
     #[arg(default_value = "results/latest")]
     pub run: PathBuf,
     /// What to make of it
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_parser = formats(), default_value = "text")]
     pub format: Format,
 }
 
-/// `--format`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// For a terminal
-    Text,
-    /// For a CI job summary
-    Markdown,
-    /// For a CI's test view: one case per target, fault and claim
-    Junit,
-    /// The object of summary.json
-    Json,
+/// The values of `--format`: every format that there is.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let names = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.purpose));
+    PossibleValuesParser::new(names)
+        .try_map(|name| FORMATS.into_iter().find(|format| format.name == name).ok_or("there is no such format"))
 }
 
 /// Runs the command.
 pub(crate) fn report(args: &ReportArgs) -> Result<Exit, Problem> {
-    let (width, color) = (console::width(), console::color());
-    console::print(&match (read_results(&args.run)?, args.format) {
-        (Results::Run(run), Format::Text) => render::terminal(&run, width, color),
-        (Results::Run(run), Format::Markdown) => render::markdown(&run),
-        (Results::Run(run), Format::Junit) => render::junit(&run),
-        (Results::Run(run), Format::Json) => render::json(&run),
-        (Results::Grid(grid), Format::Text) => render::grid::terminal(&grid, width, color),
-        (Results::Grid(grid), Format::Markdown) => render::grid::markdown(&grid),
-        (Results::Grid(grid), Format::Junit) => render::grid::junit(&grid),
-        (Results::Grid(grid), Format::Json) => render::grid::json(&grid),
-    });
+    console::print(&args.format.render(&read_results(&args.run)?, console::terminal()));
     Ok(Exit::Clean)
 }

@@ -171,13 +171,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Problem> {
     match args.output_format {
         OutputFormat::Text if nothing => {}
         OutputFormat::Text => {
-            console::print(&render::terminal(&finished.recorded, console::width(), console::color()));
+            console::print(&render::text::run(&finished.recorded, console::terminal()));
         }
-        OutputFormat::Json => console::print(&render::json(&finished.recorded)),
+        OutputFormat::Json => console::print(&render::json::run(&finished.recorded)),
     }
     if let Some(problem) = finished.problem {
         console::complain(&problem.to_string());
     }
-    github::publish(&github::of_run(&finished.recorded), &render::markdown(&finished.recorded));
+    github::publish(&github::of_run(&finished.recorded), &render::markdown::run(&finished.recorded));
     Ok(finished.exit)
 }

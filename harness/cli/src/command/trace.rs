@@ -117,8 +117,8 @@ fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result
 /// Prints `trace`; `status` says how the program ended: "exit status 0".
 fn show(trace: &Trace, status: &str, format: OutputFormat) {
     console::print(&match format {
-        OutputFormat::Text => render::trace::terminal(trace, status, console::width(), console::color()),
-        OutputFormat::Json => render::trace::json(trace),
+        OutputFormat::Text => render::text::trace(trace, status, console::terminal()),
+        OutputFormat::Json => render::json::trace(trace),
     });
 }
 

@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("harness/linux", &[]),
     ("harness/kit", &["crashtest-model"]),
     ("harness/states", &["crashtest-model"]),
-    ("harness/report", &["crashtest-model", "crashtest-linux"]),
+    ("harness/report", &["crashtest-model", "crashtest-linux", "crashtest-states"]),
     ("harness/engine", &["crashtest-model", "crashtest-kit", "crashtest-linux", "crashtest-states"]),
     ("targets/strategies", &["crashtest-model", "crashtest-kit"]),
     // Its tests use the kit, as those of any crate would.

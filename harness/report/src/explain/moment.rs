@@ -3,7 +3,7 @@
 use crashtest_model::{Landed, RawState, TrialRecord};
 
 /// "killed inside a save, after open(O_TRUNC) had emptied the file and before the first write".
-pub(super) fn words(record: &TrialRecord) -> String {
+pub(super) fn moment_words(record: &TrialRecord) -> String {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     let (activity, moment) = phase.split_once(':').unwrap_or((phase, ""));
     let ended = match record.landed {
@@ -13,7 +13,7 @@ pub(super) fn words(record: &TrialRecord) -> String {
     };
     let Some(doing) = doing(activity) else { return format!("{ended} in `{activity}`") };
     let mut text = format!("{ended} {doing}");
-    if let Some(moment) = moment_words(activity, moment, record) {
+    if let Some(moment) = call_words(activity, moment, record) {
         text.push_str(", ");
         text.push_str(&moment);
     }
@@ -26,7 +26,7 @@ pub(super) fn words(record: &TrialRecord) -> String {
     text
 }
 
-/// What a victim was doing, by the name of its activity; `None` for one that is not known.
+/// The activity of a victim in words, by its name; `None` for one that is not known.
 pub(super) fn doing(activity: &str) -> Option<&'static str> {
     Some(match activity {
         "save" => "inside a save",
@@ -39,7 +39,7 @@ pub(super) fn doing(activity: &str) -> Option<&'static str> {
     })
 }
 
-fn moment_words(activity: &str, moment: &str, record: &TrialRecord) -> Option<String> {
+fn call_words(activity: &str, moment: &str, record: &TrialRecord) -> Option<String> {
     let raw = record.raw.as_ref().map(|raw| raw.state);
     if moment == "before-first-call" {
         return Some("before its first file operation".to_owned());

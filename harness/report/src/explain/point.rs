@@ -2,11 +2,12 @@
 
 use crashtest_model::{Aim, At, CrashPoint, Landed, TrialRecord, marked};
 
-use super::{moment, plain};
+use super::moment;
+use super::quote::plain;
 use crate::number::thousands;
 
 /// "killed inside call 4, after 8,192 bytes (write fills.json 16384 bytes at 0), inside a save".
-pub(super) fn words(record: &TrialRecord) -> String {
+pub(super) fn point_words(record: &TrialRecord) -> String {
     let around = record.detail.as_ref().map(|detail| detail.around.as_slice()).unwrap_or_default();
     let call = marked(around).map(|call| format!(" ({})", plain(call))).unwrap_or_default();
     match record.aim {
@@ -28,13 +29,13 @@ fn place(point: CrashPoint) -> String {
     }
 }
 
-/// What the program was doing, where it said so.
+/// The activity of the program, where it said so.
 fn doing(record: &TrialRecord) -> String {
     let (activity, _) = record.phase.split_once(':').unwrap_or((&record.phase, ""));
     moment::doing(activity).map(|doing| format!(", {doing}")).unwrap_or_default()
 }
 
-/// What the program did after a call of its own had failed.
+/// The behaviour of the program after a call of its own had failed.
 fn went_on(record: &TrialRecord) -> String {
     match record.landed {
         Landed::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),

@@ -21,7 +21,7 @@ const CHECKSUM: &str = "store a length and a checksum with the state, and refuse
 const BY_HAND: &str = "nothing was injected: run the set-up, the program and the checker by hand, one after the other, and mend what fails";
 const DRAIN: &str = "write whatever waits, in the order in which it was acknowledged, before the program stops: let it wait for its writers";
 
-/// What would have prevented the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
+/// The remedy for the failure of `record`, as an instruction without its full stop. Empty where nothing failed.
 #[must_use]
 pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     let Some(verdict) = record.verdict() else { return String::new() };
@@ -71,7 +71,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     }
 }
 
-/// What keeps several writers of one state out of each other's way; `None` where that is not what failed.
+/// The remedy for several writers in each other's way; `None` where that is not what failed.
 fn together(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Torn | Verdict::Empty | Verdict::AcceptedGarbage | Verdict::FailedSave | Verdict::Missing => Some(
@@ -87,7 +87,7 @@ fn together(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
-/// What would have kept the state file whole; `None` where it was whole, or is not known not to have been.
+/// The remedy that keeps the state file whole; `None` where it was whole, or is not known not to have been.
 fn file_fix(record: &TrialRecord) -> Option<&'static str> {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     match record.raw.as_ref()?.state {

@@ -1,25 +1,20 @@
 //! The evidence of failing trials: which of it is kept, where it lies, and which is deleted from the spool.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::{Directory, Kind};
 use crashtest_model::{RunRecord, TrialRecord};
 
 use super::{failure, files, layout};
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// Failing trials of one signature whose files are kept.
 pub const KEPT_PER_SIGNATURE: usize = 3;
 /// The most bytes that the kept evidence of one run takes.
 pub const EVIDENCE_CAP_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The folders with evidence by finding (its signature), relative to the run, by trial.
-pub type EvidenceIndex = BTreeMap<String, Vec<String>>;
-
-/// What keeps evidence in one results folder.
+/// The keeper of evidence in one results folder.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     kept: BTreeMap<String, usize>,
@@ -27,8 +22,9 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`; or deletes them when
-    /// there are enough of their kind.
+    /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`.
+    ///
+    /// Deletes them when there are enough of their kind.
     pub(crate) fn take(
         &mut self,
         folder: &Directory,
@@ -66,36 +62,4 @@ impl Keeper {
         *self.kept.entry(signature).or_default() += 1;
         Ok(())
     }
-}
-
-/// The evidence that lies in the results folder `run`.
-pub(crate) fn index(run: &Path) -> Result<EvidenceIndex, FolderError> {
-    let failures = run.join(layout::FAILURES);
-    let mut index = EvidenceIndex::new();
-    for signature in names_in(&failures)? {
-        let folder = failures.join(&signature);
-        let mut trials: Vec<u64> = names_in(&folder)?.iter().filter_map(|name| layout::trial_of(name)).collect();
-        trials.sort_unstable();
-        let folders = trials.iter().map(|n| format!("{}/{signature}/{}{n}", layout::FAILURES, layout::TRIAL_PREFIX));
-        index.insert(signature.clone(), folders.collect());
-    }
-    index.retain(|_, folders| !folders.is_empty());
-    Ok(index)
-}
-
-/// The names of the folders in `path`; none where it does not exist.
-pub(crate) fn names_in(path: &Path) -> Result<Vec<String>, FolderError> {
-    let entries = match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(FolderError::io("read the folder", path))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(FolderError::io("read the folder", path))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
 }

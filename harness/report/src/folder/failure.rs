@@ -9,8 +9,8 @@ use crashtest_linux::directory::Directory;
 use crashtest_model::{FORMAT, RunRecord, TrialRecord};
 use serde::{Deserialize, Serialize};
 
-use super::{evidence, layout};
-use crate::{FolderError, read};
+use super::{index, json, layout};
+use crate::error::FolderError;
 
 const REPLAY_SCRIPT: &str = r#"#!/bin/sh
 # Shows this failure again. Exits 1 when it shows, 0 when it does not.
@@ -80,9 +80,8 @@ pub fn read_failure(path: &Path) -> Result<Failure, FolderError> {
     let folder = find(path)?;
     let file = folder.join(layout::FAILURE);
     let text = fs::read(&file).map_err(FolderError::io("read", &file))?;
-    read::check_format(&file, &text)?;
-    let Stored { run, record } =
-        serde_json::from_slice(&text).map_err(|error| FolderError::malformed(&file, None, &error))?;
+    json::check_format(&file, &text)?;
+    let Stored { run, record } = json::parse(&file, &text)?;
     let crash_state = Some(folder.join(layout::CRASH_STATE)).filter(|path| path.is_dir());
     Ok(Failure { run, record, path: folder, crash_state })
 }
@@ -96,7 +95,7 @@ fn find(path: &Path) -> Result<PathBuf, FolderError> {
     if !path.exists() {
         return Err(FolderError::io("read the failure", path)(io::ErrorKind::NotFound.into()));
     }
-    let mut trials: Vec<(u64, PathBuf)> = evidence::names_in(path)?
+    let mut trials: Vec<(u64, PathBuf)> = index::names_in(path)?
         .iter()
         .filter_map(|name| Some((layout::trial_of(name)?, path.join(name))))
         .filter(|(_, folder)| has_failure(folder))

@@ -1,6 +1,6 @@
 //! Files in a results folder: each there whole or not at all, and none of them reached through a link.
 //!
-//! A harness that finds torn files in others must not leave its own; and a program under test that turns a name here into a link must
+//! A harness that finds torn files in others must not leave its own. A program under test that turns a name here into a link must
 //! not make us write elsewhere. So everything goes by the folder's descriptor.
 
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// The folder `path`, in which we write: it was made by us.
 pub(crate) fn open(path: &Path) -> Result<Directory, FolderError> {

@@ -1,5 +1,7 @@
 //! The names in a results folder: the writer and the readers agree on them here.
 
+use std::collections::BTreeSet;
+
 use crashtest_model::{Plan, RunRecord, Signal};
 
 /// The record of the run, written first.
@@ -12,19 +14,15 @@ pub(crate) const CELLS: &str = "cells";
 pub(crate) const TRIALS: &str = "trials.jsonl";
 /// The machine contract.
 pub(crate) const SUMMARY: &str = "summary.json";
-/// The report for a CI job summary.
-pub(crate) const MARKDOWN: &str = "summary.md";
-/// The report for CI test views.
-pub(crate) const JUNIT: &str = "junit.xml";
 /// The kept evidence, by signature.
 pub(crate) const FAILURES: &str = "failures";
-/// What the directory is called where the engine leaves evidence until it is kept or deleted, beside the runs.
+/// The directory, beside the runs, where the engine leaves evidence until it is kept or deleted.
 pub(crate) const SPOOL: &str = "spool";
 /// Locked while the run goes on.
 pub(crate) const LOCK: &str = ".lock";
 /// The link beside the runs to the newest of them.
 pub(crate) const LATEST: &str = "latest";
-/// What replays a failure, in its folder.
+/// The record that replays a failure, in its folder.
 pub(crate) const FAILURE: &str = "failure.json";
 /// The victim's last calls, in a failure's folder.
 pub(crate) const TRACE: &str = "trace.txt";
@@ -42,11 +40,26 @@ pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
     file_name(&format!("{}-{}-{}{lives}.{signature}", target.strategy, target.workload, target.loader))
 }
 
-/// What tells lives from those of one writer that SIGKILL ends, in names of files: `-2-writers`, `-SIGTERM`.
+/// The suffix of names for lives other than those of one writer that SIGKILL ends: `-2-writers`, `-SIGTERM`.
 pub(crate) fn lives(plan: &Plan) -> String {
     let company = plan.company().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
     let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));
     company.chain(signal).collect()
+}
+
+/// The folders of the cells of `plans`, relative to the grid's: `cells/direct-fills-strict`; no two are the same.
+#[must_use]
+pub fn cell_folders<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let folder = |plan: &Plan| {
+        let target = &plan.target;
+        let lives = lives(plan);
+        let name = file_name(&format!("{}-{}-{}{lives}", target.strategy, target.workload, target.loader));
+        let numbered = (2u64..).map(|n| format!("{name}-{n}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
+        format!("{}/{}", CELLS, free.unwrap_or(name))
+    };
+    plans.into_iter().map(folder).collect()
 }
 
 /// `name` as one file name: what a shell or a file system could mistake becomes `_`.

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::path::Path;
 
 use crashtest_linux::directory::Directory;
+use crashtest_model::Completion;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::layout;
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// The exclusive lock on a results folder; dropping it releases it.
 #[derive(Debug)]
@@ -41,4 +42,10 @@ pub(crate) fn is_held(run: &Path) -> bool {
         Ok(Err((_, errno))) => errno == Errno::EWOULDBLOCK,
         Ok(Ok(_)) | Err(_) => false,
     }
+}
+
+/// The completion of a run or a grid without a summary, as far as its lock tells.
+pub(crate) fn unfinished(path: &Path) -> Completion {
+    let stopped = if is_held(path) { "still running" } else { "the supervisor ended without a report" };
+    Completion { stopped: Some(stopped.to_owned()), ..Completion::default() }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crashtest_model::Seed;
 
 use super::layout;
-use crate::FolderError;
+use crate::error::FolderError;
 
 /// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
 pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Seed) -> Result<(PathBuf, String), FolderError> {

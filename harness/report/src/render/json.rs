@@ -1,12 +1,19 @@
-//! The machine contract: the summary, as `summary.json` holds it and `--output-format json` prints it.
+//! JSON, the machine contract: the summary of a run and of a grid, a trace, an audit.
 
-use crate::Recorded;
+mod audit;
+mod pretty;
+mod summary;
 
-/// The summary as JSON, indented, with a newline at its end.
-#[must_use]
-pub fn json(recorded: &Recorded) -> String {
-    // Fails only for maps with keys that are no strings, and a summary has none: every format test would show it.
-    let mut text = serde_json::to_string_pretty(&recorded.summary).expect("a summary is representable in JSON");
-    text.push('\n');
-    text
-}
+pub use audit::audit;
+pub use summary::{grid, run, trace};
+
+use super::format::Format;
+use crate::folder::layout;
+
+pub(super) const FORMAT: Format = Format {
+    name: "json",
+    purpose: "The object of summary.json",
+    file: Some(layout::SUMMARY),
+    run: |recorded, _| run(recorded),
+    grid: |recorded, _| grid(recorded),
+};

@@ -33,8 +33,9 @@ pub fn exact_interval(count: u64, trials: u64) -> Option<Interval> {
     Some(Interval { rate, low: low.min(rate), high: high.max(rate) })
 }
 
-/// The `p` quantile of the beta distribution, by bisection of its distribution function: monotone and bounded, where Newton
-/// steps can overshoot for shapes in the thousands.
+/// The `p` quantile of the beta distribution, by bisection of its distribution function.
+///
+/// Bisection is monotone and bounded, where Newton steps can overshoot for shapes in the thousands.
 fn beta_quantile(a: f64, b: f64, p: f64) -> f64 {
     let Ok(beta) = Beta::new(a, b) else { return f64::NAN };
     let (mut low, mut high) = (0.0f64, 1.0f64);

@@ -1,0 +1,114 @@
+//! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
+
+use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Tried};
+
+use crate::number::thousands;
+
+/// Names that one note lists.
+const MOST_NAMES: usize = 8;
+
+/// Whether a second run with the same seed comes to the same, in a sentence for each kind of fault that was planned.
+pub(crate) fn repeats(plan: &Plan) -> String {
+    let mut sentences = Vec::new();
+    if plan.kills() || !plan.is_exhaustive() {
+        sentences.push("Kills follow the wall clock: the seed repeats the plan, not each outcome.");
+    }
+    if plan.is_exhaustive() && plan.target.is_shared() {
+        sentences.push(
+            "Crash points of several writers and readers are schedules: each of them held after so many calls of a save, every pair of positions.",
+        );
+    } else if plan.is_exhaustive() {
+        sentences.push(
+            "Crash points and failing calls are those of one recorded run: the same calls give the same outcomes.",
+        );
+    }
+    sentences.join(" ")
+}
+
+/// The extent of a recording: "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording".
+pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
+    let coverage = row.swept.as_ref()?;
+    let mut words = format!("of {} calls in one recorded run", thousands(coverage.calls));
+    let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
+    if real < row.trials && !coverage.differs {
+        words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
+    }
+    if coverage.random_kills > 0 {
+        words += &format!(
+            "; {} kills at random moments of that run left {} different states, each of them among the derived ones",
+            thousands(coverage.random_kills),
+            thousands(coverage.random_states)
+        );
+    }
+    if coverage.nested > 0 {
+        words += &format!(
+            "; {} distinct crash states were swept again, in recovery and the first save after it",
+            thousands(coverage.nested)
+        );
+    }
+    Some(words)
+}
+
+/// The limits of the recording, a sentence each.
+pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
+    let mut notes: Vec<String> = overlooked(row).into_iter().collect();
+    let Some(coverage) = &row.swept else { return notes };
+    if coverage.differs {
+        notes.push(
+            "two runs made different calls, or several threads did, or a run left other files than its calls come to: each crash \
+             point is one of the first run that was reached by a real kill in another, and the recovery from it was not swept again"
+                .to_owned(),
+        );
+    }
+    let mut name = |names: &[String], words: &str| {
+        if !names.is_empty() {
+            notes.push(format!("{words}: {}", listed(names)));
+        }
+    };
+    name(
+        &coverage.unmodelled,
+        "calls that may change files, whose effect is in no crash state, as crashtest has no model of them",
+    );
+    name(&coverage.mapped, "files written through a shared mapping: in which order is not known");
+    name(&coverage.outside, "files written outside the state directory, which no crash state holds");
+    name(&coverage.excluded, "files that are excluded, and not judged (--include GLOB brings one back)");
+    notes
+}
+
+/// The damage that the checker of a program does not see, where it sees some.
+fn overlooked(row: &ResultRow) -> Option<String> {
+    unseen(row.tried.as_ref().filter(|tried| !tried.is_blind())?)
+}
+
+/// The damage that a checker does not see, where it sees something.
+pub(crate) fn unseen(tried: &Tried) -> Option<String> {
+    let kinds: Vec<String> = tried.unnoticed.iter().map(Damage::to_string).collect();
+    let kinds = (!kinds.is_empty()).then(|| {
+        format!(
+            "the checker says the same when all files that the run changed are {}: such damage it does not see",
+            any_of(&kinds)
+        )
+    });
+    let files = (!tried.unopened.is_empty())
+        .then(|| format!("the checker opens other files than {}: damage to it is not seen", listed(&tried.unopened)));
+    let words: Vec<String> = kinds.into_iter().chain(files).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// "torn, empty or missing".
+pub(crate) fn any_of(words: &[String]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+/// The first of `names`, and how many more there are; on one line, whatever a file is called.
+pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let plain = |name: &S| PlainName(name.as_ref()).to_string();
+    let mut words: Vec<String> = names.iter().take(MOST_NAMES).map(plain).collect();
+    if names.len() > MOST_NAMES {
+        words.push(format!("and {} more", thousands((names.len() - MOST_NAMES) as u64)));
+    }
+    words.join(", ")
+}
