@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::ptrace;
 use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
@@ -187,11 +186,6 @@ impl Tracee {
             left -= was;
         }
         None
-    }
-
-    /// Writes a 64-bit number to `address`, also where the program itself may not.
-    pub(super) fn poke(&self, address: u64, value: u64) -> Result<(), Errno> {
-        ptrace::write(Pid::from_raw(self.tid), address as usize as *mut libc::c_void, value.cast_signed())
     }
 
     /// The addresses and lengths of an iovec array.
