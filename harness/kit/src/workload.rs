@@ -81,8 +81,8 @@ pub trait Generations {
     /// What the content of a state file is like, before recovery, under `promise`.
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
 
-    /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest: it is whole
-    /// when it is as any save up to the last that was begun has left it.
+    /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest. It is
+    /// whole when any save up to the last that was begun has left it so.
     fn classify_file(&mut self, _file: usize, content: &[u8], promise: Promise) -> RawFile {
         self.classify(content, promise)
     }
@@ -96,7 +96,7 @@ pub trait Generations {
     /// What it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
     fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences;
 
-    /// What it costs that `promised` was saved and recovery gave `parts`, which no save has left together: `found` is the oldest of
+    /// What it costs that `promised` was saved and recovery gave `parts`, which no save has left together. `found` is the oldest of
     /// their saves, `digest` that of the whole.
     fn consequences_of_parts(
         &mut self,
@@ -130,7 +130,7 @@ pub struct Folded<W: Workload> {
     kept: VecDeque<(Generation, Digest, Rc<Vec<u8>>)>,
 }
 
-/// A crash leaves two generations in question and a life makes a few; a directory that starts afresh after each failure goes
+/// A crash leaves two generations in question, and a life makes a few. A directory that starts afresh after each failure goes
 /// through the first few again and again. Encodings of all of them together take at most this many bytes, and two are always kept.
 const KEPT_BYTES: u64 = 1 << 20;
 

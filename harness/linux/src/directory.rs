@@ -1,8 +1,9 @@
 //! A directory held by its descriptor, so that nothing outside of it is touched, whatever happens to its name.
 //!
 //! A program under test may put a symbolic link in place of a directory of ours, move it away, or mount something inside it. Every
-//! operation here starts at the descriptor and resolves names with openat2(2): beneath it, through no symbolic link, and (for
-//! directories of ours) onto no other mount. [`Directory::check`] tells whether the path still names the directory that was opened.
+//! operation here starts at the descriptor and resolves names with openat2(2): beneath it, through no symbolic link. In directories
+//! of ours names also lead onto no other mount. [`Directory::check`] tells whether the path still names the directory that was
+//! opened.
 //!
 //! Left out: sizes, times and owners of files; whoever needs them asks the opened file.
 
@@ -137,8 +138,8 @@ impl Directory {
         Ok(rustix::fs::fsync(&self.fd)?)
     }
 
-    /// Takes the exclusive lock of the directory itself (flock(2)), which the kernel releases when all who hold this descriptor are
-    /// dead; says whether it was free.
+    /// Takes the exclusive lock of the directory itself (flock(2)); says whether it was free. The kernel releases it when all who
+    /// hold this descriptor are dead.
     ///
     /// # Errors
     /// The file system has no such locks.

@@ -130,7 +130,8 @@ pub fn is_running(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
 }
 
-/// Whether a thread of `pid` is held up inside a call that no signal ends, as when a disk does not answer: state D of proc_pid_stat(5).
+/// Whether a thread of `pid` is held up inside a call that no signal ends: state D of proc_pid_stat(5). A disk that does not answer
+/// does that.
 #[must_use]
 pub fn waits_for_a_device(pid: i32) -> bool {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };

@@ -19,7 +19,7 @@ use crate::process::{self, Change, Exit, look};
 /// Pause between two looks at a child that is waited for, in ns.
 const WAIT_LOOK_NS: u64 = 300_000;
 
-/// Sets the usual file mode creation mask, 022, for this process and its children: what a save makes of a file's mode must not
+/// Sets the usual file mode creation mask, 022, for this process and its children. What a save makes of a file's mode must not
 /// depend on who runs the test.
 pub fn usual_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));

@@ -1,5 +1,5 @@
-//! Stopping a program at its file-changing system calls: ptrace(2) of our own children, with a seccomp(2) filter that stops them
-//! at these calls only, so that everything else runs at full speed. Needs no privilege.
+//! Stopping a program at its file-changing system calls, by ptrace(2) of our own children. A seccomp(2) filter stops them at these
+//! calls only, so that everything else runs at full speed. Needs no privilege.
 //!
 //! *What* to do at a call is the [`Watcher`]'s affair; *how* the program is stopped, ours. The contract:
 //!
@@ -9,8 +9,8 @@
 //!    signal's handler calls comes inside of it.
 //! 3. The thread is stopped while the watcher looks at it; other threads and processes run on.
 //! 4. Threads, children (fork, vfork, clone) and what they execute are followed from their first instruction.
-//! 5. A run ends with the last process that it has started. Those that still run [`LINGER`] after the first one has ended, or when the
-//!    watcher says so, or the time is up, are killed and waited for; they also die when we die (PTRACE_O_EXITKILL).
+//! 5. A run ends with the last process that it has started. Those that still run [`LINGER`] after the first one has ended are
+//!    killed and waited for. So are all when the watcher says so, or the time is up. They also die when we die (PTRACE_O_EXITKILL).
 //!
 //! Not followed: a program of another architecture's calls (32 bits) is killed by the filter.
 

@@ -67,8 +67,8 @@ impl Way {
     }
 }
 
-/// What was synced when it mattered: the file after its last byte (before it got its name, where it was written under another), and
-/// the directory after the name was made.
+/// What was synced when it mattered. The file: after its last byte, and before it got its name where it was written under another.
+/// The directory: after the name was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Synced {
@@ -345,8 +345,8 @@ impl AuditRecord {
         self.audit.files.iter().filter(|file| file.written.iter().any(|written| written.way == Way::Map))
     }
 
-    /// The files that a kill can leave in a way that no checker that would notice it has accepted; of a program that does not get over some
-    /// crash state, all that a kill can leave damaged.
+    /// The files that a kill can leave in a way that no checker that would notice it has accepted. Of a program that does not get
+    /// over some crash state: all that a kill can leave damaged.
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
         let excused = move |file: &AuditedFile| {

@@ -220,8 +220,8 @@ impl Phase {
         self.activity == Activity::Save
     }
 
-    /// The gap between two successive file-changing calls of the saves in which this phase lies, if it lies in one, named after
-    /// the call before it. The time from the last change of one save to the first of the next is one gap.
+    /// The gap between two successive file-changing calls of a save in which this phase lies, named after the call before it;
+    /// `None` outside of one. The time from the last change of one save to the first of the next is one gap.
     ///
     /// "the last write" is the write after which the file was synced or closed, or the save was over.
     #[must_use]

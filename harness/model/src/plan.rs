@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Aim, Bytes, Check, Company, Confirm, Fault, KillAt, Lives, Loader, Program, Seed, Signal, Tears};
 
-/// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
-/// series are handed to them; damage compounds within a series as it does in production.
+/// Trials in a row that share one directory, life after life. Whole series are handed to workers, so the plan does not depend on
+/// their number. Damage compounds within a series as it does in production.
 pub const SERIES_LENGTH: u64 = 100;
 
 /// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the middle of the third.
 const SAVES_PER_LIFE: f64 = 5.0;
-/// Of a program of somebody's own, so many crash points of all the lives after a crash, where nobody says how many: with a checker that
-/// is started for each, and with one that is not.
+/// The crash points of all lives after a crash of a program of somebody's own, where nobody says how many. First with a checker
+/// that is started for each, then with one that is not.
 const CHECKED_EACH: u64 = 512;
 const CHECKED_TOGETHER: u64 = 4096;
-/// No life makes more saves than this and one, twice as many as kills are aimed at: should the kill come that late, it waits for it.
+/// The most saves of a life, but for one: twice as many as kills are aimed at. Should the kill come later, the life waits for it.
 pub const MOST_SAVES: u64 = 10;
 /// The share of lives killed inside recovery under `--kill-at any`.
 const RECOVERY_SHARE: f64 = 0.10;
-/// The share of lives killed between two file-changing calls, each gap as often as any other: by the clock alone, a gap is hit
-/// in proportion to its length, and the shortest would hardly be.
+/// The share of lives killed between two file-changing calls, each gap as often as any other. By the clock alone, a gap is hit in
+/// proportion to its length: the shortest would hardly be.
 const GAP_SHARE: f64 = 0.25;
 /// The share of lives killed between two saves under `--kill-at any`, for a writer that idles.
 const IDLE_SHARE: f64 = 0.10;

@@ -86,8 +86,8 @@ impl Check {
     }
 }
 
-/// How a checker took damage that was done, once in each way, to all that a run had written: one that does not look at the files would
-/// accept everything.
+/// How a checker took damage that was done, once in each way, to all that a run had written. One that does not look at the files
+/// would accept everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// Whether there was anything to damage.
@@ -134,8 +134,8 @@ impl Program {
         }
     }
 
-    /// Its words, and where it is started where that is the state directory: "python3 /home/u/bot.py, started inside the state directory;
-    /// `bot.py` is /home/u/bot.py, outside of it".
+    /// Its words, and where it is started where that is the state directory. As in "python3 /home/u/bot.py, started inside the
+    /// state directory; `bot.py` is /home/u/bot.py, outside of it".
     #[must_use]
     pub fn described(&self) -> String {
         let mut words = Program::words_for_a_shell(&self.command);

@@ -166,8 +166,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The order in which findings are told: the worse verdict first; then what one kill shows, which is easier to see than what takes
-    /// two; then the more frequent.
+    /// The order in which findings are shown. The worse verdict comes first; then what one kill shows, which is easier to see than
+    /// what takes two; then the more frequent.
     #[must_use]
     pub fn order(&self) -> (Verdict, bool, Reverse<u64>) {
         (self.verdict, self.takes_two_kills(), Reverse(self.count))

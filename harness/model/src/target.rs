@@ -37,7 +37,7 @@ impl fmt::Display for Loader {
     }
 }
 
-/// The ground truth for one target under one fault: each verdict of `must` shows and at least one of `one_of`, none outside these
+/// The ground truth for one target under one fault. Each verdict of `must` shows, and at least one of `one_of`; none outside these
 /// and `may` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {

@@ -1,8 +1,8 @@
 //! A trace: what a program did to its files, call by call, with the promises it had made in between.
 //!
 //! Only calls under the state directory are recorded, and only those that can change what a restart finds, or make it durable.
-//! Paths are relative to the state directory. Unless only lengths were kept, the data of every write is in it, so that each state that a
-//! crash can leave follows from the trace and the files at its start alone.
+//! Paths are relative to the state directory. Unless only lengths were kept, the data of every write is in it. Each state that a
+//! crash can leave then follows from the trace and the files at its start.
 
 mod action;
 mod crash_point;
@@ -39,7 +39,7 @@ pub struct Trace {
     pub outside: Vec<String>,
     /// How many processes made calls.
     pub processes: u32,
-    /// Whether several threads of a process made calls, or two processes were inside of one at the same moment: the order of calls
+    /// Whether several threads of a process made calls, or two processes were inside of one at the same moment. The order of calls
     /// may then differ between runs.
     pub concurrent: bool,
 }

@@ -1,14 +1,13 @@
 //! The generic oracle: what one recorded run shows of a program's files, without knowing what is in them.
 //!
-//! At each crash point each state file has to be the version that the last finished save left, or the one that the save under way
-//! will leave. What a version is, [`versions`] says; where saves begin and end, [`saves`].
+//! At each crash point each state file has to be the version of the last finished save, or of the save under way. What a version
+//! is, [`versions`] says; where saves begin and end, [`saves`].
 //!
 //! What it does not hold against a program:
 //! - a file that was not there, is made under its own name once, and is written anew at no time: set-up;
-//! - a record that is half appended, and a page that is half written in place: journals, checksums and readers that skip a torn end
-//!   exist, and only a checker knows. So does what is written or appended beside another file that the run changed and that it
-//!   may depend on. A file that is rewritten in place from its start to its end, with no other file beside it, is a
-//!   document, and is judged as one;
+//! - a record that is half appended, and a page that is half written in place. Journals, checksums and readers that skip a torn end
+//!   exist, and only a checker knows. So does what is written or appended beside another file that the run changed and that it may
+//!   depend on. A file that is rewritten in place from start to end, with no other file beside it, is judged as a document;
 //! - temporaries, which are there neither before the run nor after it; and files that somebody has excluded.
 //!
 //! Deliberately left out: modes, owners, directories, and whether several files fit together.
@@ -32,7 +31,7 @@ use crashtest_model::{
 
 pub use self::known::{StateFile, state_files};
 use self::oracle::Rules;
-pub use self::oracle::{Oracle, Standing};
+pub use self::oracle::{Oracle, Severity};
 use self::versions::{Timeline, Version};
 use self::ways::Ways;
 use crate::{CrashState, Entry, Snapshot, Tree, crash_points, crash_states, distinct};
@@ -52,7 +51,7 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
     let all_before = before;
     let before = concerned(trace, before);
     let is_judged = |path: &Path| excluded(path).is_none();
-    let oracle = Oracle::of(trace, &before, true, &is_judged);
+    let oracle = Oracle::new(trace, &before, true, &is_judged);
     let Oracle { timelines, ways, rules, .. } = &oracle;
     let unexplained = unexplained(trace, Tree::new(&before, &trace.files), after, timelines);
     let companions = companions(timelines, ways, &is_judged);
@@ -67,17 +66,17 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
         }
     }
 
-    let chosen = Chosen::of(trace, &before);
+    let chosen = Chosen::new(trace, &before);
     let representatives = chosen.representatives();
     let mut distinct: BTreeSet<Digest> = BTreeSet::new();
     let mut seen: BTreeMap<&Path, Seen> = BTreeMap::new();
     for ((point, state), group) in crash_states(trace, &before, &representatives).zip(&chosen.groups) {
         distinct.insert(state.digest());
-        for (path, damage, standing) in oracle.judge(trace, point, &state) {
+        for (path, damage, severity) in oracle.judge(trace, point, &state) {
             let seen = seen.entry(path).or_default();
-            seen.note(damage, standing, group.len() as u64);
+            seen.note(damage, severity, group.len() as u64);
             let is_worse = seen.example.as_ref().is_none_or(|example| damage < example.damage);
-            if standing == Standing::Broken && is_worse {
+            if severity == Severity::Broken && is_worse {
                 seen.example = Some(example(trace, &oracle, path, damage, point, &state));
             }
         }
@@ -89,7 +88,7 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
         let beside = if under_kill == UnderKill::NeedsCheck { beside(path, &companions) } else { Vec::new() };
         found.files.push(AuditedFile {
             path: path.to_string_lossy().into_owned(),
-            written: ways.of(path),
+            written: ways.written(path),
             under_kill,
             damage: seen.damage,
             beside,
@@ -132,7 +131,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn of(trace: &Trace, before: &Snapshot) -> Chosen {
+    fn new(trace: &Trace, before: &Snapshot) -> Chosen {
         let all = crash_points(trace, Tears::Kernel, TEARS_PER_WRITE, Seed(0));
         let (groups, left_out) = bounded(trace, before, &all.points, grouped(trace, &all.points), MOST_BYTES);
         Chosen { all: all.points, groups, left_out: all.left_out + left_out }
@@ -147,7 +146,7 @@ impl Chosen {
 /// The distinct crash states that [`audit`] looks at, each with all its points, and all files of `before` that the run left alone.
 #[must_use]
 pub fn audited_states(trace: &Trace, before: &Snapshot) -> Vec<CrashState> {
-    let chosen = Chosen::of(trace, &concerned(trace, before));
+    let chosen = Chosen::new(trace, &concerned(trace, before));
     let representatives = chosen.representatives();
     let states = crash_states(trace, before, &representatives).zip(&chosen.groups);
     distinct(
@@ -169,12 +168,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, damage: Damage, standing: Standing, points: u64) {
+    fn note(&mut self, damage: Damage, severity: Severity, points: u64) {
         *self.damage.entry(damage).or_default() += points;
-        match standing {
-            Standing::Broken => self.broken += points,
-            Standing::Unclear => self.unclear += points,
-            Standing::Made => self.made += points,
+        match severity {
+            Severity::Broken => self.broken += points,
+            Severity::Unclear => self.unclear += points,
+            Severity::Made => self.made += points,
         }
     }
 
@@ -206,7 +205,7 @@ fn example(
         call: trace.call_in_words(point),
         before: before.length(),
         after: next.and_then(Version::length),
-        found: Version::of(state.entry(path)).length(),
+        found: Version::from_entry(state.entry(path)).length(),
         copy: copy(state, path, &oracle.timelines, [Some(before), next]),
     }
 }
@@ -221,7 +220,9 @@ fn copy(
     let wanted =
         |version: Version| version.length().is_some_and(|length| length > 0) && versions.contains(&Some(version));
     let mut others = timelines.keys().filter(|other| *other != path);
-    others.find(|other| wanted(Version::of(state.entry(other)))).map(|other| other.to_string_lossy().into_owned())
+    others
+        .find(|other| wanted(Version::from_entry(state.entry(other))))
+        .map(|other| other.to_string_lossy().into_owned())
 }
 
 /// The names, of those that are judged, that a file may depend on: all but temporaries that were only the way to another name.
@@ -267,8 +268,8 @@ fn grouped(trace: &Trace, points: &[CrashPoint]) -> Vec<Range<usize>> {
     groups
 }
 
-/// As many of the `groups` of `points`, evenly, as have no more than `most` bytes in the files that change there; and how many crash points that
-/// leaves out. The first one and the last are always among them.
+/// As many of the `groups` of `points`, evenly, as have no more than `most` bytes in the files that change there. Also the number
+/// of crash points that this leaves out. The first one and the last are always among them.
 fn bounded(
     trace: &Trace,
     before: &Snapshot,
@@ -352,15 +353,15 @@ fn unexplained(
         tree.apply(operation);
     }
     let differs = |path: &Path| {
-        let file = |entry: Option<&Entry>| Version::of(entry);
+        let file = |entry: Option<&Entry>| Version::from_entry(entry);
         file(tree.entry(path).as_ref()) != file(after.entry(path))
     };
     let is_mapped = |path: &Path| tree.file(path).is_some_and(|file| mapped.contains(&file));
     timelines.keys().filter(|path| differs(path) && !is_mapped(path)).cloned().collect()
 }
 
-/// The files that are others after the run than before it, without a call that was seen: renamed from outside the directory, stored
-/// through a mapping, or written by somebody else meanwhile.
+/// The files that are others after the run than before it, without a call that was seen. They were renamed from outside the
+/// directory, stored through a mapping, or written by somebody else.
 fn unseen<'s>(before: &'s Snapshot, after: &'s Snapshot, seen: &BTreeMap<PathBuf, Timeline>) -> BTreeSet<&'s Path> {
     let state = |entry: Option<&'s Entry>| match entry {
         Some(Entry::File { content, .. }) => Some((Some(content), None)),

@@ -72,7 +72,7 @@ fn loses_data(action: &Action) -> bool {
     matches!(action, Action::Sync { .. } | Action::Close { .. })
 }
 
-/// The first call of `trace`, if any, whose error the program has passed over: data that it had handed over may be gone, and it
+/// The first call of `trace`, if any, whose error the program has passed over. Data that it had handed over may be gone, and it
 /// acknowledged the save all the same.
 ///
 /// A failed fsync(2) is repaired by writing the data anew and syncing that. Another fsync(2) repairs nothing: the kernel has marked

@@ -27,9 +27,9 @@ pub(super) struct SyscallReturn {
     pub(super) place: Place,
 }
 
-/// ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND (include/linux/errno.h), which a program never sees: a signal came before the call
-/// had done anything, and the kernel makes it again or turns the number into EINTR. The fourth of them is for calls that wait for a
-/// time, none of which is trapped.
+/// ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND (include/linux/errno.h), which a program never sees. A signal came before the
+/// call had done anything; the kernel makes it again or turns the number into EINTR. The fourth of them is for calls that wait for
+/// a time, none of which is trapped.
 const RESTARTS: std::ops::RangeInclusive<i32> = 512..=514;
 
 impl SyscallReturn {

@@ -1,4 +1,4 @@
-//! A traced run from its first stop to the end of its last task: each event goes to the watcher, and its answer to the kernel.
+//! A traced run from its first stop to the end of its last task. The watcher hears of each call, and the kernel of the answer.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -226,7 +226,7 @@ impl Tracee {
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
         let pidfd = || crate::process::pidfd(self.process).ok();
-        Descriptor::of(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
+        Descriptor::look_up(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
     }
 
     /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part

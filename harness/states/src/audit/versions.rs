@@ -1,8 +1,9 @@
 //! What each name stands for as a run goes on: a version, something that is being written, or nothing.
 //!
-//! A version is what a file holds when no save of it is under way; for a link, what it points to; or that nothing is there. That
-//! nothing is there is a version at the start; and after the name was removed or moved away, if the program leaves it so: it does
-//! not make the name again, or it finishes a version of another state file first. Otherwise the name is missing meanwhile.
+//! A version is what a file holds when no save of it is under way, what a link points to, or that nothing is there. That nothing is
+//! there is a version at the start. It is one after the name was removed or moved away, too, if the program leaves it so. It leaves
+//! it so if it does not make the name again, or finishes a version of another state file first. Otherwise the name is missing
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(super) enum Version {
 }
 
 impl Version {
-    pub(super) fn of(entry: Option<&Entry>) -> Version {
+    pub(super) fn from_entry(entry: Option<&Entry>) -> Version {
         match entry {
             Some(Entry::File { content, .. }) => {
                 Version::File { digest: content.digest(), length: content.len() as u64 }
@@ -139,8 +140,10 @@ pub(super) fn timelines(
         // Only then is it known what they stood for until now.
         for path in &paths {
             if !found.contains_key(path) {
-                found
-                    .insert(path.clone(), Timeline(vec![(0, Status::Settled(Version::of(tree.entry(path).as_ref())))]));
+                found.insert(
+                    path.clone(),
+                    Timeline(vec![(0, Status::Settled(Version::from_entry(tree.entry(path).as_ref())))]),
+                );
             }
         }
         tree.apply(operation);
@@ -195,7 +198,7 @@ fn status(tree: &Tree, saves: &Saves, path: &Path, done: usize) -> Status {
     {
         return Status::Writing(latest);
     }
-    Status::Settled(Version::of(tree.entry(path).as_ref()))
+    Status::Settled(Version::from_entry(tree.entry(path).as_ref()))
 }
 
 /// Settles the absences that the program leaves.
