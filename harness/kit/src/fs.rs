@@ -182,7 +182,7 @@ impl Fs {
 }
 
 impl FsFile<'_> {
-    /// Where the next write goes, in bytes.
+    /// Returns where the next write goes, in bytes.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset

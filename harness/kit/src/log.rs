@@ -38,7 +38,7 @@ pub trait LogWorkload: 'static {
         Ok(())
     }
 
-    /// What it costs that the records `lost` were acknowledged and recovery gave `found` without them.
+    /// Returns what it costs that the records `lost` were acknowledged and recovery gave `found` without them.
     fn consequences(lost: &[Self::Record], found: &Found<()>) -> Consequences;
 }
 

@@ -143,19 +143,19 @@ impl Tickets {
         Some(self.process_words(process)[DEAD].load(Ordering::Acquire)).filter(|ticket| *ticket > 0)
     }
 
-    /// How often `process` refused what it loaded.
+    /// Returns how often `process` refused what it loaded.
     #[must_use]
     pub fn refusals(self, process: usize) -> u64 {
         self.process_words(process)[REFUSALS].load(Ordering::Acquire)
     }
 
-    /// How often `process` loaded a fresh, empty state.
+    /// Returns how often `process` loaded a fresh, empty state.
     #[must_use]
     pub fn fresh_loads(self, process: usize) -> u64 {
         self.process_words(process)[FRESH_LOADS].load(Ordering::Acquire)
     }
 
-    /// What `process` did, oldest first, as far as its ring still has it.
+    /// Returns what `process` did, oldest first, as far as its ring still has it.
     #[must_use]
     pub fn events(self, process: usize) -> Vec<Event> {
         let words = self.process_words(process);

@@ -32,7 +32,7 @@ pub trait Workload: 'static {
     /// The number of the generation that a state says it is.
     fn sequence(state: &Self::State) -> Generation;
 
-    /// What it costs that `promised` was saved and recovery gave `found`.
+    /// Returns what it costs that `promised` was saved and recovery gave `found`.
     fn consequences(promised: &Self::State, found: &Found<&Self::State>) -> Consequences;
 }
 
@@ -68,7 +68,8 @@ pub trait Generations {
         Vec::new()
     }
 
-    /// Whether part `part` follows from the others: where it does not, an invariant is broken, and nothing is lost that was promised.
+    /// Returns whether part `part` follows from the others: where it does not, an invariant is broken, and nothing is lost that was
+    /// promised.
     fn is_derived(&self, _part: usize) -> bool {
         false
     }
@@ -78,7 +79,7 @@ pub trait Generations {
         None
     }
 
-    /// What the content of a state file is like, before recovery, under `promise`.
+    /// Returns what the content of a state file is like, before recovery, under `promise`.
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
 
     /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest. It is
@@ -87,17 +88,17 @@ pub trait Generations {
         self.classify(content, promise)
     }
 
-    /// Whether a write that ended at offset `end` was the last one of saving `generation`.
+    /// Returns whether a write that ended at offset `end` was the last one of saving `generation`.
     fn completes(&mut self, generation: Generation, end: u64) -> bool;
 
     /// Derives what will be asked for after a crash under `promise`, while there is time.
     fn prepare(&mut self, promise: Promise);
 
-    /// What it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
+    /// Returns what it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
     fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences;
 
-    /// What it costs that `promised` was saved and recovery gave `parts`, which no save has left together. `found` is the oldest of
-    /// their saves, `digest` that of the whole.
+    /// Returns what it costs that `promised` was saved and recovery gave `parts`, which no save has left together. `found` is the
+    /// oldest of their saves, `digest` that of the whole.
     fn consequences_of_parts(
         &mut self,
         promised: Generation,

@@ -84,13 +84,13 @@ impl Directory {
         &self.path
     }
 
-    /// Which directory it is.
+    /// Returns which directory it is.
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Whether its path still names it.
+    /// Checks that its path still names it.
     ///
     /// # Errors
     /// It does not, and what it names.

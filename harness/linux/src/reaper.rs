@@ -53,7 +53,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// What the exit of a reaper says of the work.
+    /// Returns what the exit of a reaper says of the work.
     #[must_use]
     pub fn of_reaper(exit: Exit) -> Ended {
         match exit {

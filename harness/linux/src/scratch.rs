@@ -126,7 +126,7 @@ impl Scratch {
         &self.dir
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -225,7 +225,7 @@ impl Search {
     }
 }
 
-/// What `dir` is. A dead one stays locked by us as long as it is open.
+/// Returns what `dir` is. A dead one stays locked by us as long as it is open.
 fn ownership(dir: &Directory) -> Ownership {
     // SAFETY: geteuid has no preconditions and cannot fail.
     if dir.owner().ok() != Some(unsafe { libc::geteuid() }) {
@@ -251,7 +251,7 @@ fn ownership(dir: &Directory) -> Ownership {
     Ownership::Dead(places.map(|place| PathBuf::from(OsString::from_vec(place.to_vec()))).collect())
 }
 
-/// What the mark of `dir` begins with: it is of no other directory.
+/// Returns what the mark of `dir` begins with: it is of no other directory.
 fn mark_of(dir: &Directory) -> String {
     let identity = dir.identity();
     format!("{FORMAT}\ndevice {} inode {}\n", identity.device, identity.inode)

@@ -161,7 +161,7 @@ impl fmt::Display for Injection {
 }
 
 impl Aim {
-    /// Whether it is aimed into a recovery.
+    /// Returns whether it is aimed into a recovery.
     #[must_use]
     pub fn into_recovery(self) -> bool {
         matches!(self, Aim::Recovery(_) | Aim::RecoveryGap(_))

@@ -83,13 +83,13 @@ pub enum Synced {
 }
 
 impl Synced {
-    /// Whether the file was.
+    /// Returns whether the file was.
     #[must_use]
     pub fn file(self) -> bool {
         matches!(self, Synced::File | Synced::Both)
     }
 
-    /// Whether the directory was.
+    /// Returns whether the directory was.
     #[must_use]
     pub fn directory(self) -> bool {
         matches!(self, Synced::Directory | Synced::Both)
@@ -228,7 +228,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// How many state files a kill can leave like this.
+    /// Returns how many state files a kill can leave like this.
     #[must_use]
     pub fn count(&self, under_kill: UnderKill) -> usize {
         self.files.iter().filter(|file| file.under_kill == under_kill).count()
@@ -311,8 +311,8 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// What it comes to. A program may get over files that are not whole: of the damage that its checker notices, the checker has the last
-    /// word.
+    /// Returns what it comes to. A program may get over files that are not whole: of the damage that its checker notices, the
+    /// checker has the last word.
     #[must_use]
     pub fn judgement(&self) -> AuditJudgement {
         let checked = self.checked.as_ref();
@@ -334,7 +334,7 @@ impl AuditRecord {
         }
     }
 
-    /// Whether the program came to its end and said that it had done its work.
+    /// Returns whether the program came to its end and said that it had done its work.
     #[must_use]
     pub fn ended_well(&self) -> bool {
         self.status == "exit status 0"

@@ -94,14 +94,14 @@ impl Fault {
         }
     }
 
-    /// Whether its trials are all that there are, or are counted out, rather than drawn at random. Their failures are then a share
-    /// of them, never the estimate of a probability.
+    /// Returns whether its trials are all that there are, or are counted out, rather than drawn at random. Their failures are then
+    /// a share of them, never the estimate of a probability.
     #[must_use]
     pub fn is_exhaustive(self) -> bool {
         matches!(self, Fault::Sweep | Fault::Io)
     }
 
-    /// What one of its trials is called, and several.
+    /// Returns what one of its trials is called, and several.
     #[must_use]
     pub fn trial_words(self) -> [&'static str; 2] {
         match self {

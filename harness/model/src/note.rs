@@ -79,8 +79,8 @@ pub struct Swept {
 }
 
 impl Swept {
-    /// What two of one sweep know together. Each worker records the run for itself, and a target that is not the same every time
-    /// may show it to one alone. A life after a crash state is one worker's.
+    /// Returns what two of one sweep know together. Each worker records the run for itself, and a target that is not the same every
+    /// time may show it to one alone. A life after a crash state is one worker's.
     #[must_use]
     pub fn with(&self, other: Option<&Swept>) -> Swept {
         let Some(other) = other else { return self.clone() };

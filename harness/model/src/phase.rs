@@ -123,7 +123,7 @@ impl Call {
         }
     }
 
-    /// Whether this call changes what a restart finds in the page cache: the calls between which gaps are counted.
+    /// Returns whether this call changes what a restart finds in the page cache: the calls between which gaps are counted.
     #[must_use]
     pub fn changes_files(self) -> bool {
         matches!(self, Call::Create | Call::Write | Call::Truncate | Call::Rename | Call::Unlink | Call::Mkdir)
@@ -214,7 +214,7 @@ impl Phase {
         Some(Phase { activity, moment, changing, carried: word >> 48 == 1 })
     }
 
-    /// Whether a kill here landed inside a save.
+    /// Returns whether a kill here landed inside a save.
     #[must_use]
     pub fn in_save(self) -> bool {
         self.activity == Activity::Save

@@ -52,7 +52,7 @@ pub struct NamedFile {
 }
 
 impl NamedFile {
-    /// Whether its name was typed from the working directory, and was made absolute.
+    /// Returns whether its name was typed from the working directory, and was made absolute.
     #[must_use]
     pub fn was_relative(&self) -> bool {
         Path::new(&self.typed).is_relative()
@@ -100,13 +100,13 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// Whether it notices nothing: then what it accepts says nothing.
+    /// Returns whether it notices nothing: then what it accepts says nothing.
     #[must_use]
     pub fn is_blind(&self) -> bool {
         !self.planted || self.unnoticed.len() == Damage::ALL.len()
     }
 
-    /// Whether it would notice such damage to this file.
+    /// Returns whether it would notice such damage to this file.
     #[must_use]
     pub fn sees(&self, path: &str, damage: Damage) -> bool {
         self.planted && !self.unnoticed.contains(&damage) && !self.unopened.iter().any(|unopened| unopened == path)
@@ -117,7 +117,7 @@ impl Tried {
 const INTERPRETERS: [&str; 10] = ["python", "node", "deno", "bun", "ruby", "perl", "sh", "bash", "dash", "env"];
 
 impl Program {
-    /// What it is called in reports: `bot.py` for `python3 -u tools/bot.py {dir}`.
+    /// Returns what it is called in reports: `bot.py` for `python3 -u tools/bot.py {dir}`.
     #[must_use]
     pub fn name(&self) -> String {
         let file_name = |word: &str| {

@@ -173,7 +173,7 @@ impl Finding {
         (self.verdict, self.takes_two_kills(), Reverse(self.count))
     }
 
-    /// Whether the crash that shows it comes in a life after another crash.
+    /// Returns whether the crash that shows it comes in a life after another crash.
     #[must_use]
     pub fn takes_two_kills(&self) -> bool {
         matches!(self.first.aim, Aim::Twice { .. })

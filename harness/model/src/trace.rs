@@ -45,7 +45,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// How far the program was at `point`.
+    /// Returns how far the program was at `point`.
     #[must_use]
     pub fn progress(&self, point: CrashPoint) -> Progress {
         let operation = self.operations.get(point.call.0 as usize);

@@ -162,7 +162,7 @@ pub enum Landed {
 }
 
 impl Landed {
-    /// Whether it was we who ended it.
+    /// Returns whether it was we who ended it.
     #[must_use]
     pub fn by_us(&self) -> bool {
         matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced)
@@ -343,7 +343,7 @@ impl TrialRecord {
     }
 }
 
-/// What is not written down.
+/// Returns what is not written down.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(value: &bool) -> bool {
     !value

@@ -32,7 +32,7 @@ fn errors(action: &Action) -> &'static [i32] {
     }
 }
 
-/// Whether a call that does `action` can fail so.
+/// Returns whether a call that does `action` can fail so.
 #[must_use]
 pub fn fits(action: &Action, failure: CallFailure) -> bool {
     match failure {
@@ -67,7 +67,7 @@ pub fn injections(trace: &Trace) -> Vec<Injection> {
     all
 }
 
-/// Whether an error of the call that did `action` means that data which was accepted earlier may be gone.
+/// Returns whether an error of the call that did `action` means that data which was accepted earlier may be gone.
 fn loses_data(action: &Action) -> bool {
     matches!(action, Action::Sync { .. } | Action::Close { .. })
 }

@@ -18,7 +18,7 @@ pub struct CrashPoints {
     pub left_out: u64,
 }
 
-/// Where crashes of a run may come: before each call, inside it if it is a write, after it; and at the end.
+/// Returns where crashes of a run may come: before each call, inside it if it is a write, after it; and at the end.
 ///
 /// Calls that failed or changed no file have a before and an after as well, as a promise may lie between. Of each write there are
 /// at most `per_write` tears: all where they fit. Else the first, the last and the middle one, in this order, and others by the

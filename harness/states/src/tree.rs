@@ -102,7 +102,7 @@ impl Tree {
         self.names.iter().filter_map(|(path, name)| Some((path.clone(), self.entry_of(name)?))).collect()
     }
 
-    /// Which file has this name; `None` for anything else.
+    /// Returns which file has this name; `None` for anything else.
     pub(crate) fn file(&self, path: &Path) -> Option<FileId> {
         match self.names.get(path)? {
             Name::File(file) => Some(*file),
@@ -116,12 +116,12 @@ impl Tree {
         named.map(|(path, _)| path.clone()).collect()
     }
 
-    /// What is in a file that has a name, or was made without one.
+    /// Returns what is in a file that has a name, or was made without one.
     pub(crate) fn content(&self, file: FileId) -> Option<&Content> {
         self.inodes.get(&file).map(|inode| &inode.content)
     }
 
-    /// What has this name.
+    /// Returns what has this name.
     pub(crate) fn entry(&self, path: &Path) -> Option<Entry> {
         self.entry_of(self.names.get(path)?)
     }

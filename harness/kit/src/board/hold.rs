@@ -59,7 +59,7 @@ impl Board {
         }
     }
 
-    /// Whether a save has come as far as it is to be held.
+    /// Returns whether a save has come as far as it is to be held.
     pub(super) fn is_at_hold(self, changing: bool) -> bool {
         self.saves() == self.get(HOLD_SAVE)
             && match self.get(HOLD_EVERY_CALL) {
@@ -74,7 +74,7 @@ impl Board {
         self.set(HELD, 0);
     }
 
-    /// Whether the victim waits for the kill where it was to be held.
+    /// Returns whether the victim waits for the kill where it was to be held.
     #[must_use]
     pub fn is_held(self) -> bool {
         self.get(HELD) != 0

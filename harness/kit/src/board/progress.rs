@@ -21,37 +21,37 @@ pub struct Failure {
 }
 
 impl Board {
-    /// Whether the victim waits at the latch, or is just about to.
+    /// Returns whether the victim waits at the latch, or is just about to.
     #[must_use]
     pub fn is_at_latch(self) -> bool {
         self.get(AT_LATCH) != 0
     }
 
-    /// Whether the victim is asked to stop.
+    /// Returns whether the victim is asked to stop.
     #[must_use]
     pub fn stop_asked(self) -> bool {
         self.get(STOP) != 0
     }
 
-    /// Where the victim is; `None` if the word was overwritten.
+    /// Returns where the victim is; `None` if the word was overwritten.
     #[must_use]
     pub fn phase(self) -> Option<Phase> {
         Phase::unpack(self.get(PHASE))
     }
 
-    /// When the victim's body started, in ns; `None` before that.
+    /// Returns when the victim's body started, in ns; `None` before that.
     #[must_use]
     pub fn started_ns(self) -> Option<u64> {
         Some(self.get(STARTED_NS)).filter(|ns| *ns > 0)
     }
 
-    /// When `init` returned, in ns; `None` before that.
+    /// Returns when `init` returned, in ns; `None` before that.
     #[must_use]
     pub fn installed_ns(self) -> Option<u64> {
         Some(self.get(INSTALLED)).filter(|ns| *ns > 0)
     }
 
-    /// What recovery reported; `None` while it is under way.
+    /// Returns what recovery reported; `None` while it is under way.
     #[must_use]
     pub fn recovery(self) -> Option<Opened> {
         let word = self.get(OPENED);
@@ -84,7 +84,7 @@ impl Board {
         unsealed(self.get(ACKED))
     }
 
-    /// When the last save was begun, in ns; 0 before the first.
+    /// Returns when the last save was begun, in ns; 0 before the first.
     #[must_use]
     pub fn begun_ns(self) -> u64 {
         self.get(BEGUN_NS)
@@ -126,13 +126,13 @@ impl Board {
         self.get(SAVING_NS)
     }
 
-    /// When the last saves of this life were acked, the last of which is `acked`, and how long they took.
+    /// Returns when the last saves of this life were acked, the last of which is `acked`, and how long they took.
     #[must_use]
     pub fn acks(self, acked: Generation) -> Acks {
         Acks::read(&self.words[ACKS..BOARD_WORDS], self.saves(), acked)
     }
 
-    /// Why init or a save failed or the victim panicked, if it did.
+    /// Returns why init or a save failed or the victim panicked, if it did.
     #[must_use]
     pub fn failure(self) -> Option<Failure> {
         let word = self.get(FAILED);

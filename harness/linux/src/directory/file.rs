@@ -25,7 +25,7 @@ impl Directory {
         }
     }
 
-    /// What is in a regular file.
+    /// Returns what is in a regular file.
     ///
     /// # Errors
     /// What is said of [`open_file`](Directory::open_file).

@@ -65,7 +65,7 @@ impl Directory {
         Ok(listed)
     }
 
-    /// What kind of file has this name; `None` where there is none. Links are not followed.
+    /// Returns what kind of file has this name; `None` where there is none. Links are not followed.
     ///
     /// # Errors
     /// What the system says.

@@ -59,7 +59,7 @@ impl Directory {
         inner
     }
 
-    /// Where a symbolic link points to.
+    /// Returns where a symbolic link points to.
     ///
     /// # Errors
     /// What the system says: it is no link, above all.

@@ -233,7 +233,7 @@ pub enum CopyKind {
 }
 
 impl FileCall {
-    /// Which of its arguments says how much it writes, in bytes or in buffers, for calls that can be shortened.
+    /// Returns which of its arguments says how much it writes, in bytes or in buffers, for calls that can be shortened.
     pub(super) fn length_argument(&self) -> Option<usize> {
         match self.request {
             Request::Write { .. } => Some(2),
@@ -243,7 +243,7 @@ impl FileCall {
         }
     }
 
-    /// Whether it can be made to write less than it was asked to.
+    /// Returns whether it can be made to write less than it was asked to.
     #[must_use]
     pub fn can_be_shortened(&self) -> bool {
         self.length_argument().is_some()

@@ -96,7 +96,7 @@ impl Descriptor {
         }
     }
 
-    /// Whether it was opened for writing.
+    /// Returns whether it was opened for writing.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.flags().is_ok_and(|flags| matches!(flags & libc::O_ACCMODE, libc::O_WRONLY | libc::O_RDWR))

@@ -53,7 +53,7 @@ impl SyscallReturn {
         }
     }
 
-    /// Whether a signal has interrupted the call before it did anything.
+    /// Returns whether a signal has interrupted the call before it did anything.
     pub(super) fn is_interrupted(&self) -> bool {
         self.result.is_err_and(|errno| RESTARTS.contains(&errno))
     }

@@ -60,7 +60,7 @@ impl Spawned {
         self.child.was_waited_for(Exit::Signal(libc::SIGKILL));
     }
 
-    /// Whether it complained that it could not install the filter. It must have ended.
+    /// Returns whether it complained that it could not install the filter. It must have ended.
     pub(super) fn filter_failed(&self) -> bool {
         nix::fcntl::fcntl(&self.complaint, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).is_ok()
             && (&self.complaint).read(&mut [0; 64]).is_ok_and(|length| length > 0)
@@ -71,7 +71,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
 }
 
-/// What the kernel is asked to report, and that nothing outlives us.
+/// Returns what the kernel is asked to report, and that nothing outlives us.
 fn options() -> ptrace::Options {
     ptrace::Options::PTRACE_O_TRACESECCOMP
         | ptrace::Options::PTRACE_O_TRACESYSGOOD

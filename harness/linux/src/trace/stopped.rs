@@ -124,7 +124,7 @@ pub(super) fn wait() -> Result<Event, Errno> {
     wait_with(0).map(|(tid, status)| event(tid, status))
 }
 
-/// What one of them has done by now; EINTR where none has done anything.
+/// Returns what one of them has done by now; EINTR where none has done anything.
 pub(super) fn look() -> Result<Event, Errno> {
     match wait_with(libc::WNOHANG)? {
         (0, _) => Err(Errno::EINTR),

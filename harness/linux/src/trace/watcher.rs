@@ -41,12 +41,12 @@ pub trait Watcher {
     /// A thread has ended, or is another program from here on: none of its calls returns any more.
     fn ended(&mut self, _tid: i32) {}
 
-    /// Whether everything is to be killed now. Asked again and again, also while nothing happens.
+    /// Returns whether everything is to be killed now. Asked again and again, also while nothing happens.
     fn has_enough(&self) -> bool {
         false
     }
 
-    /// Whether the program may be waiting for the watcher, so that [`idle`](Watcher::idle) is to be called again and again.
+    /// Returns whether the program may be waiting for the watcher, so that [`idle`](Watcher::idle) is to be called again and again.
     fn is_awaited(&self) -> bool {
         false
     }

@@ -159,7 +159,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether a restart after a kill can tell that it was done.
+    /// Returns whether a restart after a kill can tell that it was done.
     #[must_use]
     pub fn changes_files(&self) -> bool {
         match self {

@@ -28,7 +28,7 @@ impl Data {
         }
     }
 
-    /// How many bytes were written.
+    /// Returns how many bytes were written.
     #[must_use]
     pub fn length(&self) -> u64 {
         match self {

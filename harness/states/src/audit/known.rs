@@ -28,8 +28,8 @@ pub struct StateFile {
     pub is_made_once: bool,
 }
 
-/// What `trace` shows of the state files that `is_judged` takes, by name; the files were as in `before` at its start. Of a run that
-/// has not `ended` by itself, only what it had finished is a version.
+/// Returns what `trace` shows of the state files that `is_judged` takes, by name; the files were as in `before` at its start. Of a
+/// run that has not `ended` by itself, only what it had finished is a version.
 #[must_use]
 pub fn state_files(
     trace: &Trace,

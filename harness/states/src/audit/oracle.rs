@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crashtest_model::{At, CrashPoint, Damage, Trace, Way, Written};
 
+use super::companions::{beside, companions};
 use super::saves::{self, Kind, Saves};
 use super::versions::{self, Status, Timeline, Version};
 use super::ways::{self, Ways};
-use super::{beside, companions};
 use crate::{Snapshot, Tree};
 
 /// A recorded run, read.
@@ -111,7 +111,7 @@ impl Oracle {
         damaged.collect()
     }
 
-    /// Whether there is a state file that is judged.
+    /// Returns whether there is a state file that is judged.
     #[must_use]
     pub fn judges_something(&self) -> bool {
         !self.rules.is_empty()
@@ -123,14 +123,14 @@ impl Oracle {
         all.map(|(path, _)| path.as_path()).filter(|path| !self.rules.contains_key(*path))
     }
 
-    /// What `path` was before the crash at `point`, and what it was to become.
+    /// Returns what `path` was before the crash at `point`, and what it was to become.
     pub(super) fn around(&self, path: &Path, point: CrashPoint) -> (Version, Option<Version>) {
         let around = |timeline: &Timeline| (timeline.before(done(point)), timeline.after(done(point)));
         self.timelines.get(path).map_or((Version::Absent, None), around)
     }
 }
 
-/// How many operations are done at a crash point.
+/// Returns how many operations are done at a crash point.
 fn done(point: CrashPoint) -> usize {
     let call = point.call.0 as usize;
     if point.at == At::After { call + 1 } else { call }

@@ -198,7 +198,7 @@ impl<'t> Pass<'t> {
         self.tree.content(file).map_or(0, |content| content.len() as u64)
     }
 
-    /// Whether another process than `process` has `file` open and changes it after operation `n`.
+    /// Returns whether another process than `process` has `file` open and changes it after operation `n`.
     fn is_held(&self, file: FileId, process: u32, n: usize) -> bool {
         let Some(writing) = self.files.get(&file) else { return false };
         let mut others = writing.open.keys().filter(|other| **other != process);

@@ -61,7 +61,8 @@ impl Syncs {
         syncs
     }
 
-    /// What was synced: `file` between the operations `written` and `named`, the directory of `path` between `from` and `until`.
+    /// Returns what was synced: `file` between the operations `written` and `named`, the directory of `path` between `from` and
+    /// `until`.
     fn synced(
         &self,
         file: FileId,
@@ -86,7 +87,7 @@ impl Syncs {
     }
 }
 
-/// How the names of `trace` are written; `tree` holds the files as they are at its start.
+/// Returns how the names of `trace` are written; `tree` holds the files as they are at its start.
 pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTreeMap<PathBuf, Timeline>) -> Ways {
     let syncs = Syncs::collect(trace);
     let mut ways = Ways::default();

@@ -5,7 +5,8 @@ use std::path::Path;
 use crashtest_model::{FileId, UnderKill};
 use proptest::prelude::*;
 
-use super::super::{bounded, grouped, state_files};
+use super::super::chosen::{bounded, grouped};
+use super::super::state_files;
 use super::run::Run;
 
 /// One save of one of two files, in a way that keeps it whole or in one that does not.

@@ -111,7 +111,7 @@ impl Run {
         audit(&self.trace(), &self.before(), &self.after(), &|_| None)
     }
 
-    /// What it comes to for `path`.
+    /// Returns what it comes to for `path`.
     pub(super) fn file(&self, path: &str) -> AuditedFile {
         let audit = self.audited();
         audit.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{audit:#?}")).clone()
