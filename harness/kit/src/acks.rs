@@ -50,19 +50,19 @@ impl Acks {
         Acks { acked, acks: (saves.saturating_sub(ENTRIES as u64)..saves).map(ack).collect() }
     }
 
-    /// Whether nothing was acked.
+    /// Returns whether nothing was acked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.acks.is_empty()
     }
 
-    /// How long each of the saves took, in ns.
+    /// Returns how long each of the saves took, in ns.
     #[must_use]
     pub fn latencies_ns(&self) -> Vec<u64> {
         self.acks.iter().map(|ack| ack.took_ns).collect()
     }
 
-    /// When `generation` was acked, on the clock in ns; `None` if that is not known.
+    /// Returns when `generation` was acked, on the clock in ns; `None` if that is not known.
     #[must_use]
     pub fn acked_ns(&self, generation: Generation) -> Option<u64> {
         let before_last = self.acked.0.checked_sub(generation.0)?;
@@ -70,7 +70,7 @@ impl Acks {
         self.acks.get(at as usize).map(|ack| ack.at_ns)
     }
 
-    /// When the oldest of them was acked, on the clock in ns; `None` without any.
+    /// Returns when the oldest of them was acked, on the clock in ns; `None` without any.
     #[must_use]
     pub fn oldest_ns(&self) -> Option<u64> {
         self.acks.first().map(|ack| ack.at_ns)

@@ -182,7 +182,7 @@ impl Fs {
 }
 
 impl FsFile<'_> {
-    /// Where the next write goes, in bytes.
+    /// Returns where the next write goes, in bytes.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
@@ -212,8 +212,8 @@ impl FsFile<'_> {
         self.fs.marked(Call::Fsync, &self.name, || self.file.sync_all())
     }
 
-    /// Takes the file's lock (flock(2)) until it is closed; says whether the file still has a name, as somebody may have
-    /// removed it before it was locked.
+    /// Takes the file's lock (flock(2)) until it is closed. Says whether the file still has a name: somebody may have removed it
+    /// before it was locked.
     ///
     /// # Errors
     /// What flock(2) and fstat(2) say.

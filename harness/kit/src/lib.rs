@@ -1,5 +1,5 @@
-//! What a victim links: the board that its progress goes to, the seeded stream of operations, the traits of targets and
-//! workloads, and the file operations that mark their phase.
+//! What a victim links: the board of its progress, the seeded stream of operations, the traits of targets and workloads, and marked
+//! file operations.
 //!
 //! Nothing here knows how or when the victim is killed.
 

@@ -1,8 +1,8 @@
 //! What state is persisted one operation at a time, and the oracle for it: which records were issued, in which order.
 //!
 //! The content of a log is a chain of digests: that of generation g is made from the digest before it and record g. Survivors are
-//! therefore right when they are a prefix of what was issued, nothing from the future, nothing twice; a log that says itself which
-//! records it skipped is held against the same chain without them.
+//! therefore right when they are a prefix of what was issued, nothing from the future, nothing twice. A log that says which records
+//! it skipped is held against the same chain without them.
 
 use std::hash::Hash;
 
@@ -38,7 +38,7 @@ pub trait LogWorkload: 'static {
         Ok(())
     }
 
-    /// What it costs that the records `lost` were acknowledged and recovery gave `found` without them.
+    /// Returns what it costs that the records `lost` were acknowledged and recovery gave `found` without them.
     fn consequences(lost: &[Self::Record], found: &Found<()>) -> Consequences;
 }
 

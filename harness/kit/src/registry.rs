@@ -17,13 +17,13 @@ pub trait Registry: Sync {
         None
     }
 
-    /// Whether `strategy` can persist `workload`.
+    /// Returns whether `strategy` can persist `workload`.
     fn goes_with(&self, strategy: &StrategyInfo, workload: &WorkloadInfo) -> bool {
         let own = self.own_workload(&strategy.name);
         workload.shapes.contains(&strategy.shape) && own.is_none_or(|own| own == workload.name)
     }
 
-    /// How many documents the writers of a strategy have between them: one, but where each has its own.
+    /// Returns how many documents the writers of a strategy have between them: one, but where each has its own.
     fn documents(&self, _spec: &TargetSpec) -> u32 {
         1
     }
@@ -33,8 +33,8 @@ pub trait Registry: Sync {
         if self.documents(spec) > 1 || self.shares_state(spec) { 2 } else { 1 }
     }
 
-    /// Whether the writers of a strategy read, change and save one state between them: whether [`shared`](Registry::shared) gives
-    /// anything.
+    /// Returns whether the writers of a strategy read, change and save one state between them: whether [`shared`](Registry::shared)
+    /// gives anything.
     fn shares_state(&self, spec: &TargetSpec) -> bool {
         self.shared(spec).is_some()
     }

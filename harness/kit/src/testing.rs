@@ -50,7 +50,7 @@ pub fn test_around<F>(here: &F) -> String {
     path.split_once("::").map_or(path, |(_crate, test)| test).to_owned()
 }
 
-/// What [`survives!`](crate::survives) does, in the test of this name.
+/// Does what [`survives!`](crate::survives) does, in the test of this name.
 ///
 /// # Panics
 /// A crash point broke a claim, or nothing could be tested; the message says which, and how to see it again.
@@ -145,7 +145,7 @@ fn binary(myself: &Path) -> PathBuf {
     named.or_else(beside).unwrap_or_else(|| PathBuf::from("crashtest"))
 }
 
-/// What a run that was not all green comes to, for people.
+/// Returns what a run that was not all green comes to, for people.
 fn message(ran: &Output) -> String {
     let said = String::from_utf8_lossy(&ran.stderr);
     let Ok(summary) = serde_json::from_slice::<Value>(&ran.stdout) else {

@@ -1,7 +1,7 @@
 //! Tickets: in what order several processes did what, taken from one counter that they share.
 //!
-//! A save takes a ticket before it begins and one when it is acked, a load before and after it. Of two of them one came first where
-//! the tickets of one are all lower than those of the other; else they overlapped, and either may have come first.
+//! A save takes a ticket before it begins and one when it is acked, a load before and after it. Where the tickets of one are all
+//! lower than those of the other, it came first. Else they overlapped, and either may have come first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +13,7 @@ use crate::{Recovered, Refused};
 const EVENTS: usize = 256;
 /// What, from, to, and which.
 const EVENT_WORDS: usize = 4;
-/// Of each process: how many entries it wrote, how often it refused what it loaded, how often that was fresh, and the ticket taken when it
-/// was dead.
+/// Of each process: entries written, loads refused, loads that were fresh, and the ticket taken when it was dead.
 const HEAD: usize = 4;
 const REFUSALS: usize = 1;
 const FRESH_LOADS: usize = 2;
@@ -89,12 +88,12 @@ impl Tickets {
         }
     }
 
-    fn of(self, process: usize) -> &'static [AtomicU64] {
+    fn process_words(self, process: usize) -> &'static [AtomicU64] {
         &self.words[1 + process * PROCESS_WORDS..][..PROCESS_WORDS]
     }
 
     fn write(self, process: usize, event: [u64; EVENT_WORDS]) {
-        let words = self.of(process);
+        let words = self.process_words(process);
         let n = words[0].load(Ordering::Relaxed);
         let at = HEAD + (n as usize % EVENTS) * EVENT_WORDS;
         for (word, value) in words[at..at + EVENT_WORDS].iter().zip(event) {
@@ -111,7 +110,7 @@ impl Tickets {
 
     /// The save that `process` began last is acked.
     pub fn ack(self, process: usize) {
-        let words = self.of(process);
+        let words = self.process_words(process);
         let Some(last) = (words[0].load(Ordering::Relaxed) as usize).checked_sub(1) else { return };
         words[HEAD + (last % EVENTS) * EVENT_WORDS + 2].store(self.take(), Ordering::Release);
     }
@@ -127,39 +126,39 @@ impl Tickets {
         self.write(process, [what, from, to, which]);
         // The ring may forget it.
         match what {
-            FRESH => self.of(process)[FRESH_LOADS].fetch_add(1, Ordering::Relaxed),
-            REFUSED => self.of(process)[REFUSALS].fetch_add(1, Ordering::Relaxed),
+            FRESH => self.process_words(process)[FRESH_LOADS].fetch_add(1, Ordering::Relaxed),
+            REFUSED => self.process_words(process)[REFUSALS].fetch_add(1, Ordering::Relaxed),
             _ => 0,
         };
     }
 
     /// `process` was killed, and the kernel has taken it apart.
     pub fn died(self, process: usize) {
-        self.of(process)[DEAD].store(self.take(), Ordering::Release);
+        self.process_words(process)[DEAD].store(self.take(), Ordering::Release);
     }
 
     /// The ticket that was taken when `process` was dead, if it was killed.
     #[must_use]
     pub fn dead(self, process: usize) -> Option<u64> {
-        Some(self.of(process)[DEAD].load(Ordering::Acquire)).filter(|ticket| *ticket > 0)
+        Some(self.process_words(process)[DEAD].load(Ordering::Acquire)).filter(|ticket| *ticket > 0)
     }
 
-    /// How often `process` refused what it loaded.
+    /// Returns how often `process` refused what it loaded.
     #[must_use]
     pub fn refusals(self, process: usize) -> u64 {
-        self.of(process)[REFUSALS].load(Ordering::Acquire)
+        self.process_words(process)[REFUSALS].load(Ordering::Acquire)
     }
 
-    /// How often `process` loaded a fresh, empty state.
+    /// Returns how often `process` loaded a fresh, empty state.
     #[must_use]
     pub fn fresh_loads(self, process: usize) -> u64 {
-        self.of(process)[FRESH_LOADS].load(Ordering::Acquire)
+        self.process_words(process)[FRESH_LOADS].load(Ordering::Acquire)
     }
 
-    /// What `process` did, oldest first, as far as its ring still has it.
+    /// Returns what `process` did, oldest first, as far as its ring still has it.
     #[must_use]
     pub fn events(self, process: usize) -> Vec<Event> {
-        let words = self.of(process);
+        let words = self.process_words(process);
         let end = words[0].load(Ordering::Acquire) as usize;
         let event = |n: usize| {
             let at = HEAD + (n % EVENTS) * EVENT_WORDS;

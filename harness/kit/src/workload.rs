@@ -32,7 +32,7 @@ pub trait Workload: 'static {
     /// The number of the generation that a state says it is.
     fn sequence(state: &Self::State) -> Generation;
 
-    /// What it costs that `promised` was saved and recovery gave `found`.
+    /// Returns what it costs that `promised` was saved and recovery gave `found`.
     fn consequences(promised: &Self::State, found: &Found<&Self::State>) -> Consequences;
 }
 
@@ -68,7 +68,8 @@ pub trait Generations {
         Vec::new()
     }
 
-    /// Whether part `part` follows from the others: where it does not, an invariant is broken, and nothing is lost that was promised.
+    /// Returns whether part `part` follows from the others: where it does not, an invariant is broken, and nothing is lost that was
+    /// promised.
     fn is_derived(&self, _part: usize) -> bool {
         false
     }
@@ -78,26 +79,26 @@ pub trait Generations {
         None
     }
 
-    /// What the content of a state file is like, before recovery, under `promise`.
+    /// Returns what the content of a state file is like, before recovery, under `promise`.
     fn classify(&mut self, content: &[u8], promise: Promise) -> RawFile;
 
-    /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest: it is whole
-    /// when it is as any save up to the last that was begun has left it.
+    /// The same for the content of file `file` of [`files`](Generations::files). Each may be of another save than the rest. It is
+    /// whole when any save up to the last that was begun has left it so.
     fn classify_file(&mut self, _file: usize, content: &[u8], promise: Promise) -> RawFile {
         self.classify(content, promise)
     }
 
-    /// Whether a write that ended at offset `end` was the last one of saving `generation`.
+    /// Returns whether a write that ended at offset `end` was the last one of saving `generation`.
     fn completes(&mut self, generation: Generation, end: u64) -> bool;
 
     /// Derives what will be asked for after a crash under `promise`, while there is time.
     fn prepare(&mut self, promise: Promise);
 
-    /// What it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
+    /// Returns what it costs that `promised` was saved and recovery gave `found`, without the operations `missing`.
     fn consequences(&mut self, promised: Generation, found: Found<Generation>, missing: &[Generation]) -> Consequences;
 
-    /// What it costs that `promised` was saved and recovery gave `parts`, which no save has left together: `found` is the oldest of
-    /// their saves, `digest` that of the whole.
+    /// Returns what it costs that `promised` was saved and recovery gave `parts`, which no save has left together. `found` is the
+    /// oldest of their saves, `digest` that of the whole.
     fn consequences_of_parts(
         &mut self,
         promised: Generation,
@@ -130,7 +131,7 @@ pub struct Folded<W: Workload> {
     kept: VecDeque<(Generation, Digest, Rc<Vec<u8>>)>,
 }
 
-/// A crash leaves two generations in question and a life makes a few; a directory that starts afresh after each failure goes
+/// A crash leaves two generations in question, and a life makes a few. A directory that starts afresh after each failure goes
 /// through the first few again and again. Encodings of all of them together take at most this many bytes, and two are always kept.
 const KEPT_BYTES: u64 = 1 << 20;
 

@@ -22,9 +22,9 @@ pub fn sleep_until(deadline_ns: u64) {
 /// How long this process wants to run in one go, in ns: much shorter than the kernel's usual 3 ms.
 const SLICE_NS: u64 = 100_000;
 
-/// Asks for timers that fire when they are due, not up to 50 µs later (prctl(2), PR_SET_TIMERSLACK; inherited over fork), and to
-/// run as soon as one fires even where every processor is busy (sched_setattr(2), a short slice since Linux 6.12; not inherited,
-/// so a child does not get ahead of its parent).
+/// Asks for timers that fire when they are due, not up to 50 µs later (prctl(2), PR_SET_TIMERSLACK; inherited over fork). Also asks
+/// to run as soon as one fires, even where every processor is busy (sched_setattr(2), a short slice since Linux 6.12). That is not
+/// inherited, so a child does not get ahead of its parent.
 pub fn precise_timers() {
     // A kernel that refuses leaves the defaults: kills land a little later, nothing else changes.
     let _ = nix::sys::prctl::set_timerslack(1);

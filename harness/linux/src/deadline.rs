@@ -24,19 +24,19 @@ impl Deadline {
         Deadline { at_ns: now_ns().saturating_add(length_ns), length_ns, granted: 0 }
     }
 
-    /// When it is, as far as is known by now: on the clock, in ns.
+    /// Returns when it is, as far as is known by now: on the clock, in ns.
     #[must_use]
     pub fn at_ns(self) -> u64 {
         self.at_ns
     }
 
-    /// How long a wait may take, in ns.
+    /// Returns how long a wait may take, in ns.
     #[must_use]
     pub fn length_ns(self) -> u64 {
         self.length_ns
     }
 
-    /// Whether the wait for the processes `pids` is over.
+    /// Returns whether the wait for the processes `pids` is over.
     pub fn is_over(&mut self, pids: impl IntoIterator<Item = i32>) -> bool {
         self.is_over_unless(now_ns(), || pids.into_iter().any(is_held_up))
     }

@@ -35,8 +35,8 @@ pub fn peak_memory_kib(pid: u32) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// The processor time of every child that this process has waited for (getrusage(2)), with what these had waited for in turn; zero where
-/// the kernel does not say.
+/// The processor time of every child that this process has waited for, with what these had waited for in turn (getrusage(2)). Zero
+/// where the kernel does not say.
 #[must_use]
 pub fn processor_time_of_children() -> Duration {
     let time = |value: TimeVal| {

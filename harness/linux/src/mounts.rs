@@ -38,8 +38,8 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stat.blocks_available() * stat.fragment_size())
 }
 
-/// Whether close(2) of a file on the file system of `path` has nothing left to do that can fail. Elsewhere it may (close(2), NOTES): what
-/// was written is sent to a server there, or to a process.
+/// Returns whether close(2) of a file on the file system of `path` has nothing left to do that can fail. Elsewhere it may
+/// (close(2), NOTES): what was written is sent to a server there, or to a process.
 #[must_use]
 pub fn close_cannot_fail(path: &Path) -> bool {
     let local = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC].map(|kind| kind.0);

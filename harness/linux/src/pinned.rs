@@ -18,14 +18,14 @@ impl Pinned {
     /// On the processor that it runs on.
     #[must_use]
     pub fn here() -> Pinned {
-        Pinned::on(|_| sched_getcpu().ok())
+        Pinned::to_one(|_| sched_getcpu().ok())
     }
 
-    /// For one of `of` threads that share the processors, the one numbered `number`: each has its own where there is one for each of
-    /// them and none is left over. Else where it runs.
+    /// The pin of thread `number` of `of` threads that share the processors. Each has its own processor where there is exactly one
+    /// for each; else it stays where it runs.
     #[must_use]
     pub fn among(number: u64, of: u64) -> Pinned {
-        Pinned::on(|free| {
+        Pinned::to_one(|free| {
             let processors: Vec<usize> =
                 (0..CpuSet::count()).filter(|cpu| free.is_set(*cpu).unwrap_or(false)).collect();
             let own = processors.get(usize::try_from(number).ok()?).filter(|_| of == processors.len() as u64);
@@ -33,7 +33,7 @@ impl Pinned {
         })
     }
 
-    fn on(choose: impl FnOnce(&CpuSet) -> Option<usize>) -> Pinned {
+    fn to_one(choose: impl FnOnce(&CpuSet) -> Option<usize>) -> Pinned {
         let pin = |free: &CpuSet| {
             let mut one = CpuSet::new();
             choose(free).is_some_and(|cpu| one.set(cpu).and_then(|()| sched_setaffinity(THIS, &one)).is_ok())

@@ -39,13 +39,13 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Whether SIGKILL ended it.
+    /// Returns whether SIGKILL ended it.
     #[must_use]
     pub fn by_sigkill(self) -> bool {
         self == Exit::Signal(libc::SIGKILL)
     }
 
-    /// Whether SIGABRT ended it.
+    /// Returns whether SIGABRT ended it.
     #[must_use]
     pub fn by_sigabrt(self) -> bool {
         self == Exit::Signal(libc::SIGABRT)
@@ -60,7 +60,7 @@ impl Exit {
         }
     }
 
-    /// Whether it ended by a signal that a process is sent, and does not bring upon itself as SIGSEGV and SIGABRT are.
+    /// Returns whether it ended by a signal that a process is sent, and does not bring upon itself as SIGSEGV and SIGABRT are.
     #[must_use]
     pub fn was_sent_a_signal(self) -> bool {
         let own = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
@@ -114,7 +114,7 @@ pub struct Running {
     exit: Option<Exit>,
 }
 
-/// How many threads this process has.
+/// Returns how many threads this process has.
 ///
 /// /proc/self/task has one subdirectory per thread, and like every directory a link count of two more than that.
 ///
@@ -124,7 +124,7 @@ pub fn threads() -> io::Result<u64> {
     Ok(std::fs::metadata("/proc/self/task")?.st_nlink().saturating_sub(2))
 }
 
-/// Whether there is a process of this number.
+/// Returns whether there is a process of this number.
 #[must_use]
 pub fn is_running(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
@@ -161,7 +161,7 @@ pub(crate) fn fork_child_to_trace(body: impl FnOnce() -> i32) -> Result<Running,
     }
 }
 
-/// Whether somebody traces this process.
+/// Returns whether somebody traces this process.
 fn is_traced() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
@@ -207,7 +207,7 @@ impl Running {
         self.pid.as_raw()
     }
 
-    /// How it ended, if it has.
+    /// Returns how it ended, if it has.
     ///
     /// # Errors
     /// What waitpid(2) says: somebody else has waited for it.

@@ -53,7 +53,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// What the exit of a reaper says of the work.
+    /// Returns what the exit of a reaper says of the work.
     #[must_use]
     pub fn of_reaper(exit: Exit) -> Ended {
         match exit {
@@ -84,8 +84,8 @@ pub fn under_reaper() -> Result<u32, ForkError> {
     reap(Master::Supervisor, None, &before)
 }
 
-/// Puts a reaper between this process and its work. Returns in the process that does the work, and when that has ended in this one,
-/// which meanwhile passes SIGINT, SIGTERM and SIGHUP on to it.
+/// Puts a reaper between this process and its work. Returns in the process that does the work, and when that has ended in this one.
+/// Meanwhile this one passes SIGINT, SIGTERM and SIGHUP on to it.
 ///
 /// # Errors
 /// This process has more than one thread, or the kernel has no process to give.
@@ -172,7 +172,7 @@ fn one_thread() -> Result<(), ForkError> {
     }
 }
 
-/// Makes this process the reaper for `master`, which is its parent (`parent`, where that is known for sure); returns in the working
+/// Makes this process the reaper for `master`, which is its parent (`parent`, where that is known for sure). Returns in the working
 /// process only, with the signals let through that were `before`.
 fn reap(master: Master, parent: Option<Pid>, before: &SigSet) -> Result<u32, ForkError> {
     block(&SigSet::all())?;

@@ -38,7 +38,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// What a person can do about it.
+    /// Returns what a person can do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Missing {
     }
 }
 
-/// Whether the stack may grow far enough for anything at all. Uses little of it.
+/// Returns whether the stack may grow far enough for anything at all. Uses little of it.
 ///
 /// # Errors
 /// It may not.
@@ -63,7 +63,7 @@ pub fn stack() -> Result<(), Missing> {
     }
 }
 
-/// Whether everything is there that a run needs, on any machine.
+/// Returns whether everything is there that a run needs, on any machine.
 ///
 /// # Errors
 /// Something is missing.

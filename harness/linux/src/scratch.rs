@@ -1,9 +1,9 @@
-//! Directories of ours that are gone when we are: made, locked while we live, removed when they are dropped, and found again by the
-//! next crashtest where we were killed.
+//! Directories of ours that are gone when we are: locked while we live, removed when they are dropped. Where we were killed, the
+//! next crashtest finds them.
 //!
-//! Nothing is removed because of its name or its age. A directory is a dead crashtest's when three things hold: its name begins as
-//! ours do and it belongs to this user; its mark names this very directory (device and inode), so a copy of it is none; and nobody
-//! holds its lock (flock(2) of the directory itself), which the kernel releases when the owner dies, however it dies.
+//! Nothing is removed because of its name or its age. A directory is a dead crashtest's when three things hold. Its name begins as
+//! ours do, and it belongs to this user. Its mark names this very directory (device and inode), so a copy of it is none. Nobody
+//! holds its lock (flock(2) of the directory itself), which the kernel releases however the owner dies.
 //!
 //! Left out: directories of another machine on a network file system, where such locks cannot be taken.
 
@@ -39,7 +39,7 @@ pub struct Scratch {
 }
 
 /// What a directory is that is named as ours are.
-enum Standing {
+enum Ownership {
     /// Its owner lives, or is another user.
     Held,
     /// Its owner is dead, and had announced to make others in these places.
@@ -126,7 +126,7 @@ impl Scratch {
         &self.dir
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -210,10 +210,10 @@ impl Search {
     fn look_at(&mut self, place: &Directory, name: &OsString) {
         let path = place.path().join(name);
         let Ok(dir) = Directory::ours(&path) else { return };
-        match standing(&dir) {
-            Standing::Held => {}
-            Standing::Unknown => self.found.kept.push((path, "nothing proves that crashtest made it".to_owned())),
-            Standing::Dead(places) => {
+        match ownership(&dir) {
+            Ownership::Held => {}
+            Ownership::Unknown => self.found.kept.push((path, "nothing proves that crashtest made it".to_owned())),
+            Ownership::Dead(places) => {
                 // Before the list of them is removed, so that a kill in between loses none.
                 places.iter().for_each(|place| self.look_in(place));
                 match if self.removes { remove(place, name, &dir) } else { Ok(()) } {
@@ -225,33 +225,33 @@ impl Search {
     }
 }
 
-/// What `dir` is. A dead one stays locked by us as long as it is open.
-fn standing(dir: &Directory) -> Standing {
+/// Returns what `dir` is. A dead one stays locked by us as long as it is open.
+fn ownership(dir: &Directory) -> Ownership {
     // SAFETY: geteuid has no preconditions and cannot fail.
     if dir.owner().ok() != Some(unsafe { libc::geteuid() }) {
-        return Standing::Held;
+        return Ownership::Held;
     }
     match dir.lock() {
         Ok(true) => {}
-        Ok(false) => return Standing::Held,
-        Err(_) => return Standing::Unknown,
+        Ok(false) => return Ownership::Held,
+        Err(_) => return Ownership::Unknown,
     }
     let Ok(mark) = dir.read(Path::new(MARK)) else {
         // Killed before it was marked, or after the mark was removed: there is nothing in it to lose.
         let is_empty = dir.list().is_ok_and(|listed| listed.is_empty());
-        return if is_empty { Standing::Dead(Vec::new()) } else { Standing::Unknown };
+        return if is_empty { Ownership::Dead(Vec::new()) } else { Ownership::Unknown };
     };
     let (first, places) = mark.split_at(mark.len().min(mark_of(dir).len()));
     // Killed while it was marked: then nothing else was made there yet.
     let is_begun = mark_of(dir).as_bytes().starts_with(&mark) && dir.list().is_ok_and(|listed| listed.len() == 1);
     if first != mark_of(dir).as_bytes() && !is_begun {
-        return Standing::Unknown;
+        return Ownership::Unknown;
     }
     let places = places.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(PLACE));
-    Standing::Dead(places.map(|place| PathBuf::from(OsString::from_vec(place.to_vec()))).collect())
+    Ownership::Dead(places.map(|place| PathBuf::from(OsString::from_vec(place.to_vec()))).collect())
 }
 
-/// What the mark of `dir` begins with: it is of no other directory.
+/// Returns what the mark of `dir` begins with: it is of no other directory.
 fn mark_of(dir: &Directory) -> String {
     let identity = dir.identity();
     format!("{FORMAT}\ndevice {} inode {}\n", identity.device, identity.inode)

@@ -26,37 +26,37 @@ pub fn map(words: NonZeroUsize) -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { std::slice::from_raw_parts(address.as_ptr().cast::<AtomicU64>(), words.get()) })
 }
 
-/// Waits in the kernel until `gate` is not zero (futex(2), shared between processes).
-pub fn wait_at(gate: &AtomicU64) {
-    while gate.load(Ordering::Acquire) == 0 {
-        futex(gate, libc::FUTEX_WAIT, 0, None);
+/// Waits in the kernel until `latch` is not zero (futex(2), shared between processes).
+pub fn wait_at(latch: &AtomicU64) {
+    while latch.load(Ordering::Acquire) == 0 {
+        futex(latch, libc::FUTEX_WAIT, 0, None);
     }
 }
 
-/// Waits in the kernel until `gate` is not zero, for at most `limit`; says whether it is.
-pub fn wait_at_for(gate: &AtomicU64, limit: Duration) -> bool {
+/// Waits in the kernel until `latch` is not zero, for at most `limit`; says whether it is.
+pub fn wait_at_for(latch: &AtomicU64, limit: Duration) -> bool {
     let deadline = now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
     loop {
-        if gate.load(Ordering::Acquire) != 0 {
+        if latch.load(Ordering::Acquire) != 0 {
             return true;
         }
         let left = deadline.saturating_sub(now_ns());
         if left == 0 {
             return false;
         }
-        futex(gate, libc::FUTEX_WAIT, 0, Some(Duration::from_nanos(left)));
+        futex(latch, libc::FUTEX_WAIT, 0, Some(Duration::from_nanos(left)));
     }
 }
 
-/// Makes `gate` zero again.
-pub fn close(gate: &AtomicU64) {
-    gate.store(0, Ordering::Release);
+/// Makes `latch` zero again.
+pub fn close(latch: &AtomicU64) {
+    latch.store(0, Ordering::Release);
 }
 
-/// Makes `gate` non-zero and wakes everybody who waits at it.
-pub fn open(gate: &AtomicU64) {
-    gate.store(1, Ordering::Release);
-    futex(gate, libc::FUTEX_WAKE, i32::MAX, None);
+/// Makes `latch` non-zero and wakes everybody who waits at it.
+pub fn open(latch: &AtomicU64) {
+    latch.store(1, Ordering::Release);
+    futex(latch, libc::FUTEX_WAKE, i32::MAX, None);
 }
 
 /// A futex is 32 bits: the lower half of the word, which comes first on the little-endian machines that we run on. Every error

@@ -1,4 +1,4 @@
-//! What a process does when it is sent a signal: notice that it is to stop, die of it without a core file, or go on.
+//! What a process does with a signal: it notices that it is to stop, dies of it without a core file, or goes on.
 //!
 //! A handler may interrupt anything, a lock that is held as well: it sets a word and does nothing else.
 
@@ -32,8 +32,8 @@ pub fn note_sigterm(asked: &'static AtomicU64) -> io::Result<()> {
     set(Signal::SIGTERM, SigHandler::Handler(note))
 }
 
-/// From now on SIGABRT ends this process at once, whatever it was started with, and leaves no core: no file (setrlimit(2)), and nothing
-/// for a program that takes cores from a pipe, which does not mind the limit (core(5), prctl(2), PR_SET_DUMPABLE).
+/// Makes SIGABRT end this process at once, whatever it was started with, and leave no core. No file is written (setrlimit(2)). A
+/// program that takes cores from a pipe does not mind that limit, so it gets none either (core(5), prctl(2), PR_SET_DUMPABLE).
 ///
 /// # Errors
 /// What these calls say.

@@ -19,7 +19,7 @@ use crate::process::{self, Change, Exit, look};
 /// Pause between two looks at a child that is waited for, in ns.
 const WAIT_LOOK_NS: u64 = 300_000;
 
-/// Sets the usual file mode creation mask, 022, for this process and its children: what a save makes of a file's mode must not
+/// Sets the usual file mode creation mask, 022, for this process and its children. What a save makes of a file's mode must not
 /// depend on who runs the test.
 pub fn usual_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
@@ -77,7 +77,7 @@ pub fn kill_strays(of_ours: &[i32]) {
     }
 }
 
-/// Whether a child of this process runs that is none `of_ours`: something that a program has left running. What holds for
+/// Returns whether a child of this process runs that is none `of_ours`: something that a program has left running. What holds for
 /// [`kill_strays`] holds for this.
 #[must_use]
 pub fn strays_run(of_ours: &[i32]) -> bool {
@@ -129,7 +129,7 @@ impl Group {
         self.leader.as_raw()
     }
 
-    /// How the leader ended, once it has: waits at most `limit` for it.
+    /// Returns how the leader ended, once it has: waits at most `limit` for it.
     ///
     /// # Errors
     /// What waitpid(2) says.
@@ -147,7 +147,7 @@ impl Group {
         }
     }
 
-    /// Whether its leader is stopped: by a signal, from whoever sent it.
+    /// Returns whether its leader is stopped: by a signal, from whoever sent it.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

@@ -1,11 +1,15 @@
-//! Forking needs a process of one thread, and the test harness has several: these tests run without it, one after the other.
+//! Forking needs a process of one thread, and the test harness has several: these tests run one after the other on the main thread.
+
+mod trials;
 
 use std::num::NonZeroUsize;
+use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use crashtest_linux::deadline::Deadline;
 use crashtest_linux::process::{Exit, ForkError, PANICKED, fork_child};
 use crashtest_linux::{clock, held_up, process, shared};
+use trials::trials;
 
 fn a_child_ends_with_the_status_that_its_body_returns() {
     let mut child = fork_child(|| 7).unwrap();
@@ -104,11 +108,13 @@ fn wait(child: &mut process::Running) -> Exit {
     }
 }
 
-fn main() {
-    a_child_ends_with_the_status_that_its_body_returns();
-    a_panic_in_the_child_is_a_status_and_not_our_panic();
-    a_killed_child_shows_our_sigkill_and_what_it_shared();
-    dropping_a_running_child_kills_it();
-    a_process_with_two_threads_is_refused();
-    who_waits_in_a_call_that_no_signal_ends_is_held_up_and_who_sleeps_is_not();
+fn main() -> ExitCode {
+    trials::run(trials![
+        a_child_ends_with_the_status_that_its_body_returns,
+        a_panic_in_the_child_is_a_status_and_not_our_panic,
+        a_killed_child_shows_our_sigkill_and_what_it_shared,
+        dropping_a_running_child_kills_it,
+        a_process_with_two_threads_is_refused,
+        who_waits_in_a_call_that_no_signal_ends_is_held_up_and_who_sleeps_is_not,
+    ])
 }

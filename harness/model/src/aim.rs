@@ -52,7 +52,7 @@ pub enum Aim {
     Idle(f64),
     /// At a call of the recorded run.
     Call(CrashPoint),
-    /// At a call of the recorded run, and, started again on what that left, at a call of the recovery or of the first save after it.
+    /// At a call of the recorded run; then, started again on what that left, at a call of recovery or the first save.
     Twice {
         /// In the recorded run.
         first: CrashPoint,
@@ -68,7 +68,7 @@ pub enum Aim {
         /// What comes then.
         ending: Ending,
     },
-    /// So far into the usual run of a program: 0 is when it says that it is ready, or else its start, 1 is its end.
+    /// So far into the usual run of a program: 0 is its readiness, where it says so, or else its start; 1 is its end.
     Run(f64),
     /// Not a kill: a call that fails; the kill comes when the program has given up, or has gone on.
     Failing(Injection),
@@ -161,7 +161,7 @@ impl fmt::Display for Injection {
 }
 
 impl Aim {
-    /// Whether it is aimed into a recovery.
+    /// Returns whether it is aimed into a recovery.
     #[must_use]
     pub fn into_recovery(self) -> bool {
         matches!(self, Aim::Recovery(_) | Aim::RecoveryGap(_))

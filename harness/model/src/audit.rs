@@ -67,8 +67,8 @@ impl Way {
     }
 }
 
-/// What was synced when it mattered: the file after its last byte (before it got its name, where it was written under another), and
-/// the directory after the name was made.
+/// What was synced when it mattered. The file: after its last byte, and before it got its name where it was written under another.
+/// The directory: after the name was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Synced {
@@ -83,13 +83,13 @@ pub enum Synced {
 }
 
 impl Synced {
-    /// Whether the file was.
+    /// Returns whether the file was.
     #[must_use]
     pub fn file(self) -> bool {
         matches!(self, Synced::File | Synced::Both)
     }
 
-    /// Whether the directory was.
+    /// Returns whether the directory was.
     #[must_use]
     pub fn directory(self) -> bool {
         matches!(self, Synced::Directory | Synced::Both)
@@ -228,7 +228,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// How many state files a kill can leave like this.
+    /// Returns how many state files a kill can leave like this.
     #[must_use]
     pub fn count(&self, under_kill: UnderKill) -> usize {
         self.files.iter().filter(|file| file.under_kill == under_kill).count()
@@ -311,8 +311,8 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// What it comes to. A program may get over files that are not whole: of the damage that its checker notices, the checker has the last
-    /// word.
+    /// Returns what it comes to. A program may get over files that are not whole: of the damage that its checker notices, the
+    /// checker has the last word.
     #[must_use]
     pub fn judgement(&self) -> AuditJudgement {
         let checked = self.checked.as_ref();
@@ -334,7 +334,7 @@ impl AuditRecord {
         }
     }
 
-    /// Whether the program came to its end and said that it had done its work.
+    /// Returns whether the program came to its end and said that it had done its work.
     #[must_use]
     pub fn ended_well(&self) -> bool {
         self.status == "exit status 0"
@@ -345,8 +345,8 @@ impl AuditRecord {
         self.audit.files.iter().filter(|file| file.written.iter().any(|written| written.way == Way::Map))
     }
 
-    /// The files that a kill can leave in a way that no checker that would notice it has accepted; of a program that does not get over some
-    /// crash state, all that a kill can leave damaged.
+    /// The files that a kill can leave in a way that no checker that would notice it has accepted. Of a program that does not get
+    /// over some crash state: all that a kill can leave damaged.
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
         let excused = move |file: &AuditedFile| {

@@ -22,7 +22,7 @@ impl Consequences {
         }
     }
 
-    /// Whether nothing happened.
+    /// Returns whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

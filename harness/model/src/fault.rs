@@ -94,14 +94,14 @@ impl Fault {
         }
     }
 
-    /// Whether its trials are all that there are, or are counted out, rather than drawn at random: their failures are then a share
-    /// of them, never the estimate of a probability.
+    /// Returns whether its trials are all that there are, or are counted out, rather than drawn at random. Their failures are then
+    /// a share of them, never the estimate of a probability.
     #[must_use]
     pub fn is_exhaustive(self) -> bool {
         matches!(self, Fault::Sweep | Fault::Io)
     }
 
-    /// What one of its trials is called, and several.
+    /// Returns what one of its trials is called, and several.
     #[must_use]
     pub fn trial_words(self) -> [&'static str; 2] {
         match self {
@@ -120,8 +120,8 @@ impl fmt::Display for Fault {
 
 /// `--tears`: inside which bytes of a write a kill counts.
 ///
-/// A kernel killed inside write(2) stops at page multiples of the file offset; any other byte is a legal short write that SIGKILL
-/// does not produce.
+/// A kill inside write(2) stops it at page multiples of the file offset. Any other byte is a legal short write that SIGKILL does
+/// not produce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tears {

@@ -53,8 +53,8 @@ pub struct Swept {
     /// Those of the lives after its crash states.
     #[serde(default)]
     pub left_out_again: u64,
-    /// Distinct crash states that were swept again, in recovery and the first save after it; 0 in a note, as this is counted from the
-    /// trials.
+    /// Distinct crash states that were swept again, in recovery and the first save after it. It is 0 in a note: the trials are
+    /// counted.
     pub nested: u64,
     /// Kills at random moments of the recorded life, each of which left one of the derived states.
     #[serde(default)]
@@ -79,8 +79,8 @@ pub struct Swept {
 }
 
 impl Swept {
-    /// What two of one sweep know together. Each worker records the run for itself, and a target that is not the same every time may
-    /// show it to one alone; a life after a crash state is one worker's.
+    /// Returns what two of one sweep know together. Each worker records the run for itself, and a target that is not the same every
+    /// time may show it to one alone. A life after a crash state is one worker's.
     #[must_use]
     pub fn with(&self, other: Option<&Swept>) -> Swept {
         let Some(other) = other else { return self.clone() };

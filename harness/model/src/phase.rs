@@ -123,7 +123,7 @@ impl Call {
         }
     }
 
-    /// Whether this call changes what a restart finds in the page cache: the calls between which gaps are counted.
+    /// Returns whether this call changes what a restart finds in the page cache: the calls between which gaps are counted.
     #[must_use]
     pub fn changes_files(self) -> bool {
         matches!(self, Call::Create | Call::Write | Call::Truncate | Call::Rename | Call::Unlink | Call::Mkdir)
@@ -214,14 +214,14 @@ impl Phase {
         Some(Phase { activity, moment, changing, carried: word >> 48 == 1 })
     }
 
-    /// Whether a kill here landed inside a save.
+    /// Returns whether a kill here landed inside a save.
     #[must_use]
     pub fn in_save(self) -> bool {
         self.activity == Activity::Save
     }
 
-    /// The gap between two successive file-changing calls of the saves in which this phase lies, if it lies in one, named after
-    /// the call before it. The time from the last change of one save to the first of the next is one gap.
+    /// The gap between two successive file-changing calls of a save in which this phase lies, named after the call before it;
+    /// `None` outside of one. The time from the last change of one save to the first of the next is one gap.
     ///
     /// "the last write" is the write after which the file was synced or closed, or the save was over.
     #[must_use]

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Aim, Bytes, Check, Company, Confirm, Fault, KillAt, Lives, Loader, Program, Seed, Signal, Tears};
 
-/// Trials in a row that share one directory, life after life. The plan does not depend on the number of workers because whole
-/// series are handed to them; damage compounds within a series as it does in production.
+/// Trials in a row that share one directory, life after life. Whole series are handed to workers, so the plan does not depend on
+/// their number. Damage compounds within a series as it does in production.
 pub const SERIES_LENGTH: u64 = 100;
 
 /// Saves after recovery among which a kill is drawn, evenly: half of the lives reach the middle of the third.
 const SAVES_PER_LIFE: f64 = 5.0;
-/// Of a program of somebody's own, so many crash points of all the lives after a crash, where nobody says how many: with a checker that
-/// is started for each, and with one that is not.
+/// The crash points of all lives after a crash of a program of somebody's own, where nobody says how many. First with a checker
+/// that is started for each, then with one that is not.
 const CHECKED_EACH: u64 = 512;
 const CHECKED_TOGETHER: u64 = 4096;
-/// No life makes more saves than this and one, twice as many as kills are aimed at: should the kill come that late, it waits for it.
+/// The most saves of a life, but for one: twice as many as kills are aimed at. Should the kill come later, the life waits for it.
 pub const MOST_SAVES: u64 = 10;
 /// The share of lives killed inside recovery under `--kill-at any`.
 const RECOVERY_SHARE: f64 = 0.10;
-/// The share of lives killed between two file-changing calls, each gap as often as any other: by the clock alone, a gap is hit
-/// in proportion to its length, and the shortest would hardly be.
+/// The share of lives killed between two file-changing calls, each gap as often as any other. By the clock alone, a gap is hit in
+/// proportion to its length: the shortest would hardly be.
 const GAP_SHARE: f64 = 0.25;
 /// The share of lives killed between two saves under `--kill-at any`, for a writer that idles.
 const IDLE_SHARE: f64 = 0.10;
@@ -51,7 +51,7 @@ pub struct TargetSpec {
 }
 
 impl TargetSpec {
-    /// Whether several processes share the state.
+    /// Returns whether several processes share the state.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.writers > 1 || self.readers > 0
@@ -150,7 +150,7 @@ impl Plan {
         self.seed.derive("stream", series)
     }
 
-    /// How lives are lived and ended under `fault`: by the plan's signal only where nothing but the moment counts.
+    /// Returns how lives are lived and ended under `fault`: by the plan's signal only where nothing but the moment counts.
     #[must_use]
     pub fn lives(&self, fault: Fault) -> Lives {
         let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
@@ -174,25 +174,25 @@ impl Plan {
         words
     }
 
-    /// Whether anything is killed.
+    /// Returns whether anything is killed.
     #[must_use]
     pub fn kills(&self) -> bool {
         self.faults.contains(&Fault::Kill)
     }
 
-    /// Whether anything is swept or made to fail: one recorded run, repeated.
+    /// Returns whether anything is swept or made to fail: one recorded run, repeated.
     #[must_use]
     pub fn is_exhaustive(&self) -> bool {
         self.faults.iter().any(|fault| fault.is_exhaustive())
     }
 
-    /// How many trials there are with a state installed, if no time limit ends them; `None`: as many as there is time for.
+    /// Returns how many trials there are with a state installed, if no time limit ends them; `None`: as many as there is time for.
     #[must_use]
     pub fn trials(&self) -> Option<u64> {
         if self.kills() { self.budget.iterations } else { Some(0) }
     }
 
-    /// How many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
+    /// Returns how many first-start trials go with the campaign: one in twenty, at least 20, at most 500.
     #[must_use]
     pub fn first_starts(&self) -> u64 {
         if !self.kills() || self.target.is_shared() || self.program.is_some() {
@@ -201,7 +201,7 @@ impl Plan {
         self.budget.iterations.map_or(100, |n| (n / 20).clamp(20, 500).min(n))
     }
 
-    /// Where trial `trial` is aimed.
+    /// Returns where trial `trial` is aimed.
     #[must_use]
     pub fn aim(&self, trial: u64) -> Aim {
         let seed = self.trial_seed(trial);
@@ -240,7 +240,7 @@ impl Plan {
         }
     }
 
-    /// Where first-start trial `trial` is aimed.
+    /// Returns where first-start trial `trial` is aimed.
     #[must_use]
     pub fn first_start_aim(&self, trial: u64) -> Aim {
         Aim::Init(self.first_start_seed(trial).derive("position", 0).unit())
@@ -255,7 +255,7 @@ fn one() -> u32 {
     1
 }
 
-/// What a run of an earlier version, which did not write it down, injected.
+/// Returns what a run of an earlier version, which did not write it down, injected.
 fn kill_alone() -> Vec<Fault> {
     vec![Fault::Kill]
 }

@@ -52,7 +52,7 @@ pub struct NamedFile {
 }
 
 impl NamedFile {
-    /// Whether its name was typed from the working directory, and was made absolute.
+    /// Returns whether its name was typed from the working directory, and was made absolute.
     #[must_use]
     pub fn was_relative(&self) -> bool {
         Path::new(&self.typed).is_relative()
@@ -86,8 +86,8 @@ impl Check {
     }
 }
 
-/// How a checker took damage that was done, once in each way, to all that a run had written: one that does not look at the files would
-/// accept everything.
+/// How a checker took damage that was done, once in each way, to all that a run had written. One that does not look at the files
+/// would accept everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// Whether there was anything to damage.
@@ -100,13 +100,13 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// Whether it notices nothing: then what it accepts says nothing.
+    /// Returns whether it notices nothing: then what it accepts says nothing.
     #[must_use]
     pub fn is_blind(&self) -> bool {
         !self.planted || self.unnoticed.len() == Damage::ALL.len()
     }
 
-    /// Whether it would notice such damage to this file.
+    /// Returns whether it would notice such damage to this file.
     #[must_use]
     pub fn sees(&self, path: &str, damage: Damage) -> bool {
         self.planted && !self.unnoticed.contains(&damage) && !self.unopened.iter().any(|unopened| unopened == path)
@@ -117,7 +117,7 @@ impl Tried {
 const INTERPRETERS: [&str; 10] = ["python", "node", "deno", "bun", "ruby", "perl", "sh", "bash", "dash", "env"];
 
 impl Program {
-    /// What it is called in reports: `bot.py` for `python3 -u tools/bot.py {dir}`.
+    /// Returns what it is called in reports: `bot.py` for `python3 -u tools/bot.py {dir}`.
     #[must_use]
     pub fn name(&self) -> String {
         let file_name = |word: &str| {
@@ -134,8 +134,8 @@ impl Program {
         }
     }
 
-    /// Its words, and where it is started where that is the state directory: "python3 /home/u/bot.py, started inside the state directory;
-    /// `bot.py` is /home/u/bot.py, outside of it".
+    /// Its words, and where it is started where that is the state directory. As in "python3 /home/u/bot.py, started inside the
+    /// state directory; `bot.py` is /home/u/bot.py, outside of it".
     #[must_use]
     pub fn described(&self) -> String {
         let mut words = Program::words_for_a_shell(&self.command);

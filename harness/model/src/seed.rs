@@ -1,7 +1,7 @@
 //! Seeds and digests: both 64 bits, both written as 16 hexadecimal digits, as JSON numbers lose digits past 2^53.
 //!
-//! A campaign has one master seed; every other seed is *derived* from it by a label and a number, so that one trial can be
-//! run again alone and no two uses share a stream. The derivation is part of the results format: changing it changes every plan.
+//! A campaign has one master seed. Every other seed is *derived* from it by a label and a number. One trial can be run again alone,
+//! and no two uses share a stream. The derivation is part of the results format: changing it changes every plan.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

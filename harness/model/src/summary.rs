@@ -166,14 +166,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The order in which findings are told: the worse verdict first; then what one kill shows, which is easier to see than what takes
-    /// two; then the more frequent.
+    /// The order in which findings are shown. The worse verdict comes first; then what one kill shows, which is easier to see than
+    /// what takes two; then the more frequent.
     #[must_use]
     pub fn order(&self) -> (Verdict, bool, Reverse<u64>) {
         (self.verdict, self.takes_two_kills(), Reverse(self.count))
     }
 
-    /// Whether the crash that shows it comes in a life after another crash.
+    /// Returns whether the crash that shows it comes in a life after another crash.
     #[must_use]
     pub fn takes_two_kills(&self) -> bool {
         matches!(self.first.aim, Aim::Twice { .. })

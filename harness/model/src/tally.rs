@@ -22,13 +22,13 @@ impl SeenSet {
         }
     }
 
-    /// How many distinct values were noted, at most the cap.
+    /// Returns how many distinct values were noted, at most the cap.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// Whether none was.
+    /// Returns whether none was.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -271,7 +271,8 @@ impl Rows {
     }
 }
 
-/// Whether recovery gave what it should. Of several processes it may have, though a reader beside it saw what it should not.
+/// Returns whether recovery gave what it should. Of several processes it may have, though a reader beside it saw what it should
+/// not.
 fn recovered_as_it_should(record: &TrialRecord) -> bool {
     match record.outcome {
         Outcome::Judged(Verdict::Intact) => true,
@@ -282,7 +283,7 @@ fn recovered_as_it_should(record: &TrialRecord) -> bool {
     }
 }
 
-/// Why the row of `fault` and `start` proves nothing; empty when it passes the vacuity gate.
+/// Returns why the row of `fault` and `start` proves nothing; empty when it passes the vacuity gate.
 ///
 /// A run in which nothing was really killed must never look like a pass.
 #[must_use]

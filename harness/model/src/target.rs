@@ -37,7 +37,7 @@ impl fmt::Display for Loader {
     }
 }
 
-/// The ground truth for one target under one fault: each verdict of `must` shows and at least one of `one_of`, none outside these
+/// The ground truth for one target under one fault. Each verdict of `must` shows, and at least one of `one_of`; none outside these
 /// and `may` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
@@ -51,7 +51,7 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// Whether `verdict` is documented. Intact always is; inconclusive is never a statement about the target.
+    /// Returns whether `verdict` is documented. Intact always is; inconclusive is never a statement about the target.
     #[must_use]
     pub fn allows(&self, verdict: Verdict) -> bool {
         !verdict.is_violation() || [&self.must, &self.one_of, &self.may].into_iter().any(|v| v.contains(&verdict))
@@ -151,21 +151,22 @@ pub struct StrategyInfo {
 }
 
 impl StrategyInfo {
-    /// What is documented for `loader` under `fault`, for restarts or the first start, with one writer, ended by SIGKILL; `None` where
-    /// nothing is.
+    /// Returns what is documented for `loader` under `fault`, for restarts or the first start, with one writer, ended by SIGKILL;
+    /// `None` where nothing is.
     #[must_use]
     pub fn expectation(&self, loader: Loader, fault: Fault, start: Start) -> Option<&Expectation> {
         self.of_lives(loader, fault, start, Lives::default())
     }
 
-    /// Whether it is documented to acknowledge what it has not written yet: a kill then loses acks, whatever the loader does.
+    /// Returns whether it is documented to acknowledge what it has not written yet: a kill then loses acks, whatever the loader
+    /// does.
     #[must_use]
     pub fn acks_early(&self) -> bool {
         let killed = self.of_lives(Loader::Strict, Fault::Kill, Start::Again, Lives::default());
         killed.is_some_and(|expectation| expectation.must.contains(&Verdict::LostAck))
     }
 
-    /// What is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
+    /// Returns what is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
     #[must_use]
     pub fn expectation_of(&self, plan: &Plan, fault: Fault, start: Start) -> Option<&Expectation> {
         self.of_lives(plan.target.loader, fault, start, plan.lives(fault))
@@ -177,7 +178,7 @@ impl StrategyInfo {
     }
 }
 
-/// What an entry that does not say so is about.
+/// Returns what an entry that does not say so is about.
 fn restart() -> Start {
     Start::Again
 }

@@ -162,7 +162,7 @@ pub enum Landed {
 }
 
 impl Landed {
-    /// Whether it was we who ended it.
+    /// Returns whether it was we who ended it.
     #[must_use]
     pub fn by_us(&self) -> bool {
         matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced)
@@ -174,7 +174,7 @@ impl Landed {
 pub struct LostAcks {
     /// Acked saves of which recovery did not give everything back.
     pub updates: u64,
-    /// From the ack of the oldest of them to the end of the life that acked it, in ns; `None` where nobody saw the time of its ack.
+    /// From the ack of the oldest of them to the end of the life that acked it, in ns. `None` where nobody saw the time of its ack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_ns: Option<u64>,
     /// Whether that ack is older than all whose time is known: `age_ns` is then that of the oldest one known.
@@ -343,7 +343,7 @@ impl TrialRecord {
     }
 }
 
-/// What is not written down.
+/// Returns what is not written down.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(value: &bool) -> bool {
     !value

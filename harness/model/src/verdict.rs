@@ -100,13 +100,13 @@ impl Verdict {
         }
     }
 
-    /// Whether this verdict breaks a claim.
+    /// Returns whether this verdict breaks a claim.
     #[must_use]
     pub fn is_violation(self) -> bool {
         !matches!(self, Verdict::Intact | Verdict::Inconclusive)
     }
 
-    /// Whether the damage was *detected* (recovery refused it), was not, or there is none.
+    /// Returns whether the damage was *detected* (recovery refused it), was not, or there is none.
     #[must_use]
     pub fn detected(self) -> Option<bool> {
         match self {

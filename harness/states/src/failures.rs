@@ -32,7 +32,7 @@ fn errors(action: &Action) -> &'static [i32] {
     }
 }
 
-/// Whether a call that does `action` can fail so.
+/// Returns whether a call that does `action` can fail so.
 #[must_use]
 pub fn fits(action: &Action, failure: CallFailure) -> bool {
     match failure {
@@ -67,12 +67,12 @@ pub fn injections(trace: &Trace) -> Vec<Injection> {
     all
 }
 
-/// Whether an error of the call that did `action` means that data which was accepted earlier may be gone.
+/// Returns whether an error of the call that did `action` means that data which was accepted earlier may be gone.
 fn loses_data(action: &Action) -> bool {
     matches!(action, Action::Sync { .. } | Action::Close { .. })
 }
 
-/// The first call of `trace`, if any, whose error the program has passed over: data that it had handed over may be gone, and it
+/// The first call of `trace`, if any, whose error the program has passed over. Data that it had handed over may be gone, and it
 /// acknowledged the save all the same.
 ///
 /// A failed fsync(2) is repaired by writing the data anew and syncing that. Another fsync(2) repairs nothing: the kernel has marked

@@ -1,7 +1,7 @@
 //! From a trace to crash states: which states a crash can leave of a program's files, found without crashing it again.
 //!
-//! A trace holds the data of every write, so each state follows from it and from the files at its start: pure logic, no I/O, no
-//! process. Reading states from a directory and writing them into one is the engine's business.
+//! A trace holds the data of every write, so each state follows from it and the files at its start. Pure logic: no I/O, no process.
+//! Reading states from a directory and writing them into one is the engine's business.
 
 mod audit;
 mod content;
@@ -13,7 +13,7 @@ mod snapshot;
 mod states;
 mod tree;
 
-pub use audit::{Oracle, Standing, StateFile, audit, audited_states, state_files};
+pub use audit::{Oracle, Severity, StateFile, audit, audited_states, state_files};
 
 pub use content::Content;
 pub use durability::{Durability, Persisted, moved_below};

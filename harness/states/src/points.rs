@@ -18,11 +18,12 @@ pub struct CrashPoints {
     pub left_out: u64,
 }
 
-/// Where crashes of a run may come: before each call, inside it if it is a write, after it; and at the end.
+/// Returns where crashes of a run may come: before each call, inside it if it is a write, after it; and at the end.
 ///
-/// Calls that failed or changed no file have a before and an after as well, as a promise may lie between. Of each write there are at
-/// most `per_write` tears: all where they fit, else the first, the last and the middle one (in this order, where fewer are
-/// wanted), and others by the seed and the number of the call. Of these [`Tears::Posix`] draws every other one at a page boundary, since that is where kernels stop.
+/// Calls that failed or changed no file have a before and an after as well, as a promise may lie between. Of each write there are
+/// at most `per_write` tears: all where they fit. Else the first, the last and the middle one, in this order, and others by the
+/// seed and the number of the call. Of these [`Tears::Posix`] draws every other one at a page boundary, since that is where kernels
+/// stop.
 #[must_use]
 pub fn crash_points(trace: &Trace, tears: Tears, per_write: usize, seed: Seed) -> CrashPoints {
     let mut found = CrashPoints { points: Vec::new(), left_out: 0 };

@@ -46,7 +46,7 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
-    /// What has this path.
+    /// Returns what has this path.
     #[must_use]
     pub fn entry(&self, path: &Path) -> Option<&Entry> {
         self.entries.get(path)
@@ -61,19 +61,20 @@ impl Snapshot {
         }
     }
 
-    /// Whether anything of this name is there.
+    /// Returns whether anything of this name is there.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.entries.contains_key(Path::new(name))
     }
 
-    /// How many entries there are besides the file `name`.
+    /// Returns how many entries there are besides the file `name`.
     #[must_use]
     pub fn others_than(&self, name: &str) -> usize {
         self.entries.len() - usize::from(self.has(name))
     }
 
-    /// What identifies the state: names, kinds, modes and contents. Equal within one build of the program (see [`Digest::of`]).
+    /// Returns what identifies the state: names, kinds, modes and contents. Equal within one build of the program (see
+    /// [`Digest::of`]).
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self)

@@ -70,7 +70,7 @@ impl CrashState {
     /// returned at any.
     ///
     /// A restart that keeps it keeps every promise made at these points. The converse does not hold where a program comes back to
-    /// files that it had before: then `begun` is less than `acked`, no generation lies between, and the promise of each point has
+    /// files that it had before. Then `begun` is less than `acked`, no generation lies between, and the promise of each point has
     /// to be judged by itself.
     #[must_use]
     pub fn strongest_promise(&self, trace: &Trace) -> Promise {

@@ -1,6 +1,6 @@
 //! The files below the state directory, in memory, as a run goes on: what each operation of a trace makes of them.
 //!
-//! As in the kernel, a name leads to a file and is not the file: a write through a descriptor reaches its file under whatever name
+//! As in the kernel, a name leads to a file and is not the file. A write through a descriptor reaches its file under whatever name
 //! that has by then. Paths are taken as they stand in the trace: relative to the state directory, links in them resolved.
 //!
 //! What a trace cannot have meant (a write to a file that it never opened) does nothing. Whether trace and model are right shows
@@ -35,12 +35,12 @@ struct Inode {
 pub struct Tree {
     names: BTreeMap<PathBuf, Name>,
     /// Those with a name, and those made without one (O_TMPFILE), as link(2) can still name them. A file that has lost its last
-    /// name stays without one (link(2): ENOENT), so it is forgotten: what is written to it from then on, no restart finds.
+    /// name stays without one (link(2): ENOENT), so it is forgotten. No restart finds what is written to it from then on.
     inodes: BTreeMap<FileId, Inode>,
 }
 
 impl Tree {
-    /// The files as they are at the start of a trace; `files` says which file each name is (see `Trace::files`): all names of each
+    /// The files as they are at the start of a trace. `files` says which file each name is (see `Trace::files`): all names of each
     /// file that the trace touches.
     #[must_use]
     pub fn new(initial: &Snapshot, files: &[(String, FileId)]) -> Tree {
@@ -102,7 +102,7 @@ impl Tree {
         self.names.iter().filter_map(|(path, name)| Some((path.clone(), self.entry_of(name)?))).collect()
     }
 
-    /// Which file has this name; `None` for anything else.
+    /// Returns which file has this name; `None` for anything else.
     pub(crate) fn file(&self, path: &Path) -> Option<FileId> {
         match self.names.get(path)? {
             Name::File(file) => Some(*file),
@@ -116,12 +116,12 @@ impl Tree {
         named.map(|(path, _)| path.clone()).collect()
     }
 
-    /// What is in a file that has a name, or was made without one.
+    /// Returns what is in a file that has a name, or was made without one.
     pub(crate) fn content(&self, file: FileId) -> Option<&Content> {
         self.inodes.get(&file).map(|inode| &inode.content)
     }
 
-    /// What has this name.
+    /// Returns what has this name.
     pub(crate) fn entry(&self, path: &Path) -> Option<Entry> {
         self.entry_of(self.names.get(path)?)
     }

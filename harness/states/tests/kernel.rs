@@ -1,4 +1,4 @@
-//! The model against the kernel: random file operations are done in a real directory and traced, and every crash state that follows
+//! The model against the kernel. Random file operations are done in a real directory and traced. Every crash state that follows
 //! from the trace is held against what the directory held at that moment. Where they disagree, the model is wrong.
 
 use std::cell::RefCell;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crashtest_model::{CrashPoint, Observed, Trace};
-use crashtest_states::{Oracle, Snapshot, Standing};
+use crashtest_states::{Oracle, Severity, Snapshot};
 
 /// Why nothing is said of a run that changes no file which is judged.
 pub(crate) const NOTHING_JUDGED: &str =
@@ -15,16 +15,16 @@ pub(crate) fn observed_at(oracle: &Oracle, trace: &Trace, point: CrashPoint, sta
         return Observed::Unclear { why: NOTHING_JUDGED.into() };
     }
     let found = oracle.judge(trace, point, state);
-    let broken = found.iter().find(|(.., standing)| *standing == Standing::Broken);
+    let broken = found.iter().find(|(.., severity)| *severity == Severity::Broken);
     match broken.or(found.first()) {
         None => Observed::Opened,
-        Some((path, damage, Standing::Broken)) => {
+        Some((path, damage, Severity::Broken)) => {
             let why =
                 format!("{} is {damage}: neither as the last save left it nor as the next one does", path.display());
             Observed::Damaged { damage: *damage, why }
         }
-        Some((path, _, Standing::Unclear)) => Observed::Unclear { why: in_parts(path) },
-        Some((path, damage, Standing::Made)) => Observed::Unclear {
+        Some((path, _, Severity::Unclear)) => Observed::Unclear { why: in_parts(path) },
+        Some((path, damage, Severity::Made)) => Observed::Unclear {
             why: format!(
                 "{} is {damage} while the run makes it: only --check can say whether that hurts; what --setup makes is not judged",
                 path.display()

@@ -81,8 +81,8 @@ impl Life<'_> {
         std::thread::scope(|scope| {
             for (life, script) in lives {
                 scope.spawn(move || {
-                    shared::wait_at(life.board.gate());
-                    shared::close(life.board.gate());
+                    shared::wait_at(life.board.latch());
+                    shared::close(life.board.latch());
                     life.live(script)
                 });
             }
@@ -161,19 +161,19 @@ impl Life<'_> {
                 // A refused state ends this target, not the life: it may be given a fresh directory and begin again.
                 (Err(_), Script::Save(..)) | (_, Script::Restart(_)) => {
                     drop(target);
-                    shared::open(board.standing());
+                    shared::open(board.at_latch());
                     match script {
                         // It may be asked to stop instead.
                         Script::Save(_, Signal::Term) => {
-                            while !shared::wait_at_for(board.gate(), LOOK) {
+                            while !shared::wait_at_for(board.latch(), LOOK) {
                                 if board.stop_asked() {
                                     return 0;
                                 }
                             }
                         }
-                        _ => shared::wait_at(board.gate()),
+                        _ => shared::wait_at(board.latch()),
                     }
-                    shared::close(board.gate());
+                    shared::close(board.latch());
                 }
                 _ => wait_for_the_kill(),
             }

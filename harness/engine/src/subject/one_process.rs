@@ -100,16 +100,16 @@ impl OneProcess {
         let mut limit = victims.limit();
         board.reset(promise.acked, promise.begun);
         match &self.victim {
-            Some(_) => shared::open(board.gate()),
+            Some(_) => shared::open(board.latch()),
             None => self.victim = Some(self.fork(victims)?),
         }
         let Some(victim) = &mut self.victim else { return Ok(Observed::Shot) };
         let mut exit = None;
-        while !shared::wait_at_for(board.standing(), LOOK) && exit.is_none() && !limit.is_over([victim.pid()]) {
+        while !shared::wait_at_for(board.at_latch(), LOOK) && exit.is_none() && !limit.is_over([victim.pid()]) {
             exit = victim.try_wait().map_err(EngineError::Wait)?;
         }
         let opened = board.recovery();
-        if !board.stands_by() {
+        if !board.is_at_latch() {
             // Killed by the drop where it has not ended.
             self.victim = None;
         }

@@ -156,8 +156,8 @@ impl<'a> Victims<'a> {
     /// Whether a victim that refused its state has let go of everything and can begin again; waits until it has.
     pub(crate) fn stands_by(&mut self, victim: &mut Victim) -> Result<bool, EngineError> {
         let board = self.board;
-        self.watch(victim, || board.stands_by())?;
-        Ok(board.stands_by())
+        self.watch(victim, || board.is_at_latch())?;
+        Ok(board.is_at_latch())
     }
 
     /// Lets a victim that stands by begin again, with `promise` in force.
@@ -165,7 +165,7 @@ impl<'a> Victims<'a> {
         self.board.reset(promise.acked, promise.begun);
         victim.begun_ns = now_ns();
         victim.limit = self.limit();
-        shared::open(self.board.gate());
+        shared::open(self.board.latch());
     }
 
     /// How long one step may take, in ns.

@@ -65,7 +65,7 @@ pub enum DirectoryError {
 }
 
 impl DirectoryError {
-    /// What kind of error the system gave, if it gave one.
+    /// Returns what kind of error the system gave, if it gave one.
     #[must_use]
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {

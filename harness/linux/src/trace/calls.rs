@@ -76,6 +76,8 @@ pub enum Request {
     },
     /// Copies into a descriptor, inside the kernel.
     Copy {
+        /// By which call.
+        kind: CopyKind,
         /// Into which.
         fd: i32,
         /// The address of the offset there; 0: the descriptor's own.
@@ -179,13 +181,17 @@ pub enum Request {
         /// Which.
         fd: i32,
     },
-    /// fsync(2), fdatasync(2), sync_file_range(2), syncfs(2).
+    /// Makes durable what a descriptor is open on.
     Sync {
         /// Which.
         fd: i32,
+        /// What of it.
+        kind: SyncKind,
     },
-    /// sync(2), msync(2).
+    /// sync(2): everything, on every file system.
     SyncAll,
+    /// msync(2): mapped pages.
+    SyncMapping,
     /// close(2).
     Close {
         /// Which.
@@ -202,18 +208,42 @@ pub enum Request {
     Ring,
 }
 
+/// What a sync of a descriptor makes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncKind {
+    /// fsync(2): data and inode.
+    File,
+    /// fdatasync(2): data, and what is needed to find it.
+    Data,
+    /// sync_file_range(2): a range of pages, handed to the device.
+    Range,
+    /// syncfs(2): the whole file system.
+    FileSystem,
+}
+
+/// How bytes are copied inside the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyKind {
+    /// copy_file_range(2).
+    Range,
+    /// splice(2).
+    Splice,
+    /// sendfile(2).
+    SendFile,
+}
+
 impl FileCall {
-    /// Which of its arguments says how much it writes, in bytes or in buffers, for calls that can be shortened.
+    /// Returns which of its arguments says how much it writes, in bytes or in buffers, for calls that can be shortened.
     pub(super) fn length_argument(&self) -> Option<usize> {
         match self.request {
             Request::Write { .. } => Some(2),
-            Request::Copy { .. } if self.name == "sendfile" => Some(3),
+            Request::Copy { kind: CopyKind::SendFile, .. } => Some(3),
             Request::Copy { .. } => Some(4),
             _ => None,
         }
     }
 
-    /// Whether it can be made to write less than it was asked to.
+    /// Returns whether it can be made to write less than it was asked to.
     #[must_use]
     pub fn can_be_shortened(&self) -> bool {
         self.length_argument().is_some()
@@ -239,6 +269,8 @@ fn request(name: &str, args: [u64; 6]) -> Request {
     };
     let plain = Bytes::At { address: args[1], length: args[2] };
     let vector = Bytes::Vector { address: args[1], count: args[2] };
+    let sync = |kind| Request::Sync { fd: int(0), kind };
+    let copy = |kind| Request::Copy { kind, fd: int(2), offset: args[3], length: args[4] };
     match name {
         "open" => Request::Open { target: cwd(0), flags: int(1) },
         "creat" => Request::Open { target: cwd(0), flags: libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC },
@@ -250,8 +282,9 @@ fn request(name: &str, args: [u64; 6]) -> Request {
         "pwritev" => Request::Write { fd: int(0), bytes: vector, offset: Some(args[3]) },
         // Position -1: the descriptor's own.
         "pwritev2" => Request::Write { fd: int(0), bytes: vector, offset: Some(args[3]).filter(|at| *at != u64::MAX) },
-        "copy_file_range" | "splice" => Request::Copy { fd: int(2), offset: args[3], length: args[4] },
-        "sendfile" => Request::Copy { fd: int(0), offset: 0, length: args[3] },
+        "copy_file_range" => copy(CopyKind::Range),
+        "splice" => copy(CopyKind::Splice),
+        "sendfile" => Request::Copy { kind: CopyKind::SendFile, fd: int(0), offset: 0, length: args[3] },
         "ioctl" => Request::Reflink { fd: int(0) },
         "truncate" => Request::Truncate { target: cwd(0), length: args[1] },
         "ftruncate" => Request::Ftruncate { fd: int(0), length: args[1] },
@@ -278,8 +311,12 @@ fn request(name: &str, args: [u64; 6]) -> Request {
         }
         "fchownat" | "setxattrat" | "removexattrat" | "file_setattr" => Request::Attribute { target: at(0, 1) },
         "fchown" | "fsetxattr" | "fremovexattr" => Request::AttributeOf { fd: int(0) },
-        "fsync" | "fdatasync" | "sync_file_range" | "syncfs" => Request::Sync { fd: int(0) },
-        "sync" | "msync" => Request::SyncAll,
+        "fsync" => sync(SyncKind::File),
+        "fdatasync" => sync(SyncKind::Data),
+        "sync_file_range" => sync(SyncKind::Range),
+        "syncfs" => sync(SyncKind::FileSystem),
+        "sync" => Request::SyncAll,
+        "msync" => Request::SyncMapping,
         "close" => Request::Close { fd: int(0) },
         "mmap" => Request::Map { fd: int(4) },
         "io_uring_setup" => Request::Ring,

@@ -11,8 +11,8 @@ use nix::unistd::{Whence, lseek};
 
 use crate::process;
 
-/// A descriptor of a stopped task. To be dropped before the task goes on: where it is the same open file, a lock on that is held until
-/// the last of its descriptors is closed.
+/// A descriptor of a stopped task. To be dropped before the task goes on: a lock on the same open file is held until the last of
+/// its descriptors is closed.
 #[derive(Debug)]
 pub enum Descriptor {
     /// The same open file as a descriptor of ours (pidfd_getfd(2), Linux 5.6): it is looked at directly.
@@ -43,7 +43,7 @@ pub struct OpenFile {
 
 impl Descriptor {
     /// Descriptor `fd` of thread `tid`, for which `pidfd` stands.
-    pub(super) fn of(pidfd: Option<&OwnedFd>, tid: i32, fd: i32) -> io::Result<Descriptor> {
+    pub(super) fn look_up(pidfd: Option<&OwnedFd>, tid: i32, fd: i32) -> io::Result<Descriptor> {
         let Some(pidfd) = pidfd else { return Ok(Descriptor::Named { tid, fd }) };
         // SAFETY: takes three numbers.
         match process::owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) }) {
@@ -78,7 +78,7 @@ impl Descriptor {
     pub fn offset(&self) -> io::Result<u64> {
         match self {
             Descriptor::Same(same) => Ok(lseek(same, 0, Whence::SeekCur).unwrap_or(0).cast_unsigned()),
-            Descriptor::Named { tid, fd } => told(*tid, *fd, "pos:")?.parse().map_err(io::Error::other),
+            Descriptor::Named { tid, fd } => fdinfo_field(*tid, *fd, "pos:")?.parse().map_err(io::Error::other),
         }
     }
 
@@ -90,21 +90,21 @@ impl Descriptor {
         match self {
             Descriptor::Same(same) => Ok(fcntl(same, FcntlArg::F_GETFL)?),
             Descriptor::Named { tid, fd } => {
-                let flags = i32::from_str_radix(&told(*tid, *fd, "flags:")?, 8).map_err(io::Error::other)?;
+                let flags = i32::from_str_radix(&fdinfo_field(*tid, *fd, "flags:")?, 8).map_err(io::Error::other)?;
                 Ok(flags & !libc::O_CLOEXEC)
             }
         }
     }
 
-    /// Whether it was opened for writing.
+    /// Returns whether it was opened for writing.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.flags().is_ok_and(|flags| matches!(flags & libc::O_ACCMODE, libc::O_WRONLY | libc::O_RDWR))
     }
 }
 
-/// What /proc tells of descriptor `fd` behind `field`, which is in the first lines: one read is enough.
-fn told(tid: i32, fd: i32, field: &str) -> io::Result<String> {
+/// The value of `field` in the fdinfo of descriptor `fd`. It is in the first lines: one read is enough.
+fn fdinfo_field(tid: i32, fd: i32, field: &str) -> io::Result<String> {
     let mut info = [0; 128];
     let length = File::open(format!("/proc/{tid}/fdinfo/{fd}"))?.read(&mut info)?;
     let info = String::from_utf8_lossy(&info[..length]);
@@ -132,8 +132,8 @@ mod tests {
         let process = std::process::id().cast_signed();
         let this = crate::process::pidfd(process).unwrap();
         for (fd, offset) in [(appends.as_raw_fd(), 20), (reads.as_raw_fd(), 0), (writes.as_raw_fd(), 4)] {
-            let named = Descriptor::of(None, process, fd).unwrap();
-            let same = Descriptor::of(Some(&this), process, fd).unwrap();
+            let named = Descriptor::look_up(None, process, fd).unwrap();
+            let same = Descriptor::look_up(Some(&this), process, fd).unwrap();
             assert!(matches!((&named, &same), (Descriptor::Named { .. }, Descriptor::Same(_))));
             assert_eq!(named.file().unwrap(), same.file().unwrap());
             assert_eq!((same.file().unwrap().length, same.file().unwrap().directory), (20, false));
@@ -141,10 +141,10 @@ mod tests {
             assert_eq!((named.offset().unwrap(), same.offset().unwrap()), (offset, offset));
             assert_eq!((named.is_writable(), same.is_writable()), (offset > 0, offset > 0));
         }
-        let same = Descriptor::of(Some(&this), process, pipe.as_raw_fd()).unwrap();
+        let same = Descriptor::look_up(Some(&this), process, pipe.as_raw_fd()).unwrap();
         assert_eq!((same.offset().unwrap(), same.is_writable()), (0, false));
         let of_dir = File::open(dir.path()).unwrap();
-        let same = Descriptor::of(Some(&this), process, of_dir.as_raw_fd()).unwrap();
+        let same = Descriptor::look_up(Some(&this), process, of_dir.as_raw_fd()).unwrap();
         assert!(same.file().unwrap().directory);
     }
 
@@ -152,8 +152,8 @@ mod tests {
     fn a_descriptor_that_is_not_open_is_an_error_in_both_ways() {
         let process = std::process::id().cast_signed();
         let this = crate::process::pidfd(process).unwrap();
-        assert_eq!(Descriptor::of(Some(&this), process, 9_999).unwrap_err().raw_os_error(), Some(libc::EBADF));
-        let named = Descriptor::of(None, process, 9_999).unwrap();
+        assert_eq!(Descriptor::look_up(Some(&this), process, 9_999).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        let named = Descriptor::look_up(None, process, 9_999).unwrap();
         assert!(named.file().is_err() && named.flags().is_err() && named.offset().is_err());
     }
 }

@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(old.into_iter().filter(|name| !replaced.contains(name)).collect::<Vec<_>>(), [""; 0]);
     }
 
-    /// What the kernel does with a call.
+    /// Returns what the kernel does with a call.
     fn run(number: u32, arch: u32, args: [u64; 6]) -> u32 {
         let word = |offset: u32| match offset {
             NUMBER => number,

@@ -1,5 +1,6 @@
 //! The registers of a stopped task that hold a system call: its number, its arguments, its result.
 //!
+//! [`Stopped`](super::stopped::Stopped) alone asks for them, so that the task is stopped.
 //! Read in the same way on every architecture (PTRACE_GET_SYSCALL_INFO, Linux 5.3); written in the architecture's own.
 
 use nix::errno::Errno;
@@ -11,30 +12,29 @@ pub(super) struct Place {
     stack: u64,
 }
 
-/// A task stopped before a system call.
+/// A system call before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SyscallStop {
-    pid: i32,
+pub(super) struct SyscallEntry {
     pub(super) number: u64,
     pub(super) args: [u64; 6],
     pub(super) place: Place,
 }
 
-/// A task stopped behind a system call.
+/// A system call that has returned.
 pub(super) struct SyscallReturn {
     /// A result, or an error number.
     pub(super) result: Result<u64, i32>,
     pub(super) place: Place,
 }
 
-/// ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND (include/linux/errno.h), which a program never sees: a signal came before the call
-/// had done anything, and the kernel makes it again or turns the number into EINTR. The fourth of them is for calls that wait for a
-/// time, none of which is trapped.
+/// ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND (include/linux/errno.h), which a program never sees. A signal came before the
+/// call had done anything; the kernel makes it again or turns the number into EINTR. The fourth of them is for calls that wait for
+/// a time, none of which is trapped.
 const RESTARTS: std::ops::RangeInclusive<i32> = 512..=514;
 
 impl SyscallReturn {
     /// Of a task that is stopped at a system call; `None` if it is stopped before it.
-    pub(super) fn of(pid: i32) -> Result<Option<SyscallReturn>, Errno> {
+    pub(super) fn read(pid: i32) -> Result<Option<SyscallReturn>, Errno> {
         let info = info(pid)?;
         let place = Place { instruction: info.instruction_pointer, stack: info.stack_pointer };
         match info.op {
@@ -53,15 +53,15 @@ impl SyscallReturn {
         }
     }
 
-    /// Whether a signal has interrupted the call before it did anything.
+    /// Returns whether a signal has interrupted the call before it did anything.
     pub(super) fn is_interrupted(&self) -> bool {
         self.result.is_err_and(|errno| RESTARTS.contains(&errno))
     }
 }
 
-impl SyscallStop {
+impl SyscallEntry {
     /// Of a task that the filter has stopped.
-    pub(super) fn entry(pid: i32) -> Result<SyscallStop, Errno> {
+    pub(super) fn read(pid: i32) -> Result<SyscallEntry, Errno> {
         let info = info(pid)?;
         if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
             return Err(Errno::EIO);
@@ -69,18 +69,18 @@ impl SyscallStop {
         // SAFETY: the kernel says that this is the member that it has filled.
         let seccomp = unsafe { info.u.seccomp };
         let place = Place { instruction: info.instruction_pointer, stack: info.stack_pointer };
-        Ok(SyscallStop { pid, number: seccomp.nr, args: seccomp.args, place })
+        Ok(SyscallEntry { number: seccomp.nr, args: seccomp.args, place })
     }
+}
 
-    /// Makes the arguments what they are here.
-    pub(super) fn store(&self) -> Result<(), Errno> {
-        arch::set_arguments(self.pid, self.args)
-    }
+/// Gives the call that is about to run these arguments.
+pub(super) fn set_arguments(pid: i32, args: [u64; 6]) -> Result<(), Errno> {
+    arch::set_arguments(pid, args)
+}
 
-    /// Makes the call not run, and return `errno`.
-    pub(super) fn skip(&self, errno: i32) -> Result<(), Errno> {
-        arch::skip(self.pid, errno)
-    }
+/// Makes the call that is about to run not run, and return `errno`.
+pub(super) fn skip(pid: i32, errno: i32) -> Result<(), Errno> {
+    arch::skip(pid, errno)
 }
 
 /// Gives an argument of the call that has just returned the value back that it was called with.

@@ -1,4 +1,4 @@
-//! A child that is traced from its first instruction on: it waits until we hold it, installs the filter, then lives.
+//! A child that is traced from its first instruction on: it waits until we hold it, installs the filter, then runs.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::{TraceError, filter, options};
+use super::{TraceError, filter};
 use crate::process::{Exit, Running, fork_child_to_trace};
 
 /// The exit status of a child that could not install the filter.
@@ -16,17 +16,17 @@ pub(super) const NOT_TRACED: i32 = 125;
 /// A traced child that waits to be let go.
 pub(super) struct Spawned {
     child: Running,
-    gate: std::fs::File,
+    latch: std::fs::File,
     complaint: std::fs::File,
 }
 
 /// Forks a child that will run `body`, and takes hold of it.
 pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
-    let (waits, gate) = pipe()?;
+    let (waits, latch) = pipe()?;
     let (complaint, complains) = pipe()?;
     let filter = filter::program();
     let (mut waits, mut complains) = (std::fs::File::from(waits), std::fs::File::from(complains));
-    let (gate, complaint) = (std::fs::File::from(gate), std::fs::File::from(complaint));
+    let (latch, complaint) = (std::fs::File::from(latch), std::fs::File::from(complaint));
     let child = fork_child_to_trace(|| {
         let mut go = [0];
         if waits.read_exact(&mut go).is_err() {
@@ -39,20 +39,20 @@ pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
         body()
     })?;
     match ptrace::seize(Pid::from_raw(child.pid()), options()) {
-        Ok(()) => Ok(Spawned { child, gate, complaint }),
+        Ok(()) => Ok(Spawned { child, latch, complaint }),
         Err(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => Err(TraceError::Forbidden("ptrace")),
         Err(other) => Err(io::Error::from(other).into()),
     }
 }
 
 impl Spawned {
-    pub(super) fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.pid())
+    pub(super) fn pid(&self) -> i32 {
+        self.child.pid()
     }
 
     /// Lets it go on.
     pub(super) fn go(&self) -> io::Result<()> {
-        (&self.gate).write_all(&[1])
+        (&self.latch).write_all(&[1])
     }
 
     /// Takes note that everything that was started is gone.
@@ -60,7 +60,7 @@ impl Spawned {
         self.child.was_waited_for(Exit::Signal(libc::SIGKILL));
     }
 
-    /// Whether it complained that it could not install the filter. It must have ended.
+    /// Returns whether it complained that it could not install the filter. It must have ended.
     pub(super) fn filter_failed(&self) -> bool {
         nix::fcntl::fcntl(&self.complaint, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).is_ok()
             && (&self.complaint).read(&mut [0; 64]).is_ok_and(|length| length > 0)
@@ -69,4 +69,15 @@ impl Spawned {
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
+}
+
+/// Returns what the kernel is asked to report, and that nothing outlives us.
+fn options() -> ptrace::Options {
+    ptrace::Options::PTRACE_O_TRACESECCOMP
+        | ptrace::Options::PTRACE_O_TRACESYSGOOD
+        | ptrace::Options::PTRACE_O_TRACEFORK
+        | ptrace::Options::PTRACE_O_TRACEVFORK
+        | ptrace::Options::PTRACE_O_TRACECLONE
+        | ptrace::Options::PTRACE_O_TRACEEXEC
+        | ptrace::Options::PTRACE_O_EXITKILL
 }

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::ptrace;
 use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
@@ -141,7 +140,7 @@ impl Tracee {
         self.alone = alone;
     }
 
-    /// Whether the program has not had another task so far.
+    /// Returns whether the program has not had another task so far.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.alone
@@ -165,7 +164,7 @@ impl Tracee {
         }
     }
 
-    /// How many bytes a call was asked to write.
+    /// Returns how many bytes a call was asked to write.
     ///
     /// # Errors
     /// The address of the vector is not mapped.
@@ -176,7 +175,7 @@ impl Tracee {
         }
     }
 
-    /// Where a vector has to be cut so that it holds `most` bytes; `None` if it holds no more, or cannot be read.
+    /// Returns where a vector has to be cut so that it holds `most` bytes; `None` if it holds no more, or cannot be read.
     pub(super) fn cut(&self, bytes: Bytes, most: u64) -> Option<Cut> {
         let Bytes::Vector { address, count } = bytes else { return None };
         let mut left = most;
@@ -187,11 +186,6 @@ impl Tracee {
             left -= was;
         }
         None
-    }
-
-    /// Writes a 64-bit number to `address`, also where the program itself may not.
-    pub(super) fn poke(&self, address: u64, value: u64) -> Result<(), Errno> {
-        ptrace::write(Pid::from_raw(self.tid), address as usize as *mut libc::c_void, value.cast_signed())
     }
 
     /// The addresses and lengths of an iovec array.
@@ -232,7 +226,7 @@ impl Tracee {
     /// It is not open.
     pub fn descriptor(&self, fd: i32) -> io::Result<Descriptor> {
         let pidfd = || crate::process::pidfd(self.process).ok();
-        Descriptor::of(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
+        Descriptor::look_up(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
     }
 
     /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
@@ -283,7 +277,8 @@ fn parent_resolved(path: PathBuf, known: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Whether `path` is that of `directory`, a slash and a name: byte for byte, as most are written. Nothing is resolved to see that.
+/// Returns whether `path` is that of `directory`, a slash and a name: byte for byte, as most are written. Nothing is resolved to
+/// see that.
 fn is_directly_below(path: &Path, directory: &Path) -> bool {
     let below = path.as_os_str().as_bytes().strip_prefix(directory.as_os_str().as_bytes());
     below.and_then(|below| below.strip_prefix(b"/")).is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
@@ -294,7 +289,7 @@ fn open_directory(path: &str) -> nix::Result<OwnedFd> {
     open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// What the link `fd` in the directory `names` says.
+/// Returns what the link `fd` in the directory `names` says.
 fn link_in(names: &OwnedFd, fd: i32) -> io::Result<PathBuf> {
     let name = CString::new(fd.to_string())?;
     // What does not fit is cut off: a longer one is read again.
@@ -328,7 +323,7 @@ fn status(tid: i32, field: &str) -> Option<i32> {
     status.lines().find_map(|line| line.strip_prefix(field))?.trim().parse().ok()
 }
 
-/// Whether this thread traces task `tid`.
+/// Returns whether this thread traces task `tid`.
 pub(super) fn is_of_this_thread(tid: i32) -> bool {
     status(tid, "TracerPid:") == Some(nix::unistd::gettid().as_raw())
 }

@@ -1,7 +1,7 @@
 //! What one recorded run shows of its state files, for judging what a crash leaves of them in any run of the same program.
 //!
-//! [`audit`](super::audit) judges the crash states of the run that was recorded, point by point. Of a run that was killed, nobody knows
-//! at which point it was: all that can be said of a file is whether it is one of its versions.
+//! [`audit`](super::audit) judges the crash states of the run that was recorded, point by point. Of a run that was killed, nobody
+//! knows at which point it was. All that can be said of a file is whether it is one of its versions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ pub struct StateFile {
     pub is_made_once: bool,
 }
 
-/// What `trace` shows of the state files that `is_judged` takes, by name; the files were as in `before` at its start. Of a run that
-/// has not `ended` by itself, only what it had finished is a version.
+/// Returns what `trace` shows of the state files that `is_judged` takes, by name; the files were as in `before` at its start. Of a
+/// run that has not `ended` by itself, only what it had finished is a version.
 #[must_use]
 pub fn state_files(
     trace: &Trace,
@@ -37,10 +37,10 @@ pub fn state_files(
     ended: bool,
     is_judged: &dyn Fn(&Path) -> bool,
 ) -> BTreeMap<PathBuf, StateFile> {
-    let Oracle { timelines, ways, rules, .. } = Oracle::of(trace, before, ended, is_judged);
+    let Oracle { timelines, ways, rules, .. } = Oracle::new(trace, before, ended, is_judged);
     let state_file = |path: &PathBuf, rules: &Rules| {
         let timeline = timelines.get(path)?;
-        let written = ways.of(path);
+        let written = ways.written(path);
         let writes = |way| written.iter().any(|written| written.way == way);
         let file = StateFile {
             versions: Vec::new(),

@@ -1,14 +1,14 @@
-//! What one recorded run shows of its state files, read once: what each holds when, how it is written, what a kill may leave of it.
+//! What one recorded run shows of its state files: what each holds when, how it is written, what a kill may leave of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crashtest_model::{At, CrashPoint, Damage, Trace, Way, Written};
 
+use super::companions::{beside, companions};
 use super::saves::{self, Kind, Saves};
 use super::versions::{self, Status, Timeline, Version};
 use super::ways::{self, Ways};
-use super::{beside, companions};
 use crate::{Snapshot, Tree};
 
 /// A recorded run, read.
@@ -21,9 +21,9 @@ pub struct Oracle {
     pub(super) rules: BTreeMap<PathBuf, Rules>,
 }
 
-/// How much it counts that a file is none of its versions.
+/// How much it counts against a program that a file is none of its versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Severity {
     /// It is damaged.
     Broken,
     /// Only a checker can say.
@@ -44,7 +44,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    fn of(written: &[Written], beside: bool) -> Rules {
+    fn new(written: &[Written], beside: bool) -> Rules {
         let anew = |way| match way {
             Way::DeleteThenWrite | Way::TruncateAndWrite | Way::DeleteThenRename | Way::RenameEarly => true,
             Way::Rewrite => !beside,
@@ -64,26 +64,26 @@ impl Oracle {
     /// Reads `trace`; the files were as in `before` at its start. `is_judged` says which of them can be state files. Of a run that has not
     /// `ended` by itself, only what it had finished is a version.
     #[must_use]
-    pub fn of(trace: &Trace, before: &Snapshot, ended: bool, is_judged: &dyn Fn(&Path) -> bool) -> Oracle {
+    pub fn new(trace: &Trace, before: &Snapshot, ended: bool, is_judged: &dyn Fn(&Path) -> bool) -> Oracle {
         let start = Tree::new(before, &trace.files);
-        let saves = Saves::of(trace, start.clone(), ended);
+        let saves = Saves::collect(trace, start.clone(), ended);
         let timelines = versions::timelines(trace, start.clone(), &saves, is_judged);
         let ways = ways::ways(trace, start, &saves, &timelines);
         let companions = companions(&timelines, &ways, is_judged);
         let judged = timelines.iter().filter(|(path, timeline)| timeline.is_state() && is_judged(path));
-        let rules =
-            judged.map(|(path, _)| (path.clone(), Rules::of(&ways.of(path), !beside(path, &companions).is_empty())));
+        let rules = judged
+            .map(|(path, _)| (path.clone(), Rules::new(&ways.written(path), !beside(path, &companions).is_empty())));
         Oracle { rules: rules.collect(), saves, timelines, ways }
     }
 
     /// The state files that are no version of themselves in `state`, which a crash at `point` of `trace`, the run that was read, has left.
     #[must_use]
-    pub fn judge(&self, trace: &Trace, point: CrashPoint, state: &Snapshot) -> Vec<(&Path, Damage, Standing)> {
+    pub fn judge(&self, trace: &Trace, point: CrashPoint, state: &Snapshot) -> Vec<(&Path, Damage, Severity)> {
         let call = point.call.0 as usize;
         let done = done(point);
         let damaged = self.rules.iter().filter_map(|(path, rules)| {
             let timeline = self.timelines.get(path)?;
-            let found = Version::of(state.entry(path));
+            let found = Version::from_entry(state.entry(path));
             if found == timeline.before(done) || Some(found) == timeline.after(done) {
                 return None;
             }
@@ -101,17 +101,17 @@ impl Oracle {
                 },
             };
             let standing = match writing.map(|save| self.saves.all[save].kind) {
-                Some(Kind::Append | Kind::InPlace) => Standing::Unclear,
-                Some(Kind::Rewrite) if !rules.alone => Standing::Unclear,
-                Some(Kind::Create) if rules.once => Standing::Made,
-                _ => Standing::Broken,
+                Some(Kind::Append | Kind::InPlace) => Severity::Unclear,
+                Some(Kind::Rewrite) if !rules.alone => Severity::Unclear,
+                Some(Kind::Create) if rules.once => Severity::Made,
+                _ => Severity::Broken,
             };
             Some((path.as_path(), damage, standing))
         });
         damaged.collect()
     }
 
-    /// Whether there is a state file that is judged.
+    /// Returns whether there is a state file that is judged.
     #[must_use]
     pub fn judges_something(&self) -> bool {
         !self.rules.is_empty()
@@ -123,14 +123,14 @@ impl Oracle {
         all.map(|(path, _)| path.as_path()).filter(|path| !self.rules.contains_key(*path))
     }
 
-    /// What `path` was before the crash at `point`, and what it was to become.
+    /// Returns what `path` was before the crash at `point`, and what it was to become.
     pub(super) fn around(&self, path: &Path, point: CrashPoint) -> (Version, Option<Version>) {
         let around = |timeline: &Timeline| (timeline.before(done(point)), timeline.after(done(point)));
         self.timelines.get(path).map_or((Version::Absent, None), around)
     }
 }
 
-/// How many operations are done at a crash point.
+/// Returns how many operations are done at a crash point.
 fn done(point: CrashPoint) -> usize {
     let call = point.call.0 as usize;
     if point.at == At::After { call + 1 } else { call }

@@ -1,10 +1,10 @@
 //! Which calls belong to one save of a file: from the first that changes it to the one after which it is whole again.
 //!
-//! A trace does not say where a save ends: descriptors are duplicated, inherited and left to the end of their process. So it is read
-//! from what comes next. A save begins when a file is made or emptied, and when it is written over from its start to its end. It also
-//! begins with the first change after the file was opened again, while nobody else could still write to it; after it was synced; and
-//! after it was renamed or linked, once it was closed or had something in it. It ends with the last change before the next save.
-//! What is in the file then is a version of it, unless another process was still writing.
+//! A trace does not say where a save ends: descriptors are duplicated, inherited and left to the end of their process. So it is
+//! read from what comes next. A save begins when a file is made or emptied, and when it is written over from its start to its end.
+//! It also begins with the first change after the file was opened again, while nobody else could still write to it. So it does
+//! after the file was synced, and after it was renamed or linked, once it was closed or had something in it. It ends with the last
+//! change before the next save. What is in the file then is a version of it, unless another process was still writing.
 //!
 //! A file that was made or emptied and then opened again before anything was written to it (`touch`) is still in its first save.
 
@@ -48,13 +48,13 @@ pub(super) struct Save {
 pub(super) struct Saves {
     /// In the order in which they begin.
     pub(super) all: Vec<Save>,
-    of: BTreeMap<FileId, Vec<usize>>,
+    by_file: BTreeMap<FileId, Vec<usize>>,
 }
 
 impl Saves {
     /// The saves of `trace`; `tree` holds the files as they are at its start. Where the run has not `ended` by itself, only what it
-    /// treats as finished is: what it has synced, renamed once it was closed, opened again.
-    pub(super) fn of(trace: &Trace, tree: Tree, ended: bool) -> Saves {
+    /// treats as finished is: synced, renamed once it was closed, or opened again.
+    pub(super) fn collect(trace: &Trace, tree: Tree, ended: bool) -> Saves {
         let mut pass = Pass::new(trace, tree);
         for (n, operation) in trace.operations.iter().enumerate() {
             if operation.errno.is_none() {
@@ -76,9 +76,9 @@ impl Saves {
 
     /// The save of `file` that was the last to begin in the first `done` operations.
     pub(super) fn latest(&self, file: FileId, done: usize) -> Option<usize> {
-        let of = self.of.get(&file)?;
-        let begun = of.partition_point(|save| self.all[*save].first < done);
-        begun.checked_sub(1).map(|last| of[last])
+        let saves = self.by_file.get(&file)?;
+        let begun = saves.partition_point(|save| self.all[*save].first < done);
+        begun.checked_sub(1).map(|last| saves[last])
     }
 
     /// The save that operation `n` begins.
@@ -89,9 +89,9 @@ impl Saves {
 
     /// The first change of `file` from operation `n` on that belongs to a later save.
     pub(super) fn next_after(&self, save: &Save) -> usize {
-        let of = self.of.get(&save.file).map_or(&[][..], Vec::as_slice);
-        let later = of.partition_point(|other| self.all[*other].first <= save.first);
-        of.get(later).map_or(usize::MAX, |next| self.all[*next].first)
+        let saves = self.by_file.get(&save.file).map_or(&[][..], Vec::as_slice);
+        let later = saves.partition_point(|other| self.all[*other].first <= save.first);
+        saves.get(later).map_or(usize::MAX, |next| self.all[*next].first)
     }
 }
 
@@ -198,7 +198,7 @@ impl<'t> Pass<'t> {
         self.tree.content(file).map_or(0, |content| content.len() as u64)
     }
 
-    /// Whether another process than `process` has `file` open and changes it after operation `n`.
+    /// Returns whether another process than `process` has `file` open and changes it after operation `n`.
     fn is_held(&self, file: FileId, process: u32, n: usize) -> bool {
         let Some(writing) = self.files.get(&file) else { return false };
         let mut others = writing.open.keys().filter(|other| **other != process);
@@ -228,7 +228,7 @@ impl<'t> Pass<'t> {
             self.found.all[before].whole = !held;
         }
         self.found.all.push(Save { file, kind, first: n, last: n, whole: true });
-        self.found.of.entry(file).or_default().push(number);
+        self.found.by_file.entry(file).or_default().push(number);
     }
 
     /// Operation `n` empties `file`.
@@ -283,8 +283,8 @@ impl<'t> Pass<'t> {
         self.writing(file).wrote = true;
     }
 
-    /// If the writes from operation `n` on follow each other from the start of `file`, `length` bytes long, to its end, or to where
-    /// it is cut then: the last operation of that.
+    /// The last of the writes from operation `n` on that follow each other from the start of `file`, `length` bytes long, to its
+    /// end. They may also go to where it is cut then; `None` if they do neither.
     fn rewriting(&self, file: FileId, n: usize, length: u64) -> Option<usize> {
         let changes = self.changes.get(&file)?;
         let (mut end, mut last) = (0, n);

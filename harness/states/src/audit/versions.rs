@@ -1,8 +1,9 @@
 //! What each name stands for as a run goes on: a version, something that is being written, or nothing.
 //!
-//! A version is what a file holds when no save of it is under way; for a link, what it points to; or that nothing is there. That
-//! nothing is there is a version at the start; and after the name was removed or moved away, if the program leaves it so: it does
-//! not make the name again, or it finishes a version of another state file first. Otherwise the name is missing meanwhile.
+//! A version is what a file holds when no save of it is under way, what a link points to, or that nothing is there. That nothing is
+//! there is a version at the start. It is one after the name was removed or moved away, too, if the program leaves it so. It leaves
+//! it so if it does not make the name again, or finishes a version of another state file first. Otherwise the name is missing
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(super) enum Version {
 }
 
 impl Version {
-    pub(super) fn of(entry: Option<&Entry>) -> Version {
+    pub(super) fn from_entry(entry: Option<&Entry>) -> Version {
         match entry {
             Some(Entry::File { content, .. }) => {
                 Version::File { digest: content.digest(), length: content.len() as u64 }
@@ -91,13 +92,13 @@ impl Timeline {
         self.0.get(past).map_or(usize::MAX, |(from, _)| from - 1)
     }
 
-    /// Whether it becomes a version with the last of the first `done` operations.
+    /// Returns whether it becomes a version with the last of the first `done` operations.
     pub(super) fn settles_at(&self, done: usize) -> bool {
         let step = self.0.binary_search_by_key(&done, |(from, _)| *from);
         step.is_ok_and(|step| settled(self.0[step].1).is_some())
     }
 
-    /// Whether something is there at the start and at the end, and that nothing is there is no version in between.
+    /// Returns whether something is there at the start and at the end, and that nothing is there is no version in between.
     pub(super) fn is_kept(&self) -> bool {
         let status = |step: Option<&(usize, Status)>| step.map(|(_, status)| *status);
         let absent = Status::Settled(Version::Absent);
@@ -105,12 +106,12 @@ impl Timeline {
             && self.0.iter().all(|(_, status)| *status != absent)
     }
 
-    /// Whether it is removed, or moved away, and made again.
+    /// Returns whether it is removed, or moved away, and made again.
     pub(super) fn is_remade(&self) -> bool {
         self.0.iter().any(|(_, status)| *status == Status::Gone)
     }
 
-    /// Whether anything is there at the start or at the end: a name of which neither is true is a temporary.
+    /// Returns whether anything is there at the start or at the end: a name of which neither is true is a temporary.
     pub(super) fn is_state(&self) -> bool {
         let is_there = |step: Option<&(usize, Status)>| {
             step.is_some_and(|(_, status)| !matches!(status, Status::Settled(Version::Absent) | Status::Gone))
@@ -139,8 +140,10 @@ pub(super) fn timelines(
         // Only then is it known what they stood for until now.
         for path in &paths {
             if !found.contains_key(path) {
-                found
-                    .insert(path.clone(), Timeline(vec![(0, Status::Settled(Version::of(tree.entry(path).as_ref())))]));
+                found.insert(
+                    path.clone(),
+                    Timeline(vec![(0, Status::Settled(Version::from_entry(tree.entry(path).as_ref())))]),
+                );
             }
         }
         tree.apply(operation);
@@ -171,7 +174,7 @@ pub(super) fn timelines(
     found
 }
 
-/// Which names `operation` can change, of those that are there.
+/// Returns which names `operation` can change, of those that are there.
 fn affected(operation: &Operation, tree: &Tree) -> Vec<PathBuf> {
     match &operation.action {
         Action::Rename { from, to, .. } => {
@@ -187,7 +190,7 @@ fn affected(operation: &Operation, tree: &Tree) -> Vec<PathBuf> {
     }
 }
 
-/// How it stands with `path` after `done` operations, which are done in `tree`.
+/// Returns how it stands with `path` after `done` operations, which are done in `tree`.
 fn status(tree: &Tree, saves: &Saves, path: &Path, done: usize) -> Status {
     if let Some(file) = tree.file(path)
         && let Some(latest) = saves.latest(file, done)
@@ -195,7 +198,7 @@ fn status(tree: &Tree, saves: &Saves, path: &Path, done: usize) -> Status {
     {
         return Status::Writing(latest);
     }
-    Status::Settled(Version::of(tree.entry(path).as_ref()))
+    Status::Settled(Version::from_entry(tree.entry(path).as_ref()))
 }
 
 /// Settles the absences that the program leaves.

@@ -1,7 +1,8 @@
 //! How each name is written, and what is synced when: the words of an audit's table.
 //!
-//! Of a save through a temporary the file counts as synced when that was done between its last byte and its new name; else when it
-//! was done before the next save. The directory counts where it is synced between the new name and the next change of that name.
+//! Of a save through a temporary the file counts as synced when that was done between its last byte and its new name. Of others it
+//! counts when it was done before the next save. The directory counts where it is synced between the new name and the next change
+//! of that name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,15 +16,15 @@ use crate::Tree;
 /// How names were written, and which of them were only the way to another.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    of: BTreeMap<PathBuf, BTreeMap<(Way, Synced), u64>>,
+    by_path: BTreeMap<PathBuf, BTreeMap<(Way, Synced), u64>>,
     /// Names that were moved to another, or had a file that was linked to another.
     pub(super) sources: BTreeSet<PathBuf>,
 }
 
 impl Ways {
     /// The ways in which `path` was written, worst first.
-    pub(super) fn of(&self, path: &Path) -> Vec<Written> {
-        let ways = self.of.get(path).into_iter().flatten();
+    pub(super) fn written(&self, path: &Path) -> Vec<Written> {
+        let ways = self.by_path.get(path).into_iter().flatten();
         ways.map(|((way, synced), count)| Written { way: *way, synced: *synced, count: *count }).collect()
     }
 }
@@ -39,7 +40,7 @@ struct Syncs {
 }
 
 impl Syncs {
-    fn of(trace: &Trace) -> Syncs {
+    fn collect(trace: &Trace) -> Syncs {
         let mut syncs = Syncs::default();
         for (n, operation) in trace.operations.iter().enumerate().filter(|(_, done)| done.errno.is_none()) {
             match &operation.action {
@@ -60,7 +61,8 @@ impl Syncs {
         syncs
     }
 
-    /// What was synced: `file` between the operations `written` and `named`, the directory of `path` between `from` and `until`.
+    /// Returns what was synced: `file` between the operations `written` and `named`, the directory of `path` between `from` and
+    /// `until`.
     fn synced(
         &self,
         file: FileId,
@@ -85,9 +87,9 @@ impl Syncs {
     }
 }
 
-/// How the names of `trace` are written; `tree` holds the files as they are at its start.
+/// Returns how the names of `trace` are written; `tree` holds the files as they are at its start.
 pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTreeMap<PathBuf, Timeline>) -> Ways {
-    let syncs = Syncs::of(trace);
+    let syncs = Syncs::collect(trace);
     let mut ways = Ways::default();
     let mut last_change: BTreeMap<FileId, usize> = BTreeMap::new();
     let at = |path: &Path, done: usize| timelines.get(path).map(|timeline| timeline.at(done));
@@ -102,8 +104,8 @@ pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTr
         if let Some(file) = changed(operation) {
             last_change.insert(file, n);
         }
-        let mut tell = |path: &Path, way: Way, synced: Synced| {
-            *ways.of.entry(path.to_owned()).or_default().entry((way, synced)).or_default() += 1;
+        let mut note = |path: &Path, way: Way, synced: Synced| {
+            *ways.by_path.entry(path.to_owned()).or_default().entry((way, synced)).or_default() += 1;
         };
         let removed = |path: &Path| at(path, n + 1) == Some(Status::Settled(Version::Absent));
         if let Some(save) = saves.begun_by(n) {
@@ -118,7 +120,7 @@ pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTr
                 };
                 let written = (save.last, saves.next_after(save));
                 let named = if save.kind == Kind::Create { (n, until(&path, save.last + 1)) } else { (0, 0) };
-                tell(&path, way, syncs.synced(save.file, written, &path, named));
+                note(&path, way, syncs.synced(save.file, written, &path, named));
             }
         }
         match &operation.action {
@@ -135,23 +137,23 @@ pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTr
                         _ => Way::Rename,
                     };
                     let written = (last_change.get(&file).copied().unwrap_or(n), n);
-                    tell(to, way, syncs.synced(file, written, to, named));
+                    note(to, way, syncs.synced(file, written, to, named));
                 }
                 if removed(from) {
-                    tell(from, Way::Remove, Synced::Nothing);
+                    note(from, Way::Remove, Synced::Nothing);
                 }
             }
             Action::Link { file, to } => {
                 let to = Path::new(to);
                 let written = (last_change.get(file).copied().unwrap_or(n), n);
                 let way = if last_change.contains_key(file) { Way::Link } else { Way::Move };
-                tell(to, way, syncs.synced(*file, written, to, (n, until(to, n + 1))));
+                note(to, way, syncs.synced(*file, written, to, (n, until(to, n + 1))));
                 ways.sources.extend(linked_from);
             }
-            Action::Unlink { path } if removed(Path::new(path)) => tell(Path::new(path), Way::Remove, Synced::Nothing),
-            Action::Symlink { path, .. } => tell(Path::new(path), Way::Create, Synced::Nothing),
+            Action::Unlink { path } if removed(Path::new(path)) => note(Path::new(path), Way::Remove, Synced::Nothing),
+            Action::Symlink { path, .. } => note(Path::new(path), Way::Create, Synced::Nothing),
             Action::Map { file, .. } => {
-                tree.names_of(*file).iter().for_each(|path| tell(path, Way::Map, Synced::Nothing));
+                tree.names_of(*file).iter().for_each(|path| note(path, Way::Map, Synced::Nothing));
             }
             _ => {}
         }

@@ -59,7 +59,7 @@ pub(super) struct Ran {
 impl Process {
     /// Lets a thread begin.
     pub(super) fn begin(&self) {
-        shared::open(self.board.gate());
+        shared::open(self.board.latch());
     }
 
     pub(super) fn has_ended(&self) -> Result<bool, EngineError> {

@@ -38,7 +38,7 @@ impl Participants<'_, '_, '_> {
             if process.is_over()? {
                 return Ok(Pause::Ended);
             }
-            if board.stands_by() {
+            if board.is_at_latch() {
                 return Ok(Pause::Refused);
             }
             let in_lock = matches!(board.phase().map(|phase| phase.moment), Some(Moment::In(Call::Lock)));
@@ -67,7 +67,7 @@ impl Participants<'_, '_, '_> {
         for look in 1u32.. {
             let mut ended = false;
             for process in processes {
-                ended |= process.is_over()? || process.board.stands_by();
+                ended |= process.is_over()? || process.board.is_at_latch();
             }
             if ended || processes[0].board.saves() >= saves {
                 return Ok(());
@@ -114,7 +114,7 @@ impl Participants<'_, '_, '_> {
             let mut left = Vec::new();
             for process in processes {
                 // Who has refused what it found waits for nobody.
-                if process.has_ended()? || process.board.stands_by() {
+                if process.has_ended()? || process.board.is_at_latch() {
                     let landed = process.end(self.victims)?;
                     self.note_end(process.number, &landed, ran);
                 } else {

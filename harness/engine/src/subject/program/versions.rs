@@ -145,7 +145,7 @@ impl Files {
     /// What the run of `trace`, which began on `before`, shows of the files that are judged.
     pub(crate) fn oracle(&self, trace: &Trace, before: &Snapshot) -> Oracle {
         let known = self.known.borrow();
-        Oracle::of(trace, before, true, &|path| known.is_judged(path))
+        Oracle::new(trace, before, true, &|path| known.is_judged(path))
     }
 
     /// What a start on `state` comes to, as far as that can be said without knowing what is in the files, nor when the crash was.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
-use crashtest_linux::trace::{Descriptor, FileCall, OpenFile, Request, Target, Tracee};
+use crashtest_linux::trace::{Descriptor, FileCall, OpenFile, Request, SyncKind, Target, Tracee};
 use crashtest_model::{Action, Data, Durable, FileId};
 
 use crate::trace::recorder::Recorder;
@@ -82,7 +82,7 @@ impl Recorder<'_> {
                 let at = offset.map_or(Place::Offset, Place::At);
                 Some(write(path, requested, Unfinished::Write { fd, at, orderly: true }))
             }
-            Request::Copy { fd, offset, length } => {
+            Request::Copy { fd, offset, length, .. } => {
                 let path = self.descriptor(tracee, fd, true)?;
                 let at = if offset == 0 { Place::Offset } else { Place::Pointer(offset) };
                 // May wait for a pipe, which somebody else fills: nobody waits for it.
@@ -157,22 +157,20 @@ impl Recorder<'_> {
             Request::Fchmod { fd, mode } => known(Action::Chmod { path: self.descriptor(tracee, fd, false)?, mode }),
             Request::Attribute { target } => known(Action::Attribute { path: self.target(tracee, target)?.1 }),
             Request::AttributeOf { fd } => known(Action::Attribute { path: self.descriptor(tracee, fd, false)? }),
-            Request::Sync { fd } => {
+            Request::Sync { fd, kind } => {
                 let path = self.descriptor(tracee, fd, false)?;
                 let (file, open) = self.of_descriptor(tracee, fd)?;
-                let durable = match call.name {
-                    "syncfs" => Durable::Everything,
-                    "sync_file_range" => Durable::Range,
-                    _ if open.directory => Durable::Directory,
-                    "fdatasync" => Durable::Data,
-                    _ => Durable::File,
+                let durable = match kind {
+                    SyncKind::FileSystem => Durable::Everything,
+                    SyncKind::Range => Durable::Range,
+                    SyncKind::File | SyncKind::Data if open.directory => Durable::Directory,
+                    SyncKind::Data => Durable::Data,
+                    SyncKind::File => Durable::File,
                 };
                 known(Action::Sync { path, file: (!open.directory).then_some(file), durable })
             }
-            Request::SyncAll if call.name == "sync" => {
-                known(Action::Sync { path: ".".to_owned(), file: None, durable: Durable::Everything })
-            }
-            Request::SyncAll => {
+            Request::SyncAll => known(Action::Sync { path: ".".to_owned(), file: None, durable: Durable::Everything }),
+            Request::SyncMapping => {
                 let mapped = self.trace.operations.iter().any(|done| matches!(done.action, Action::Map { .. }));
                 mapped.then(|| {
                     let action = Action::Sync { path: ".".to_owned(), file: None, durable: Durable::Mapping };

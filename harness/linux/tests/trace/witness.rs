@@ -1,5 +1,4 @@
-//! What the tests of tracing share: a watcher that writes down every open and write below a directory, and holds the contract of
-//! [`Watcher`] against what it is told.
+//! A watcher that writes down every open and write below a directory. It holds the contract of [`Watcher`] against what it hears.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -94,15 +93,15 @@ impl Watcher for Witness<'_> {
 
 impl Traced {
     /// What was done to one file.
-    pub(crate) fn of(&self, file: &str) -> impl Iterator<Item = &Seen> {
+    pub(crate) fn calls_on(&self, file: &str) -> impl Iterator<Item = &Seen> {
         self.seen.iter().filter(move |seen| seen.file == file)
     }
 
-    /// Every record of `file` was seen: once, whole, in its order, as the call of the thread and of the process that wrote it; and
-    /// they are what the file holds.
+    /// Asserts that every record of `file` was seen once, whole and in order, as a call of the thread and process that wrote it.
+    /// Together they are what the file holds.
     pub(crate) fn assert_whole(&self, file: &str, records: u64) {
-        assert_eq!(self.of(file).filter(|seen| seen.call != "write").count(), 1, "{file}: opened once");
-        let writes: Vec<&Seen> = self.of(file).filter(|seen| seen.call == "write").collect();
+        assert_eq!(self.calls_on(file).filter(|seen| seen.call != "write").count(), 1, "{file}: opened once");
+        let writes: Vec<&Seen> = self.calls_on(file).filter(|seen| seen.call == "write").collect();
         assert_eq!(writes.len() as u64, records, "{file}");
         for (n, seen) in writes.iter().enumerate() {
             let record = format!("{} {} {n}\n", seen.process, seen.tid);
