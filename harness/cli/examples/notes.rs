@@ -13,8 +13,8 @@ use crashtest_kit::{
     Folded, Found, Generations, Place, Recovered, Refused, Registry, Target, Workload, encode, state_file,
 };
 use crashtest_model::{
-    Bytes, ConsequencePhrase, Consequences, Digest, Documented, Expectation, Fault, Generation, Lives, Loader, Seed,
-    Shape, Start, StrategyInfo, TargetSpec, Verdict, WorkloadInfo,
+    Bytes, Conditions, ConsequencePhrase, Consequences, Digest, Documented, Expectation, Fault, Generation, Loader,
+    Seed, Shape, Start, StrategyInfo, TargetSpec, Verdict, WorkloadInfo,
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ impl Target for Keeper {
         let content = self.place.fs.read(&self.path())?;
         let notebook: Notebook =
             serde_json::from_slice(&content).map_err(|error| Refused::unreadable("notes.json", &content, error))?;
-        let (sequence, digest) = (notebook.sequence, Digest::of(&notebook));
+        let (sequence, digest) = (notebook.sequence, Digest::of_value(&notebook));
         self.notebook = Some(notebook);
         Ok(Recovered::State { sequence, digest, missing: Vec::new(), parts: Vec::new() })
     }
@@ -145,7 +145,7 @@ struct Notes;
 /// What `fault` must, and may, show.
 fn shows(start: Start, fault: Fault, must: &[Verdict], may: &[Verdict]) -> Documented {
     let expectation = Expectation { must: must.into(), may: may.into(), ..Expectation::default() };
-    Documented { loader: Loader::Strict, fault, start, lives: Lives::default(), expectation }
+    Documented { loader: Loader::Strict, fault, start, lives: Conditions::default(), expectation }
 }
 
 fn strategy(name: &str, summary: &str, recipe: &str, torn: &[Verdict]) -> StrategyInfo {

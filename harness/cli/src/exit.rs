@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crashtest_engine::{Blame, End, Ended};
-use crashtest_model::{GridSummary, Plan, Standing, Start, vacuity};
+use crashtest_model::{Conformance, GridSummary, Plan, Start, vacuity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +69,12 @@ impl Exit {
         let ended =
             [Exit::Bug, Exit::Interrupted, Exit::Usage, Exit::Lacking].into_iter().find(|exit| cells.contains(exit));
         ended.unwrap_or_else(|| match summary.cells.iter().map(|cell| cell.standing).min() {
-            Some(Standing::ControlFailed) => Exit::ControlFailed,
-            Some(Standing::Differs) => Exit::Broken,
-            Some(Standing::AsDocumented) => Exit::Clean,
-            Some(Standing::Inconclusive | Standing::Incomplete | Standing::NotRun) | None => Exit::Inconclusive,
+            Some(Conformance::ControlFailed) => Exit::ControlFailed,
+            Some(Conformance::Differs) => Exit::Broken,
+            Some(Conformance::AsDocumented) => Exit::Clean,
+            Some(Conformance::Inconclusive | Conformance::Incomplete | Conformance::NotRun) | None => {
+                Exit::Inconclusive
+            }
         })
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crashtest_model::{
-    Check, DIR, Documented, Expectation, Fault, Lives, Loader, Program, Shape, Start, StrategyInfo, Words, WorkloadInfo,
+    Check, CommandLine, Conditions, DIR, Documented, Expectation, Fault, Loader, Program, Shape, Start, StrategyInfo,
+    WorkloadInfo,
 };
 
 use crate::problem::Problem;
@@ -58,7 +59,7 @@ impl ProgramOptions {
             let why = || Problem::usage(format!("`{}` is not UTF-8: it could not be recorded", word.to_string_lossy()));
             word.to_str().map(str::to_owned).ok_or_else(why)
         };
-        let command: Words = self.command.iter().map(text).collect::<Result<_, _>>()?;
+        let command: CommandLine = self.command.iter().map(text).collect::<Result<_, _>>()?;
         let check = check_of(self.check.as_deref(), self.check_batch.as_deref())?;
         let setup = self.setup.as_deref().map(|setup| split_words("--setup", setup)).transpose()?;
         let cwd = working_directory()?;
@@ -71,7 +72,7 @@ impl ProgramOptions {
                 Problem::usage(why.to_owned()).hint(Some("leave them out: what --check says is what counts".into()))
             );
         }
-        for words in [Some(&command), setup.as_ref(), check.as_ref().map(Check::words)] {
+        for words in [Some(&command), setup.as_ref(), check.as_ref().map(Check::command)] {
             words.map_or(Ok(()), |words| can_be_found(words, &cwd))?;
         }
         if !(self.cwd || self.uses_env || command.iter().any(|word| word.contains(DIR))) {
@@ -102,7 +103,7 @@ pub(crate) fn check_of(each: Option<&str>, batch: Option<&str>) -> Result<Option
 const SHELL_OPERATORS: [&str; 8] = [">", ">>", "<", "|", "||", "&&", "&", ";"];
 
 /// Splits a command into its words, as a shell would.
-pub(crate) fn split_words(option: &str, text: &str) -> Result<Words, Problem> {
+pub(crate) fn split_words(option: &str, text: &str) -> Result<CommandLine, Problem> {
     let words = shell_words::split(text).map_err(|error| {
         Problem::usage(format!("{option} `{text}`: {error}")).hint(Some("quote it as for a shell".into()))
     })?;
@@ -144,7 +145,7 @@ pub(crate) fn as_strategy(program: &Program) -> (StrategyInfo, WorkloadInfo) {
         loader: Loader::Strict,
         fault,
         start: Start::Again,
-        lives: Lives::default(),
+        lives: Conditions::default(),
         expectation: Expectation::default(),
     };
     let strategy = StrategyInfo {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crashtest_model::{DIR, NamedFile, Program, Words};
+use crashtest_model::{CommandLine, DIR, NamedFile, Program};
 
 use crate::problem::Problem;
 
@@ -13,9 +13,9 @@ use crate::problem::Problem;
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "ksh"];
 
 /// The problem that nothing in `command` says where it has to save.
-pub(crate) fn not_named(command: &Words) -> Problem {
+pub(crate) fn not_named(command: &CommandLine) -> Problem {
     let whole = Program::words_for_a_shell(command);
-    let options: Words = std::env::args().skip(1).take_while(|word| word != "--").collect();
+    let options: CommandLine = std::env::args().skip(1).take_while(|word| word != "--").collect();
     let all = [options, vec!["--".to_owned()], with_placeholder(command)].concat();
     Problem::usage(format!("`{whole}` is not told where to save: it would run here, for real, again and again"))
         .hint(format!(
@@ -27,7 +27,7 @@ pub(crate) fn not_named(command: &Words) -> Problem {
 }
 
 /// Puts `{dir}` into `command`: where its script begins, or at the end.
-fn with_placeholder(command: &Words) -> Words {
+fn with_placeholder(command: &CommandLine) -> CommandLine {
     let mut words = command.clone();
     let shell =
         words.first().and_then(|first| Path::new(first).file_name()?.to_str()).is_some_and(|f| SHELLS.contains(&f));
@@ -41,7 +41,7 @@ fn with_placeholder(command: &Words) -> Words {
 
 /// Makes the files that the words of `command` name from `cwd` absolute, for a start elsewhere. A first word without a slash is looked up
 /// on the PATH. Directories keep their names: those of the state directory may be meant.
-pub(crate) fn with_absolute_paths(command: &Words, cwd: &Path) -> Result<(Words, Vec<NamedFile>), Problem> {
+pub(crate) fn with_absolute_paths(command: &CommandLine, cwd: &Path) -> Result<(CommandLine, Vec<NamedFile>), Problem> {
     let mut named = Vec::new();
     let mut whole = |typed: &str| -> Result<Option<String>, Problem> {
         let path = cwd.join(typed);
@@ -55,7 +55,7 @@ pub(crate) fn with_absolute_paths(command: &Words, cwd: &Path) -> Result<(Words,
         named.push(NamedFile { typed: typed.to_owned(), path });
         Ok(Some(text))
     };
-    let mut words = Words::new();
+    let mut words = CommandLine::new();
     for (n, word) in command.iter().enumerate() {
         let on_the_path = n == 0 && !word.contains('/');
         let moved = match word.split_once('=') {
@@ -75,7 +75,7 @@ pub(crate) fn with_absolute_paths(command: &Words, cwd: &Path) -> Result<(Words,
 mod tests {
     use super::*;
 
-    fn split(text: &str) -> Words {
+    fn split(text: &str) -> CommandLine {
         text.split_whitespace().map(str::to_owned).collect()
     }
 

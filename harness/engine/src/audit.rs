@@ -17,7 +17,7 @@ use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
 use crashtest_linux::supervision;
 use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Seed, Trace, Words,
+    Audit, Check, Checked, CheckedExample, CommandLine, CrashPoint, DIR, Observed, Program, Promise, Seed, Trace,
 };
 use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
 
@@ -38,7 +38,7 @@ pub struct AuditPlan {
     /// The program and its arguments.
     pub command: Vec<OsString>,
     /// What makes the state that it starts from.
-    pub setup: Option<Words>,
+    pub setup: Option<CommandLine>,
     /// What judges the crash states.
     pub check: Option<Check>,
     /// The state directory; `None`: one of ours, empty at first, and gone at the end.
@@ -137,7 +137,7 @@ pub fn audit_program(
 fn from(check: &Check, cwd: &Path) -> Check {
     let mut check = check.clone();
     if let Some(program) =
-        check.words_mut().first_mut().filter(|program| program.contains('/') && !program.contains(DIR))
+        check.command_mut().first_mut().filter(|program| program.contains('/') && !program.contains(DIR))
     {
         *program = cwd.join(&*program).to_string_lossy().into_owned();
     }
@@ -215,7 +215,7 @@ fn check_all(
     let healthy = healthy.observed(promise, after.digest());
     let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
     if verdict.is_violation() {
-        let words = Program::words_for_a_shell(check.words());
+        let words = Program::words_for_a_shell(check.command());
         return Err(EngineError::Checker(format!(
             "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
         )));

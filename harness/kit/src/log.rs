@@ -51,7 +51,7 @@ pub fn empty_log(stream: Seed) -> Digest {
 /// The digest of a log whose digest was `before`, with `record` behind it.
 #[must_use]
 pub fn chained<R: Hash>(before: Digest, record: &R) -> Digest {
-    Digest::of(&(before, record))
+    Digest::of_value(&(before, record))
 }
 
 /// The oracle's chain of a log workload.

@@ -59,11 +59,11 @@ pub enum Deed {
 impl Tickets {
     /// The words that `processes` take.
     #[must_use]
-    pub const fn words(processes: usize) -> usize {
+    pub const fn word_count(processes: usize) -> usize {
         1 + processes * PROCESS_WORDS
     }
 
-    /// A view over `words`, of which there must be [`Tickets::words`].
+    /// A view over `words`, of which there must be [`Tickets::word_count`].
     #[must_use]
     pub fn over(words: &'static [AtomicU64]) -> Tickets {
         Tickets { words }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn tickets(processes: usize) -> Tickets {
-        let words: Vec<AtomicU64> = (0..Tickets::words(processes)).map(|_| AtomicU64::new(0)).collect();
+        let words: Vec<AtomicU64> = (0..Tickets::word_count(processes)).map(|_| AtomicU64::new(0)).collect();
         Tickets::over(words.leak())
     }
 

@@ -166,7 +166,7 @@ impl<W: Workload> Folded<W> {
         }
         let capacity = usize::try_from(self.bound.0).unwrap_or(0);
         let state = self.state(generation);
-        let digest = Digest::of(state);
+        let digest = Digest::of_value(state);
         let mut bytes = Vec::with_capacity(capacity);
         // Writing into memory fails only if the state cannot be JSON, which the workloads' own tests exclude.
         encode(state, &mut bytes).unwrap_or_else(|error| unreachable!("a state that is not JSON: {error}"));
@@ -187,7 +187,7 @@ impl<W: Workload> Generations for Folded<W> {
     fn digest(&mut self, generation: Generation) -> Digest {
         match self.kept.iter().find(|(g, ..)| *g == generation) {
             Some((_, digest, _)) => *digest,
-            None => Digest::of(self.state(generation)),
+            None => Digest::of_value(self.state(generation)),
         }
     }
 

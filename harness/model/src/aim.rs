@@ -95,7 +95,7 @@ pub enum Ending {
 impl Ending {
     /// The words for it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn phrase(self) -> &'static str {
         match self {
             Ending::Finish => "both go on",
             Ending::KillAll => "both are killed",
@@ -185,7 +185,7 @@ impl fmt::Display for Aim {
             Aim::Together { first, then, ending } => write!(
                 f,
                 "the first writer after {first} calls of its save, the second after {then} of its own; {}",
-                ending.words()
+                ending.phrase()
             ),
             Aim::Run(at) => write!(f, "{:.0} % into its run", at * 100.0),
             Aim::Failing(injection) => write!(f, "{injection}"),

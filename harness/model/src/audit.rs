@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, CrashPoint, Tried, Verdict};
+use crate::{Check, CrashPoint, Sensitivity, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
 pub const AUDIT_FORMAT: u32 = 1;
@@ -48,7 +48,7 @@ pub enum Way {
 impl Way {
     /// The words for it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn phrase(self) -> &'static str {
         match self {
             Way::DeleteThenWrite => "delete-then-write",
             Way::TruncateAndWrite => "truncate-and-write",
@@ -251,7 +251,7 @@ pub struct Checked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<CheckedExample>,
     /// How it takes planted damage.
-    pub tried: Tried,
+    pub tried: Sensitivity,
 }
 
 impl Checked {

@@ -47,7 +47,7 @@ pub struct GridRecord {
 /// How what was seen stands to what is documented, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum Conformance {
     /// Without any fault, something showed that is not documented.
     ControlFailed,
     /// Something showed that is not documented, or did not show though it must.
@@ -62,28 +62,28 @@ pub enum Standing {
     AsDocumented,
 }
 
-impl Standing {
+impl Conformance {
     /// The words that reports use.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn phrase(self) -> &'static str {
         match self {
-            Standing::ControlFailed => "CONTROL FAILED",
-            Standing::Differs => "NOT as documented",
-            Standing::Inconclusive => "inconclusive",
-            Standing::Incomplete => "incomplete",
-            Standing::NotRun => "not run",
-            Standing::AsDocumented => "as documented",
+            Conformance::ControlFailed => "CONTROL FAILED",
+            Conformance::Differs => "NOT as documented",
+            Conformance::Inconclusive => "inconclusive",
+            Conformance::Incomplete => "incomplete",
+            Conformance::NotRun => "not run",
+            Conformance::AsDocumented => "as documented",
         }
     }
 }
 
 /// One fault of one cell beside its ground truth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agreement {
+pub struct FaultConformance {
     /// The fault.
     pub fault: Fault,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: Conformance,
     /// What was expected.
     pub expected: Expectation,
     /// Violations that showed.
@@ -112,9 +112,9 @@ pub struct CellSummary {
     /// Which of the grid's `results` are its rows.
     pub rows: Vec<usize>,
     /// How it stands: the worst of its agreements.
-    pub standing: Standing,
+    pub standing: Conformance,
     /// Fault by fault.
-    pub agreement: Vec<Agreement>,
+    pub agreement: Vec<FaultConformance>,
 }
 
 /// A grid's `summary.json`.

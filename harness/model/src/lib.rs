@@ -35,22 +35,24 @@ pub use completion::Completion;
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};
-pub use grid::{Agreement, CellSummary, Expectations, GridRecord, GridSummary, PlannedCell, Standing};
-pub use note::{About, Metadata, Note, Swept};
+pub use grid::{CellSummary, Conformance, Expectations, FaultConformance, GridRecord, GridSummary, PlannedCell};
+pub use note::{About, Coverage, Metadata, Note};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
-pub use program::{Check, DIR, NamedFile, Program, Tried, Words};
+pub use program::{Check, CommandLine, DIR, NamedFile, Program, Sensitivity};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{
-    AckLatency, Ages, Claim, Consequence, Finding, Gate, Interval, LostAcksCount, Quantiles, ResultRow, Summary,
-    VerdictCount,
+    AckLatency, Ages, Claim, Conclusiveness, Consequence, Finding, Interval, LostAcksCount, Quantiles, ResultRow,
+    Summary, VerdictCount,
 };
 pub use tally::{AcksPerLife, Group, Lost, Rows, SeenSet, Tally, vacuity};
-pub use target::{Company, Documented, Expectation, Lives, Loader, Shape, StrategyInfo, WorkloadInfo};
+pub use target::{Concurrency, Conditions, Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
     Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
 };
-pub use trial::{FailureDetail, Landed, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, TrialRecord};
+pub use trial::{
+    FailureDetail, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, Termination, TrialRecord,
+};
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

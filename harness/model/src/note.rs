@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Start, Tried};
+use crate::{Fault, Sensitivity, Start};
 
 /// Something that is known of all trials of a fault together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +23,11 @@ pub struct Note {
 #[serde(rename_all = "kebab-case")]
 pub enum About {
     /// What was recorded and swept, as far as one worker knows.
-    Swept(Swept),
+    #[serde(rename = "swept")]
+    Coverage(Coverage),
     /// How the checker of a program takes planted damage.
-    Tried(Tried),
+    #[serde(rename = "tried")]
+    Sensitivity(Sensitivity),
     /// What a save keeps of its file.
     Metadata(Metadata),
 }
@@ -45,7 +47,7 @@ pub struct Metadata {
 
 /// What is known of a sweep as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swept {
+pub struct Coverage {
     /// Calls of the recorded run.
     pub calls: u64,
     /// Crash points of the recorded run that were left out, to stay within a bound.
@@ -78,16 +80,16 @@ pub struct Swept {
     pub excluded: Vec<String>,
 }
 
-impl Swept {
+impl Coverage {
     /// Returns what two of one sweep know together. Each worker records the run for itself, and a target that is not the same every
     /// time may show it to one alone. A life after a crash state is one worker's.
     #[must_use]
-    pub fn with(&self, other: Option<&Swept>) -> Swept {
+    pub fn with(&self, other: Option<&Coverage>) -> Coverage {
         let Some(other) = other else { return self.clone() };
         let either = |ours: &[String], its: &[String]| -> Vec<String> {
             ours.iter().chain(its).cloned().collect::<BTreeSet<String>>().into_iter().collect()
         };
-        Swept {
+        Coverage {
             calls: self.calls.max(other.calls),
             left_out: self.left_out.max(other.left_out),
             left_out_again: self.left_out_again + other.left_out_again,
@@ -110,10 +112,10 @@ mod tests {
     #[test]
     fn what_workers_know_of_the_recorded_run_is_the_same_and_of_the_lives_after_it_adds_up() {
         let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let of_run = Swept { calls: 9, left_out: 3, outside: words(&["/a"]), ..Swept::default() };
-        let one = Swept { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
-        let other = Swept { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
-        let both = Swept {
+        let of_run = Coverage { calls: 9, left_out: 3, outside: words(&["/a"]), ..Coverage::default() };
+        let one = Coverage { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
+        let other = Coverage { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
+        let both = Coverage {
             left_out_again: 7,
             unmodelled: words(&["tee"]),
             outside: words(&["/a", "/b"]),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Bytes, Check, Company, Confirm, Fault, KillAt, Lives, Loader, Program, Seed, Signal, Tears};
+use crate::{Aim, Bytes, Check, Concurrency, Conditions, Confirm, Fault, KillAt, Loader, Program, Seed, Signal, Tears};
 
 /// Trials in a row that share one directory, life after life. Whole series are handed to workers, so the plan does not depend on
 /// their number. Damage compounds within a series as it does in production.
@@ -152,20 +152,20 @@ impl Plan {
 
     /// Returns how lives are lived and ended under `fault`: by the plan's signal only where nothing but the moment counts.
     #[must_use]
-    pub fn lives(&self, fault: Fault) -> Lives {
+    pub fn conditions(&self, fault: Fault) -> Conditions {
         let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
         let company = match self.target {
-            TargetSpec { writers: 2.., threads: true, .. } => Company::Threads,
-            TargetSpec { writers: 2.., .. } => Company::Writers,
-            TargetSpec { readers: 1.., .. } => Company::Readers,
-            _ => Company::None,
+            TargetSpec { writers: 2.., threads: true, .. } => Concurrency::Threads,
+            TargetSpec { writers: 2.., .. } => Concurrency::Writers,
+            TargetSpec { readers: 1.., .. } => Concurrency::Readers,
+            _ => Concurrency::None,
         };
-        Lives { company, signal }
+        Conditions { company, signal }
     }
 
     /// Who lives together, where that is not one writer alone: "2 writers", "2 threads", "1 reader".
     #[must_use]
-    pub fn company(&self) -> Vec<String> {
+    pub fn participants(&self) -> Vec<String> {
         let several = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let TargetSpec { writers, threads, readers, .. } = self.target;
         let mut words = Vec::new();

@@ -10,16 +10,16 @@ use crate::Damage;
 pub const DIR: &str = "{dir}";
 
 /// A command as its words: the program first. `{dir}` in a word stands for the state directory.
-pub type Words = Vec<String>;
+pub type CommandLine = Vec<String>;
 
 /// Somebody's own program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// The writer: it saves, and is crashed.
-    pub command: Words,
+    pub command: CommandLine,
     /// What makes the state that it starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub setup: Option<Words>,
+    pub setup: Option<CommandLine>,
     /// What says what there is after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
@@ -64,22 +64,22 @@ impl NamedFile {
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// Started for each crash state.
-    Each(Words),
+    Each(CommandLine),
     /// Started once: it reads a directory per line and answers each with a line.
-    Batch(Words),
+    Batch(CommandLine),
 }
 
 impl Check {
     /// Its words.
     #[must_use]
-    pub fn words(&self) -> &Words {
+    pub fn command(&self) -> &CommandLine {
         match self {
             Check::Each(words) | Check::Batch(words) => words,
         }
     }
 
     /// The same, to be changed.
-    pub fn words_mut(&mut self) -> &mut Words {
+    pub fn command_mut(&mut self) -> &mut CommandLine {
         match self {
             Check::Each(words) | Check::Batch(words) => words,
         }
@@ -89,7 +89,7 @@ impl Check {
 /// How a checker took damage that was done, once in each way, to all that a run had written. One that does not look at the files
 /// would accept everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
+pub struct Sensitivity {
     /// Whether there was anything to damage.
     pub planted: bool,
     /// The kinds of damage of which it said what it says of whole files.
@@ -99,7 +99,7 @@ pub struct Tried {
     pub unopened: Vec<String>,
 }
 
-impl Tried {
+impl Sensitivity {
     /// Returns whether it notices nothing: then what it accepts says nothing.
     #[must_use]
     pub fn is_blind(&self) -> bool {

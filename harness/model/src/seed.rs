@@ -45,7 +45,7 @@ impl Digest {
 
     /// The digest of a value through its `Hash`: equal values have equal digests within one build of the program.
     #[must_use]
-    pub fn of<T: Hash + ?Sized>(value: &T) -> Digest {
+    pub fn of_value<T: Hash + ?Sized>(value: &T) -> Digest {
         let mut hasher = Xxh3::new();
         value.hash(&mut hasher);
         Digest(hasher.finish())

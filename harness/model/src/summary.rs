@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, Completion, Fault, Loader, Metadata, Signal, Start, Swept, TrialRecord, Tried, Verdict};
+use crate::{Aim, Completion, Coverage, Fault, Loader, Metadata, Sensitivity, Signal, Start, TrialRecord, Verdict};
 
 /// What users of a pattern believe, and a verdict can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Claim {
 
     /// The words for it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn phrase(self) -> &'static str {
         match self {
             Claim::Atomic => "atomic: a restart finds one whole save",
             Claim::DurableAtAck => "durable at ack: an acknowledged save is there after a restart",
@@ -120,7 +120,7 @@ pub struct AckLatency {
 
 /// Whether the row proves anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gate {
+pub struct Conclusiveness {
     /// Passed.
     pub passed: bool,
     /// Why not.
@@ -225,7 +225,7 @@ pub struct ResultRow {
     pub residue_counts: u64,
     /// What is known of a sweep as a whole; `null` for other faults.
     #[serde(default)]
-    pub swept: Option<Swept>,
+    pub swept: Option<Coverage>,
     /// What a save keeps of its file; `null` where it was not tried.
     #[serde(default)]
     pub metadata: Option<Metadata>,
@@ -234,7 +234,7 @@ pub struct ResultRow {
     pub unchecked: bool,
     /// How the checker of a program takes planted damage; `null` where it was not tried.
     #[serde(default)]
-    pub tried: Option<Tried>,
+    pub tried: Option<Sensitivity>,
     /// Per life aimed past recovery.
     pub acks_per_life: Option<Quantiles>,
     /// Distinct crash states (exact up to 131,072); `null` for the control.
@@ -254,7 +254,7 @@ pub struct ResultRow {
     /// What the failures cost.
     pub consequences: Vec<Consequence>,
     /// Whether the row proves anything.
-    pub gate: Gate,
+    pub gate: Conclusiveness,
     /// Failures by class, worst first.
     pub findings: Vec<Finding>,
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    About, Aim, Consequences, CrashPoint, Durations, Fault, Landed, LostAcks, MOST_SAVES, Metadata, Note, Observed,
-    Outcome, RawState, Start, Swept, TrialRecord, Tried, Verdict,
+    About, Aim, Consequences, Coverage, CrashPoint, Durations, Fault, LostAcks, MOST_SAVES, Metadata, Note, Observed,
+    Outcome, RawState, Sensitivity, Start, Termination, TrialRecord, Verdict,
 };
 
 /// Distinct values are counted exactly up to this many; past it the count stays there ("at least").
@@ -130,7 +130,7 @@ pub struct Tally {
     /// What a save keeps of its file, if that was tried.
     pub metadata: Option<Metadata>,
     /// How the checker of a program takes planted damage; `None`: not tried.
-    pub tried: Option<Tried>,
+    pub tried: Option<Sensitivity>,
     /// Trials that nobody but a checker can judge, and why the first of them is one.
     pub unclear: Option<(u64, String)>,
     /// Lives aimed past recovery, by acks.
@@ -140,7 +140,7 @@ pub struct Tally {
     /// In which gaps between file-changing calls.
     pub gaps: BTreeMap<String, u64>,
     /// What is known of the sweep as a whole.
-    pub swept: Option<Swept>,
+    pub swept: Option<Coverage>,
     /// Lives after a crash that were swept themselves: each has one crash point before its first call.
     pub nested: u64,
     /// What it came to.
@@ -165,8 +165,8 @@ impl Tally {
     /// Takes down what is known of all its trials together.
     pub fn note(&mut self, about: &About) {
         match about {
-            About::Swept(swept) => self.swept = Some(swept.with(self.swept.as_ref())),
-            About::Tried(tried) => self.tried = Some(tried.clone()),
+            About::Coverage(swept) => self.swept = Some(swept.with(self.swept.as_ref())),
+            About::Sensitivity(tried) => self.tried = Some(tried.clone()),
             About::Metadata(metadata) => self.metadata = Some(*metadata),
         }
     }
@@ -184,7 +184,7 @@ impl Tally {
         }
         let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
         self.nested += u64::from(nested);
-        if record.landed.by_us() || record.landed == Landed::Derived {
+        if record.landed.by_us() || record.landed == Termination::Derived {
             self.kills_landed += u64::from(record.landed.by_us());
             self.kills_late += u64::from(record.fault == Fault::Kill && record.acks > MOST_SAVES);
             self.kills_in_save += u64::from(record.in_save);
@@ -207,7 +207,7 @@ impl Tally {
         {
             self.recovered.insert(generation.0);
         }
-        self.ended += u64::from(matches!(record.landed, Landed::Exit { .. }));
+        self.ended += u64::from(matches!(record.landed, Termination::Exit { .. }));
         self.unnamed += u64::from(record.observed == Some(Observed::Opened));
         self.consequences.add(&record.consequences);
         match record.outcome {

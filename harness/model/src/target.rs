@@ -61,7 +61,7 @@ impl Expectation {
 /// Who shares a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Company {
+pub enum Concurrency {
     /// Nobody: one writer has it for itself.
     #[default]
     None,
@@ -76,9 +76,9 @@ pub enum Company {
 /// How the lives of a campaign are lived and ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Lives {
+pub struct Conditions {
     /// Who shares the state.
-    pub company: Company,
+    pub company: Concurrency,
     /// By which signal they are ended.
     pub signal: Signal,
 }
@@ -95,7 +95,7 @@ pub struct Documented {
     pub start: Start,
     /// The lives that the entry is about: of one writer, ended by SIGKILL, where it does not say so.
     #[serde(default)]
-    pub lives: Lives,
+    pub lives: Conditions,
     /// What shows.
     #[serde(flatten)]
     pub expectation: Expectation,
@@ -155,24 +155,24 @@ impl StrategyInfo {
     /// `None` where nothing is.
     #[must_use]
     pub fn expectation(&self, loader: Loader, fault: Fault, start: Start) -> Option<&Expectation> {
-        self.of_lives(loader, fault, start, Lives::default())
+        self.of_lives(loader, fault, start, Conditions::default())
     }
 
     /// Returns whether it is documented to acknowledge what it has not written yet: a kill then loses acks, whatever the loader
     /// does.
     #[must_use]
     pub fn acks_early(&self) -> bool {
-        let killed = self.of_lives(Loader::Strict, Fault::Kill, Start::Again, Lives::default());
+        let killed = self.of_lives(Loader::Strict, Fault::Kill, Start::Again, Conditions::default());
         killed.is_some_and(|expectation| expectation.must.contains(&Verdict::LostAck))
     }
 
     /// Returns what is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
     #[must_use]
     pub fn expectation_of(&self, plan: &Plan, fault: Fault, start: Start) -> Option<&Expectation> {
-        self.of_lives(plan.target.loader, fault, start, plan.lives(fault))
+        self.of_lives(plan.target.loader, fault, start, plan.conditions(fault))
     }
 
-    fn of_lives(&self, loader: Loader, fault: Fault, start: Start, lives: Lives) -> Option<&Expectation> {
+    fn of_lives(&self, loader: Loader, fault: Fault, start: Start, lives: Conditions) -> Option<&Expectation> {
         let entry = |d: &&Documented| (d.loader, d.fault, d.start, d.lives) == (loader, fault, start, lives);
         self.documented.iter().find(entry).map(|d| &d.expectation)
     }

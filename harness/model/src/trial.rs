@@ -136,7 +136,7 @@ pub struct RawFile {
 /// How the victim of this trial ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Landed {
+pub enum Termination {
     /// Our own SIGKILL.
     Kill,
     /// Our own SIGABRT.
@@ -161,11 +161,11 @@ pub enum Landed {
     Nothing,
 }
 
-impl Landed {
+impl Termination {
     /// Returns whether it was we who ended it.
     #[must_use]
     pub fn by_us(&self) -> bool {
-        matches!(self, Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced)
+        matches!(self, Termination::Kill | Termination::Abort | Termination::Stopped | Termination::Forced)
     }
 }
 
@@ -253,7 +253,7 @@ pub struct TrialRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ack_latencies_ns: Vec<u64>,
     /// How the victim ended.
-    pub landed: Landed,
+    pub landed: Termination,
     /// Where in its work the victim was (see `Phase`).
     pub phase: String,
     /// Whether that was inside a save.
@@ -309,7 +309,7 @@ impl TrialRecord {
             saving_ns: 0,
             writers: Vec::new(),
             ack_latencies_ns: Vec::new(),
-            landed: Landed::Nothing,
+            landed: Termination::Nothing,
             phase: "unknown".to_owned(),
             in_save: false,
             gap: None,

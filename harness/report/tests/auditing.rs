@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crashtest_model::{
     AUDIT_FORMAT, At, Audit, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
-    CrashPoint, Damage, Example, ExcludedFile, Synced, Tried, UnderKill, Verdict, Way, Written,
+    CrashPoint, Damage, Example, ExcludedFile, Sensitivity, Synced, UnderKill, Verdict, Way, Written,
 };
 use crashtest_report::render::{Terminal, json, text};
 
@@ -184,7 +184,7 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage
     });
     let check = Check::Each(["python3", "check.py", "{dir}"].map(str::to_owned).to_vec());
     let verdicts = verdicts.iter().copied().collect();
-    let tried = Tried { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
+    let tried = Sensitivity { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
     let checked = Checked { check, states: 412, left_out: 0, verdicts, example, tried };
     AuditRecord { checked: Some(checked), ..record }
 }
@@ -224,7 +224,7 @@ fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
     let mut unopened = checked(broken(), intact, &[]);
     unopened.checked.as_mut().unwrap().tried.unopened = vec!["counter".into()];
     assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor of a file that it does not open");
-    unopened.checked.as_mut().unwrap().tried = Tried::default();
+    unopened.checked.as_mut().unwrap().tried = Sensitivity::default();
     assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor where it could not be tried");
     let failed = AuditRecord { status: "exit status 3".into(), ..whole() };
     assert_eq!(failed.judgement(), AuditJudgement::Inconclusive);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{atomic_trials, direct_trials, intact, reset, rows, run, torn};
 use crashtest_model::{
-    About, Completion, Documented, Expectation, Expectations, Fault, GridRecord, Lives, Loader, Metadata, Note,
-    PlannedCell, Rows, RunRecord, Standing, Start, TrialRecord, Verdict,
+    About, Completion, Conditions, Conformance, Documented, Expectation, Expectations, Fault, GridRecord, Loader,
+    Metadata, Note, PlannedCell, Rows, RunRecord, Start, TrialRecord, Verdict,
 };
 use crashtest_report::render::{GridConclusion, GridJudgement, Terminal, json, junit, markdown, text};
 use crashtest_report::{
@@ -141,7 +141,7 @@ fn every_fault() -> RecordedGrid {
         loader: Loader::Strict,
         fault,
         start: Start::Again,
-        lives: Lives::default(),
+        lives: Conditions::default(),
         expectation: Expectation { must, ..Expectation::default() },
     };
     first.run.strategy.documented.push(documented(Fault::Sweep, vec![Verdict::Torn]));
@@ -373,8 +373,8 @@ fn a_grid_whose_supervisor_died_shows_what_there_is() {
     let grid = read_grid(&path);
     assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
     assert_eq!((grid.summary.completion.complete, grid.summary.completion.exit_code), (false, None));
-    let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
-    assert_eq!(standings, [Standing::AsDocumented, Standing::Incomplete, Standing::NotRun]);
+    let standings: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
+    assert_eq!(standings, [Conformance::AsDocumented, Conformance::Incomplete, Conformance::NotRun]);
     assert_eq!(grid.summary.results.iter().map(|row| row.trials).sum::<u64>(), 1070 + 700);
     let text = text::grid(&grid, Terminal::plain(80));
     assert!(text.contains("INCOMPLETE (the supervisor ended without a report): 1 of 3 cells"), "{text}");
@@ -399,6 +399,6 @@ fn what_an_override_expects_replaces_what_is_documented() {
     let torn = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     recorded.grid.cells[1].expect = BTreeMap::from([(Fault::Kill, torn)]);
     let summary = summarise_grid(&recorded.grid, &recorded.cells, &ended(1));
-    assert_eq!(summary.cells[1].standing, Standing::Differs);
+    assert_eq!(summary.cells[1].standing, Conformance::Differs);
     assert_eq!(summary.cells[1].agreement[1].missing, [Verdict::Torn]);
 }

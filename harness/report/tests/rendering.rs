@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Completion, Fault, Landed, LostAcks, Note, Outcome, Rows, RunRecord, TrialRecord, Verdict};
+use crashtest_model::{Completion, Fault, LostAcks, Note, Outcome, Rows, RunRecord, Termination, TrialRecord, Verdict};
 use crashtest_report::render::{Color, Conclusion, Judgement, Terminal, json, junit, markdown, text};
 use crashtest_report::{EvidenceIndex, Recorded, summarise_run};
 
@@ -45,7 +45,7 @@ fn clean() -> Recorded {
 fn inconclusive() -> Recorded {
     let trials: Vec<TrialRecord> = (0..100)
         .map(|n| TrialRecord {
-            landed: Landed::Signal { signal: 9 },
+            landed: Termination::Signal { signal: 9 },
             in_save: false,
             outcome: Outcome::Judged(Verdict::Inconclusive),
             observed: None,

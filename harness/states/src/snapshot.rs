@@ -74,10 +74,10 @@ impl Snapshot {
     }
 
     /// Returns what identifies the state: names, kinds, modes and contents. Equal within one build of the program (see
-    /// [`Digest::of`]).
+    /// [`Digest::of_value`]).
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(self)
+        Digest::of_value(self)
     }
 }
 

@@ -106,7 +106,7 @@ impl Target for Kept {
         let loaded = self.load();
         match (loaded, self.loader) {
             (Ok(Some(ledger)), _) => {
-                let (sequence, digest) = (ledger.sequence, Digest::of(&ledger));
+                let (sequence, digest) = (ledger.sequence, Digest::of_value(&ledger));
                 Ok(Recovered::State { sequence, digest, missing: Vec::new(), parts: Vec::new() })
             }
             (Ok(None), _) | (Err(_), Loader::Lenient) => {

@@ -2,7 +2,8 @@
 
 use crashtest_kit::{Folded, Generations, Place, Registry, Target, Workload};
 use crashtest_model::{
-    Documented, Expectation, Fault, Lives, Loader, Seed, Shape, Start, StrategyInfo, TargetSpec, Verdict, WorkloadInfo,
+    Conditions, Documented, Expectation, Fault, Loader, Seed, Shape, Start, StrategyInfo, TargetSpec, Verdict,
+    WorkloadInfo,
 };
 
 use crate::kept::{Kept, Open};
@@ -186,7 +187,7 @@ impl Entry {
             };
             let may = if fault == Fault::None { &[] } else { self.may };
             let expectation = Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() };
-            Documented { loader, fault, start: Start::Again, lives: Lives::default(), expectation }
+            Documented { loader, fault, start: Start::Again, lives: Conditions::default(), expectation }
         };
         let faults = [Fault::None, Fault::Kill, Fault::Sweep];
         let rows = Loader::ALL.into_iter().flat_map(|loader| faults.map(|fault| (loader, fault)));
@@ -269,7 +270,12 @@ mod tests {
                 assert_eq!(again, five, "{}", entry.name);
             }
             let [_, forty] = save(entry, dir.path(), Opening::MustExist, 6, 40);
-            assert_eq!(forty.map(|ledger| Digest::of(&ledger)), Some(oracle.digest(Generation(40))), "{}", entry.name);
+            assert_eq!(
+                forty.map(|ledger| Digest::of_value(&ledger)),
+                Some(oracle.digest(Generation(40))),
+                "{}",
+                entry.name
+            );
             let file = Stores.generations(&spec(entry.name), STREAM).unwrap().state_file();
             assert!(dir.path().join(&file).is_file(), "{} has {file}", entry.name);
         }

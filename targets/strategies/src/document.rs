@@ -115,7 +115,7 @@ impl<W: Workload> Document<W> {
         };
         let recovered = Recovered::State {
             sequence: W::sequence(&state),
-            digest: Digest::of(&state),
+            digest: Digest::of_value(&state),
             missing: Vec::new(),
             parts: Vec::new(),
         };

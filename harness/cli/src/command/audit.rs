@@ -82,7 +82,7 @@ impl AuditArgs {
         let dir = self.dir.clone().or_else(|| (!names_it).then(|| PathBuf::from(".")));
         let setup = self.setup.as_deref().map(|setup| program::split_words("--setup", setup)).transpose()?;
         let check = program::check_of(self.check.as_deref(), self.check_batch.as_deref())?;
-        for words in setup.iter().chain(check.as_ref().map(Check::words)) {
+        for words in setup.iter().chain(check.as_ref().map(Check::command)) {
             program::can_be_found(words, &cwd)?;
         }
         if let (true, false, Some(dir)) = (self.copy, names_it, &dir)

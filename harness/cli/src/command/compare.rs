@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
-use crashtest_model::{Company, Expectations, Fault, Lives, Loader, Plan, Shape, Signal, Start, StrategyInfo};
+use crashtest_model::{Concurrency, Conditions, Expectations, Fault, Loader, Plan, Shape, Signal, Start, StrategyInfo};
 use crashtest_report::render;
 
 use crate::campaign::CampaignSettings;
@@ -133,7 +133,7 @@ impl CompareArgs {
     }
 
     /// The lives of `strategy` that are compared: as the options say (`None`), or, of the accounts, all that are documented.
-    fn lives(&self, strategy: &StrategyInfo) -> Vec<Option<Lives>> {
+    fn lives(&self, strategy: &StrategyInfo) -> Vec<Option<Conditions>> {
         if self.group != Some(Group::Accounts) {
             return vec![None];
         }
@@ -190,13 +190,13 @@ impl CompareArgs {
 }
 
 /// Gives `plan` the signal and the concurrent processes of `lives`.
-fn set_lives(plan: &mut Plan, lives: Lives) {
+fn set_lives(plan: &mut Plan, lives: Conditions) {
     plan.signal = lives.signal;
     match lives.company {
-        Company::None => {}
-        Company::Readers => plan.target.readers = plan.target.readers.max(1),
-        Company::Writers => plan.target.writers = plan.target.writers.max(2),
-        Company::Threads => {
+        Concurrency::None => {}
+        Concurrency::Readers => plan.target.readers = plan.target.readers.max(1),
+        Concurrency::Writers => plan.target.writers = plan.target.writers.max(2),
+        Concurrency::Threads => {
             plan.target.threads = true;
             plan.target.writers = plan.target.writers.max(2);
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use crashtest_kit::Registry;
-use crashtest_model::{Company, Documented, Expectation, Fault, Lives, Loader, Signal, Start, StrategyInfo, Verdict};
+use crashtest_model::{
+    Concurrency, Conditions, Documented, Expectation, Fault, Loader, Signal, Start, StrategyInfo, Verdict,
+};
 
 use crate::console;
 use crate::exit::Exit;
@@ -123,15 +125,15 @@ fn strategy(info: &StrategyInfo) -> String {
             }
         }
     };
-    let alone = Lives::default();
+    let alone = Conditions::default();
     let lines = [
         ("killed: ", Fault::Kill, alone),
         ("swept:  ", Fault::Sweep, alone),
         ("io:     ", Fault::Io, alone),
-        ("SIGTERM:", Fault::Kill, Lives { signal: Signal::Term, ..alone }),
-        ("readers:", Fault::Kill, Lives { company: Company::Readers, ..alone }),
-        ("writers:", Fault::Kill, Lives { company: Company::Writers, ..alone }),
-        ("threads:", Fault::Kill, Lives { company: Company::Threads, ..alone }),
+        ("SIGTERM:", Fault::Kill, Conditions { signal: Signal::Term, ..alone }),
+        ("readers:", Fault::Kill, Conditions { company: Concurrency::Readers, ..alone }),
+        ("writers:", Fault::Kill, Conditions { company: Concurrency::Writers, ..alone }),
+        ("threads:", Fault::Kill, Conditions { company: Concurrency::Threads, ..alone }),
     ];
     let mut text = format!("{}\ncalls:   {}\nfound:   {}", info.summary, info.recipe, info.origin);
     for (label, fault, lives) in lines {

@@ -46,7 +46,8 @@ pub(super) fn copy(plan: &AuditPlan, to: &Path) -> Result<AuditPlan, EngineError
     }
     let mut copied = AuditPlan { cwd: pairs.path(&cwd), dir: dir.map(|dir| pairs.path(&dir)), ..plan.clone() };
     copied.command.iter_mut().for_each(|word| *word = pairs.word(word));
-    let words = copied.setup.iter_mut().chain(copied.check.iter_mut().map(crashtest_model::Check::words_mut)).flatten();
+    let words =
+        copied.setup.iter_mut().chain(copied.check.iter_mut().map(crashtest_model::Check::command_mut)).flatten();
     for word in words {
         // What came from text and from paths of which the copies' are ours is text.
         *word = pairs.word(OsStr::new(word)).to_string_lossy().into_owned();

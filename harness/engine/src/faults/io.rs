@@ -6,8 +6,8 @@
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    About, Activity, Aim, At, CrashPoint, FailureDetail, Fault, Generation, Injection, Landed, Observed, Promise, Seed,
-    Start, Swept, Trace, TrialRecord, Verdict,
+    About, Activity, Aim, At, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed, Promise,
+    Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, injections, passed_over};
 
@@ -102,13 +102,13 @@ impl<'s, 'a> Failing<'s, 'a> {
         if left_out == 0 && sound.unmodelled.is_empty() {
             return Ok(());
         }
-        let known = Swept {
+        let known = Coverage {
             calls: sound.operations.len() as u64,
             left_out: left_out as u64,
             unmodelled: sound.unmodelled.keys().cloned().collect(),
-            ..Swept::default()
+            ..Coverage::default()
         };
-        self.context.note(Fault::Io, Start::Again, About::Swept(known))
+        self.context.note(Fault::Io, Start::Again, About::Coverage(known))
     }
 
     /// Runs a life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
@@ -147,10 +147,10 @@ impl<'s, 'a> Failing<'s, 'a> {
         let promise = run.trace.end.promise;
         let failed = run.trace.operations.get(injection.call.0 as usize);
         let landed = match run.ending {
-            Ending::Exited(exit) if exit.by_sigkill() => Landed::Kill,
-            Ending::Killed | Ending::TimeUp | Ending::Lingers(_) => Landed::Kill,
-            Ending::Exited(Exit::Status(status)) => Landed::Exit { status },
-            Ending::Exited(Exit::Signal(signal)) => Landed::Signal { signal },
+            Ending::Exited(exit) if exit.by_sigkill() => Termination::Kill,
+            Ending::Killed | Ending::TimeUp | Ending::Lingers(_) => Termination::Kill,
+            Ending::Exited(Exit::Status(status)) => Termination::Exit { status },
+            Ending::Exited(Exit::Signal(signal)) => Termination::Signal { signal },
         };
         let planned = TrialRecord {
             stream: self.from.stream,

@@ -11,7 +11,7 @@ use crashtest_linux::deadline::Deadline;
 use crashtest_linux::directory::Directory;
 use crashtest_linux::process::{Exit, Running, fork_child};
 use crashtest_linux::shared;
-use crashtest_model::{CallMark, Generation, HarnessBug, Landed, Observed, Phase, Plan, Promise, Seed, Signal};
+use crashtest_model::{CallMark, Generation, HarnessBug, Observed, Phase, Plan, Promise, Seed, Signal, Termination};
 use crashtest_states::Snapshot;
 
 use super::life::{Life, Script};
@@ -51,7 +51,7 @@ pub(crate) struct Victim {
 
 /// How a victim was ended.
 pub(crate) struct Terminated {
-    pub(crate) landed: Landed,
+    pub(crate) landed: Termination,
     /// When: the moment of the signal, or, of a life that stopped by itself, that at which it had. On the clock in ns.
     pub(crate) ended_ns: u64,
     /// Where in its work: of a life that went on until it had stopped, where the signal found it.
@@ -146,7 +146,7 @@ impl<'a> Victims<'a> {
     }
 
     /// Kills a victim from whose life nothing is learnt, and says how it really ended.
-    pub(crate) fn terminate_unlearnt(&self, mut victim: Victim) -> Result<Landed, EngineError> {
+    pub(crate) fn terminate_unlearnt(&self, mut victim: Victim) -> Result<Termination, EngineError> {
         match victim.running.try_wait().map_err(EngineError::Wait)? {
             Some(exit) => Ok(landed(exit)),
             None => kill(victim.running),
@@ -245,7 +245,7 @@ impl<'a> Victims<'a> {
     }
 
     /// Kills the victim, says how it really ended, and learns from its life.
-    pub(crate) fn terminate(&mut self, victim: Victim) -> Result<Landed, EngineError> {
+    pub(crate) fn terminate(&mut self, victim: Victim) -> Result<Termination, EngineError> {
         Ok(self.terminate_by(Signal::Kill, victim, || ())?.landed)
     }
 
@@ -265,7 +265,7 @@ impl<'a> Victims<'a> {
             None if self.plan.planted == Some(HarnessBug::NoKill) => {
                 self.board.ask_to_stop();
                 self.await_exit(&mut victim)?;
-                Landed::Nothing
+                Termination::Nothing
             }
             None => {
                 send(&victim.running, signal).map_err(EngineError::Wait)?;
@@ -275,12 +275,12 @@ impl<'a> Victims<'a> {
                 match if minds { self.watch(&mut victim, || false)? } else { None } {
                     Some(Exit::Status(0)) if signal == Signal::Term => {
                         ended_ns = now_ns();
-                        Landed::Stopped
+                        Termination::Stopped
                     }
-                    Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Landed::Abort,
+                    Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Termination::Abort,
                     Some(exit) => landed(exit),
                     None => match kill(victim.running)? {
-                        Landed::Kill if minds => Landed::Forced,
+                        Termination::Kill if minds => Termination::Forced,
                         landed => landed,
                     },
                 }
@@ -288,7 +288,7 @@ impl<'a> Victims<'a> {
         };
         self.timings.learn(self.board, begun_ns);
         // Only a life that stopped by itself went further than where it was ended.
-        let found = found.filter(|_| landed == Landed::Stopped);
+        let found = found.filter(|_| landed == Termination::Stopped);
         Ok(Terminated { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::read(self.board)) })
     }
 
@@ -366,15 +366,15 @@ fn send(victim: &Running, signal: Signal) -> io::Result<()> {
 }
 
 /// Kills whoever still runs, and says how it really ended.
-fn kill(running: Running) -> Result<Landed, EngineError> {
+fn kill(running: Running) -> Result<Termination, EngineError> {
     let exit = running.kill().map_err(EngineError::Wait)?;
-    Ok(if exit.by_sigkill() { Landed::Kill } else { landed(exit) })
+    Ok(if exit.by_sigkill() { Termination::Kill } else { landed(exit) })
 }
 
 /// An end that nobody brought about who should have.
-fn landed(exit: Exit) -> Landed {
+fn landed(exit: Exit) -> Termination {
     match exit {
-        Exit::Status(status) => Landed::Exit { status },
-        Exit::Signal(signal) => Landed::Signal { signal },
+        Exit::Status(status) => Termination::Exit { status },
+        Exit::Signal(signal) => Termination::Signal { signal },
     }
 }

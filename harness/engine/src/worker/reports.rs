@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write;
 
 use crashtest_linux::clock::now_ns;
-use crashtest_model::{Fault, Landed, Verdict};
+use crashtest_model::{Fault, Termination, Verdict};
 
 use crate::error::EngineError;
 use crate::protocol::Report;
@@ -52,7 +52,7 @@ fn may_wait(report: &Report) -> bool {
     match report {
         Report::Trial(record, None) => {
             record.fault == Fault::Sweep
-                && record.landed == Landed::Derived
+                && record.landed == Termination::Derived
                 && record.verdict() == Some(Verdict::Intact)
         }
         _ => false,

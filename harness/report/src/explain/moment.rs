@@ -1,14 +1,14 @@
 //! When the kill came, from the phase that a record names: `save:after-create`, `recovery`, `init:in-rename`.
 
-use crashtest_model::{Landed, RawState, TrialRecord};
+use crashtest_model::{RawState, Termination, TrialRecord};
 
 /// "killed inside a save, after open(O_TRUNC) had emptied the file and before the first write".
 pub(super) fn moment_words(record: &TrialRecord) -> String {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     let (activity, moment) = phase.split_once(':').unwrap_or((phase, ""));
     let ended = match record.landed {
-        Landed::Stopped => "sent SIGTERM",
-        Landed::Abort => "ended by SIGABRT",
+        Termination::Stopped => "sent SIGTERM",
+        Termination::Abort => "ended by SIGABRT",
         _ => "killed",
     };
     let Some(doing) = doing(activity) else { return format!("{ended} in `{activity}`") };
@@ -20,7 +20,7 @@ pub(super) fn moment_words(record: &TrialRecord) -> String {
     if record.damaged_in.as_ref().is_some_and(|damaged_in| *damaged_in != record.phase) {
         text.push_str(" (found after a later kill inside recovery, which changed nothing)");
     }
-    if record.landed == Landed::Stopped {
+    if record.landed == Termination::Stopped {
         text.push_str("; it stopped cleanly");
     }
     text

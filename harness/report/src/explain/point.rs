@@ -1,6 +1,6 @@
 //! Where a crash point lies and which call failed, from a record's aim and the calls around it.
 
-use crashtest_model::{Aim, At, CrashPoint, Landed, TrialRecord, marked};
+use crashtest_model::{Aim, At, CrashPoint, Termination, TrialRecord, marked};
 
 use super::moment;
 use super::quote::plain;
@@ -38,11 +38,14 @@ fn doing(record: &TrialRecord) -> String {
 /// The behaviour of the program after a call of its own had failed.
 fn went_on(record: &TrialRecord) -> String {
     match record.landed {
-        Landed::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),
-        Landed::Exit { status } => format!("the program gave up (status {status})"),
-        Landed::Signal { signal } => format!("the program died of signal {signal}"),
-        Landed::Kill | Landed::Abort | Landed::Stopped | Landed::Forced | Landed::Derived | Landed::Nothing => {
-            "the program went on until it was killed".to_owned()
-        }
+        Termination::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),
+        Termination::Exit { status } => format!("the program gave up (status {status})"),
+        Termination::Signal { signal } => format!("the program died of signal {signal}"),
+        Termination::Kill
+        | Termination::Abort
+        | Termination::Stopped
+        | Termination::Forced
+        | Termination::Derived
+        | Termination::Nothing => "the program went on until it was killed".to_owned(),
     }
 }

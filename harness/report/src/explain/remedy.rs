@@ -2,7 +2,7 @@
 //!
 //! A rule of thumb for the class of the failure, not a proof: whether it helps this target is what another run shows.
 
-use crashtest_model::{Aim, Fault, Landed, RawState, Shape, TrialRecord, Verdict};
+use crashtest_model::{Aim, Fault, RawState, Shape, Termination, TrialRecord, Verdict};
 
 const REPLACE_WHOLE: &str =
     "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
@@ -48,7 +48,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::Torn | Verdict::Empty => file.unwrap_or(REPLACE_WHOLE).to_owned(),
         Verdict::Missing => file.unwrap_or(NEVER_AWAY).to_owned(),
         // It was stopped cleanly.
-        Verdict::LostAck if record.fault == Fault::None || record.landed == Landed::Stopped => DRAIN.to_owned(),
+        Verdict::LostAck if record.fault == Fault::None || record.landed == Termination::Stopped => DRAIN.to_owned(),
         Verdict::LostAck => {
             "acknowledge only after the save has returned, and let the loader take the newest whole state".into()
         }
@@ -56,7 +56,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::WontOpen => {
             and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
         }
-        Verdict::Stuck if record.landed == Landed::Forced => {
+        Verdict::Stuck if record.landed == Termination::Forced => {
             "let SIGTERM set a flag, look at it after each save and wherever the program waits, and never block the signal".into()
         }
         Verdict::Stuck => {

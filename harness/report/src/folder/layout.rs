@@ -42,7 +42,7 @@ pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
 
 /// The suffix of names for lives other than those of one writer that SIGKILL ends: `-2-writers`, `-SIGTERM`.
 pub(crate) fn lives(plan: &Plan) -> String {
-    let company = plan.company().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
+    let company = plan.participants().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
     let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));
     company.chain(signal).collect()
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{Agreement, Expectations, Fault, ResultRow, Standing, Start, Summary, Verdict};
+use crashtest_model::{Conformance, Expectations, Fault, FaultConformance, ResultRow, Start, Summary, Verdict};
 
 /// The fewest judged kills that say something by not showing what shows in one of a hundred.
 const ENOUGH: u64 = 200;
@@ -17,18 +17,18 @@ const CONTROL_FAILED: u8 = 4;
 ///
 /// `summary` is what it came to; `None` where it has not been run.
 #[must_use]
-pub fn conformance(planned: &[Fault], expect: &Expectations, summary: Option<&Summary>) -> Vec<Agreement> {
+pub fn conformance(planned: &[Fault], expect: &Expectations, summary: Option<&Summary>) -> Vec<FaultConformance> {
     let faults: BTreeSet<Fault> = [Fault::None].into_iter().chain(planned.iter().copied()).collect();
     faults.into_iter().map(|fault| conformance_under(fault, expect, summary)).collect()
 }
 
 /// The worst of a cell's agreements, which is how the cell stands.
 #[must_use]
-pub fn overall(conformance: &[Agreement]) -> Standing {
-    conformance.iter().map(|agreement| agreement.standing).min().unwrap_or(Standing::NotRun)
+pub fn overall(conformance: &[FaultConformance]) -> Conformance {
+    conformance.iter().map(|agreement| agreement.standing).min().unwrap_or(Conformance::NotRun)
 }
 
-fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> Agreement {
+fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> FaultConformance {
     let expected = expect.get(&fault).cloned().unwrap_or_default();
     let rows: Vec<&ResultRow> =
         summary.iter().flat_map(|summary| &summary.results).filter(|row| row.fault == fault).collect();
@@ -70,16 +70,25 @@ fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summa
         fault == Fault::None && summary.is_some_and(|s| s.completion.exit_code == Some(CONTROL_FAILED));
     let gated = !reasons.is_empty() || rows.iter().any(|row| !row.gate.passed);
     let standing = match summary {
-        None => Standing::NotRun,
-        Some(_) if control_failed || (fault == Fault::None && !unexpected.is_empty()) => Standing::ControlFailed,
-        Some(_) if !unexpected.is_empty() => Standing::Differs,
-        Some(summary) if !summary.completion.complete && !is_over(fault, summary) => Standing::Incomplete,
-        Some(_) if gated => Standing::Inconclusive,
-        Some(_) if (!missing.is_empty() || !none_of.is_empty()) && too_few => Standing::Inconclusive,
-        Some(_) if !missing.is_empty() || !none_of.is_empty() => Standing::Differs,
-        Some(_) => Standing::AsDocumented,
+        None => Conformance::NotRun,
+        Some(_) if control_failed || (fault == Fault::None && !unexpected.is_empty()) => Conformance::ControlFailed,
+        Some(_) if !unexpected.is_empty() => Conformance::Differs,
+        Some(summary) if !summary.completion.complete && !is_over(fault, summary) => Conformance::Incomplete,
+        Some(_) if gated => Conformance::Inconclusive,
+        Some(_) if (!missing.is_empty() || !none_of.is_empty()) && too_few => Conformance::Inconclusive,
+        Some(_) if !missing.is_empty() || !none_of.is_empty() => Conformance::Differs,
+        Some(_) => Conformance::AsDocumented,
     };
-    Agreement { fault, standing, expected, seen: shown.into_iter().collect(), unexpected, missing, none_of, reasons }
+    FaultConformance {
+        fault,
+        standing,
+        expected,
+        seen: shown.into_iter().collect(),
+        unexpected,
+        missing,
+        none_of,
+        reasons,
+    }
 }
 
 /// Whether all of `fault` was run though the cell did not come to its end: the control is over before anything else begins.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crashtest_model::{
-    AckLatency, Ages, Claim, Completion, Consequence, FORMAT, Fault, Finding, Gate, Group, Interval, LostAcksCount,
-    Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Swept, Tally, Verdict, VerdictCount, vacuity,
+    AckLatency, Ages, Claim, Completion, Conclusiveness, Consequence, Coverage, FORMAT, Fault, Finding, Group,
+    Interval, LostAcksCount, Quantiles, ResultRow, Rows, RunRecord, Signal, Start, Summary, Tally, Verdict,
+    VerdictCount, vacuity,
 };
 
 use super::interval::exact_interval;
@@ -72,7 +73,7 @@ fn result_row(
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
-        swept: tally.swept.clone().map(|coverage| Swept { nested: tally.nested, ..coverage }),
+        swept: tally.swept.clone().map(|coverage| Coverage { nested: tally.nested, ..coverage }),
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
         kills_late: faulty.then_some(tally.kills_late),
@@ -95,7 +96,7 @@ fn result_row(
         failure_rate: share(fault, tally.violations(), conclusive),
         raw: tally.raw.iter().map(|(state, count)| (state.name().to_owned(), *count)).collect(),
         consequences: if faulty { consequences(run, tally) } else { Vec::new() },
-        gate: Gate { passed: reasons.is_empty(), reasons },
+        gate: Conclusiveness { passed: reasons.is_empty(), reasons },
         findings,
     }
 }

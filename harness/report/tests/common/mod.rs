@@ -1,10 +1,11 @@
 //! Constructed runs: a broken one (`direct`), a clean one (`atomic`), and what tests need to write them down.
 
 use crashtest_model::{
-    About, Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, ConsequencePhrase, Consequences,
-    CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault, FileSystem, Generation,
-    Injection, KillAt, Landed, Lasting, Lives, Loader, Note, Observed, Outcome, Plan, Promise, RawFile, RawState, Rows,
-    RunRecord, Seed, Signal, Start, StrategyInfo, Swept, TargetSpec, TrialRecord, Verdict, WorkloadInfo,
+    About, Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, Conditions, ConsequencePhrase,
+    Consequences, Coverage, CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault,
+    FileSystem, Generation, Injection, KillAt, Lasting, Loader, Note, Observed, Outcome, Plan, Promise, RawFile,
+    RawState, Rows, RunRecord, Seed, Signal, Start, StrategyInfo, TargetSpec, Termination, TrialRecord, Verdict,
+    WorkloadInfo,
 };
 
 /// Bytes of a whole state.
@@ -51,21 +52,21 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                     loader: Loader::Strict,
                     fault: Fault::None,
                     start: Start::Again,
-                    lives: Lives::default(),
+                    lives: Conditions::default(),
                     expectation: Expectation::default(),
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::Again,
-                    lives: Lives::default(),
+                    lives: Conditions::default(),
                     expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::First,
-                    lives: Lives::default(),
+                    lives: Conditions::default(),
                     expectation: Expectation {
                         must: vec![],
                         one_of: vec![],
@@ -121,7 +122,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         saving_ns: 0,
         writers: vec![],
         ack_latencies_ns: vec![12_000 + trial * 100; (trial % 6) as usize],
-        landed: Landed::Kill,
+        landed: Termination::Kill,
         phase: "save:after-write".into(),
         in_save: true,
         gap: Some("after the last write".into()),
@@ -152,7 +153,7 @@ pub(crate) fn control(trial: u64) -> TrialRecord {
     let base = intact(trial);
     TrialRecord {
         fault: Fault::None,
-        landed: Landed::Exit { status: 0 },
+        landed: Termination::Exit { status: 0 },
         phase: "close-down".into(),
         in_save: false,
         gap: None,
@@ -291,7 +292,7 @@ pub(crate) fn swept(trial: u64) -> TrialRecord {
     TrialRecord {
         fault: Fault::Sweep,
         aim: Aim::Call(point),
-        landed: Landed::Derived,
+        landed: Termination::Derived,
         left_over: None,
         ..intact(trial)
     }
@@ -340,8 +341,8 @@ pub(crate) fn withstood(trial: u64) -> TrialRecord {
 }
 
 /// What is known of the sweep of these trials.
-pub(crate) fn recording(left_out: u64) -> Swept {
-    Swept { calls: 106, left_out, nested: 31, ..Swept::default() }
+pub(crate) fn recording(left_out: u64) -> Coverage {
+    Coverage { calls: 106, left_out, nested: 31, ..Coverage::default() }
 }
 
 /// The trials of a broken run under every fault: 4 of 212 crash points tear, 1 of them after a second kill; 1 of 96 failing calls.
@@ -349,7 +350,7 @@ pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
     let sweep = (0..212).map(|n| match n {
         7..10 => swept_torn(n),
         211 => swept_twice(n),
-        n => TrialRecord { landed: Landed::Kill, ..swept(n) },
+        n => TrialRecord { landed: Termination::Kill, ..swept(n) },
     });
     let io = (0..96).map(|n| if n == 3 { short_write(n) } else { withstood(n) });
     direct_trials().into_iter().chain(sweep).chain(io).collect()
@@ -357,7 +358,7 @@ pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
 
 /// What is known of their sweep.
 pub(crate) fn note_of_broken_everywhere() -> Note {
-    swept_note(Swept {
+    swept_note(Coverage {
         differs: true,
         unmodelled: vec!["ioctl".into(), "fallocate".into()],
         mapped: vec!["index.db".into()],
@@ -367,14 +368,14 @@ pub(crate) fn note_of_broken_everywhere() -> Note {
 }
 
 /// What is known of a sweep, as its note.
-pub(crate) fn swept_note(swept: Swept) -> Note {
-    Note { fault: Fault::Sweep, start: Start::Again, about: About::Swept(swept) }
+pub(crate) fn swept_note(swept: Coverage) -> Note {
+    Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(swept) }
 }
 
 /// The trials of a clean run that is swept in part and made to fail, and never killed at random.
 pub(crate) fn clean_in_part() -> Vec<TrialRecord> {
     let sweep = (0..412).map(|n| match n {
-        0 => TrialRecord { landed: Landed::Kill, ..swept(0) },
+        0 => TrialRecord { landed: Termination::Kill, ..swept(0) },
         n => swept(n),
     });
     (0..20).map(control).chain(sweep).chain((0..96).map(withstood)).collect()

@@ -38,7 +38,7 @@ impl Version {
             Some(Entry::File { content, .. }) => {
                 Version::File { digest: content.digest(), length: content.len() as u64 }
             }
-            Some(Entry::Link { target }) => Version::Link { digest: Digest::of(target) },
+            Some(Entry::Link { target }) => Version::Link { digest: Digest::of_value(target) },
             Some(Entry::Directory { .. } | Entry::Special) | None => Version::Absent,
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crashtest_kit::Place;
-use crashtest_model::{Documented, Expectation, Fault, Lives, Loader, Shape, Start, StrategyInfo, Verdict};
+use crashtest_model::{Conditions, Documented, Expectation, Fault, Loader, Shape, Start, StrategyInfo, Verdict};
 
 use super::{damaged_by_kills, first_start, stream};
 use crate::document::{Content, Strategy};
@@ -24,7 +24,7 @@ pub(crate) fn info() -> StrategyInfo {
         loader,
         fault: Fault::Io,
         start: Start::Again,
-        lives: Lives::default(),
+        lives: Conditions::default(),
         expectation: Expectation { one_of: vec![refused, Verdict::AcceptedGarbage], ..Expectation::default() },
     };
     StrategyInfo {

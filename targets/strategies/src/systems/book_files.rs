@@ -77,13 +77,13 @@ pub(super) enum Kept {
 
 /// The digest of each part of a state: of the log where one is kept, and of the books.
 fn part_digests(log: Option<&TradeLog>, books: &Books) -> Vec<Digest> {
-    log.map(Digest::of).into_iter().chain(books.digests()).collect()
+    log.map(Digest::of_value).into_iter().chain(books.digests()).collect()
 }
 
 /// What a program reports that comes back with `log`, where it keeps one, and `books`.
 pub(super) fn recovered(sequence: Generation, log: Option<&TradeLog>, books: &Books) -> Recovered {
     let parts = part_digests(log, books);
-    Recovered::State { sequence, digest: Digest::of(&(sequence, &parts)), missing: Vec::new(), parts }
+    Recovered::State { sequence, digest: Digest::of_value(&(sequence, &parts)), missing: Vec::new(), parts }
 }
 
 /// So many generations are kept as they are in their files: a crash leaves two in question.
@@ -118,7 +118,7 @@ impl BookFiles {
             let next = Generation(self.digests.len() as u64);
             let (log, books) = self.state(next);
             let parts = part_digests(log.as_ref(), &books);
-            self.digests.push((Digest::of(&(next, &parts)), parts));
+            self.digests.push((Digest::of_value(&(next, &parts)), parts));
         }
         &self.digests[wanted]
     }
@@ -149,7 +149,7 @@ impl BookFiles {
     fn of_rotated(&mut self, generation: Generation) -> (Digest, Books) {
         let log = self.folded.state(generation);
         let books = Books::of(&log.rotated());
-        (Digest::of(&(generation, part_digests(Some(log), &books))), books)
+        (Digest::of_value(&(generation, part_digests(Some(log), &books))), books)
     }
 }
 

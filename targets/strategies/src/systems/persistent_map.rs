@@ -11,8 +11,8 @@ use std::io::{self, Write};
 
 use crashtest_kit::{Folded, Found, Generations, Place, Recovered, Refused, Target, Workload, classify};
 use crashtest_model::{
-    Bytes, Consequences, Digest, Documented, Fault, Generation, Lives, Loader, Promise, RawFile, Seed, Shape, Signal,
-    StrategyInfo, TargetSpec, Verdict,
+    Bytes, Conditions, Consequences, Digest, Documented, Fault, Generation, Loader, Promise, RawFile, Seed, Shape,
+    Signal, StrategyInfo, TargetSpec, Verdict,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,7 +93,7 @@ pub(crate) fn info_nodrain() -> StrategyInfo {
 /// clean stop every save that was begun was acked too: where maps of different saves come back, an ack is lost.
 fn documented(stopped: [&[Verdict]; 2], killed: [&[Verdict]; 2]) -> Vec<Documented> {
     let ended = |loader, signal, [must, may]: [&[Verdict]; 2]| Documented {
-        lives: Lives { signal, ..Lives::default() },
+        lives: Conditions { signal, ..Conditions::default() },
         ..shows(loader, Fault::Kill, must, may)
     };
     let rows = |loader| {
@@ -180,7 +180,7 @@ impl Target for PersistentMap {
                 return Ok(Recovered::Fresh);
             }
         };
-        let (sequence, digest, parts) = (book.sequence, Digest::of(&book), book.parts().to_vec());
+        let (sequence, digest, parts) = (book.sequence, Digest::of_value(&book), book.parts().to_vec());
         self.book = Some(book);
         Ok(Recovered::State { sequence, digest, missing: Vec::new(), parts })
     }

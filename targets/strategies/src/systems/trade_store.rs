@@ -161,7 +161,7 @@ impl Target for TradeStore {
         match (self.load(), self.loader) {
             (Ok(desk), _) => Ok(Recovered::State {
                 sequence: desk.operations(),
-                digest: Digest::of(&desk),
+                digest: Digest::of_value(&desk),
                 missing: Vec::new(),
                 parts: Vec::new(),
             }),

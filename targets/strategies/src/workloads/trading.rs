@@ -65,7 +65,7 @@ pub(crate) struct Book {
 impl Book {
     /// The digest of each part, in the order of [`PARTS`].
     pub(crate) fn parts(&self) -> [Digest; 3] {
-        [Digest::of(&self.positions), Digest::of(&self.orders), Digest::of(&self.controls)]
+        [Digest::of_value(&self.positions), Digest::of_value(&self.orders), Digest::of_value(&self.controls)]
     }
 
     fn place(&mut self, number: u64, now_ms: u64, rng: &mut impl Rng) {

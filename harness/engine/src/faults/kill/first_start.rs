@@ -2,7 +2,7 @@
 //!
 //! Until `init` has returned nothing was promised, so a fresh state is intact; what counts is that the program starts at all.
 
-use crashtest_model::{FailureDetail, Fault, Landed, Outcome, Promise, RawState, Start, TrialRecord, Verdict};
+use crashtest_model::{FailureDetail, Fault, Outcome, Promise, RawState, Start, Termination, TrialRecord, Verdict};
 
 use crate::context::Context;
 use crate::context::trial::because;
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
         crash_state: Some(state.digest()),
         ..TrialRecord::planned(number, Fault::Kill, Start::First, seed, aim)
     };
-    if landed != Landed::Kill {
+    if landed != Termination::Kill {
         record.detail = because("the victim was not killed by us");
         return context.report(record, &state, None);
     }

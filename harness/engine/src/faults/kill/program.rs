@@ -8,8 +8,8 @@ use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{
-    About, Aim, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Plan, Promise, Seed, Start, TrialRecord,
-    Verdict,
+    About, Aim, FailureDetail, Fault, Generation, Observed, Outcome, Plan, Promise, Seed, Start, Termination,
+    TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -36,7 +36,7 @@ const BEHIND: f64 = 1.02;
 /// A run that nobody traced.
 #[derive(Debug)]
 struct Ran {
-    landed: Landed,
+    landed: Termination,
     /// What it had printed by then.
     printed: Printed,
     /// ": " and its last complaint, or nothing.
@@ -59,9 +59,9 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         // Before anything is run again: it may be somebody's real state.
         outside.check()?;
         let wrong = match (&ran.landed, &ran.complaint) {
-            (Landed::Exit { status: 0 }, _) => None,
-            (Landed::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
-            (Landed::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
+            (Termination::Exit { status: 0 }, _) => None,
+            (Termination::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
+            (Termination::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
             _ => {
                 let limit = runtime.limit.as_secs_f64();
                 Some(format!(
@@ -74,7 +74,7 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         if number == 0 && wrong.is_none() {
             let left = runtime.files()?;
             if let Some(tried) = runtime.try_checker(&installed, &left)?.cloned() {
-                context.note(Fault::None, Start::Again, About::Tried(tried))?;
+                context.note(Fault::None, Start::Again, About::Sensitivity(tried))?;
             }
             runtime.place.dir.restore(&left)?;
         }
@@ -124,7 +124,7 @@ pub(crate) fn kills(
         let mut ran = run(runtime, promise, Some((aim, &usual)))?;
         for again in 1..TRIES {
             // It was faster than the clock: nothing was killed.
-            let (Landed::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
+            let (Termination::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
             runtime.place.dir.restore(&installed)?;
             ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
         }
@@ -194,14 +194,14 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     group.kill();
     supervision::kill_strays(&ours);
     let landed = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
-        (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Landed::Forced,
-        (Some(Exit::Status(0)), _) if lingers => Landed::Kill,
-        (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Landed::Exit { status },
-        (Some(Exit::Signal(signal)), _) => Landed::Signal { signal },
-        (None, Some(exit)) if exit.by_sigkill() && aim.is_none() => Landed::Forced,
-        (None, Some(exit)) if exit.by_sigkill() => Landed::Kill,
-        (None, Some(Exit::Signal(signal))) => Landed::Signal { signal },
-        (None, None) => Landed::Nothing,
+        (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Termination::Forced,
+        (Some(Exit::Status(0)), _) if lingers => Termination::Kill,
+        (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Termination::Exit { status },
+        (Some(Exit::Signal(signal)), _) => Termination::Signal { signal },
+        (None, Some(exit)) if exit.by_sigkill() && aim.is_none() => Termination::Forced,
+        (None, Some(exit)) if exit.by_sigkill() => Termination::Kill,
+        (None, Some(Exit::Signal(signal))) => Termination::Signal { signal },
+        (None, None) => Termination::Nothing,
     };
     // All that it has printed by its end.
     output.take_all();
@@ -246,7 +246,7 @@ fn judge(
         (false, false, _) => "between-saves",
     };
     // Nothing was killed, so nothing is known of kills.
-    let escaped = record.fault == Fault::Kill && ran.landed == Landed::Exit { status: 0 };
+    let escaped = record.fault == Fault::Kill && ran.landed == Termination::Exit { status: 0 };
     let aim = record.aim;
     let record = TrialRecord {
         stream: Seed(0),

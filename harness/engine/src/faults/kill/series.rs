@@ -12,8 +12,8 @@ mod judge;
 use crashtest_kit::{Generations, Opened, OpenedAs};
 use crashtest_linux::clock::now_ns;
 use crashtest_model::{
-    About, Aim, Call, FailureDetail, Fault, Generation, LAST_WRITE, Landed, Observed, Outcome, Phase, Promise,
-    RawState, Seed, Signal, Start, TrialRecord, Verdict,
+    About, Aim, Call, FailureDetail, Fault, Generation, LAST_WRITE, Observed, Outcome, Phase, Promise, RawState, Seed,
+    Signal, Start, Termination, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -147,7 +147,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
 
     fn attempt_kill(&mut self, trial: Trial) -> Result<Attempt, EngineError> {
         let hold = aim::hold(trial.aim, &self.victims.timings);
-        let signal = self.context.plan.lives(self.fault).signal;
+        let signal = self.context.plan.conditions(self.fault).signal;
         let mut victim = self.fork(Script::Save(hold, signal))?;
         let into_recovery = trial.aim.into_recovery();
         if into_recovery {
@@ -175,11 +175,11 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
             let recovery = match (self.victims.board.recovery(), &terminated.landed) {
                 // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
-                (None, Landed::Forced) => {
+                (None, Termination::Forced) => {
                     Some(Recovery::Failed(Observed::Hung { limit_ms: self.context.plan.limit_ms }))
                 }
-                (None, Landed::Kill | Landed::Abort | Landed::Nothing) => None,
-                (None, Landed::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
+                (None, Termination::Kill | Termination::Abort | Termination::Nothing) => None,
+                (None, Termination::Signal { .. }) => Some(Recovery::Failed(Observed::Shot)),
                 (None, ended) => Some(Recovery::Failed(Observed::Crashed { how: self.unwanted_end(ended).1 })),
             };
             match recovery {
@@ -193,9 +193,9 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
             }
         }
         let ended = match &terminated.landed {
-            Landed::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
+            Termination::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
             landed if landed.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
-            Landed::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
+            Termination::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
             landed => Some(self.unwanted_end(landed)),
         };
         self.post_mortem(trial, self.promise.acked, moment, terminated, ended)?;
@@ -228,13 +228,13 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     }
 
     /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
-    fn unwanted_end(&self, landed: &Landed) -> (Verdict, String) {
+    fn unwanted_end(&self, landed: &Termination) -> (Verdict, String) {
         match (self.victims.board.failure(), landed) {
-            (Some(failure), Landed::Exit { .. }) => (Verdict::FailedSave, failure.why),
-            (_, Landed::Exit { status }) => {
+            (Some(failure), Termination::Exit { .. }) => (Verdict::FailedSave, failure.why),
+            (_, Termination::Exit { status }) => {
                 (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
             }
-            (_, Landed::Signal { signal }) => {
+            (_, Termination::Signal { signal }) => {
                 (Verdict::Inconclusive, format!("signal {signal}, which was not to end it, ended the victim"))
             }
             (_, _) => (Verdict::Inconclusive, "the victim did not stop".to_owned()),

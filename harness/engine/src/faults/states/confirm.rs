@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crashtest_model::{Aim, At, CallIndex, Confirm, CrashPoint, Landed, Seed, Verdict};
+use crashtest_model::{Aim, At, CallIndex, Confirm, CrashPoint, Seed, Termination, Verdict};
 use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
@@ -24,8 +24,8 @@ pub(super) struct Killed {
 
 impl Killed {
     /// What ended it: at the end of a life nothing is left to be killed.
-    pub(super) fn landed(&self) -> Landed {
-        if self.recording.obeyed { Landed::Kill } else { Landed::Derived }
+    pub(super) fn landed(&self) -> Termination {
+        if self.recording.obeyed { Termination::Kill } else { Termination::Derived }
     }
 }
 

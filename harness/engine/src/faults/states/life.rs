@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crashtest_model::{Action, CrashPoint, Generation, HarnessBug, Observed, Plan, Promise, Seed, Swept, Trace};
+use crashtest_model::{Action, Coverage, CrashPoint, Generation, HarnessBug, Observed, Plan, Promise, Seed, Trace};
 use crashtest_states::{CrashState, Entry, Oracle, crash_points, crash_states, distinct};
 
 use crate::faults::points::Source;
@@ -72,12 +72,12 @@ impl Life {
     }
 
     /// What its recording could not see, or has no model of.
-    pub(super) fn beyond_the_model(&self) -> Swept {
+    pub(super) fn beyond_the_model(&self) -> Coverage {
         let mapped = self.trace.operations.iter().filter_map(|operation| match &operation.action {
             Action::Map { path, .. } => Some(path.clone()),
             _ => None,
         });
-        Swept {
+        Coverage {
             unmodelled: self.trace.unmodelled.keys().cloned().collect(),
             mapped: mapped.collect::<BTreeSet<String>>().into_iter().collect(),
             outside: self.trace.outside.clone(),
@@ -87,7 +87,7 @@ impl Life {
                 .flat_map(Oracle::passes_over)
                 .map(|path| path.to_string_lossy().into_owned())
                 .collect(),
-            ..Swept::default()
+            ..Coverage::default()
         }
     }
 

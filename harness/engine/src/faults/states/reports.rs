@@ -1,7 +1,7 @@
 //! The reports of a sweep: a record of each crash point, confirmed by a real kill where that is wanted.
 
 use crashtest_model::{
-    About, Activity, CrashPoint, FailureDetail, Fault, Landed, Seed, Start, Swept, TrialRecord, Verdict,
+    About, Activity, Coverage, CrashPoint, FailureDetail, Fault, Seed, Start, Termination, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot};
 
@@ -28,11 +28,11 @@ impl<'s, 'a> Reports<'s, 'a> {
     }
 
     /// Adds to what is known of the sweep as a whole.
-    pub(super) fn note(&mut self, known: Swept) -> Result<(), EngineError> {
-        if known == Swept::default() {
+    pub(super) fn note(&mut self, known: Coverage) -> Result<(), EngineError> {
+        if known == Coverage::default() {
             return Ok(());
         }
-        self.context.note(Fault::Sweep, self.start, About::Swept(known))
+        self.context.note(Fault::Sweep, self.start, About::Coverage(known))
     }
 
     /// The record of a point of which nothing is known yet.
@@ -57,7 +57,7 @@ impl<'s, 'a> Reports<'s, 'a> {
         after: &mut Option<Snapshot>,
     ) -> Result<Verdict, EngineError> {
         let judged = judgement.verdict;
-        let mut landed = Landed::Derived;
+        let mut landed = Termination::Derived;
         let wanted = (self.context.plan.confirm, subject.pace().confirms);
         if self.confirmed.wants(wanted, judged, &life.trace.place(point), at, self.seed) {
             match kill_at(subject, &life.from, point)? {
@@ -89,7 +89,7 @@ impl<'s, 'a> Reports<'s, 'a> {
         state: &CrashState,
         at: &Point,
         point: CrashPoint,
-        landed: Landed,
+        landed: Termination,
         judgement: Judgement<'_>,
         after: Option<&Snapshot>,
     ) -> Result<(), EngineError> {

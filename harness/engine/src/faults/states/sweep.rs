@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crashtest_linux::pinned::Pinned;
 use crashtest_model::{
-    About, Aim, At, CallIndex, Confirm, CrashPoint, Digest, FailureDetail, Fault, Landed, Observed, Outcome, Promise,
-    Seed, Start, Swept, Trace, TrialRecord, Verdict,
+    About, Aim, At, CallIndex, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise,
+    Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot, crash_states};
 
@@ -75,8 +75,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.subject.check_promises(&recorded.trace)?;
         let life = self.derived(from, recorded.trace, 1);
         let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
-        let known = Swept { calls, left_out, differs, ..life.beyond_the_model() };
-        self.reports.context.note(Fault::Sweep, self.reports.start, About::Swept(known))?;
+        let known = Coverage { calls, left_out, differs, ..life.beyond_the_model() };
+        self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(known))?;
         if !recorded.faithful {
             return self.by_real_kills(&life);
         }
@@ -163,7 +163,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let recording = self.subject.live(&from, Orders::Record)?;
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
         let second = self.derived(from, recording.trace, life.states.len().min(most));
-        self.reports.note(Swept { left_out_again: second.left_out, ..second.beyond_the_model() })?;
+        self.reports.note(Coverage { left_out_again: second.left_out, ..second.beyond_the_model() })?;
         for state in &second.states {
             let at = |then| Point {
                 trial: (n as u64 + 1) * NESTED + second.number(then),
@@ -253,7 +253,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             let why = "a kill at a random moment left files that no crash point was derived to leave".to_owned();
             let record = TrialRecord {
                 stream: life.from.stream,
-                landed: Landed::Kill,
+                landed: Termination::Kill,
                 crash_state: Some(files.digest()),
                 outcome: Outcome::Judged(Verdict::Inconclusive),
                 detail: Some(FailureDetail { why, ..FailureDetail::default() }),
@@ -262,7 +262,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             self.reports.context.report_with(record, &files, None, None)?;
         }
         let random_states = seen.len() as u64;
-        self.reports.note(Swept { random_kills: kills, random_states, ..Swept::default() })
+        self.reports.note(Coverage { random_kills: kills, random_states, ..Coverage::default() })
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
         let phases: BTreeSet<(&str, Verdict)> =
             broken.iter().map(|record| (record.phase.as_str(), record.verdict().unwrap())).collect();
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Torn, Verdict::Empty, Verdict::Intact]), "{phases:?}");
-        assert!(broken.iter().all(|record| record.in_save && record.landed == Landed::Kill), "each is confirmed");
+        assert!(broken.iter().all(|record| record.in_save && record.landed == Termination::Kill), "each is confirmed");
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
         let records = swept(Way::Atomic);
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Intact]));
         assert!(records.iter().any(|record| matches!(record.aim, Aim::Twice { .. })));
-        assert!(records.iter().any(|record| record.landed == Landed::Kill), "some are confirmed all the same");
+        assert!(records.iter().any(|record| record.landed == Termination::Kill), "some are confirmed all the same");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crashtest_kit::Hold;
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::{Ending, Landed, Seed, Signal};
+use crashtest_model::{Ending, Seed, Signal, Termination};
 
 use super::participants::Participants;
 use super::process::{Pause, Process, Ran};
@@ -69,7 +69,7 @@ impl Participants<'_, '_, '_> {
                 self.finish(&one, &mut ran)?;
                 self.finish(&two, &mut ran)?;
                 self.stop(vec![one, two], &mut ran)?;
-                ran.landed = Some(Landed::Exit { status: 0 });
+                ran.landed = Some(Termination::Exit { status: 0 });
             }
             Ending::KillAll => {
                 self.kill(one, &mut ran)?;
@@ -117,7 +117,7 @@ impl Participants<'_, '_, '_> {
         if ending == Ending::Finish {
             self.finish(&one, &mut ran)?;
             self.stop(vec![one], &mut ran)?;
-            ran.landed = Some(Landed::Exit { status: 0 });
+            ran.landed = Some(Termination::Exit { status: 0 });
         } else {
             self.kill(one, &mut ran)?;
         }

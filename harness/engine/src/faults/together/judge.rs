@@ -2,8 +2,8 @@
 
 use crashtest_kit::{Deed, Event, OpenedAs};
 use crashtest_model::{
-    Consequences, Damage, Digest, FailureDetail, Fault, Generation, Landed, Observed, Outcome, Promise, RawFile,
-    RawState, Start, TrialRecord, Verdict,
+    Consequences, Damage, Digest, FailureDetail, Fault, Generation, Observed, Outcome, Promise, RawFile, RawState,
+    Start, Termination, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -67,7 +67,7 @@ impl Participants<'_, '_, '_> {
             },
             acks: self.boards[..self.writers()].iter().map(|board| board.saves()).sum(),
             saving_ns: self.boards[..self.writers()].iter().map(|board| board.saving_ns()).sum(),
-            landed: ran.landed.unwrap_or(Landed::Nothing),
+            landed: ran.landed.unwrap_or(Termination::Nothing),
             phase: phase.map_or_else(|| "unknown".to_owned(), String::from),
             in_save: phase.is_some_and(crashtest_model::Phase::in_save),
             crash_state: Some(state.digest()),

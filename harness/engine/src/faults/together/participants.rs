@@ -62,9 +62,9 @@ impl<'c, 'a, 'v> Participants<'c, 'a, 'v> {
     ) -> Result<Participants<'c, 'a, 'v>, EngineError> {
         let spec = &context.plan.target;
         let (registry, processes) = (victims.registry, (spec.writers + spec.readers) as usize);
-        let words = Tickets::words(processes) + processes * BOARD_WORDS;
+        let words = Tickets::word_count(processes) + processes * BOARD_WORDS;
         let words = victims.shared_words(words)?;
-        let (ring, boards) = words.split_at(Tickets::words(processes));
+        let (ring, boards) = words.split_at(Tickets::word_count(processes));
         let tickets = Tickets::over(ring);
         let boards =
             boards.chunks(BOARD_WORDS).map(|words| Board::over(words).numbered_by(tickets.counter())).collect();

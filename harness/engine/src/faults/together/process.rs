@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crashtest_kit::Board;
 use crashtest_linux::locks::Wait;
 use crashtest_linux::shared;
-use crashtest_model::{Landed, Verdict};
+use crashtest_model::{Termination, Verdict};
 
 use crate::error::EngineError;
 use crate::subject::victims::{Victim, Victims};
@@ -26,7 +26,7 @@ pub(super) struct Body {
 enum End {
     Runs(Victim),
     /// It was ended; how that came out.
-    Ended(Landed),
+    Ended(Termination),
 }
 
 /// Why a process does not go on.
@@ -47,7 +47,7 @@ pub(super) enum Pause {
 /// What a trial has come to, before anybody starts on what it left.
 #[derive(Debug, Default)]
 pub(super) struct Ran {
-    pub(super) landed: Option<Landed>,
+    pub(super) landed: Option<Termination>,
     /// Everything that went wrong.
     pub(super) wrong: Vec<(Verdict, String)>,
     pub(super) delay_ns: u64,
@@ -80,7 +80,7 @@ impl Process {
     }
 
     /// Ends it, if it still runs, and says how it really ended; of threads the process they are.
-    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
+    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Termination, EngineError> {
         self.body.end(victims)
     }
 }
@@ -97,9 +97,9 @@ impl Body {
         }
     }
 
-    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Landed, EngineError> {
+    pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Termination, EngineError> {
         // What is put there for the moment stays only where the kernel does not say how it ended.
-        let landed = match self.end.replace(End::Ended(Landed::Nothing)) {
+        let landed = match self.end.replace(End::Ended(Termination::Nothing)) {
             End::Runs(victim) => victims.terminate_unlearnt(victim)?,
             End::Ended(landed) => landed,
         };

@@ -2,7 +2,7 @@
 
 use crashtest_kit::Hold;
 use crashtest_linux::clock::{now_ns, sleep_until};
-use crashtest_model::{Aim, Fault, Landed, MOST_SAVES, Seed, Signal};
+use crashtest_model::{Aim, Fault, MOST_SAVES, Seed, Signal, Termination};
 
 use super::participants::Participants;
 use super::process::{Pause, Process, Ran};
@@ -86,7 +86,7 @@ impl Participants<'_, '_, '_> {
             let mut ran = Ran::default();
             self.until_saved(&processes, saves as u64, limit_ns, &mut ran)?;
             self.stop(processes, &mut ran)?;
-            ran.landed = Some(Landed::Exit { status: 0 });
+            ran.landed = Some(Termination::Exit { status: 0 });
             return Ok(ran);
         }
         for process in &processes {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crashtest_linux::clock::{now_ns, sleep_until};
 use crashtest_linux::locks::{self, Wait};
-use crashtest_model::{Call, Landed, Moment, Verdict};
+use crashtest_model::{Call, Moment, Termination, Verdict};
 
 use super::participants::Participants;
 use super::process::{Pause, Process, Ran};
@@ -138,19 +138,19 @@ impl Participants<'_, '_, '_> {
     }
 
     /// Notes an end that nobody asked for.
-    pub(super) fn note_end(&self, number: usize, landed: &Landed, ran: &mut Ran) {
+    pub(super) fn note_end(&self, number: usize, landed: &Termination, ran: &mut Ran) {
         let who = self.name(number);
         let failure = self.boards[number].failure();
         match (landed, failure) {
-            (Landed::Kill | Landed::Exit { status: 0 | FAILED }, Some(failure)) => {
+            (Termination::Kill | Termination::Exit { status: 0 | FAILED }, Some(failure)) => {
                 ran.wrong.push((Verdict::FailedSave, format!("{who}: {}", failure.why)));
             }
-            (Landed::Kill | Landed::Exit { status: 0 }, None) => {}
-            (Landed::Exit { status }, failure) => {
+            (Termination::Kill | Termination::Exit { status: 0 }, None) => {}
+            (Termination::Exit { status }, failure) => {
                 let why = failure.map_or_else(|| format!("exited with status {status}"), |failure| failure.why);
                 ran.wrong.push((Verdict::FailedSave, format!("{who} {why}")));
             }
-            (Landed::Signal { signal }, _) => {
+            (Termination::Signal { signal }, _) => {
                 ran.wrong.push((Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended {who}")));
             }
             (landed, _) => ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {landed:?}"))),

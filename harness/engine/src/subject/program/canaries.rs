@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{Damage, Tried};
+use crashtest_model::{Damage, Sensitivity};
 use crashtest_states::{Entry, Snapshot};
 
 use crate::error::EngineError;
@@ -17,10 +17,12 @@ pub(crate) fn try_out(
     checker: &mut Checker,
     files: &BTreeSet<PathBuf>,
     whole: &Snapshot,
-) -> Result<(Answer, Tried), EngineError> {
+) -> Result<(Answer, Sensitivity), EngineError> {
     let (healthy, opened) = checker.ask_and_watch(whole)?;
-    let mut tried =
-        Tried { planted: files.iter().any(|path| whole.entry(path).is_some_and(has_content)), ..Tried::default() };
+    let mut tried = Sensitivity {
+        planted: files.iter().any(|path| whole.entry(path).is_some_and(has_content)),
+        ..Sensitivity::default()
+    };
     if !tried.planted || matches!(healthy, Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) {
         return Ok((healthy, tried));
     }

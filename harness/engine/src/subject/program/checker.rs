@@ -97,7 +97,7 @@ impl Checker {
     }
 
     fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
-        let mut command = start::command(self.check.words(), &self.place)?;
+        let mut command = start::command(self.check.command(), &self.place)?;
         command.stdin(Stdio::null());
         let mut output = Output::capture(&mut command, LastWord::default())?;
         let child = self.start(&mut command)?;
@@ -153,7 +153,7 @@ impl Checker {
     }
 
     fn start_batch(&self) -> Result<Batch, EngineError> {
-        let mut command = start::command(self.check.words(), &self.place)?;
+        let mut command = start::command(self.check.command(), &self.place)?;
         command.stdin(Stdio::piped());
         let output = Output::capture(&mut command, Answers::default())?;
         let mut child = self.start(&mut command)?;
@@ -173,7 +173,7 @@ impl Checker {
 
     /// Its command, as one types it in a shell, in backquotes.
     fn command_line(&self) -> String {
-        format!("`{}`", crashtest_model::Program::words_for_a_shell(self.check.words()))
+        format!("`{}`", crashtest_model::Program::words_for_a_shell(self.check.command()))
     }
 
     fn limit_ms(&self) -> u64 {

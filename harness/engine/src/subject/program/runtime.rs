@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Digest, Fault, Program, Promise, Seed, Tried};
+use crashtest_model::{Digest, Fault, Program, Promise, Seed, Sensitivity};
 use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
@@ -44,7 +44,7 @@ pub(crate) struct Runtime {
     /// How long one run, and one check, may take.
     pub(crate) limit: Duration,
     /// How the checker takes damage, once it was tried.
-    tried: Option<Tried>,
+    tried: Option<Sensitivity>,
     /// What was answered of each crash state.
     answers: HashMap<Digest, Answer>,
 }
@@ -138,7 +138,11 @@ impl Runtime {
 
     /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out
     /// once.
-    pub(crate) fn try_checker(&mut self, before: &Snapshot, whole: &Snapshot) -> Result<Option<&Tried>, EngineError> {
+    pub(crate) fn try_checker(
+        &mut self,
+        before: &Snapshot,
+        whole: &Snapshot,
+    ) -> Result<Option<&Sensitivity>, EngineError> {
         if let (Some(checker), None) = (&mut self.checker, &self.tried) {
             let changed = canaries::changed(before, whole, &|path| self.files.judges(path));
             let (healthy, tried) = canaries::try_out(checker, &changed, whole)?;
@@ -183,7 +187,7 @@ impl Runtime {
 
     /// Who did not answer within the limit, where somebody did not.
     pub(crate) fn silent(&self) -> Option<String> {
-        let words = Program::words_for_a_shell(self.program.check.as_ref()?.words());
+        let words = Program::words_for_a_shell(self.program.check.as_ref()?.command());
         Some(format!("the checker `{words}` did not answer within {} s", self.limit.as_secs_f64()))
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crashtest_model::{Agreement, Claim, Standing, Verdict};
+use crashtest_model::{Claim, Conformance, FaultConformance, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::claims::CLAIMS;
@@ -41,7 +41,7 @@ fn suite(grid: &RecordedGrid, cell: &Variant<'_>) -> TestSuite {
     suite
 }
 
-fn status(cell: &Variant<'_>, agreement: &Agreement, claim: Claim) -> TestCaseStatus {
+fn status(cell: &Variant<'_>, agreement: &FaultConformance, claim: Claim) -> TestCaseStatus {
     let of_claim = |verdicts: &[Verdict]| -> Vec<&'static str> {
         let mine = verdicts.iter().filter(|verdict| Claim::broken_by(**verdict) == Some(claim));
         mine.map(|verdict| verdict.name()).collect()
@@ -53,16 +53,16 @@ fn status(cell: &Variant<'_>, agreement: &Agreement, claim: Claim) -> TestCaseSt
     }
     let error = |kind: &str, message: String| non_success(NonSuccessKind::Error, kind, message, String::new());
     match agreement.standing {
-        Standing::NotRun => return error("not-run", "this cell was not run".to_owned()),
-        Standing::Incomplete => {
+        Conformance::NotRun => return error("not-run", "this cell was not run".to_owned()),
+        Conformance::Incomplete => {
             let why = cell.summary.stopped.as_deref().unwrap_or("it did not come to its end");
             return error("incomplete", format!("the cell is incomplete: {why}"));
         }
-        Standing::Inconclusive => {
+        Conformance::Inconclusive => {
             return error("inconclusive", format!("this proves nothing: {}", agreement.reasons.join("; ")));
         }
-        Standing::ControlFailed => return error("control-failed", "the control failed".to_owned()),
-        Standing::Differs | Standing::AsDocumented => {}
+        Conformance::ControlFailed => return error("control-failed", "the control failed".to_owned()),
+        Conformance::Differs | Conformance::AsDocumented => {}
     }
     let missing = [of_claim(&agreement.missing), of_claim(&agreement.none_of)].concat();
     if missing.is_empty() {

@@ -69,7 +69,7 @@ fn failure(row: &ResultRow, claim: Claim, broken: &[&Finding]) -> TestCaseStatus
     let count: u64 = broken.iter().map(|finding| finding.count).sum();
     let mut verdicts: Vec<&str> = broken.iter().map(|finding| finding.verdict.name()).collect();
     verdicts.dedup();
-    let mut text = format!("claim: {}\n", claim.words());
+    let mut text = format!("claim: {}\n", claim.phrase());
     for finding in broken.iter().take(MOST_FINDINGS) {
         let _ = write!(
             text,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crashtest_model::{Finding, Standing};
+use crashtest_model::{Conformance, Finding};
 
 use super::escape::{code, plain};
 use crate::number::{duration, thousands};
@@ -64,7 +64,7 @@ fn head(text: &mut String, grid: &RecordedGrid) {
 
 /// Writes what is not as documented, worst first, before everything else.
 fn departures(text: &mut String, cells: &[Variant<'_>]) {
-    let mut departed: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Standing::AsDocumented).collect();
+    let mut departed: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Conformance::AsDocumented).collect();
     departed.sort_by_key(|cell| cell.summary.standing);
     if departed.is_empty() {
         return;

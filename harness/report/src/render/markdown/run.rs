@@ -46,7 +46,7 @@ fn head(text: &mut String, recorded: &Recorded) {
     let _ = writeln!(text, "## {sign} crashtest: {} × {}\n", plain(&target.strategy), plain(&target.workload));
     let _ = writeln!(text, "**{}**\n", plain(&conclusion.sentence));
     let environment = &run.environment;
-    let company: String = run.plan.company().iter().map(|words| format!("{words}, ")).collect();
+    let company: String = run.plan.participants().iter().map(|words| format!("{words}, ")).collect();
     let mut facts = format!(
         "{company}{} loader, {} state, `{}`; seed `{}`; {} workers; {} ({}); {}",
         target.loader,

@@ -55,7 +55,7 @@ pub fn audit(record: &AuditRecord, terminal: Terminal) -> String {
 /// Writes what the checker said.
 fn checked(out: &mut TerminalText, record: &AuditRecord) {
     let Some(checked) = &record.checked else { return };
-    out.heading("What the checker says", &Program::words_for_a_shell(checked.check.words()));
+    out.heading("What the checker says", &Program::words_for_a_shell(checked.check.command()));
     let points: u64 = checked.verdicts.values().sum();
     let verdicts: Vec<String> =
         checked.verdicts.iter().map(|(verdict, n)| format!("{verdict} {}", thousands(*n))).collect();

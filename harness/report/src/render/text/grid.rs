@@ -3,7 +3,7 @@
 mod faults;
 mod table;
 
-use crashtest_model::Standing;
+use crashtest_model::Conformance;
 
 use super::terminal_text::{Style, TerminalText};
 use crate::number::thousands;
@@ -127,9 +127,9 @@ fn beside_documented(out: &mut TerminalText, cells: &[Variant<'_>]) {
     let width = cells.iter().map(|cell| cell.label().chars().count()).max().unwrap_or(0).min(out.width / 2);
     for cell in cells {
         let style = match cell.summary.standing {
-            Standing::ControlFailed | Standing::Differs => Some(Style::Bad),
-            Standing::Inconclusive | Standing::Incomplete | Standing::NotRun => Some(Style::Warn),
-            Standing::AsDocumented => None,
+            Conformance::ControlFailed | Conformance::Differs => Some(Style::Bad),
+            Conformance::Inconclusive | Conformance::Incomplete | Conformance::NotRun => Some(Style::Warn),
+            Conformance::AsDocumented => None,
         };
         out.wrapped_in(&format!("  {:<width$}  ", cell.label()), &conformance::conformance_words(cell.summary), style);
     }

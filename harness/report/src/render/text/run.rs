@@ -49,7 +49,7 @@ fn subject(out: &mut TerminalText, recorded: &Recorded) {
             format!("{} × {}, {} loader, {} state", target.strategy, target.workload, target.loader, target.state_size)
         }
     };
-    plan.company().iter().for_each(|words| subject += &format!(", {words}"));
+    plan.participants().iter().for_each(|words| subject += &format!(", {words}"));
     out.wrapped_in("", &subject, Some(Style::Bold));
     out.wrapped("  ", &run.strategy.recipe);
     let jobs = plan.budget.jobs;

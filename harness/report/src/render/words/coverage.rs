@@ -1,6 +1,6 @@
 //! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
 
-use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Tried};
+use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Sensitivity};
 
 use crate::number::thousands;
 
@@ -81,7 +81,7 @@ fn overlooked(row: &ResultRow) -> Option<String> {
 }
 
 /// The damage that a checker does not see, where it sees something.
-pub(crate) fn unseen(tried: &Tried) -> Option<String> {
+pub(crate) fn unseen(tried: &Sensitivity) -> Option<String> {
     let kinds: Vec<String> = tried.unnoticed.iter().map(Damage::to_string).collect();
     let kinds = (!kinds.is_empty()).then(|| {
         format!(

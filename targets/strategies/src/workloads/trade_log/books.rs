@@ -170,7 +170,7 @@ impl Books {
     /// The digest of each.
     pub(crate) fn digests(&self) -> [Digest; 4] {
         let Books { portfolio, equity, risk, setups } = self;
-        [Digest::of(portfolio), Digest::of(equity), Digest::of(risk), Digest::of(setups)]
+        [Digest::of_value(portfolio), Digest::of_value(equity), Digest::of_value(risk), Digest::of_value(setups)]
     }
 
     /// Streams book `n` as it is in its file.

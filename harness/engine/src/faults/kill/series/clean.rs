@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crashtest_model::{Aim, FailureDetail, Landed, Outcome, Signal, Verdict};
+use crashtest_model::{Aim, FailureDetail, Outcome, Signal, Termination, Verdict};
 
 use super::judge::{Crash, Judged};
 use super::{Attempt, RESIDUE_GROWTH, RESIDUE_INTERVAL, Series, left_over};
@@ -37,7 +37,7 @@ impl Series<'_, '_, '_> {
         let mut victim = self.fork(Script::SaveThenStop(1))?;
         self.await_recovery(&mut victim)?;
         let landed = self.stop_cleanly(victim)?.landed;
-        let saved = landed == Landed::Exit { status: 0 } && self.victims.board.saves() == 1;
+        let saved = landed == Termination::Exit { status: 0 } && self.victims.board.saves() == 1;
         let kept = if saved { kept().ok() } else { None };
         self.start_afresh()?;
         Ok(kept)
@@ -71,8 +71,8 @@ impl Series<'_, '_, '_> {
         let stopped = self.stop_cleanly(victim)?;
         let done = self.victims.board.saves() == saves;
         let ended = match &stopped.landed {
-            Landed::Exit { status: 0 } if done => None,
-            Landed::Nothing => Some((Verdict::Stuck, self.stuck())),
+            Termination::Exit { status: 0 } if done => None,
+            Termination::Nothing => Some((Verdict::Stuck, self.stuck())),
             landed => Some(self.unwanted_end(landed)),
         };
         self.post_mortem(trial, base, Moment::default(), stopped, ended)?;
@@ -94,13 +94,13 @@ impl Series<'_, '_, '_> {
         self.promise = progress::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         let acked = Acked { acks: self.victims.board.acks(self.promise.acked), ended_ns };
         let wrong = match landed {
-            Landed::Exit { status: 0 } if self.victims.board.saves() == 1 => {
+            Termination::Exit { status: 0 } if self.victims.board.saves() == 1 => {
                 match self.is_first_save_lost(&mut crash, &acked)? {
                     None => self.growth_of_residue(&mut crash)?,
                     lost => lost,
                 }
             }
-            Landed::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
+            Termination::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
             _ => {
                 let (verdict, why) = self.unwanted_end(&landed);
                 Some((verdict, format!("the first save after recovery: {why}")))
@@ -152,6 +152,6 @@ impl Series<'_, '_, '_> {
     fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Terminated, EngineError> {
         let exit = self.victims.await_exit(&mut victim)?;
         let terminated = self.victims.terminate_by(Signal::Kill, victim, || ())?;
-        Ok(if exit.is_some() { terminated } else { Terminated { landed: Landed::Nothing, ..terminated } })
+        Ok(if exit.is_some() { terminated } else { Terminated { landed: Termination::Nothing, ..terminated } })
     }
 }

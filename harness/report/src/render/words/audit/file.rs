@@ -30,7 +30,7 @@ fn way(written: &Written) -> String {
         _ => ", no fsync",
     };
     let count = if written.count > 1 { format!("{} × ", thousands(written.count)) } else { String::new() };
-    format!("{count}{}{synced}", written.way.words())
+    format!("{count}{}{synced}", written.way.phrase())
 }
 
 /// The violations that a checker found, with the crash points of each: "torn at 3, wont-open at 1 of 57 crash points".

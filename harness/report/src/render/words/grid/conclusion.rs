@@ -1,6 +1,6 @@
 //! The one sentence that a grid comes to. In every format the same words, in the order of the exit codes.
 
-use crashtest_model::{Fault, Standing};
+use crashtest_model::{Conformance, Fault};
 
 use super::conformance::difference;
 use super::variant::{self, Variant};
@@ -39,19 +39,19 @@ impl GridConclusion {
     /// The conclusion of `grid`.
     #[must_use]
     pub fn new(grid: &RecordedGrid) -> GridConclusion {
-        let standings: Vec<Standing> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
+        let standings: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
         let judgement = match standings.iter().min() {
             _ if !grid.summary.completion.complete => GridJudgement::Incomplete,
-            Some(Standing::ControlFailed) => GridJudgement::ControlFailed,
-            Some(Standing::Differs) => GridJudgement::Differs,
-            Some(Standing::AsDocumented) => GridJudgement::AsDocumented,
+            Some(Conformance::ControlFailed) => GridJudgement::ControlFailed,
+            Some(Conformance::Differs) => GridJudgement::Differs,
+            Some(Conformance::AsDocumented) => GridJudgement::AsDocumented,
             _ => GridJudgement::Inconclusive,
         };
         let cells = variant::all(grid);
         let sentence = match judgement {
             GridJudgement::Incomplete => incomplete(grid, &cells),
-            GridJudgement::ControlFailed => format!("CONTROL FAILED in {}", named(&cells, Standing::ControlFailed)),
-            GridJudgement::Differs => format!("NOT AS DOCUMENTED: {}", named(&cells, Standing::Differs)),
+            GridJudgement::ControlFailed => format!("CONTROL FAILED in {}", named(&cells, Conformance::ControlFailed)),
+            GridJudgement::Differs => format!("NOT AS DOCUMENTED: {}", named(&cells, Conformance::Differs)),
             GridJudgement::Inconclusive => inconclusive(&cells),
             GridJudgement::AsDocumented => as_documented(&cells),
         };
@@ -60,7 +60,7 @@ impl GridConclusion {
 }
 
 /// "1 of 24 cells: atomic, under kill: torn showed, documented is intact only".
-fn named(cells: &[Variant<'_>], standing: Standing) -> String {
+fn named(cells: &[Variant<'_>], standing: Conformance) -> String {
     let these: Vec<_> = cells.iter().filter(|cell| cell.summary.standing == standing).collect();
     let mut words: Vec<String> = these
         .iter()
@@ -92,7 +92,7 @@ fn incomplete(grid: &RecordedGrid, cells: &[Variant<'_>]) -> String {
 }
 
 fn inconclusive(cells: &[Variant<'_>]) -> String {
-    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Standing::AsDocumented).collect();
+    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Conformance::AsDocumented).collect();
     let names: Vec<String> = these.iter().take(MOST_NAMED).map(|cell| cell.label()).collect();
     let more = if these.len() > MOST_NAMED { ", …" } else { "" };
     format!("INCONCLUSIVE: {} of {} prove nothing: {}{more}", these.len(), count(cells.len()), names.join(", "))

@@ -1,6 +1,6 @@
 //! The conformance of a cell to what is documented, in words that every format shares.
 
-use crashtest_model::{Agreement, CellSummary, Expectation, Standing, Verdict};
+use crashtest_model::{CellSummary, Conformance, Expectation, FaultConformance, Verdict};
 
 /// "empty, torn" or "nothing but intact".
 fn names(verdicts: &[Verdict]) -> String {
@@ -9,16 +9,16 @@ fn names(verdicts: &[Verdict]) -> String {
 
 /// The conformance of a cell in words, without its name: "as documented: empty, torn under kill".
 pub(crate) fn conformance_words(cell: &CellSummary) -> String {
-    let head = cell.standing.words();
+    let head = cell.standing.phrase();
     let parts: Vec<String> = match cell.standing {
-        Standing::AsDocumented => cell.agreement.iter().filter_map(shown).collect(),
-        Standing::NotRun | Standing::Incomplete => Vec::new(),
+        Conformance::AsDocumented => cell.agreement.iter().filter_map(shown).collect(),
+        Conformance::NotRun | Conformance::Incomplete => Vec::new(),
         _ => cell.agreement.iter().filter_map(departure).collect(),
     };
     match (parts.is_empty(), cell.standing) {
         (false, _) => format!("{head}: {}", parts.join("; ")),
-        (true, Standing::AsDocumented) => format!("{head}: intact only"),
-        (true, Standing::Incomplete) => match &cell.stopped {
+        (true, Conformance::AsDocumented) => format!("{head}: intact only"),
+        (true, Conformance::Incomplete) => match &cell.stopped {
             Some(why) => format!("{head} ({why})"),
             None => head.to_owned(),
         },
@@ -29,33 +29,33 @@ pub(crate) fn conformance_words(cell: &CellSummary) -> String {
 /// The difference of a cell from its documentation, fault by fault; `None` where there is none.
 #[must_use]
 pub fn difference(cell: &CellSummary) -> Option<String> {
-    let differs = matches!(cell.standing, Standing::ControlFailed | Standing::Differs);
+    let differs = matches!(cell.standing, Conformance::ControlFailed | Conformance::Differs);
     differs.then(|| cell.agreement.iter().filter_map(departure).collect::<Vec<_>>().join("; "))
 }
 
 /// The verdicts that were seen, where some were.
-fn shown(agreement: &Agreement) -> Option<String> {
+fn shown(agreement: &FaultConformance) -> Option<String> {
     (!agreement.seen.is_empty()).then(|| format!("{} under {}", names(&agreement.seen), agreement.fault))
 }
 
 /// The departure of a fault from what is documented.
-fn departure(agreement: &Agreement) -> Option<String> {
+fn departure(agreement: &FaultConformance) -> Option<String> {
     let mut parts = Vec::new();
     if !agreement.unexpected.is_empty() {
         let documented = documented(&agreement.expected);
         parts.push(format!("{} showed, documented is {documented}", names(&agreement.unexpected)));
     }
     // What must show is only missed by a campaign that could have shown it.
-    if agreement.standing == Standing::Differs {
+    if agreement.standing == Conformance::Differs {
         parts.extend(agreement.missing.iter().map(|verdict| format!("{verdict} must show and did not")));
         if !agreement.none_of.is_empty() {
             parts.push(format!("one of {} must show and none did", names(&agreement.none_of)));
         }
     }
-    if agreement.standing != Standing::AsDocumented {
+    if agreement.standing != Conformance::AsDocumented {
         parts.extend(agreement.reasons.iter().cloned());
     }
-    if parts.is_empty() && agreement.standing == Standing::ControlFailed {
+    if parts.is_empty() && agreement.standing == Conformance::ControlFailed {
         parts.push(format!("{} showed though nothing was injected", names(&agreement.seen)));
     }
     (!parts.is_empty()).then(|| format!("under {}: {}", agreement.fault, parts.join(", ")))

@@ -50,8 +50,8 @@ fn others(grid: &RecordedGrid, plan: &Plan) -> Vec<String> {
     if differ(grid, |plan| plan.target.loader) {
         words.push(target.loader.to_string());
     }
-    if differ(grid, Plan::company) {
-        words.extend(plan.company());
+    if differ(grid, Plan::participants) {
+        words.extend(plan.participants());
     }
     if differ(grid, |plan| plan.target.state_size) {
         words.push(target.state_size.to_string());
