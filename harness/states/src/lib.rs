@@ -5,21 +5,18 @@
 
 mod audit;
 mod content;
+mod crash;
 mod durability;
 mod failures;
-mod points;
 mod selection;
 mod snapshot;
-mod states;
 mod tree;
 
 pub use audit::{Oracle, Severity, StateFile, audit, audited_states, state_files};
-
 pub use content::Content;
+pub use crash::{CrashPoints, CrashState, crash_points, crash_states, distinct};
 pub use durability::{Durability, Persisted, moved_below};
 pub use failures::{fits, injections, passed_over};
-pub use points::{CrashPoints, crash_points};
 pub use selection::{BadGlob, SCRATCH, Selection};
 pub use snapshot::{Entry, Snapshot};
-pub use states::{CrashState, crash_states, distinct};
 pub use tree::Tree;

@@ -38,16 +38,17 @@ pub(crate) struct Measured {
 impl Campaign {
     /// `trials` kills of `strategy` by `jobs` workers.
     pub(crate) fn new(strategy: &str, trials: u64, seed: u64, jobs: usize) -> Campaign {
-        Campaign::of("kill", &format!("--strategy {strategy} --iterations {trials} --seed {seed} --jobs {jobs}"))
+        Campaign::under("kill", &format!("--strategy {strategy} --iterations {trials} --seed {seed} --jobs {jobs}"))
     }
 
     /// A sweep of `strategy` by `jobs` workers, in memory.
     pub(crate) fn sweep(strategy: &str, seed: u64, jobs: usize) -> Campaign {
         let dir = format!("--dir {MEMORY}");
-        Campaign::of("sweep", &format!("--strategy {strategy} --fault sweep --seed {seed} --jobs {jobs} {dir}"))
+        Campaign::under("sweep", &format!("--strategy {strategy} --fault sweep --seed {seed} --jobs {jobs} {dir}"))
     }
 
-    fn of(fault: &'static str, options: &str) -> Campaign {
+    /// One under `fault` with these options.
+    fn under(fault: &'static str, options: &str) -> Campaign {
         let out = tempfile::Builder::new().prefix(".bench-").tempdir_in(".").expect("a writable directory");
         let arguments = format!("run {options} --quiet --output-format json");
         Campaign { fault, arguments: arguments.split(' ').map(str::to_owned).collect(), out }

@@ -37,7 +37,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Longer than this, a file holds more than one noun.
-const LONGEST_FILE: usize = 600;
+const LONGEST_FILE: usize = 450;
 
 #[test]
 fn an_arrow_between_crates_only_points_down() {

@@ -108,7 +108,7 @@ impl BookFiles {
     /// The log of `generation`, where one is kept, and the books.
     fn state(&mut self, generation: Generation) -> (Option<TradeLog>, Books) {
         let log = self.folded.state(generation);
-        let books = Books::of(log);
+        let books = Books::from_log(log);
         ((self.kept == Kept::LogAndBooks).then(|| log.clone()), books)
     }
 
@@ -148,7 +148,7 @@ impl BookFiles {
     /// The books that a reconciler makes of the log of `generation` while it is rotated.
     fn of_rotated(&mut self, generation: Generation) -> (Digest, Books) {
         let log = self.folded.state(generation);
-        let books = Books::of(&log.rotated());
+        let books = Books::from_log(&log.rotated());
         (Digest::of_value(&(generation, part_digests(Some(log), &books))), books)
     }
 }
@@ -226,7 +226,7 @@ impl Generations for BookFiles {
         let of_rotated = self.of_rotated(found);
         // They are off from the newest save that any of them is from: what it has opened is not open *again*.
         let newest = parts.iter().filter_map(|part| part.generation).fold(promised, Generation::max);
-        let right = Books::of(self.folded.state(newest));
+        let right = Books::from_log(self.folded.state(newest));
         let mut on_disk = right.clone();
         if self.kept == Kept::LogAndBooks && of_rotated.0 == digest {
             on_disk = of_rotated.1;
@@ -234,7 +234,7 @@ impl Generations for BookFiles {
             // What is no save's is not known: nothing is counted for it.
             for PartOf { part, generation } in parts {
                 let Some(generation) = generation else { continue };
-                let books = Books::of(self.folded.state(*generation));
+                let books = Books::from_log(self.folded.state(*generation));
                 match Books::NAMES.iter().position(|name| name == part) {
                     Some(0) => on_disk.portfolio = books.portfolio,
                     Some(1) => on_disk.equity = books.equity,

@@ -57,7 +57,7 @@ impl DerivedDirect {
     }
 
     fn initial(&self) -> Books {
-        Books::of(&LoggedTrades::initial(self.stream, self.bound))
+        Books::from_log(&LoggedTrades::initial(self.stream, self.bound))
     }
 }
 

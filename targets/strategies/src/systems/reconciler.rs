@@ -121,7 +121,7 @@ impl Reconciler {
         if self.baseline().is_some_and(|before| log.len() * 2 < before) {
             return Ok(Cycle::Aborted);
         }
-        let books = Books::of(&log);
+        let books = Books::from_log(&log);
         for n in 0..Books::NAMES.len() {
             replace_book(&self.place, n, log.sequence, &books)?;
         }
@@ -256,7 +256,7 @@ mod tests {
     /// What is reported of generation `g`.
     fn right(g: u64) -> Recovered {
         let log = log_of(g);
-        recovered(Generation(g), Some(&log), &Books::of(&log))
+        recovered(Generation(g), Some(&log), &Books::from_log(&log))
     }
 
     fn log_of(g: u64) -> TradeLog {
@@ -286,7 +286,7 @@ mod tests {
                 assert_eq!(log, log_of(saves));
                 let program = started(guard, Loader::Strict, dir.path());
                 let (sequence, books) = read_books(&program.place).unwrap();
-                assert_eq!((sequence, books), (Generation(saves), Books::of(&log)), "{guard:?}, save {saves}");
+                assert_eq!((sequence, books), (Generation(saves), Books::from_log(&log)), "{guard:?}, save {saves}");
                 assert!(!program.full().exists());
             }
         }
@@ -362,7 +362,7 @@ mod tests {
         for guard in [Guard::Memory, Guard::Nothing] {
             let dir = in_a_rotation(guard);
             let log = log_of(4);
-            let wrong = recovered(Generation(4), Some(&log), &Books::of(&log.rotated()));
+            let wrong = recovered(Generation(4), Some(&log), &Books::from_log(&log.rotated()));
             assert_eq!(started(guard, Loader::Strict, dir.path()).open(), Ok(wrong), "{guard:?}");
         }
         // Nor does the file say it when it is gone itself.

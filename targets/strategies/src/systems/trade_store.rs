@@ -172,7 +172,7 @@ impl Target for TradeStore {
 
     fn save(&mut self, number: Generation) -> io::Result<()> {
         let (writer, bound) = (self.place.writer, self.bound);
-        let proposal = Proposal::of(self.stream, writer, number);
+        let proposal = Proposal::derive(self.stream, writer, number);
         let early = match self.leaves {
             Leaves::TheRulesInside => Some(self.current()?.allows(&proposal).is_ok()),
             _ => None,

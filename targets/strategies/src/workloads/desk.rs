@@ -46,7 +46,7 @@ pub(crate) enum Proposal {
 
 impl Proposal {
     /// Operation `number` of writer `writer`.
-    pub(crate) fn of(stream: Seed, writer: u32, number: Generation) -> Proposal {
+    pub(crate) fn derive(stream: Seed, writer: u32, number: Generation) -> Proposal {
         let mut rng = operation_rng(stream.derive("desk", u64::from(writer)), number);
         if rng.random_range(0..10) < 6 {
             // Most are about symbols that are not open at first, so that two writers get into each other's way from the start.
@@ -276,7 +276,7 @@ mod tests {
         let mut turned_down = BTreeMap::<&str, u32>::new();
         for n in 1..2_000 {
             for writer in 0..2 {
-                let proposal = Proposal::of(stream, writer, Generation(n));
+                let proposal = Proposal::derive(stream, writer, Generation(n));
                 let allowed = desk.allows(&proposal);
                 if let Err(why) = allowed {
                     *turned_down.entry(why).or_default() += 1;

@@ -248,8 +248,8 @@ impl Workload for LoggedTrades {
     }
 
     fn consequences(promised: &TradeLog, found: &Found<&TradeLog>) -> Consequences {
-        let promised = Books::of(promised);
-        cost(found, |log, consequences| promised.count_differences(&Books::of(log), consequences))
+        let promised = Books::from_log(promised);
+        cost(found, |log, consequences| promised.count_differences(&Books::from_log(log), consequences))
     }
 }
 

@@ -51,7 +51,7 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     let mut so_far = Progress::default();
     let mut begin = 0;
     for (n, (operation, row)) in trace.operations.iter().zip(&rows).enumerate() {
-        told(&mut out, number, so_far, operation.before);
+        promises(&mut out, number, so_far, operation.before);
         out.compose(|line, color| {
             let _ = write!(line, "{:>number$}  ", n + 1);
             if process > 0 {
@@ -70,11 +70,11 @@ pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
             let style = if state == Persisted::Whole { Style::Good } else { Style::Warn };
             style.paint(line, state_words(state), color);
         });
-        told(&mut out, number, operation.before, operation.after);
+        promises(&mut out, number, operation.before, operation.after);
         so_far = operation.after;
         begin = row.end;
     }
-    told(&mut out, number, so_far, trace.end);
+    promises(&mut out, number, so_far, trace.end);
     summary(&mut out, trace, status, &files, &ways.end(&files));
     out.finish()
 }
@@ -88,8 +88,8 @@ fn state_words(state: Persisted) -> &'static str {
     }
 }
 
-/// A line for each thing that the program told between two moments.
-fn told(out: &mut TerminalText, number: usize, before: Progress, after: Progress) {
+/// A line for each promise that the program made between two moments.
+fn promises(out: &mut TerminalText, number: usize, before: Progress, after: Progress) {
     let mut say = |text: String| {
         let text = out.styled(&text, Style::Bold);
         out.line(&format!("{:number$}  {text}", ""));

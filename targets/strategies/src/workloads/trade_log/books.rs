@@ -131,7 +131,7 @@ impl Books {
     pub(crate) const NAMES: [&'static str; 4] = ["portfolio", "equity", "risk_state", "setup_performance"];
 
     /// Rebuilt from the whole log.
-    pub(crate) fn of(log: &TradeLog) -> Books {
+    pub(crate) fn from_log(log: &TradeLog) -> Books {
         let (risk, setups) = (log.archived.risk.clone(), log.archived.setups.clone());
         let portfolio = Portfolio { trades: log.len(), next_id: log.next_id, open: BTreeMap::new() };
         let equity = Equity { booked: setups.profit(), at_stake: Decimal::ZERO };
@@ -232,11 +232,11 @@ mod tests {
         fn books_that_are_kept_up_are_byte_for_byte_those_that_are_rebuilt(seed: u64, kib in 1u64..16) {
             let (stream, bound) = (Seed(seed), Bytes::kib(kib));
             let mut log = LoggedTrades::initial(stream, bound);
-            let mut books = Books::of(&log);
+            let mut books = Books::from_log(&log);
             for g in (1..200).map(Generation) {
                 LoggedTrades::apply(stream, g, bound, &mut log);
                 books.apply(stream, g, bound);
-                let rebuilt = Books::of(&log);
+                let rebuilt = Books::from_log(&log);
                 prop_assert_eq!(&books, &rebuilt);
                 prop_assert_eq!(bytes(&books, g), bytes(&rebuilt, g));
                 prop_assert_eq!(books.digests(), rebuilt.digests());
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn books_of_a_rotated_log_are_off_in_every_one_of_them() {
         let log = LoggedTrades::initial(Seed(5), Bytes::kib(16));
-        let (books, rebuilt) = (Books::of(&log), Books::of(&log.rotated()));
+        let (books, rebuilt) = (Books::from_log(&log), Books::from_log(&log.rotated()));
         let differ = books.digests().into_iter().zip(rebuilt.digests()).filter(|(right, wrong)| right != wrong).count();
         assert_eq!(differ, 4);
         let mut off = Consequences::default();
