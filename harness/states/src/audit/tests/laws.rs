@@ -16,8 +16,9 @@ enum Save {
     Direct(bool, Vec<u8>),
 }
 
+/// What saves nothing but emptiness is one save with the one that follows (`touch`), so laws about single saves are about others.
 fn save() -> impl Strategy<Value = Save> {
-    let data = || prop::collection::vec(any::<u8>(), 0..300).prop_map(|data| data.repeat(40));
+    let data = || prop::collection::vec(any::<u8>(), 1..300).prop_map(|data| data.repeat(40));
     prop_oneof![
         (any::<bool>(), data()).prop_map(|(which, data)| Save::Rename(which, data)),
         (any::<bool>(), data()).prop_map(|(which, data)| Save::Direct(which, data)),
@@ -60,17 +61,9 @@ proptest! {
                 prop_assert!(!saves.iter().any(|save| of(&save)));
                 continue;
             };
-            let mut before: &[u8] = b"first";
-            let mut breaks = 0;
-            for save in saves.iter().filter(of) {
-                let (Save::Rename(_, data) | Save::Direct(_, data)) = save;
-                // From nothing to something there is an empty file in between, which is what was there before.
-                let torn = data.len() > 4096;
-                breaks += usize::from(matches!(save, Save::Direct(..)) && !data.is_empty() && (!before.is_empty() || torn));
-                before = data;
-            }
-            prop_assert_eq!(file.under_kill == UnderKill::Broken, breaks > 0, "{:#?}", file);
-            prop_assert_eq!(file.under_kill == UnderKill::Whole, breaks == 0, "{:#?}", file);
+            let breaks = saves.iter().filter(of).any(|save| matches!(save, Save::Direct(..)));
+            prop_assert_eq!(file.under_kill == UnderKill::Broken, breaks, "{:#?}", file);
+            prop_assert_eq!(file.under_kill == UnderKill::Whole, !breaks, "{:#?}", file);
         }
     }
 
@@ -98,9 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn each_save_leaves_one_version(mut saves in prop::collection::vec(save(), 1..6)) {
-        // What is emptied and emptied again was saved once.
-        saves.retain(|(Save::Rename(_, data) | Save::Direct(_, data))| !data.is_empty());
+    fn each_save_leaves_one_version(saves in prop::collection::vec(save(), 1..6)) {
         let run = run_of(&saves);
         let known = state_files(&run.trace(), &run.before(), true, &|_| true);
         for (name, which) in [("a", true), ("b", false)] {
