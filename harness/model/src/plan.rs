@@ -77,7 +77,7 @@ pub struct Budget {
 pub enum HarnessBug {
     /// A worker that never sends the kill.
     NoKill,
-    /// A worker that dies in its fifth trial.
+    /// A worker that dies in its sixth trial.
     WorkerDies,
     /// A sweep that derives other files than a kill leaves.
     Misderives,

@@ -22,7 +22,7 @@ pub fn explanation(record: &TrialRecord) -> String {
         Fault::None if matches!(record.aim, Aim::Run(_)) => "no fault was injected".to_owned(),
         Fault::None => "no fault was injected and the program was stopped cleanly".to_owned(),
         Fault::Kill => moment::moment_words(record),
-        Fault::Sweep | Fault::Io => point::point_words(record),
+        _ => point::point_words(record),
     }];
     if !record.writers.is_empty() {
         // Which of several processes saw what is in the sentence itself.

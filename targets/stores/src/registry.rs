@@ -183,7 +183,7 @@ impl Entry {
             let must = match fault {
                 Fault::Kill => self.under_kill,
                 Fault::Sweep => self.under_sweep,
-                Fault::None | Fault::Io => &[],
+                _ => &[],
             };
             let may = if fault == Fault::None { &[] } else { self.may };
             let expectation = Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() };

@@ -1,4 +1,4 @@
-//! The record of a trial that was judged: the one place where a verdict becomes a record.
+//! The record of a trial at a crash point or a failing call, once it was judged.
 
 use crashtest_kit::Generations;
 use crashtest_model::{Digest, FailureDetail, Outcome, TrialRecord, Verdict};

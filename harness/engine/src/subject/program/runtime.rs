@@ -170,8 +170,8 @@ impl Runtime {
     pub(crate) fn learn(&self, installed: &Snapshot, fault: Fault) -> Result<(), EngineError> {
         let runs = match (&self.checker, fault) {
             (None, _) => RUNS_TO_LEARN_FROM,
-            (Some(_), Fault::None | Fault::Kill) => 0,
-            (Some(_), Fault::Sweep | Fault::Io) => RUNS_TO_LEARN_FILES_FROM,
+            (Some(_), fault) if fault.is_exhaustive() => RUNS_TO_LEARN_FILES_FROM,
+            (Some(_), _) => 0,
         };
         for _ in self.files.whole_runs()..runs {
             let beginning = self.beginning(installed.clone(), Script::Install);
