@@ -97,15 +97,19 @@ fn the_failing_calls_that_a_bound_leaves_out_are_counted_and_named() {
 
 #[test]
 fn what_acknowledges_early_is_swept_over_saves_enough_that_its_files_change_within_them() {
-    let place = Place::new();
-    let (exit, summary) = place.campaign("persistent-map", &format!("{SMALL} --fault sweep --max-states 60"));
-    assert_eq!(exit, Some(1));
-    assert!(row(&summary, "sweep", "again")["kills_in_save"].as_u64() > Some(0));
-    // Six saves, as of other documents, can all be acknowledged before the background thread changes the first file.
-    let trials = place.trials();
-    let swept = trials.iter().filter(|trial| trial["fault"] == "sweep");
-    let acked = swept.filter_map(|trial| trial["promise"]["acked"].as_u64()).max();
-    assert!(acked >= Some(30), "{acked:?}");
+    let changes_within_a_save = || {
+        let place = Place::new();
+        let (exit, summary) = place.campaign("persistent-map", &format!("{SMALL} --fault sweep --max-states 60"));
+        assert_eq!(exit, Some(1));
+        // Six saves, as of other documents, can all be acknowledged before the background thread changes the first file.
+        let trials = place.trials();
+        let swept = trials.iter().filter(|trial| trial["fault"] == "sweep");
+        let acked = swept.filter_map(|trial| trial["promise"]["acked"].as_u64()).max();
+        assert!(acked >= Some(30), "{acked:?}");
+        row(&summary, "sweep", "again")["kills_in_save"].as_u64() > Some(0)
+    };
+    // When the background thread gets to run is not for anybody to say, on a busy machine least of all.
+    assert!((0..10).any(|_| changes_within_a_save()));
 }
 
 #[test]
