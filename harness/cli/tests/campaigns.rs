@@ -321,6 +321,7 @@ fn the_options_do_what_they_say() {
         let row = kills(&summary, "again");
         let proves = row["gate"]["passed"] == true;
         assert_eq!(exit, Some(if proves { 0 } else { 3 }), "{row}");
+        assert!(!proves || row["trials"].as_u64() > Some(0), "{row}");
         proves
     });
     assert!(passed, "80 seconds are enough on any machine");
