@@ -422,3 +422,78 @@ fn the_state_directory_is_the_one_that_is_named_or_one_of_our_own_that_is_gone_a
     let ran = Ran::from(named.unwrap());
     assert_eq!((ran.exit, place.path().join("state/f").exists()), (Some(0), true), "{}{}", ran.out, ran.err);
 }
+
+/// Where the results of an audit were written, below the place.
+fn results(place: &Place) -> std::path::PathBuf {
+    place.path().join("results/latest")
+}
+
+#[test]
+fn an_audit_is_kept_where_somebody_says_and_nowhere_else() {
+    let place = place();
+    let direct = ["sh", "-c", "for i in 1 2 3; do seq $i 2000 > f; done"];
+    assert_eq!(audit(&place, "", &direct).exit, Some(1));
+    assert_eq!(place.names("."), ["state"]);
+    let ran = audit(&place, "--out ../results", &direct);
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let names = place.names("results/latest");
+    assert_eq!(names, ["audit.json", "failures", "junit.xml", "summary.md"]);
+    assert_eq!(place.names("state"), ["f"], "it was made after the run");
+    let failures = place.names("results/latest/failures");
+    assert_eq!(failures, ["f.torn"]);
+    assert_eq!(place.names("results/latest/failures/f.torn"), ["crash-state", "failure.json", "replay.sh", "trace.txt"]);
+    let stored = fs::read(results(&place).join("failures/f.torn/crash-state/f")).unwrap();
+    let kept: Value = serde_json::from_slice(&fs::read(results(&place).join("audit.json")).unwrap()).unwrap();
+    assert_eq!(file(&kept, "f")["example"]["found"], stored.len(), "the files of the crash point that is told");
+    assert!(kept["environment"]["version"].is_string() && kept["started"].is_string(), "{kept:#}");
+    let calls = fs::read_to_string(results(&place).join("failures/f.torn/trace.txt")).unwrap();
+    assert!(calls.contains("▶") && calls.contains("← killed"), "{calls}");
+    let report = place.crashtest("report");
+    assert_eq!(report.exit, Some(0), "{}", report.err);
+    let without = |text: &str| text.lines().take_while(|line| !line.starts_with("Kept")).collect::<Vec<_>>().join("\n");
+    assert_eq!(without(&report.out), without(&ran.out));
+    assert!(report.out.contains("crashtest replay results/") && report.out.contains("failures/f.torn"), "{}", report.out);
+    assert!(place.crashtest("report --format junit").out.contains("<failure"), "for CI");
+}
+
+#[test]
+fn a_kept_crash_state_of_an_audit_is_looked_at_again_and_the_program_is_not_started() {
+    let place = place();
+    let count = place.path().join("count");
+    let script = format!("echo x >> {}; for i in 1 2 3; do seq $i 2000 > f; done", count.display());
+    assert_eq!(audit(&place, "--out ../results", &["sh", "-c", &script]).exit, Some(1));
+    let failure = results(&place).join("failures/f.torn");
+    let replay = || Ran::from(place.command("replay").arg(&failure).output().unwrap());
+    let ran = replay();
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("f is torn again") && ran.out.contains("killed"), "{}", ran.out);
+    // Whoever makes it whole has a state in which nothing is wrong.
+    fs::copy(place.path().join("state/f"), failure.join("crash-state/f")).unwrap();
+    let ran = replay();
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    assert_eq!(fs::read_to_string(count).unwrap(), "x\n", "the program ran once");
+    let trial = Ran::from(place.command("replay results/latest --trial 1").output().unwrap());
+    assert!(trial.exit == Some(2) && trial.err.contains("audit"), "{}", trial.err);
+}
+
+#[test]
+fn the_checker_of_an_audit_is_asked_about_a_kept_crash_state_again() {
+    let place = place();
+    fs::write(place.path().join("state/f"), "old\n").unwrap();
+    let direct = ["sh", "-c", "for i in 1 2 3; do seq $i 2000 > f; done"];
+    // Started in the copy, as the state directory is where the program works.
+    let mut command = place.command("audit --out ../results --check");
+    command.arg("grep -q . f").arg("--").args(direct).current_dir(place.path().join("state"));
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let kept = place.names("results/latest/failures");
+    let checker = kept.iter().find(|name| name.starts_with("checker.")).unwrap_or_else(|| panic!("{kept:?}"));
+    let failure = results(&place).join("failures").join(checker);
+    let replay = || Ran::from(place.command("replay").arg(&failure).output().unwrap());
+    let ran = replay();
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("The checker `grep -q . f`") && ran.out.contains("shows again"), "{}", ran.out);
+    fs::copy(place.path().join("state/f"), failure.join("crash-state/f")).unwrap();
+    let ran = replay();
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+}

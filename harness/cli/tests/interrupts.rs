@@ -129,6 +129,29 @@ fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
 }
 
 #[test]
+fn an_interrupt_ends_an_audit_at_once_whatever_it_waits_for() {
+    let sleeps = "sh -c 'touch {dir}/../waits; sleep 1000'";
+    for (waits, more) in [("the set-up", "--setup"), ("the checker", "--check"), ("a batch checker", "--check-batch")] {
+        let place = Place::new();
+        // Below a directory of ours: so the test knows when it waits.
+        let said = place.path().join("waits");
+        let sleeps = sleeps.replace("{dir}/../waits", &said.to_string_lossy());
+        let mut command = place.command("audit --limit 1000s");
+        command.args([more, &sleeps, "--", "sh", "-c", "echo 1 > t; mv t f"]).env(MARK, place.path());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until(waits, || said.exists());
+        send(&child, Signal::SIGINT);
+        let asked = Instant::now();
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(ran.exit, Some(130), "{waits}: {}{}", ran.out, ran.err);
+        assert!(asked.elapsed() < Duration::from_secs(60), "{waits}: it would take 1000 seconds");
+        assert!(alive(&place).is_empty(), "{waits}: somebody is left");
+        let is_told = ran.out.contains("interrupted: the checker was asked about 0 of");
+        assert_eq!(is_told, more != "--setup", "{waits}: {}", ran.out);
+    }
+}
+
+#[test]
 fn an_interrupted_replay_leaves_nobody_whom_a_program_has_started() {
     let place = Place::new();
     let program = "setsid sleep 0.8 & : > {dir}/f; sleep 0.6; seq 100 > {dir}/f";

@@ -3,34 +3,35 @@
 //! Its files are read before and after, into memory: a directory that holds very much is refused. A checker never sees the state
 //! directory of a person, only copies in a directory of ours; nor does the program where a copy is asked for.
 
+mod again;
+mod checker;
 mod copied;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crashtest_kit::Generations;
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_linux::supervision;
-use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CommandLine, CrashPoint, DIR, Observed, Program, Promise, Seed, Trace,
-};
-use crashtest_states::{CrashState, Selection, Snapshot, audited_states};
+use crashtest_model::{Audit, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
+use crashtest_states::{Selection, Snapshot, crash_states};
 
+pub use self::again::{Answered, ask_again};
+use self::checker::{Asked, Recorded};
 use crate::error::EngineError;
-use crate::faults::points::{self, Source};
-use crate::judge::judgement::Judgement;
+use crate::snapshot;
 use crate::state_dir::StateDir;
-use crate::subject::Restarts;
-use crate::subject::program::{Checker, Files, Place, set_up, try_out};
+use crate::subject::program::{Place, set_up};
 use crate::trace_once::trace_program;
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
+
+/// Calls that are shown around a crash, at most.
+const MOST_CALLS: usize = 1000;
 
 /// What is audited, and how.
 #[derive(Clone, Debug)]
@@ -66,6 +67,28 @@ pub struct AuditedProgram {
     pub checked: Option<Checked>,
     /// How it ended: "exit status 0".
     pub status: String,
+    /// The run that was recorded, and the files before it.
+    trace: Trace,
+    before: Snapshot,
+}
+
+impl AuditedProgram {
+    /// Writes the files that a crash at `point` leaves into the directory `to`.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn write_crash_state(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
+        match crash_states(&self.trace, &self.before, &[point]).next() {
+            Some((_, state)) => snapshot::write_below(&state, to),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the calls around a crash at `point`, with the place of the crash between them, one a line.
+    #[must_use]
+    pub fn calls_around(&self, point: CrashPoint) -> Vec<String> {
+        self.trace.around(point, MOST_CALLS)
+    }
 }
 
 /// Runs the program of `plan` once, audits what it does to the files of its state directory, and asks the checker about each crash
@@ -76,7 +99,7 @@ pub struct AuditedProgram {
 /// has left, or programs cannot be traced here.
 pub fn audit_program(
     plan: &AuditPlan,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<AuditedProgram, EngineError> {
     let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some() || plan.copy;
@@ -104,7 +127,8 @@ pub fn audit_program(
         (None, Some(copies)) => Rc::clone(copies),
         (None, None) => unreachable!("a directory of ours is made where no other one is named"),
     };
-    let place = Place { dir: Rc::clone(&dir), cwd: plan.cwd.clone(), seed: Seed::default() };
+    let place =
+        Place { dir: Rc::clone(&dir), cwd: plan.cwd.clone(), seed: Seed::default(), stop: Some(Arc::clone(stop)) };
     if let Some(words) = &plan.setup {
         set_up(words, &place, plan.limit)?;
     }
@@ -115,129 +139,18 @@ pub fn audit_program(
     let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
     let after = dir.take()?;
     let excluded = |path: &Path| plan.selection.excludes(path);
-    let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded);
+    let enough = || stop.load(Ordering::Relaxed);
+    let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded, &enough);
     let checked = match (&plan.check, copies) {
         (Some(check), Some(copies)) => {
-            let started = from(check, &plan.cwd);
-            let below = plan.cwd.strip_prefix(dir.path());
-            let cwd = below.map_or_else(|_| plan.cwd.clone(), |below| copies.path().join(below));
-            let checker = Checker::new(started, Place { dir: Rc::clone(&copies), cwd, ..place }, plan.answer_limit);
-            // What a checker leaves running is ours to end.
-            supervision::adopt_orphans().map_err(EngineError::Wait)?;
-            let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
-            let asked = Asked { checker, dir: copies, files };
-            Some(check_all(check, asked, &traced.trace, [&before, &after], &audit, stop, progress)?)
+            let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
+            let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
+            let recorded = Recorded::new(&traced.trace, &before, &audit);
+            Some(checker::check_all(check, asked, &recorded, [&before, &after], progress)?)
         }
         _ => None,
     };
-    Ok(AuditedProgram { audit, checked, status: traced.status })
-}
-
-/// `check` with its program named by its whole path, where it is named from `cwd`: it is started elsewhere.
-fn from(check: &Check, cwd: &Path) -> Check {
-    let mut check = check.clone();
-    if let Some(program) =
-        check.command_mut().first_mut().filter(|program| program.contains('/') && !program.contains(DIR))
-    {
-        *program = cwd.join(&*program).to_string_lossy().into_owned();
-    }
-    check
-}
-
-/// A checker that is asked about copies of crash states, as what they are restarted on with.
-struct Asked {
-    checker: Checker,
-    dir: Rc<StateDir>,
-    files: Files,
-}
-
-impl Restarts for Asked {
-    fn generations(&mut self) -> &mut dyn Generations {
-        &mut self.files
-    }
-
-    fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
-        self.restart_anew(&state.snapshot, promise)
-    }
-
-    fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
-        Ok(self.checker.ask_about(state)?.observed(promise, state.digest()))
-    }
-
-    fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
-        self.restart(state, promise)?;
-        self.files_of_restart()
-    }
-
-    fn files_of_restart(&self) -> Result<Snapshot, EngineError> {
-        self.dir.take()
-    }
-}
-
-/// The recorded run, whose crash states are judged.
-struct Recorded<'t> {
-    trace: &'t Trace,
-    /// What was there before the run counts as saved.
-    installed: bool,
-}
-
-impl Recorded<'_> {
-    fn with_installed(&self, promise: Promise) -> Promise {
-        Promise { installed: promise.installed || self.installed, ..promise }
-    }
-}
-
-impl Source for Recorded<'_> {
-    fn promise(&self, point: CrashPoint) -> Promise {
-        self.with_installed(self.trace.progress(point).promise)
-    }
-}
-
-/// Asks the checker about each state that a kill of the recorded run could have left.
-///
-/// # Errors
-/// The checker cannot be started, or does not accept what the run itself has left: then it says nothing of crashes.
-fn check_all(
-    check: &Check,
-    mut asked: Asked,
-    trace: &Trace,
-    [before, after]: [&Snapshot; 2],
-    audit: &Audit,
-    stop: &AtomicBool,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Checked, EngineError> {
-    let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
-    asked.files.begin_on(before);
-    asked.files.learn(trace, before, true);
-    let (healthy, tried) = try_out(&mut asked.checker, &paths, after)?;
-    let source = Recorded { trace, installed: paths.iter().any(|path| before.entry(path).is_some()) };
-    let promise = source.with_installed(trace.end.promise);
-    let healthy = healthy.observed(promise, after.digest());
-    let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
-    if verdict.is_violation() {
-        let words = Program::words_for_a_shell(check.command());
-        return Err(EngineError::Checker(format!(
-            "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
-        )));
-    }
-    let mut found =
-        Checked { check: check.clone(), states: 0, left_out: 0, verdicts: BTreeMap::new(), example: None, tried };
-    let states = audited_states(trace, before);
-    for state in states.iter().take_while(|_| !stop.load(Ordering::Relaxed)) {
-        points::judge(&mut asked, &source, state, &mut |_, point, Judgement { verdict, why, .. }| {
-            *found.verdicts.entry(verdict).or_default() += 1;
-            let is_worse = found.example.as_ref().is_none_or(|example| verdict < example.verdict);
-            if verdict.is_violation() && is_worse {
-                let (place, call) = (point.to_string(), trace.call_in_words(point));
-                found.example = Some(CheckedExample { verdict, why, point, place, call });
-            }
-            Ok(verdict)
-        })?;
-        found.states += 1;
-        progress(found.states, states.len() as u64);
-    }
-    found.left_out = states.len() as u64 - found.states;
-    Ok(found)
+    Ok(AuditedProgram { audit, checked, status: traced.status, trace: traced.trace, before })
 }
 
 /// The sizes of the files below `dir`, on top of `so_far`; no longer counted once they are too many.
@@ -273,7 +186,7 @@ mod tests {
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
         };
-        audit_program(&plan, &AtomicBool::new(false), &mut |_, _| ())
+        audit_program(&plan, &Arc::default(), &mut |_, _| ())
     }
 
     #[test]

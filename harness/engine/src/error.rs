@@ -142,6 +142,9 @@ pub enum EngineError {
         /// Bytes that it may hold.
         most: u64,
     },
+    /// Somebody has had enough.
+    #[error("go on: interrupted")]
+    Interrupted,
     /// The checker of a program cannot be used.
     #[error("ask a checker: {0}")]
     Checker(String),
@@ -262,6 +265,7 @@ impl EngineError {
             | EngineError::Ambiguous { .. }
             | EngineError::Targets { .. }
             | EngineError::Checker(_)
+            | EngineError::Interrupted
             | EngineError::Stopped
             | EngineError::Killed { beside_a_program: true, .. }
             | EngineError::Inside { .. }

@@ -22,7 +22,7 @@ mod trace;
 mod trace_once;
 mod worker;
 
-pub use audit::{AuditPlan, AuditedProgram, audit_program};
+pub use audit::{Answered, AuditPlan, AuditedProgram, ask_again, audit_program};
 pub use binary::{DescribedStrategy, DescribedTarget, Description, describe, main};
 pub use error::{Blame, EngineError, TargetsError};
 pub use event::Event;

@@ -10,6 +10,8 @@ use std::io::{self, PipeReader, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_linux::clock::{now_ns, sleep_until};
@@ -34,6 +36,8 @@ const KEPT: usize = 64 * 1024;
 const LOOK_NS: u64 = 200_000;
 /// How long more is waited for while somebody may be stopped by a full pipe, in ns.
 const MORE_NS: u64 = 1_000_000;
+/// How long is waited at most before it is looked whether anybody still listens, in ns.
+const HEED_NS: u64 = 50_000_000;
 /// What is expected where nobody knows how much comes.
 const VERY_MUCH: u64 = 1 << 40;
 /// The longest piece of what a command has complained of that is quoted, in characters.
@@ -55,6 +59,8 @@ pub(crate) struct Output<L> {
     piece: Box<[u8]>,
     /// Bytes that are being printed and may not fit.
     expected: u64,
+    /// Nobody listens any more once it is set.
+    stop: Option<Arc<AtomicBool>>,
     listener: L,
 }
 
@@ -115,7 +121,17 @@ impl<L: Listener> Output<L> {
         let ((said, says), (complained, complains)) = (pipe()?, pipe()?);
         command.stdout(says).stderr(complains);
         let piece = vec![0; PIECE].into_boxed_slice();
-        Ok(Output { said, complained, complaints: Vec::new(), piece, expected: 0, listener })
+        Ok(Output { said, complained, complaints: Vec::new(), piece, expected: 0, stop: None, listener })
+    }
+
+    /// The same, and it is listened to no longer once `stop` is set.
+    pub(crate) fn until(self, stop: Option<&Arc<AtomicBool>>) -> Output<L> {
+        Output { stop: stop.map(Arc::clone), ..self }
+    }
+
+    /// Whether nobody listens any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     pub(crate) fn listener(&self) -> &L {
@@ -178,7 +194,7 @@ impl<L: Listener> Output<L> {
         all
     }
 
-    /// Listens until `deadline_ns`, or until it is `enough`, which is asked with how the leader of `group` has ended, once it has. Returns
+    /// Listens until `deadline_ns`, until nobody listens any more, or until it is `enough`, which is asked with how the leader of `group` has ended, once it has. Returns
     /// that.
     ///
     /// # Errors
@@ -194,7 +210,7 @@ impl<L: Listener> Output<L> {
             let exit = group.exit_within(Duration::ZERO)?;
             let taken = if exit.is_some() { self.take_all() } else { self.take() };
             let now = now_ns();
-            if enough(&self.listener, exit) || now >= deadline_ns {
+            if enough(&self.listener, exit) || now >= deadline_ns || self.is_stopped() {
                 return Ok(exit);
             }
             match taken {
@@ -212,7 +228,9 @@ impl<L: Listener> Output<L> {
 
     /// Waits until something is printed, `also` is ready, or a moment has come.
     pub(crate) fn wait(&self, also: Option<(BorrowedFd<'_>, PollFlags)>, until_ns: u64) {
-        let left_ns = until_ns.saturating_sub(now_ns());
+        let now = now_ns();
+        let until_ns = if self.stop.is_some() { until_ns.min(now + HEED_NS) } else { until_ns };
+        let left_ns = until_ns.saturating_sub(now);
         // poll(2) may be late by a thousandth of its time, and more: the rest is slept.
         let Some(polled_ns) = left_ns.checked_sub(left_ns / 64 + LOOK_NS / 2) else { return sleep_until(until_ns) };
         let open = [&self.said, &self.complained].into_iter().filter(|pipe| !pipe.closed);

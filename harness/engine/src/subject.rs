@@ -123,7 +123,7 @@ impl<'a> UnderTest<'a> {
             return Ok(UnderTest::Target(Box::new(Victims::new(registry, plan, &sandbox, memory)?)));
         };
         let dir = Rc::new(StateDir::make(&sandbox, "state")?.guarded(sandbox));
-        let place = Place { dir, cwd: program.cwd.clone(), seed: plan.seed };
+        let place = Place { dir, cwd: program.cwd.clone(), seed: plan.seed, stop: None };
         Ok(UnderTest::Program(Box::new(Runtime::new(program, place, Duration::from_millis(plan.limit_ms)))))
     }
 

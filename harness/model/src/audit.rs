@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, CrashPoint, Sensitivity, Verdict};
+use crate::{Check, CrashPoint, Digest, Environment, Promise, Sensitivity, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
 pub const AUDIT_FORMAT: u32 = 1;
@@ -170,6 +171,9 @@ pub struct Example {
     /// Another file that then holds the version before or the one being written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<String>,
+    /// The digests of these versions, as far as they are files: what is found is none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Digest>,
 }
 
 /// A state file: one that is there before the run or after it, and that the run changed.
@@ -275,6 +279,69 @@ pub struct CheckedExample {
     pub place: String,
     /// The call at that place.
     pub call: String,
+    /// What the program had promised by then.
+    #[serde(default)]
+    pub promise: Promise,
+}
+
+/// A failure that an audit found, with the crash state that shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditFailure {
+    /// A file is none of its versions.
+    File {
+        /// Its name below the directory.
+        path: String,
+        /// The worst crash point.
+        example: Example,
+    },
+    /// The checker does not accept the crash state.
+    Checker(CheckedExample),
+}
+
+impl AuditFailure {
+    /// Returns where the crash comes.
+    #[must_use]
+    pub fn point(&self) -> CrashPoint {
+        match self {
+            AuditFailure::File { example, .. } => example.point,
+            AuditFailure::Checker(example) => example.point,
+        }
+    }
+
+    /// Returns the name of the failure: "state.json.torn", "checker.wont-open".
+    #[must_use]
+    pub fn signature(&self) -> String {
+        match self {
+            AuditFailure::File { path, example } => format!("{path}.{}", example.damage),
+            AuditFailure::Checker(example) => format!("checker.{}", example.verdict),
+        }
+    }
+}
+
+/// A failure of an audit as it is kept beside its crash state: all that is needed to look at that again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAuditFailure {
+    /// The program and its arguments, as they were typed.
+    pub command: Vec<String>,
+    /// The failure.
+    pub failure: AuditFailure,
+    /// What judges crash states, if there is a checker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<Recheck>,
+}
+
+/// A checker, and where it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recheck {
+    /// The checker.
+    pub check: Check,
+    /// The directory in which the program was started.
+    pub cwd: PathBuf,
+    /// The state directory; `None` for a temporary one.
+    pub dir: Option<PathBuf>,
+    /// How long an answer may take, in ms.
+    pub limit_ms: u64,
 }
 
 /// What an audit comes to.
@@ -293,6 +360,12 @@ pub enum AuditJudgement {
 pub struct AuditRecord {
     /// [`AUDIT_FORMAT`].
     pub format: u32,
+    /// When it started, UTC, RFC 3339; only where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// On what it ran; only where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     /// The program and its arguments, as they were typed.
     pub command: Vec<String>,
     /// The state directory; `None` for a temporary one.
@@ -302,6 +375,9 @@ pub struct AuditRecord {
     pub copy_of: Option<String>,
     /// How the program ended: "exit status 0".
     pub status: String,
+    /// Whether somebody had enough before it was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// What was found.
     #[serde(flatten)]
     pub audit: Audit,
@@ -323,6 +399,7 @@ impl AuditRecord {
                 AuditJudgement::Inconclusive
             }
             () if !self.audit.unmodelled.is_empty() => AuditJudgement::Inconclusive,
+            () if self.interrupted => AuditJudgement::Inconclusive,
             // What it does when all goes well is not known.
             () if !self.ended_well() => AuditJudgement::Inconclusive,
             () if checked.is_some_and(|checked| checked.tried.is_blind() || checked.left_out > 0) => {
@@ -338,6 +415,15 @@ impl AuditRecord {
     #[must_use]
     pub fn ended_well(&self) -> bool {
         self.status == "exit status 0"
+    }
+
+    /// The failures, the checker's first, each with the crash point that shows it.
+    pub fn failures(&self) -> impl Iterator<Item = AuditFailure> {
+        let checked = self.checked.iter().filter_map(|checked| checked.example.clone().map(AuditFailure::Checker));
+        let file = |file: &AuditedFile| {
+            Some(AuditFailure::File { path: file.path.clone(), example: file.example.clone()? })
+        };
+        checked.chain(self.broken().filter_map(file))
     }
 
     /// The files that were written through a shared mapping.

@@ -28,8 +28,8 @@ mod verdict;
 pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use audit::{
-    AUDIT_FORMAT, Audit, AuditJudgement, AuditRecord, AuditedFile, Checked, CheckedExample, Damage, Example,
-    ExcludedFile, Synced, UnderKill, Way, Written,
+    AUDIT_FORMAT, Audit, AuditFailure, AuditJudgement, AuditRecord, AuditedFile, Checked, CheckedExample, Damage,
+    Example, ExcludedFile, KeptAuditFailure, Recheck, Synced, UnderKill, Way, Written,
 };
 pub use completion::Completion;
 pub use consequences::{ConsequencePhrase, Consequences};

@@ -33,6 +33,12 @@ pub enum FolderError {
         /// The results folders below it, newest first.
         below: Vec<PathBuf>,
     },
+    /// An audit has no trials.
+    #[error("find a trial in `{}`: it holds an audit, which has none", path.display())]
+    NoTrials {
+        /// Its folder.
+        path: PathBuf,
+    },
     /// A file is not what it should be.
     #[error("read `{}`, line {line}, column {column}: {what}", path.display())]
     Malformed {
@@ -107,6 +113,7 @@ impl FolderError {
             FolderError::Format { .. } => {
                 Some("use the crashtest that wrote them: run.json names its version under `environment`".to_owned())
             }
+            FolderError::NoTrials { .. } => Some("name a folder under its `failures/`".to_owned()),
             FolderError::NoFailure { .. } => {
                 Some("name a folder under `failures/` of a run, or one trial's folder in it".to_owned())
             }

@@ -1,8 +1,8 @@
-//! What results folders hold, as it is read and rendered: a run, a grid of many, either of them.
+//! What results folders hold, as it is read and rendered: a run, a grid of many, an audit, any of them.
 
 use std::path::PathBuf;
 
-use crashtest_model::{GridRecord, GridSummary, Rows, RunRecord, Summary};
+use crashtest_model::{AuditRecord, GridRecord, GridSummary, Rows, RunRecord, Summary};
 
 /// A run as its folder tells it.
 #[derive(Clone, Debug)]
@@ -51,6 +51,17 @@ pub struct RecordedGrid {
     pub notes: Vec<String>,
 }
 
+/// An audit as its folder tells it.
+#[derive(Clone, Debug)]
+pub struct RecordedAudit {
+    /// The folder, as it was given; where that was a link, what it points to.
+    pub path: PathBuf,
+    /// `audit.json`.
+    pub record: AuditRecord,
+    /// The folders below it in which failures are kept, in the order of [`AuditRecord::failures`].
+    pub kept: Vec<PathBuf>,
+}
+
 /// The content of a results folder.
 #[derive(Clone, Debug)]
 pub enum Results {
@@ -58,4 +69,6 @@ pub enum Results {
     Run(Box<Recorded>),
     /// Many, reported as one.
     Grid(Box<RecordedGrid>),
+    /// A program whose files were audited.
+    Audit(Box<RecordedAudit>),
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crashtest_model::{
     AUDIT_FORMAT, At, Audit, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
-    CrashPoint, Damage, Example, ExcludedFile, Sensitivity, Synced, UnderKill, Verdict, Way, Written,
+    CrashPoint, Damage, Digest, Example, ExcludedFile, Promise, Recheck, Sensitivity, Synced, UnderKill, Verdict, Way, Written,
 };
-use crashtest_report::render::{Terminal, json, text};
+use crashtest_linux::directory::{Directory, DirectoryError};
+use crashtest_report::render::{FORMATS, Terminal, json, junit, markdown, text};
+use crashtest_report::{AuditFolder, CrashStates, FolderError, KeptFailure, RecordedAudit, Results, read_failure, read_results};
 
 fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
     AuditedFile {
@@ -26,10 +28,13 @@ fn record(files: Vec<AuditedFile>) -> AuditRecord {
     let audit = Audit { calls: 141, processes: 1, crash_points: 1337, distinct_states: 412, files, ..Audit::default() };
     AuditRecord {
         format: AUDIT_FORMAT,
+        started: None,
+        environment: None,
         command: ["python3", "bot.py", "--state", "{dir}", "it's"].map(str::to_owned).to_vec(),
         dir: Some("/srv/bot".into()),
         copy_of: None,
         status: "exit status 0".into(),
+        interrupted: false,
         audit,
         checked: None,
     }
@@ -53,6 +58,7 @@ fn mixed() -> AuditRecord {
         after: Some(70_001),
         found: Some(8192),
         copy: Some("state/positions.json.bak".into()),
+        versions: vec![Digest(1), Digest(2)],
     });
     let mut deleted =
         file("counter", UnderKill::Broken, &[(Way::DeleteThenWrite, Synced::File, 1)], &[(Damage::Missing, 4)]);
@@ -66,6 +72,7 @@ fn mixed() -> AuditRecord {
         after: Some(2),
         found: None,
         copy: None,
+        versions: Vec::new(),
     });
     let mut log =
         file("audit.jsonl", UnderKill::NeedsCheck, &[(Way::Append, Synced::Nothing, 12)], &[(Damage::Torn, 9)]);
@@ -181,6 +188,7 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage
         point,
         place: point.to_string(),
         call: "write state/positions.json 61440 bytes at 0".into(),
+        promise: Promise::default(),
     });
     let check = Check::Each(["python3", "check.py", "{dir}"].map(str::to_owned).to_vec());
     let verdicts = verdicts.iter().copied().collect();
@@ -247,4 +255,120 @@ fn the_text_says_of_what_it_was_a_copy() {
     let text = text::audit(&copied, Terminal::plain(80));
     assert!(text.contains("copy        the program worked on a copy of /home/u/bot, which is gone"), "{text}");
     assert!(!text::audit(&mixed(), Terminal::plain(80)).contains("a copy of"));
+}
+
+#[test]
+fn what_was_looked_at_when_somebody_had_enough_is_said_and_is_no_pass() {
+    let whole = || record(vec![file("a", UnderKill::Whole, &[(Way::Rename, Synced::Both, 2)], &[])]);
+    let mut interrupted = AuditRecord { interrupted: true, ..whole() };
+    interrupted.audit.left_out = 9;
+    assert_eq!(interrupted.judgement(), AuditJudgement::Inconclusive);
+    let text = text::audit(&interrupted, Terminal::plain(80));
+    assert!(text.starts_with("interrupted: 1,337 of 1,346 crash points were looked at"), "{text}");
+    let broken = AuditRecord { interrupted: true, ..mixed() };
+    assert_eq!(broken.judgement(), AuditJudgement::Broken, "what was seen was seen");
+}
+
+/// The crash states of no run: one file that says where the crash comes.
+struct States;
+
+impl CrashStates for States {
+    fn write(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
+        to.write(std::path::Path::new("where"), 0o644, point.to_string().as_bytes()).map(drop)
+    }
+
+    fn calls(&self, point: CrashPoint) -> Vec<String> {
+        vec![format!("▶ {point}")]
+    }
+}
+
+fn kept(out: &std::path::Path, record: AuditRecord) -> RecordedAudit {
+    let record = AuditRecord { started: Some("2026-11-29T10:00:00Z".into()), ..record };
+    let recheck = record.checked.as_ref().map(|checked| Recheck {
+        check: checked.check.clone(),
+        cwd: "/srv".into(),
+        dir: Some("/srv/bot".into()),
+        limit_ms: 10_000,
+    });
+    let mut folder = AuditFolder::create(out, &record).unwrap();
+    folder.keep(recheck.as_ref(), &States).unwrap();
+    let (recorded, note) = folder.finish().unwrap();
+    assert_eq!(note, None);
+    recorded
+}
+
+#[test]
+fn the_folder_of_an_audit_reads_as_it_was_written() {
+    let out = tempfile::tempdir().unwrap();
+    let recorded = kept(out.path(), checked(mixed(), &[(Verdict::Torn, 48), (Verdict::Intact, 1289)], &[]));
+    assert!(recorded.path.ends_with("20261129T100000Z-audit-python3"), "{}", recorded.path.display());
+    let failures = ["checker.torn", "state_positions.json.torn", "counter.missing"];
+    assert_eq!(recorded.kept, failures.map(|name| std::path::Path::new("failures").join(name)));
+    let Results::Audit(read) = read_results(&out.path().join("latest")).unwrap() else { panic!("no audit") };
+    assert_eq!((&read.record, &read.kept), (&recorded.record, &recorded.kept));
+    for (folder, failure) in read.kept.iter().zip(recorded.record.failures()) {
+        let folder = read.path.join(folder);
+        let KeptFailure::Audit(kept) = read_failure(&folder).unwrap() else { panic!("no failure of an audit") };
+        assert_eq!((&kept.kept.failure, &kept.kept.command), (&failure, &recorded.record.command));
+        assert!(kept.kept.recheck.is_some());
+        let state = std::fs::read_to_string(kept.crash_state.join("where")).unwrap();
+        assert_eq!((state, kept.calls), (failure.point().to_string(), format!("▶ {}\n", failure.point())));
+        assert!(folder.join("replay.sh").exists());
+    }
+    for format in FORMATS {
+        let Some(name) = format.file.map(|name| name.replace("summary.json", "audit.json")) else { continue };
+        let written = std::fs::read_to_string(recorded.path.join(name)).unwrap();
+        let (now, then) = (recorded.path.to_string_lossy(), read.path.to_string_lossy());
+        assert_eq!(format.render(&Results::Audit(read.clone()), Terminal::plain(80)).replace(&*then, &now), written);
+    }
+}
+
+#[test]
+fn the_folder_of_an_audit_of_another_version_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let recorded = kept(out.path(), mixed());
+    let file = recorded.path.join("audit.json");
+    let text = std::fs::read_to_string(&file).unwrap().replacen("\"format\": 1", "\"format\": 99", 1);
+    std::fs::write(&file, text).unwrap();
+    let error = read_results(&recorded.path).unwrap_err();
+    assert!(matches!(&error, FolderError::Format { found, .. } if found == "audit 99"), "{error}");
+}
+
+#[test]
+fn two_files_whose_names_become_the_same_are_kept_apart() {
+    let out = tempfile::tempdir().unwrap();
+    let mut twins = mixed();
+    let first = twins.audit.files[0].clone();
+    twins.audit.files[1] = AuditedFile { path: first.path.replace('/', "_"), ..first };
+    let recorded = kept(out.path(), twins);
+    let names = ["state_positions.json.torn", "state_positions.json.torn-2"];
+    assert_eq!(recorded.kept, names.map(|name| std::path::Path::new("failures").join(name)));
+}
+
+#[test]
+fn an_audit_for_ci_says_what_is_broken_where_and_what_to_do() {
+    let recorded = |record: AuditRecord| {
+        let kept = vec!["failures/state_positions.json.torn".into(), "failures/counter.missing".into()];
+        RecordedAudit { path: "results/latest".into(), record, kept }
+    };
+    insta::assert_snapshot!("audit_markdown", markdown::audit(&recorded(mixed())));
+    insta::assert_snapshot!("audit_junit", junit::audit(&recorded(mixed())));
+    insta::assert_snapshot!("audit_text_kept", text::recorded_audit(&recorded(mixed()), Terminal::plain(80)));
+    let said = junit::audit(&recorded(checked(mixed(), &[(Verdict::Torn, 48)], &[])));
+    assert!(said.contains("the checker accepts every crash state") && said.contains("48 crash points"), "{said}");
+    let nothing = junit::audit(&recorded(record(vec![])));
+    assert!(nothing.contains("<error message=\"the run wrote nothing below"), "{nothing}");
+}
+
+#[test]
+fn the_longest_names_do_not_make_a_job_summary_too_long() {
+    let long = |n: u64| {
+        let mut file = mixed().audit.files[0].clone();
+        file.path = format!("{n}{}", "<".repeat(4000));
+        file.example.as_mut().unwrap().call = "<".repeat(5000);
+        file
+    };
+    let many = RecordedAudit { path: "r".into(), record: record((0..500).map(long).collect()), kept: Vec::new() };
+    let text = markdown::audit(&many);
+    assert!(text.len() < 1 << 20 && text.contains("more: `audit.json` has them all"), "{}", text.len());
 }

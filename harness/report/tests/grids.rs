@@ -338,6 +338,7 @@ fn read_grid(path: &Path) -> RecordedGrid {
     match read_results(path).unwrap() {
         Results::Grid(grid) => *grid,
         Results::Run(run) => panic!("{} is a run", run.path.display()),
+        Results::Audit(audit) => panic!("{} is an audit", audit.path.display()),
     }
 }
 

@@ -39,9 +39,16 @@ use crate::{Entry, Snapshot, Tree, crash_states};
 
 /// Returns what `trace` shows, of files that were as in `before` at its start and as in `after` at its end.
 ///
-/// `excluded` gives the pattern by which a file is not to be judged. The trace holds what was written, not only how much.
+/// `excluded` gives the pattern by which a file is not to be judged. The trace holds what was written, not only how much. Once it is
+/// `enough`, the crash points that were not looked at yet are left out.
 #[must_use]
-pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn Fn(&Path) -> Option<String>) -> Audit {
+pub fn audit(
+    trace: &Trace,
+    before: &Snapshot,
+    after: &Snapshot,
+    excluded: &dyn Fn(&Path) -> Option<String>,
+    enough: &dyn Fn() -> bool,
+) -> Audit {
     let all_before = before;
     let before = concerned(trace, before);
     let is_judged = |path: &Path| excluded(path).is_none();
@@ -64,7 +71,10 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
     let representatives = chosen.representatives();
     let mut distinct: BTreeSet<Digest> = BTreeSet::new();
     let mut seen: BTreeMap<&Path, Seen> = BTreeMap::new();
-    for ((point, state), group) in crash_states(trace, &before, &representatives).zip(&chosen.groups) {
+    let states = crash_states(trace, &before, &representatives).zip(&chosen.groups);
+    let mut looked_at = 0;
+    for ((point, state), group) in states.take_while(|_| !enough()) {
+        looked_at += group.len() as u64;
         distinct.insert(state.digest());
         for (path, damage, severity) in oracle.judge(trace, point, &state) {
             let seen = seen.entry(path).or_default();
@@ -102,11 +112,12 @@ pub fn audit(trace: &Trace, before: &Snapshot, after: &Snapshot, excluded: &dyn 
         let key = |file: &AuditedFile| (file.under_kill, file.written.first().map(|written| written.way));
         key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
     });
+    let all: u64 = chosen.groups.iter().map(|group| group.len() as u64).sum();
     Audit {
         calls: trace.operations.len() as u64,
         processes: trace.processes,
-        crash_points: chosen.groups.iter().map(|group| group.len() as u64).sum(),
-        left_out: chosen.left_out,
+        crash_points: looked_at,
+        left_out: chosen.left_out + all - looked_at,
         distinct_states: distinct.len() as u64,
         outside: trace.outside.clone(),
         unmodelled: trace.unmodelled.clone(),

@@ -1,18 +1,24 @@
 //! `crashtest audit`: how a program writes its files, and what a kill could leave of each, from one recorded run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use crashtest_engine::AuditPlan;
-use crashtest_model::{AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, DIR, Program};
+use crashtest_engine::{AuditPlan, AuditedProgram, EngineError};
+use crashtest_linux::directory::{Directory, DirectoryError};
+use crashtest_linux::mounts;
+use crashtest_model::{
+    AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, CrashPoint, DIR, FileSystem, Program, Recheck,
+};
 use crashtest_report::render;
+use crashtest_report::{AuditFolder, CrashStates, RecordedAudit};
 
 use super::run::OutputFormat;
 use crate::console;
 use crate::exit::Exit;
+use crate::host;
 use crate::problem::Problem;
 use crate::program;
 use crate::progress::Counter;
@@ -36,7 +42,7 @@ use crate::values;
 /// .git/COMMIT_EDITMSG, __pycache__) are not judged, and listed where there are any.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --copy -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
+    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --copy -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --out results -- python3 bot.py\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
 )]
 pub(crate) struct AuditArgs {
     /// The state directory [default: the working directory; with `{dir}` in the command a temporary one, empty at first]
@@ -62,6 +68,10 @@ pub(crate) struct AuditArgs {
     /// How long the program, the set-up and each answer of the checker may take [default: 10m, 10m and 10s]
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub limit: Option<Duration>,
+    /// Keep it in a new folder below this one, which `report` and `replay` read: audit.json, summary.md, junit.xml, and of each file that is
+    /// broken the files that a kill leaves [default: nothing is kept]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// What standard output gets: `text`, a table with examples and fixes, or `json`, all of it
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub output_format: OutputFormat,
@@ -117,6 +127,19 @@ fn beginning(command: &[OsString], plan: &AuditPlan) -> String {
     }
 }
 
+/// What the results folder keeps of the crash states.
+struct Evidence<'a>(&'a AuditedProgram);
+
+impl CrashStates for Evidence<'_> {
+    fn write(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
+        self.0.write_crash_state(point, to)
+    }
+
+    fn calls(&self, point: CrashPoint) -> Vec<String> {
+        self.0.calls_around(point)
+    }
+}
+
 /// Runs the command.
 pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     let plan = args.plan()?;
@@ -124,27 +147,77 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     if console::error_is_seen() {
         console::complain(&beginning(&args.command, &plan));
     }
+    let started = jiff::Timestamp::now().to_string();
     let mut progress = Counter::new("crash states");
-    let audited = crashtest_engine::audit_program(&plan, &stop, &mut |done, of| progress.show(done, of))?;
+    let audited = crashtest_engine::audit_program(&plan, &stop, &mut |done, of| progress.show(done, of));
     drop(progress);
-    let dir = plan.dir.map(|dir| std::fs::canonicalize(&dir).unwrap_or(dir).to_string_lossy().into_owned());
-    let record = AuditRecord {
-        format: AUDIT_FORMAT,
-        command: args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        dir,
-        copy_of: plan.copy.then(|| plan.cwd.to_string_lossy().into_owned()),
-        status: audited.status,
-        audit: audited.audit,
-        checked: audited.checked,
+    let is_interrupted = stop.load(Ordering::Relaxed);
+    let audited = match audited {
+        // Before anything was recorded.
+        Err(EngineError::Interrupted) if is_interrupted => return Ok(Exit::Interrupted),
+        audited => audited?,
+    };
+    let mut record = record(args, &plan, &audited);
+    record.interrupted = is_interrupted;
+    let kept = match &args.out {
+        Some(out) => {
+            record.started = Some(started);
+            Some(keep(out, &plan, &record, &audited)?)
+        }
+        None => None,
+    };
+    let text = |kept: &Option<RecordedAudit>| match kept {
+        Some(kept) => render::text::recorded_audit(kept, console::terminal()),
+        None => render::text::audit(&record, console::terminal()),
     };
     console::print(&match args.output_format {
-        OutputFormat::Text => render::text::audit(&record, console::terminal()),
-        OutputFormat::Json => render::json::audit(&record),
+        OutputFormat::Text => text(&kept),
+        OutputFormat::Json => render::json::audit(kept.as_ref().map_or(&record, |kept| &kept.record)),
     });
     Ok(match record.judgement() {
-        _ if stop.load(Ordering::Relaxed) => Exit::Interrupted,
+        _ if is_interrupted => Exit::Interrupted,
         AuditJudgement::Broken => Exit::Broken,
         AuditJudgement::Inconclusive => Exit::Inconclusive,
         AuditJudgement::Unbroken => Exit::Clean,
     })
+}
+
+/// What is said of the program and its files.
+fn record(args: &AuditArgs, plan: &AuditPlan, audited: &AuditedProgram) -> AuditRecord {
+    AuditRecord {
+        format: AUDIT_FORMAT,
+        started: None,
+        environment: None,
+        command: args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        dir: whole(plan.dir.as_ref()).map(|dir| dir.to_string_lossy().into_owned()),
+        copy_of: plan.copy.then(|| plan.cwd.to_string_lossy().into_owned()),
+        status: audited.status.clone(),
+        interrupted: false,
+        audit: audited.audit.clone(),
+        checked: audited.checked.clone(),
+    }
+}
+
+/// `dir` by its whole path, where it is still there.
+fn whole(dir: Option<&PathBuf>) -> Option<PathBuf> {
+    dir.map(|dir| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone()))
+}
+
+/// Keeps the audit in a new folder below `out`.
+fn keep(out: &Path, plan: &AuditPlan, record: &AuditRecord, audited: &AuditedProgram) -> Result<RecordedAudit, Problem> {
+    let of_whom = plan.dir.as_deref().unwrap_or(&plan.temporary);
+    let mount = mounts::mount_of(of_whom).map(|mount| FileSystem { kind: mount.kind, options: mount.options });
+    let environment = Some(host::environment(&host::this_program()?, mount.unwrap_or_default()));
+    let record = AuditRecord { environment, ..record.clone() };
+    let recheck = plan.check.as_ref().map(|check| Recheck {
+        check: check.clone(),
+        cwd: plan.cwd.clone(),
+        dir: whole(plan.dir.as_ref()),
+        limit_ms: u64::try_from(plan.answer_limit.as_millis()).unwrap_or(u64::MAX),
+    });
+    let mut folder = AuditFolder::create(out, &record)?;
+    folder.keep(recheck.as_ref(), &Evidence(audited))?;
+    let (recorded, note) = folder.finish()?;
+    note.iter().for_each(|note| console::complain(&format!("note: {note}")));
+    Ok(recorded)
 }

@@ -1,12 +1,14 @@
 //! `crashtest replay`: show one failure again.
 
+mod audited;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use crashtest_engine::{Replayer, Sandbox};
 use crashtest_model::{Digest, Fault, RunRecord, Start, TrialRecord, Verdict};
-use crashtest_report::{explanation, find_trials, read_failure, read_run};
+use crashtest_report::{AuditedFailure, KeptFailure, explanation, find_trials, read_failure, read_run};
 
 use crate::check;
 use crate::console;
@@ -24,6 +26,8 @@ const PATIENCE: u64 = 10;
 /// First its stored crash state is recovered once more: the same answer every time. Then its trial is run again, with the same
 /// seed, the same state and the same aim: a kill by the clock lands a little earlier or later, so it is tried several times and
 /// how often it showed is said. Under sweep and io it is run again to the very call: that shows the same every time.
+///
+/// Of an audit its stored crash state is looked at again, by its checker if it has one. The audited program is not started.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not."
@@ -58,7 +62,13 @@ pub(crate) enum StartArg {
 }
 
 /// What is to be shown again.
-struct Wanted {
+enum Wanted {
+    Trial(Box<WantedTrial>),
+    Audit(Box<AuditedFailure>),
+}
+
+/// A trial that is to be shown again.
+struct WantedTrial {
     run: RunRecord,
     record: TrialRecord,
     crash_state: Option<PathBuf>,
@@ -67,8 +77,14 @@ struct Wanted {
 impl ReplayArgs {
     fn wanted(&self) -> Result<Wanted, Problem> {
         let Some(trial) = self.trial else {
-            let failure = read_failure(&self.failure)?;
-            return Ok(Wanted { run: failure.run, record: failure.record, crash_state: failure.crash_state });
+            return Ok(match read_failure(&self.failure)? {
+                KeptFailure::Audit(failure) => Wanted::Audit(failure),
+                KeptFailure::Trial(failure) => Wanted::Trial(Box::new(WantedTrial {
+                    run: failure.run,
+                    record: failure.record,
+                    crash_state: failure.crash_state,
+                })),
+            });
         };
         let run = read_run(&self.failure)?.run;
         let start = match self.start {
@@ -84,7 +100,7 @@ impl ReplayArgs {
         let folder = self.failure.display();
         match found.len() {
             0 => Err(Problem::usage(format!("`{folder}` has no trial {trial}{}", self.which()))),
-            1 => Ok(Wanted { run, record: found.remove(0), crash_state: None }),
+            1 => Ok(Wanted::Trial(Box::new(WantedTrial { run, record: found.remove(0), crash_state: None }))),
             _ => {
                 let faults: Vec<&str> = found.iter().map(|record| record.fault.name()).collect();
                 let why = format!("`{folder}` has a trial {trial} of each of {}", faults.join(", "));
@@ -106,7 +122,14 @@ impl ReplayArgs {
 
 /// Runs the command.
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit, Problem> {
-    let Wanted { run, record, crash_state } = args.wanted()?;
+    match args.wanted()? {
+        Wanted::Trial(trial) => replay_trial(args, *trial),
+        Wanted::Audit(failure) => audited::replay(&failure, args.dir.as_deref()),
+    }
+}
+
+fn replay_trial(args: &ReplayArgs, wanted: WantedTrial) -> Result<Exit, Problem> {
+    let WantedTrial { run, record, crash_state } = wanted;
     let known = Known::of_run(&run.environment)?;
     check::strategy_and_workload(&known, &run.plan)?;
     let program = known.program_of(&run.plan.target.strategy)?;

@@ -1,4 +1,4 @@
-//! One failing trial as it is kept: everything that a replay needs, without the rest of the run.
+//! One failing trial, or one failure of an audit, as it is kept: everything that a replay needs, without the rest of the run.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::Directory;
-use crashtest_model::{FORMAT, RunRecord, TrialRecord};
+use crashtest_model::{FORMAT, KeptAuditFailure, RunRecord, TrialRecord};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::{index, json, layout};
+use super::{files, index, json, layout};
 use crate::error::FolderError;
 
 const REPLAY_SCRIPT: &str = r#"#!/bin/sh
@@ -30,7 +31,27 @@ pub struct Failure {
     pub crash_state: Option<PathBuf>,
 }
 
-/// `failure.json`, as it is written.
+/// A failure of an audit that was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditedFailure {
+    /// What it is.
+    pub kept: KeptAuditFailure,
+    /// The folder with the files after the crash.
+    pub crash_state: PathBuf,
+    /// The calls around the crash, one a line.
+    pub calls: String,
+}
+
+/// Whatever a `failure.json` is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeptFailure {
+    /// A trial of a run.
+    Trial(Box<Failure>),
+    /// A crash state of an audit.
+    Audit(Box<AuditedFailure>),
+}
+
+/// `failure.json` of a trial, as it is written.
 #[derive(Serialize)]
 struct Written<'a> {
     format: &'a str,
@@ -38,11 +59,24 @@ struct Written<'a> {
     record: &'a TrialRecord,
 }
 
-/// `failure.json`, as it is read.
+/// `failure.json` of an audit, as it is written.
+#[derive(Serialize)]
+struct WrittenAudit<'a> {
+    format: &'a str,
+    audit: &'a KeptAuditFailure,
+}
+
+/// `failure.json` of a trial, as it is read.
 #[derive(Deserialize)]
 struct Stored {
     run: RunRecord,
     record: TrialRecord,
+}
+
+/// `failure.json` of an audit, as it is read.
+#[derive(Deserialize)]
+struct StoredAudit {
+    audit: KeptAuditFailure,
 }
 
 /// Writes `failure.json` and `replay.sh` into `folder`, and `trace.txt` unless who was there knew more: every call, where that was traced.
@@ -58,6 +92,20 @@ pub(crate) fn write(folder: &Directory, run: &RunRecord, record: &TrialRecord) -
     Ok(put(layout::REPLAY, 0o777, REPLAY_SCRIPT.as_bytes())?)
 }
 
+/// Writes `failure.json`, `replay.sh` and `trace.txt`, the calls around the crash, into `folder`.
+pub(crate) fn write_audited(
+    folder: &Directory,
+    failure: &KeptAuditFailure,
+    calls: &[String],
+) -> Result<(), FolderError> {
+    files::write_json(folder, layout::FAILURE, &WrittenAudit { format: FORMAT, audit: failure })?;
+    let mut trace = calls.join("\n");
+    trace.push('\n');
+    folder.write(Path::new(layout::TRACE), 0o666, trace.as_bytes())?;
+    folder.write(Path::new(layout::REPLAY), 0o777, REPLAY_SCRIPT.as_bytes())?;
+    Ok(())
+}
+
 /// The victim's last calls, one a line.
 fn trace(record: &TrialRecord) -> String {
     let calls = record.detail.as_ref().map_or(&[][..], |detail| &detail.calls);
@@ -71,19 +119,35 @@ fn trace(record: &TrialRecord) -> String {
     text
 }
 
-/// Reads a kept failure: `path` is the folder of one trial, or of a signature, of which the first trial is taken.
+/// Reads a kept failure: `path` is the folder of one trial, or of a signature, of which the first trial is taken; or that of a failure of
+/// an audit.
 ///
 /// # Errors
 ///
 /// When neither has a `failure.json`, or it is malformed or of another major version.
-pub fn read_failure(path: &Path) -> Result<Failure, FolderError> {
+pub fn read_failure(path: &Path) -> Result<KeptFailure, FolderError> {
     let folder = find(path)?;
     let file = folder.join(layout::FAILURE);
     let text = fs::read(&file).map_err(FolderError::io("read", &file))?;
     json::check_format(&file, &text)?;
+    let crash_state = folder.join(layout::CRASH_STATE);
+    if is_of_an_audit(&text) {
+        let StoredAudit { audit } = json::parse(&file, &text)?;
+        let calls = fs::read_to_string(folder.join(layout::TRACE)).unwrap_or_default();
+        return Ok(KeptFailure::Audit(Box::new(AuditedFailure { kept: audit, crash_state, calls })));
+    }
     let Stored { run, record } = json::parse(&file, &text)?;
-    let crash_state = Some(folder.join(layout::CRASH_STATE)).filter(|path| path.is_dir());
-    Ok(Failure { run, record, path: folder, crash_state })
+    let crash_state = Some(crash_state).filter(|path| path.is_dir());
+    Ok(KeptFailure::Trial(Box::new(Failure { run, record, path: folder, crash_state })))
+}
+
+/// Whether `text`, a `failure.json`, is about an audit.
+fn is_of_an_audit(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        audit: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Kind>(text).is_ok_and(|kind| kind.audit.is_some())
 }
 
 /// The folder with a `failure.json`: `path` itself, or its first trial.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crashtest_model::{Plan, RunRecord, Signal};
+use crashtest_model::{AuditFailure, AuditRecord, Plan, RunRecord, Signal};
 
 /// The record of the run, written first.
 pub(crate) const RUN: &str = "run.json";
 /// The record of a grid, written first.
 pub(crate) const GRID: &str = "grid.json";
+/// The record of an audit, written last.
+pub(crate) const AUDIT: &str = "audit.json";
 /// The cells of a grid, each a results folder.
 pub(crate) const CELLS: &str = "cells";
 /// One trial a line.
@@ -55,11 +57,26 @@ pub fn cell_folders<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<String
         let target = &plan.target;
         let lives = lives(plan);
         let name = file_name(&format!("{}-{}-{}{lives}", target.strategy, target.workload, target.loader));
-        let numbered = (2u64..).map(|n| format!("{name}-{n}"));
-        let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
-        format!("{}/{}", CELLS, free.unwrap_or(name))
+        format!("{}/{}", CELLS, unused(&mut taken, &name))
     };
     plans.into_iter().map(folder).collect()
+}
+
+/// The failures of `audit`, each with the name of its folder under `failures/`; no two are the same.
+pub(crate) fn failures_of(audit: &AuditRecord) -> Vec<(AuditFailure, String)> {
+    let mut taken = BTreeSet::new();
+    let named = |failure: AuditFailure| {
+        let name = unused(&mut taken, &file_name(&failure.signature()));
+        (failure, name)
+    };
+    audit.failures().map(named).collect()
+}
+
+/// `name`, or the first of `name-2`, `name-3`, … that is not among `taken`, to which it is added.
+fn unused(taken: &mut BTreeSet<String>, name: &str) -> String {
+    let numbered = (2u64..).map(|n| format!("{name}-{n}"));
+    let unused = std::iter::once(name.to_owned()).chain(numbered).find(|name| taken.insert(name.clone()));
+    unused.unwrap_or_else(|| name.to_owned())
 }
 
 /// `name` as one file name: what a shell or a file system could mistake becomes `_`.

@@ -1,4 +1,4 @@
-//! Where a results folder is made: `<out>/<time>-<name>-<seed>/`, a new one that is never one of an earlier run.
+//! Where a results folder is made: `<out>/<time>-<name>-<seed>/`, a new one that is never one of an earlier run. An audit has no seed.
 
 use std::fs;
 use std::io;
@@ -10,10 +10,11 @@ use super::layout;
 use crate::error::FolderError;
 
 /// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
-pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Seed) -> Result<(PathBuf, String), FolderError> {
+pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Option<Seed>) -> Result<(PathBuf, String), FolderError> {
     let time: jiff::Timestamp =
         started.parse().map_err(|source| FolderError::Started { started: started.to_owned(), source })?;
-    let stem = format!("{}-{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name), seed.0);
+    let seed = seed.map_or_else(String::new, |seed| format!("-{}", seed.0));
+    let stem = format!("{}-{}{seed}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name));
     fs::create_dir_all(out).map_err(FolderError::io("create the folder", out))?;
     create_exclusively(out, &stem)
 }

@@ -69,6 +69,9 @@ fn read_plan(path: &Path) -> Result<RunRecord, FolderError> {
             json::check_format(&file, &text)?;
             json::parse(&file, &text)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.join(layout::AUDIT).is_file() => {
+            Err(FolderError::NoTrials { path: path.to_owned() })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_dir() => {
             Err(FolderError::NoRun { path: path.to_owned(), below: runs_below(path) })
         }
@@ -95,6 +98,6 @@ fn runs_below(path: &Path) -> Vec<PathBuf> {
     let parent = if path.join(layout::GRID).is_file() { &cells } else { path };
     let mut names = index::names_in(parent).unwrap_or_default();
     names.reverse();
-    let is_results = |folder: &PathBuf| [layout::RUN, layout::GRID].iter().any(|name| folder.join(name).is_file());
+    let is_results = |folder: &PathBuf| [layout::RUN, layout::GRID, layout::AUDIT].iter().any(|name| folder.join(name).is_file());
     names.into_iter().map(|name| parent.join(name)).filter(is_results).collect()
 }

@@ -1,6 +1,6 @@
-//! What a format is: its name, its file in a results folder, and how it renders a run and a grid.
+//! What a format is: its name, its file in a results folder, and how it renders a run, a grid and an audit.
 
-use crate::results::{Recorded, RecordedGrid, Results};
+use crate::results::{Recorded, RecordedAudit, RecordedGrid, Results};
 
 /// Whether the text carries ANSI colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Format {
     pub run: fn(&Recorded, Terminal) -> String,
     /// The report of a grid.
     pub grid: fn(&RecordedGrid, Terminal) -> String,
+    /// The report of an audit.
+    pub audit: fn(&RecordedAudit, Terminal) -> String,
 }
 
 impl Format {
@@ -50,6 +52,7 @@ impl Format {
         match results {
             Results::Run(run) => (self.run)(run, terminal),
             Results::Grid(grid) => (self.grid)(grid, terminal),
+            Results::Audit(audit) => (self.audit)(audit, terminal),
         }
     }
 }

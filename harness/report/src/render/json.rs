@@ -12,8 +12,9 @@ use crate::folder::layout;
 
 pub(super) const FORMAT: Format = Format {
     name: "json",
-    purpose: "The object of summary.json",
+    purpose: "The object of summary.json, or of audit.json",
     file: Some(layout::SUMMARY),
     run: |recorded, _| run(recorded),
     grid: |recorded, _| grid(recorded),
+    audit: |recorded, _| audit(&recorded.record),
 };

@@ -1,9 +1,11 @@
-//! GitHub Markdown for a CI job summary: the report of a run and of a grid.
+//! GitHub Markdown for a CI job summary: the report of a run, of a grid and of an audit.
 
+mod audit;
 mod escape;
 mod grid;
 mod run;
 
+pub use audit::audit;
 pub use grid::grid;
 pub use run::run;
 
@@ -15,4 +17,5 @@ pub(super) const FORMAT: Format = Format {
     file: Some("summary.md"),
     run: |recorded, _| run(recorded),
     grid: |recorded, _| grid(recorded),
+    audit: |recorded, _| audit(recorded),
 };

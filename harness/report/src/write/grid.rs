@@ -34,7 +34,7 @@ impl GridFolder {
     /// When a folder or file cannot be made, or `grid.started` is no RFC 3339 time.
     pub fn create(out: &Path, grid: &GridRecord) -> Result<GridFolder, FolderError> {
         let seed = grid.cells.first().map_or(crashtest_model::Seed(0), |cell| cell.plan.seed);
-        let (path, name) = place::new_folder(out, &grid.started, &grid.name, seed)?;
+        let (path, name) = place::new_folder(out, &grid.started, &grid.name, Some(seed))?;
         let made = files::open(&path).and_then(|dir| {
             let lock = lock::Lock::take(&dir)?;
             files::write_json(&dir, layout::GRID, grid)?;

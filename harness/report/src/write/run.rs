@@ -41,7 +41,7 @@ impl RunFolder {
     ///
     /// When a folder or file cannot be made, or `run.started` is no RFC 3339 time.
     pub fn create(out: &Path, run: &RunRecord, name: &str) -> Result<RunFolder, FolderError> {
-        let (path, run_name) = place::new_folder(out, &run.started, name, run.plan.seed)?;
+        let (path, run_name) = place::new_folder(out, &run.started, name, Some(run.plan.seed))?;
         let folder = RunFolder::fill(path.clone(), run).inspect_err(|_| {
             // The folder is ours and holds nothing: without its run.json it would only mislead.
             let _ = fs::remove_dir_all(&path);

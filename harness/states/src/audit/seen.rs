@@ -61,6 +61,7 @@ pub(super) fn example(
         after: next.and_then(Version::length),
         found: Version::from_entry(state.entry(path)).length(),
         copy: copy(state, path, &oracle.timelines, [Some(before), next]),
+        versions: [Some(before), next].into_iter().flatten().filter_map(Version::digest).collect(),
     }
 }
 

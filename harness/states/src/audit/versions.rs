@@ -43,6 +43,14 @@ impl Version {
         }
     }
 
+    /// Of what is in it; `None` for what is no file.
+    pub(super) fn digest(self) -> Option<Digest> {
+        match self {
+            Version::File { digest, .. } => Some(digest),
+            Version::Absent | Version::Link { .. } => None,
+        }
+    }
+
     /// In bytes; `None` for what is no file.
     pub(super) fn length(self) -> Option<u64> {
         match self {

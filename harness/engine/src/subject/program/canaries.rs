@@ -92,7 +92,7 @@ mod tests {
     fn place(scratch: &tempfile::TempDir) -> Place {
         let ours = scratch.path().to_owned();
         let dir = Rc::new(StateDir::make(&Directory::named(&ours).unwrap(), "state").unwrap());
-        Place { dir, cwd: ours, seed: Seed(0) }
+        Place { dir, cwd: ours, seed: Seed(0), stop: None }
     }
 
     fn checker(line: &str, place: Place) -> Checker {

@@ -86,7 +86,10 @@ impl Checker {
         let answer = match self.check {
             Check::Each(_) => self.ask_a_new_one(),
             Check::Batch(_) => self.ask_the_running_one(),
-        }?;
+        };
+        // It may have had more to say.
+        self.place.go_on()?;
+        let answer = answer?;
         self.place.dir.check()?;
         Ok(answer)
     }
@@ -99,7 +102,7 @@ impl Checker {
     fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
         let mut command = start::command(self.check.command(), &self.place)?;
         command.stdin(Stdio::null());
-        let mut output = Output::capture(&mut command, LastWord::default())?;
+        let mut output = Output::capture(&mut command, LastWord::default())?.until(self.place.stop.as_ref());
         let child = self.start(&mut command)?;
         let mut group = Group::lead_by(&child);
         let deadline_ns = start::after(self.limit);
@@ -155,7 +158,7 @@ impl Checker {
     fn start_batch(&self) -> Result<Batch, EngineError> {
         let mut command = start::command(self.check.command(), &self.place)?;
         command.stdin(Stdio::piped());
-        let output = Output::capture(&mut command, Answers::default())?;
+        let output = Output::capture(&mut command, Answers::default())?.until(self.place.stop.as_ref());
         let mut child = self.start(&mut command)?;
         let group = Group::lead_by(&child);
         let no_pipe = || EngineError::Program(format!("no pipe to the checker {}", self.command_line()));
@@ -207,7 +210,7 @@ impl Batch {
             if let Some(answer) = self.output.listener_mut().untaken.pop_front() {
                 return Ok(answer);
             }
-            if now_ns() >= deadline_ns {
+            if now_ns() >= deadline_ns || self.output.is_stopped() {
                 return Err(Silence::TooLong);
             }
             if self.output.take() == 0 {

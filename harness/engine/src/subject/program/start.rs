@@ -4,6 +4,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_linux::clock::now_ns;
@@ -25,6 +27,21 @@ pub(crate) struct Place {
     pub(crate) cwd: PathBuf,
     /// `CRASHTEST_SEED`.
     pub(crate) seed: Seed,
+    /// Nobody waits for them any more once it is set; `None` where whoever has enough kills this process.
+    pub(crate) stop: Option<Arc<AtomicBool>>,
+}
+
+impl Place {
+    /// Returns an error once nobody waits for its commands any more.
+    ///
+    /// # Errors
+    /// Somebody has had enough.
+    pub(crate) fn go_on(&self) -> Result<(), EngineError> {
+        match &self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(EngineError::Interrupted),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `words` as a command for `place`, `{dir}` in them replaced.
@@ -68,13 +85,13 @@ pub(crate) fn set_up(words: &[String], place: &Place, limit: Duration) -> Result
         |why: String| EngineError::Program(format!("the set-up `{}` {why}", Program::words_for_a_shell(words)));
     let mut command = command(words, place)?;
     command.stdin(Stdio::null()).process_group(0);
-    let mut output = Output::capture(&mut command, Nobody)?;
+    let mut output = Output::capture(&mut command, Nobody)?.until(place.stop.as_ref());
     let child = command.spawn().map_err(|error| problem(format!("cannot be started: {error}")))?;
     let mut group = Group::lead_by(&child);
     match output.listen(&mut group, after(limit), |_, exit| exit.is_some()).map_err(EngineError::Wait)? {
         Some(Exit::Status(0)) => Ok(()),
         Some(exit) => Err(problem(format!("ended {exit}{}", output.complaint()))),
-        None => Err(problem(format!("did not end within {} s", limit.as_secs_f64()))),
+        None => place.go_on().and_then(|()| Err(problem(format!("did not end within {} s", limit.as_secs_f64())))),
     }
 }
 
@@ -103,7 +120,7 @@ mod tests {
     fn place(scratch: &Path) -> Place {
         let ours = Directory::named(scratch).unwrap();
         let dir = Rc::new(StateDir::make(&ours, "state").unwrap());
-        Place { dir, cwd: scratch.to_owned(), seed: Seed(7) }
+        Place { dir, cwd: scratch.to_owned(), seed: Seed(7), stop: None }
     }
 
     #[test]
@@ -128,6 +145,14 @@ mod tests {
             let said = String::from_utf8(output.stdout).unwrap();
             assert_eq!(said.lines().next(), dir.to_str(), "{said}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_set_up_once_somebody_has_had_enough() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = Place { stop: Some(Arc::new(AtomicBool::new(true))), ..place(scratch.path()) };
+        let ended = set_up(&["sleep", "1000"].map(str::to_owned), &place, Duration::from_secs(1000));
+        assert!(matches!(ended, Err(EngineError::Interrupted)), "{ended:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crashtest_model::{AuditRecord, AuditedFile, Checked, ExcludedFile};
+use crashtest_model::{AuditRecord, AuditedFile, Checked, Environment, ExcludedFile};
 use serde::Serialize;
 
 use super::pretty::pretty;
@@ -17,12 +17,19 @@ struct Printed<'r> {
     format: u32,
     /// The sentence that it comes to.
     conclusion: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'r Environment>,
     command: &'r [String],
     dir: Option<&'r str>,
     /// The directory of which it worked on a copy; not there where it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     copy_of: Option<&'r str>,
     status: &'r str,
+    /// Whether somebody had enough before it was over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
     calls: u64,
     processes: u32,
     crash_points: u64,
@@ -56,7 +63,8 @@ struct File<'r> {
 /// The audit as JSON, with a newline at its end.
 #[must_use]
 pub fn audit(record: &AuditRecord) -> String {
-    let AuditRecord { format, command, dir, copy_of, status, audit, checked } = record;
+    let AuditRecord { format, started, environment, command, dir, copy_of, status, interrupted, audit, checked } =
+        record;
     let printed_file = |audited| File {
         file: audited,
         fix: file::fix(audited),
@@ -66,10 +74,13 @@ pub fn audit(record: &AuditRecord) -> String {
     let printed = Printed {
         format: *format,
         conclusion: conclusion(record).1,
+        started: started.as_deref(),
+        environment: environment.as_ref(),
         command,
         dir: dir.as_deref(),
         copy_of: copy_of.as_deref(),
         status,
+        interrupted: *interrupted,
         calls: audit.calls,
         processes: audit.processes,
         crash_points: audit.crash_points,

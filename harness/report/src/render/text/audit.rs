@@ -9,6 +9,7 @@ use crate::number::thousands;
 use crate::render::format::Terminal;
 use crate::render::words::audit::{Tone, conclusion, file, next_step};
 use crate::render::words::coverage::{listed, unseen};
+use crate::results::RecordedAudit;
 
 /// Broken files that are shown with an example each.
 const MOST_EXAMPLES: usize = 10;
@@ -50,6 +51,21 @@ pub fn audit(record: &AuditRecord, terminal: Terminal) -> String {
         out.line(&format!("  {}", PlainName(&next)));
     }
     out.finish()
+}
+
+/// The same, and where it is kept: of an audit with a results folder.
+#[must_use]
+pub fn recorded_audit(recorded: &RecordedAudit, terminal: Terminal) -> String {
+    let mut out = TerminalText::new(terminal);
+    out.heading("Kept", &PlainName(&recorded.path.to_string_lossy()).to_string());
+    for folder in recorded.kept.iter().take(MOST_EXAMPLES) {
+        let failure = recorded.path.join(folder);
+        out.line(&format!("  replay      crashtest replay {}", PlainName(&failure.to_string_lossy())));
+    }
+    if let Some(more) = recorded.kept.len().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
+        out.wrapped("              ", &format!("and {} more", thousands(more as u64)));
+    }
+    audit(&recorded.record, terminal) + &out.finish()
 }
 
 /// Writes what the checker said.

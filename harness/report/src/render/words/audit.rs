@@ -40,6 +40,17 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             Tone::Bad,
             format!("the program does not get over a kill: {}", file::found(record.checked.as_ref(), &points)),
         ),
+        () if record.interrupted && broken == 0 => {
+            let looked_at = match &record.checked {
+                Some(checked) => format!(
+                    "the checker was asked about {} of {} distinct crash states",
+                    thousands(checked.states),
+                    thousands(checked.states + checked.left_out)
+                ),
+                None => format!("{points} of {} crash points were looked at", thousands(audit.crash_points + audit.left_out)),
+            };
+            (Tone::Warn, format!("interrupted: {looked_at}"))
+        }
         () if audit.files.is_empty() => {
             let what = match audit.excluded.is_empty() && audit.temporaries.is_empty() {
                 true => "nothing",

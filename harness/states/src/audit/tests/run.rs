@@ -108,7 +108,7 @@ impl Run {
     }
 
     pub(super) fn audited(&self) -> Audit {
-        audit(&self.trace(), &self.before(), &self.after(), &|_| None)
+        audit(&self.trace(), &self.before(), &self.after(), &|_| None, &|| false)
     }
 
     /// Returns what it comes to for `path`.

@@ -83,7 +83,7 @@ fn excluded_files_are_named_with_their_pattern_and_are_beside_nothing() {
     let mut run = Run::finding(&[("f", &[b'o'; 9000]), ("b.log", b"")]);
     run.open(1, false).write(FileId(1), 0, b"x").open(0, false).write(FileId(0), 4096, b"new");
     let by = |path: &Path| path.extension().is_some().then(|| "*.log".to_owned());
-    let audit = audit(&run.trace(), &run.before(), &run.after(), &by);
+    let audit = audit(&run.trace(), &run.before(), &run.after(), &by, &|| false);
     assert_eq!((audit.excluded[0].path.as_str(), audit.excluded[0].pattern.as_str()), ("b.log", "*.log"));
     assert_eq!((audit.files.len(), audit.files[0].under_kill), (1, UnderKill::Whole), "one page, one write, alone");
 }
@@ -94,7 +94,7 @@ fn a_file_that_holds_something_else_than_its_calls_come_to_is_unknown_and_a_mapp
     run.save_by_rename("f", b"new").does(Action::Map { path: "m".into(), file: FileId(1) });
     let other = Entry::File { mode: 0o644, content: b"other".to_vec().into() };
     let after = ["f", "m"].map(|name| (name.into(), other.clone())).into_iter().collect();
-    let audit = audit(&run.trace(), &run.before(), &after, &|_| None);
+    let audit = audit(&run.trace(), &run.before(), &after, &|_| None, &|| false);
     let found: Vec<_> = audit.files.iter().map(|file| (file.path.as_str(), file.under_kill)).collect();
     assert_eq!(found, [("f", UnderKill::Unknown), ("m", UnderKill::NeedsCheck)]);
 }
@@ -107,9 +107,27 @@ fn what_is_changed_without_a_call_that_was_seen_is_unknown() {
     let left = [("f", &b"new"[..]), ("same", b"same"), ("came", b"from outside"), ("b.log", b"2")];
     let after = left.into_iter().map(|(name, content)| (name.into(), entry(content))).collect();
     let by = |path: &Path| path.extension().is_some().then(|| "*.log".to_owned());
-    let audit = audit(&run.trace(), &run.before(), &after, &by);
+    let audit = audit(&run.trace(), &run.before(), &after, &by, &|| false);
     let found: Vec<_> = audit.files.iter().map(|file| (file.path.as_str(), file.under_kill)).collect();
     assert_eq!(found, [("came", UnderKill::Unknown), ("gone", UnderKill::Unknown), ("f", UnderKill::Whole)]);
+}
+
+#[test]
+fn crash_points_that_nobody_waits_for_are_left_out() {
+    let mut run = Run::finding(&[("f", b"old")]);
+    for _ in 0..5 {
+        run.save_by_rename("f", b"new");
+    }
+    let looked_at = |most: u64| {
+        let looks = std::cell::Cell::new(0);
+        let enough = || looks.replace(looks.get() + 1) >= most;
+        let audit = audit(&run.trace(), &run.before(), &run.after(), &|_| None, &enough);
+        (audit.crash_points, audit.left_out)
+    };
+    let (all, none) = looked_at(u64::MAX);
+    let (few, others) = looked_at(3);
+    assert_eq!((none, few + others), (0, all));
+    assert!(0 < few && few < all / 2, "{few} of {all}");
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! The checker of an audit: each crash state of the recorded run is put into a directory of ours, and it is asked about that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crashtest_kit::Generations;
+use crashtest_linux::supervision;
+use crashtest_model::{
+    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Sensitivity, Trace,
+};
+use crashtest_states::{CrashState, Snapshot, audited_states};
+
+use crate::error::EngineError;
+use crate::faults::points::{self, Source};
+use crate::judge::judgement::Judgement;
+use crate::state_dir::StateDir;
+use crate::subject::Restarts;
+use crate::subject::program::{Checker, Files, Place, try_out};
+
+/// A checker that is asked about copies of crash states, as what they are restarted on with.
+pub(super) struct Asked {
+    checker: Checker,
+    dir: Rc<StateDir>,
+    files: Files,
+}
+
+impl Asked {
+    /// Makes `check` work in `place`, with so much time for each answer. It was named in `cwd`.
+    ///
+    /// # Errors
+    /// What it leaves running could not be adopted.
+    pub(super) fn new(check: &Check, place: Place, cwd: &Path, limit: Duration) -> Result<Asked, EngineError> {
+        // What a checker leaves running is ours to end.
+        supervision::adopt_orphans().map_err(EngineError::Wait)?;
+        let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
+        let dir = Rc::clone(&place.dir);
+        Ok(Asked { checker: Checker::new(named_from(check, cwd), place, limit), dir, files })
+    }
+}
+
+impl Restarts for Asked {
+    fn generations(&mut self) -> &mut dyn Generations {
+        &mut self.files
+    }
+
+    fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
+        self.restart_anew(&state.snapshot, promise)
+    }
+
+    fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
+        Ok(self.checker.ask_about(state)?.observed(promise, state.digest()))
+    }
+
+    fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {
+        self.restart(state, promise)?;
+        self.files_of_restart()
+    }
+
+    fn files_of_restart(&self) -> Result<Snapshot, EngineError> {
+        self.dir.take()
+    }
+}
+
+/// `check` with its program named by its whole path, where it is named from `cwd`: it is started elsewhere.
+fn named_from(check: &Check, cwd: &Path) -> Check {
+    let mut check = check.clone();
+    let words = check.command_mut();
+    if let Some(program) = words.first_mut().filter(|program| program.contains('/') && !program.contains(DIR)) {
+        *program = cwd.join(&*program).to_string_lossy().into_owned();
+    }
+    check
+}
+
+/// The directory in which a checker is started: `cwd`, but where that lies in the state directory `dir`, the same place in `copies`.
+pub(super) fn start_directory(cwd: &Path, dir: &Path, copies: &Path) -> PathBuf {
+    cwd.strip_prefix(dir).map_or_else(|_| cwd.to_owned(), |below| copies.join(below))
+}
+
+/// The recorded run, whose crash states are judged.
+pub(super) struct Recorded<'t> {
+    trace: &'t Trace,
+    /// The state files.
+    paths: BTreeSet<PathBuf>,
+    /// What was there before the run counts as saved.
+    installed: bool,
+}
+
+impl<'t> Recorded<'t> {
+    /// The run of `trace`, on files that were as in `before`.
+    pub(super) fn new(trace: &'t Trace, before: &Snapshot, audit: &Audit) -> Recorded<'t> {
+        let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
+        let installed = paths.iter().any(|path| before.entry(path).is_some());
+        Recorded { trace, paths, installed }
+    }
+
+    fn with_installed(&self, promise: Promise) -> Promise {
+        Promise { installed: promise.installed || self.installed, ..promise }
+    }
+}
+
+impl Source for Recorded<'_> {
+    fn promise(&self, point: CrashPoint) -> Promise {
+        self.with_installed(self.trace.progress(point).promise)
+    }
+}
+
+/// Asks the checker about each state that a kill of the recorded run could have left, telling `progress` of how many it was asked, until
+/// somebody has had enough.
+///
+/// # Errors
+/// The checker cannot be started, or does not accept what the run itself has left: then it says nothing of crashes.
+pub(super) fn check_all(
+    check: &Check,
+    mut asked: Asked,
+    recorded: &Recorded<'_>,
+    [before, after]: [&Snapshot; 2],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Checked, EngineError> {
+    let trace = recorded.trace;
+    let states = audited_states(trace, before);
+    let mut found = Checked {
+        check: check.clone(),
+        states: 0,
+        left_out: states.len() as u64,
+        verdicts: BTreeMap::new(),
+        example: None,
+        tried: Sensitivity::default(),
+    };
+    match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], progress) {
+        // What it was asked about until then is known.
+        Ok(()) | Err(EngineError::Interrupted) => Ok(found),
+        Err(error) => Err(error),
+    }
+}
+
+fn learn_and_ask(
+    found: &mut Checked,
+    asked: &mut Asked,
+    recorded: &Recorded<'_>,
+    states: &[CrashState],
+    [before, after]: [&Snapshot; 2],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), EngineError> {
+    asked.files.begin_on(before);
+    asked.files.learn(recorded.trace, before, true);
+    let (healthy, tried) = try_out(&mut asked.checker, &recorded.paths, after)?;
+    found.tried = tried;
+    let promise = recorded.with_installed(recorded.trace.end.promise);
+    let healthy = healthy.observed(promise, after.digest());
+    let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
+    if verdict.is_violation() {
+        let words = Program::words_for_a_shell(found.check.command());
+        return Err(EngineError::Checker(format!(
+            "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
+        )));
+    }
+    for state in states {
+        points::judge(asked, recorded, state, &mut |_, point, judgement| {
+            note(found, recorded.trace, point, &judgement);
+            Ok(judgement.verdict)
+        })?;
+        found.states += 1;
+        found.left_out -= 1;
+        progress(found.states, states.len() as u64);
+    }
+    Ok(())
+}
+
+/// Counts a judgement, and keeps it if it is the worst so far.
+fn note(found: &mut Checked, trace: &Trace, point: CrashPoint, judgement: &Judgement<'_>) {
+    let Judgement { promise, verdict, why, .. } = judgement;
+    *found.verdicts.entry(*verdict).or_default() += 1;
+    let is_worse = found.example.as_ref().is_none_or(|example| *verdict < example.verdict);
+    if verdict.is_violation() && is_worse {
+        found.example = Some(CheckedExample {
+            verdict: *verdict,
+            why: why.clone(),
+            point,
+            place: point.to_string(),
+            call: trace.call_in_words(point),
+            promise: *promise,
+        });
+    }
+}
