@@ -3,7 +3,6 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
@@ -239,9 +238,7 @@ fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
     let place = place();
     let f = place.path().join("state/f");
     let direct = ["sh", "-c", "seq 3000 > f"];
-    let look = place.path().join("look");
-    fs::write(&look, "#!/bin/sh\ngrep -q 3000 f\n").unwrap();
-    fs::set_permissions(&look, fs::Permissions::from_mode(0o755)).unwrap();
+    place.executable("look", b"#!/bin/sh\ngrep -q 3000 f\n");
     for (checker, program, exit, words) in [
         // Named from where it was typed, started in a copy.
         ("../look", &direct, 1, "the program does not get over a kill"),

@@ -5,7 +5,6 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -102,15 +101,14 @@ fn a_failing_crash_point_of_a_sweep_is_replayed_to_the_very_call() {
 #[test]
 fn a_replay_says_when_the_binary_is_gone_or_another_build() {
     let place = Place::new();
-    let own = place.path().join("mine");
-    fs::copy(notes(), &own).unwrap();
-    place.crashtest("run --targets mine --strategy notes-direct --iterations 30 --seed 1 --jobs 1 --quiet");
+    let binary = fs::read(notes()).unwrap();
+    let own = place.executable("mine", &binary);
+    let ran = place.crashtest("run --targets mine --strategy notes-direct --iterations 30 --seed 1 --jobs 1 --quiet");
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     let failure = place.kept_failures().swap_remove(0);
     let replay = || place.crashtest(&format!("replay {} --tries 1", failure.display()));
 
-    let mut changed = fs::read(&own).unwrap();
-    changed.extend(b"changed");
-    fs::write(&own, changed).unwrap();
+    place.executable("mine", &[&binary[..], b"changed"].concat());
     let replayed = replay();
     assert_eq!(replayed.exit, Some(1), "{}{}", replayed.out, replayed.err);
     assert!(replayed.err.contains("note: `") && replayed.err.contains("is another build"), "{}", replayed.err);
@@ -126,14 +124,9 @@ fn a_replay_says_when_the_binary_is_gone_or_another_build() {
 #[test]
 fn a_binary_that_cannot_be_used_is_a_usage_error_with_its_reason() {
     let place = Place::new();
-    let script = |name: &str, text: &str, mode| {
-        let path = place.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    };
-    script("plain", "#!/bin/sh\n", 0o644);
-    script("mute", "#!/bin/sh\nexit 3\n", 0o755);
-    script("later", "#!/bin/sh\necho '{\"protocol\": 1000, \"version\": \"9.9.9\"}'\n", 0o755);
+    fs::write(place.path().join("plain"), "#!/bin/sh\n").unwrap();
+    place.executable("mute", b"#!/bin/sh\nexit 3\n");
+    place.executable("later", b"#!/bin/sh\necho '{\"protocol\": 1000, \"version\": \"9.9.9\"}'\n");
     for (targets, why) in [
         ("nowhere", "nowhere`: there is no such file"),
         ("plain", "plain`: it is not an executable file"),

@@ -99,6 +99,18 @@ impl Place {
         folders
     }
 
+    /// Makes the executable `name`. Another process writes it: it stays open for writing in nobody whom a test beside this one forks
+    /// meanwhile, and is not busy (execve(2), ETXTBSY).
+    pub(crate) fn executable(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        let source = path.with_extension("source");
+        fs::write(&source, content).unwrap();
+        let made = Command::new("install").args(["-m", "755"]).args([&source, &path]).status().unwrap();
+        assert!(made.success(), "install {}", path.display());
+        fs::remove_file(source).unwrap();
+        path
+    }
+
     /// The names in a directory below.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path().join(below)).unwrap();
