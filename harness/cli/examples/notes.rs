@@ -145,7 +145,7 @@ struct Notes;
 /// What `fault` must, and may, show.
 fn shows(start: Start, fault: Fault, must: &[Verdict], may: &[Verdict]) -> Documented {
     let expectation = Expectation { must: must.into(), may: may.into(), ..Expectation::default() };
-    Documented { loader: Loader::Strict, fault, start, lives: Conditions::default(), expectation }
+    Documented { loader: Loader::Strict, fault, start, conditions: Conditions::default(), expectation }
 }
 
 fn strategy(name: &str, summary: &str, recipe: &str, torn: &[Verdict]) -> StrategyInfo {

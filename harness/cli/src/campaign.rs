@@ -191,14 +191,14 @@ fn finish(mut folder: RunFolder, written: Result<(), FolderError>, ended: &Ended
 fn replace_expectations(strategy: &mut StrategyInfo, plan: &Plan, expect: &Expectations) {
     let loader = plan.target.loader;
     let replaced = |entry: &Documented| {
-        entry.loader == loader && entry.start == Start::Again && entry.lives == plan.conditions(entry.fault)
+        entry.loader == loader && entry.start == Start::Again && entry.conditions == plan.conditions(entry.fault)
     };
     strategy.documented.retain(|entry| !replaced(entry));
     strategy.documented.extend(expect.iter().map(|(fault, expectation)| Documented {
         loader,
         fault: *fault,
         start: Start::Again,
-        lives: plan.conditions(*fault),
+        conditions: plan.conditions(*fault),
         expectation: expectation.clone(),
     }));
 }

@@ -68,7 +68,7 @@ impl Exit {
     pub(crate) fn of_grid(cells: &[Exit], summary: &GridSummary) -> Exit {
         let ended =
             [Exit::Bug, Exit::Interrupted, Exit::Usage, Exit::Lacking].into_iter().find(|exit| cells.contains(exit));
-        ended.unwrap_or_else(|| match summary.cells.iter().map(|cell| cell.standing).min() {
+        ended.unwrap_or_else(|| match summary.cells.iter().map(|cell| cell.conformance).min() {
             Some(Conformance::ControlFailed) => Exit::ControlFailed,
             Some(Conformance::Differs) => Exit::Broken,
             Some(Conformance::AsDocumented) => Exit::Clean,

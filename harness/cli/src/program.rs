@@ -145,7 +145,7 @@ pub(crate) fn as_strategy(program: &Program) -> (StrategyInfo, WorkloadInfo) {
         loader: Loader::Strict,
         fault,
         start: Start::Again,
-        lives: Conditions::default(),
+        conditions: Conditions::default(),
         expectation: Expectation::default(),
     };
     let strategy = StrategyInfo {

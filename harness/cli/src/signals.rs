@@ -8,7 +8,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::problem::Problem;
 
-/// Makes a flag that Ctrl-C, SIGTERM and a hang-up set. What follows is bounded, so a second Ctrl-C changes nothing.
+/// Makes a flag that Ctrl-C, SIGTERM and a hang-up set. What follows is bounded, so a second Ctrl-C changes nothing; of an audit that was
+/// being recorded it ends what is made of the recording.
 pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>, Problem> {
     let stop = Arc::new(AtomicBool::new(false));
     let register = |signal| -> io::Result<()> {

@@ -129,6 +129,23 @@ fn an_interrupt_leaves_nobody_whom_a_program_has_started() {
 }
 
 #[test]
+fn an_interrupt_ends_the_recording_of_an_audit_which_says_what_that_shows() {
+    let place = Place::new();
+    let mut command = place.command("audit --limit 1000s -- sh -c");
+    // Never ends: a bot that saves as it goes.
+    command.arg("echo 1 > f; seq 3000 > f; : > ready; sleep 1000").env(MARK, place.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("two saves", || place.path().join("ready").exists());
+    send(&child, Signal::SIGINT);
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{}{}", ran.out, ran.err);
+    assert!(alive(&place).is_empty(), "somebody is left");
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("a kill can leave") && said.contains("truncate-and-write"), "{said}");
+    assert!(said.contains("What this rests on interrupted"), "{said}");
+}
+
+#[test]
 fn an_interrupt_ends_an_audit_at_once_whatever_it_waits_for() {
     let sleeps = "sh -c 'touch {dir}/../waits; sleep 1000'";
     for (waits, more) in [("the set-up", "--setup"), ("the checker", "--check"), ("a batch checker", "--check-batch")] {

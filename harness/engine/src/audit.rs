@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_model::{Audit, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
-use crashtest_states::{Selection, Snapshot, crash_states};
+use crashtest_model::{Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
+use crashtest_states::{Entry, Selection, Snapshot, crash_states};
 
 pub use self::again::{Answered, ask_again};
 use self::checker::{Asked, Recorded};
@@ -30,6 +30,8 @@ use crate::trace_once::trace_program;
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
 
+/// Within this time two signals are one Ctrl-C.
+const ONE_CTRL_C: Duration = Duration::from_millis(500);
 /// Calls that are shown around a crash, at most.
 const MOST_CALLS: usize = 1000;
 
@@ -50,6 +52,8 @@ pub struct AuditPlan {
     pub cwd: PathBuf,
     /// Where a directory of ours may be made.
     pub temporary: PathBuf,
+    /// Results of crashtest, by their whole paths: where they lie in the state directory they are no part of it.
+    pub passed_over: Vec<PathBuf>,
     /// Which files are judged.
     pub selection: Selection,
     /// How long the program and the set-up may take.
@@ -73,15 +77,32 @@ pub struct AuditedProgram {
 }
 
 impl AuditedProgram {
-    /// Writes the files that a crash at `point` leaves into the directory `to`.
+    /// Writes the files that show `failure` into the directory `to`, unless they are more than `most` bytes: of a file that breaks this
+    /// file, and the other one that holds a version of it then; of what a checker minds everything that it was given. Returns how many
+    /// bytes they are.
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn write_crash_state(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
-        match crash_states(&self.trace, &self.before, &[point]).next() {
-            Some((_, state)) => snapshot::write_below(&state, to),
-            None => Ok(()),
+    pub fn write_crash_state(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError> {
+        let Some((_, state)) = crash_states(&self.trace, &self.before, &[failure.point()]).next() else { return Ok(0) };
+        let state: Snapshot = match failure {
+            AuditFailure::Checker(_) => state,
+            AuditFailure::File { path, example } => {
+                let kept = [Some(path), example.copy.as_ref()];
+                let leads_to_one = |entry: &Path| kept.iter().flatten().any(|path| Path::new(path).starts_with(entry));
+                let entries = state.entries().filter(|(path, _)| leads_to_one(path));
+                entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+            }
+        };
+        let length = |(_, entry): (&Path, &Entry)| match entry {
+            Entry::File { content, .. } => content.len() as u64,
+            _ => 0,
+        };
+        let bytes = state.entries().map(length).sum();
+        if bytes <= most {
+            snapshot::write_below(&state, to)?;
         }
+        Ok(bytes)
     }
 
     /// Returns the calls around a crash at `point`, with the place of the crash between them, one a line.
@@ -118,6 +139,12 @@ pub fn audit_program(
         Some(ours) => copied::copy(plan, &ours.path().join("copy"))?,
         None => plan.clone(),
     };
+    let read = |dir: &StateDir| -> Result<Snapshot, EngineError> {
+        let is_ours = |path: &Path| plan.passed_over.iter().any(|ours| dir.path().join(path).starts_with(ours));
+        let taken = dir.take()?;
+        let entries = taken.entries().filter(|(path, _)| !is_ours(path));
+        Ok(entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect())
+    };
     let copies = match ours {
         Some(ours) => Some(Rc::new(StateDir::make(ours, "state")?.guarded(Directory::ours(ours.path())?))),
         None => None,
@@ -135,18 +162,29 @@ pub fn audit_program(
     if bytes_below(dir.dir(), 0)? > MOST_HELD {
         return Err(EngineError::Big { path: dir.path().to_owned(), most: MOST_HELD });
     }
-    let before = dir.take()?;
+    let before = read(&dir)?;
+    place.go_on()?;
     let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
-    let after = dir.take()?;
+    let after = read(&dir)?;
     let excluded = |path: &Path| plan.selection.excludes(path);
-    let enough = || stop.load(Ordering::Relaxed);
+    // Who ends the recording wants to see what it shows; who then asks again has had enough.
+    let is_cut_short = stop.swap(false, Ordering::Relaxed);
+    let cut_short = Instant::now();
+    let enough = || {
+        // Ctrl-C in a terminal comes twice: from there, and passed on by the process above.
+        if is_cut_short && cut_short.elapsed() < ONE_CTRL_C {
+            stop.store(false, Ordering::Relaxed);
+        }
+        stop.load(Ordering::Relaxed)
+    };
     let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded, &enough);
+    stop.fetch_or(is_cut_short, Ordering::Relaxed);
     let checked = match (&plan.check, copies) {
         (Some(check), Some(copies)) => {
             let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
             let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
             let recorded = Recorded::new(&traced.trace, &before, &audit);
-            Some(checker::check_all(check, asked, &recorded, [&before, &after], progress)?)
+            Some(checker::check_all(check, asked, &recorded, [&before, &after], stop, progress)?)
         }
         _ => None,
     };
@@ -182,6 +220,7 @@ mod tests {
             copy: false,
             cwd: dir.to_owned(),
             temporary: dir.to_owned(),
+            passed_over: Vec::new(),
             selection: Selection::new(&[], &[]).unwrap(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),

@@ -142,6 +142,9 @@ pub enum EngineError {
         /// Bytes that it may hold.
         most: u64,
     },
+    /// A checker was asked in a directory that is gone.
+    #[error("ask the checker where it was asked, in `{}`: {}", .0.display(), if .0.is_dir() { "that was a copy of it" } else { "it is not there" })]
+    Gone(PathBuf),
     /// Somebody has had enough.
     #[error("go on: interrupted")]
     Interrupted,
@@ -230,6 +233,7 @@ impl EngineError {
             EngineError::Checker(_) => Some(
                 "it works on copies, and is started in one where the state directory is the working directory: name what lies elsewhere by its whole path".into(),
             ),
+            EngineError::Gone(_) => Some("run the audit again where that directory is, without --copy".into()),
             EngineError::Inside { .. } => Some("name another place for temporary files with TMPDIR".into()),
             EngineError::Targets { source, .. } => Some(source.hint().into()),
             EngineError::Told { hint, .. } => hint.clone(),
@@ -266,6 +270,7 @@ impl EngineError {
             | EngineError::Targets { .. }
             | EngineError::Checker(_)
             | EngineError::Interrupted
+            | EngineError::Gone(_)
             | EngineError::Stopped
             | EngineError::Killed { beside_a_program: true, .. }
             | EngineError::Inside { .. }

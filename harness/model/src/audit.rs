@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, CrashPoint, Digest, Environment, Promise, Sensitivity, Verdict};
+use crate::{Check, CrashPoint, Digest, Environment, Promise, RawFile, Sensitivity, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
 pub const AUDIT_FORMAT: u32 = 1;
@@ -255,7 +255,8 @@ pub struct Checked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<CheckedExample>,
     /// How it takes planted damage.
-    pub tried: Sensitivity,
+    #[serde(rename = "tried")]
+    pub sensitivity: Sensitivity,
 }
 
 impl Checked {
@@ -282,6 +283,9 @@ pub struct CheckedExample {
     /// What the program had promised by then.
     #[serde(default)]
     pub promise: Promise,
+    /// What its files are like then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawFile>,
 }
 
 /// A failure that an audit found, with the crash state that shows it.
@@ -340,6 +344,9 @@ pub struct Recheck {
     pub cwd: PathBuf,
     /// The state directory; `None` for a temporary one.
     pub dir: Option<PathBuf>,
+    /// Whether all of it worked on a copy of these directories.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copied: bool,
     /// How long an answer may take, in ms.
     pub limit_ms: u64,
 }
@@ -402,7 +409,7 @@ impl AuditRecord {
             () if self.interrupted => AuditJudgement::Inconclusive,
             // What it does when all goes well is not known.
             () if !self.ended_well() => AuditJudgement::Inconclusive,
-            () if checked.is_some_and(|checked| checked.tried.is_blind() || checked.left_out > 0) => {
+            () if checked.is_some_and(|checked| checked.sensitivity.is_blind() || checked.left_out > 0) => {
                 AuditJudgement::Inconclusive
             }
             // What is stored in them is in no crash state that the checker was asked about.
@@ -436,7 +443,7 @@ impl AuditRecord {
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
         let excused = move |file: &AuditedFile| {
-            checked.is_some_and(|checked| file.damage.keys().all(|damage| checked.tried.sees(&file.path, *damage)))
+            checked.is_some_and(|checked| file.damage.keys().all(|damage| checked.sensitivity.sees(&file.path, *damage)))
         };
         let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
         files.filter(move |file| !excused(file))

@@ -82,8 +82,9 @@ impl Conformance {
 pub struct FaultConformance {
     /// The fault.
     pub fault: Fault,
-    /// How it stands.
-    pub standing: Conformance,
+    /// How it compares to what was expected.
+    #[serde(rename = "standing")]
+    pub conformance: Conformance,
     /// What was expected.
     pub expected: Expectation,
     /// Violations that showed.
@@ -111,10 +112,12 @@ pub struct CellSummary {
     pub exit_code: Option<u8>,
     /// Which of the grid's `results` are its rows.
     pub rows: Vec<usize>,
-    /// How it stands: the worst of its agreements.
-    pub standing: Conformance,
-    /// Fault by fault.
-    pub agreement: Vec<FaultConformance>,
+    /// How it compares to what was expected: the worst of its faults.
+    #[serde(rename = "standing")]
+    pub conformance: Conformance,
+    /// The same, fault by fault.
+    #[serde(rename = "agreement")]
+    pub by_fault: Vec<FaultConformance>,
 }
 
 /// A grid's `summary.json`.

@@ -154,13 +154,13 @@ impl Plan {
     #[must_use]
     pub fn conditions(&self, fault: Fault) -> Conditions {
         let signal = if fault == Fault::Kill { self.signal } else { Signal::Kill };
-        let company = match self.target {
+        let concurrency = match self.target {
             TargetSpec { writers: 2.., threads: true, .. } => Concurrency::Threads,
             TargetSpec { writers: 2.., .. } => Concurrency::Writers,
             TargetSpec { readers: 1.., .. } => Concurrency::Readers,
             _ => Concurrency::None,
         };
-        Conditions { company, signal }
+        Conditions { concurrency, signal }
     }
 
     /// Who lives together, where that is not one writer alone: "2 writers", "2 threads", "1 reader".

@@ -224,8 +224,8 @@ pub struct ResultRow {
     #[serde(default)]
     pub residue_counts: u64,
     /// What is known of a sweep as a whole; `null` for other faults.
-    #[serde(default)]
-    pub swept: Option<Coverage>,
+    #[serde(default, rename = "swept")]
+    pub coverage: Option<Coverage>,
     /// What a save keeps of its file; `null` where it was not tried.
     #[serde(default)]
     pub metadata: Option<Metadata>,
@@ -233,8 +233,8 @@ pub struct ResultRow {
     #[serde(default)]
     pub unchecked: bool,
     /// How the checker of a program takes planted damage; `null` where it was not tried.
-    #[serde(default)]
-    pub tried: Option<Sensitivity>,
+    #[serde(default, rename = "tried")]
+    pub sensitivity: Option<Sensitivity>,
     /// Per life aimed past recovery.
     pub acks_per_life: Option<Quantiles>,
     /// Distinct crash states (exact up to 131,072); `null` for the control.
@@ -254,7 +254,8 @@ pub struct ResultRow {
     /// What the failures cost.
     pub consequences: Vec<Consequence>,
     /// Whether the row proves anything.
-    pub gate: Conclusiveness,
+    #[serde(rename = "gate")]
+    pub conclusiveness: Conclusiveness,
     /// Failures by class, worst first.
     pub findings: Vec<Finding>,
 }

@@ -130,7 +130,7 @@ pub struct Tally {
     /// What a save keeps of its file, if that was tried.
     pub metadata: Option<Metadata>,
     /// How the checker of a program takes planted damage; `None`: not tried.
-    pub tried: Option<Sensitivity>,
+    pub sensitivity: Option<Sensitivity>,
     /// Trials that nobody but a checker can judge, and why the first of them is one.
     pub unclear: Option<(u64, String)>,
     /// Lives aimed past recovery, by acks.
@@ -140,7 +140,7 @@ pub struct Tally {
     /// In which gaps between file-changing calls.
     pub gaps: BTreeMap<String, u64>,
     /// What is known of the sweep as a whole.
-    pub swept: Option<Coverage>,
+    pub coverage: Option<Coverage>,
     /// Lives after a crash that were swept themselves: each has one crash point before its first call.
     pub nested: u64,
     /// What it came to.
@@ -165,8 +165,8 @@ impl Tally {
     /// Takes down what is known of all its trials together.
     pub fn note(&mut self, about: &About) {
         match about {
-            About::Coverage(swept) => self.swept = Some(swept.with(self.swept.as_ref())),
-            About::Sensitivity(tried) => self.tried = Some(tried.clone()),
+            About::Coverage(coverage) => self.coverage = Some(coverage.with(self.coverage.as_ref())),
+            About::Sensitivity(sensitivity) => self.sensitivity = Some(sensitivity.clone()),
             About::Metadata(metadata) => self.metadata = Some(*metadata),
         }
     }
@@ -184,8 +184,8 @@ impl Tally {
         }
         let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
         self.nested += u64::from(nested);
-        if record.landed.by_us() || record.landed == Termination::Derived {
-            self.kills_landed += u64::from(record.landed.by_us());
+        if record.termination.by_us() || record.termination == Termination::Derived {
+            self.kills_landed += u64::from(record.termination.by_us());
             self.kills_late += u64::from(record.fault == Fault::Kill && record.acks > MOST_SAVES);
             self.kills_in_save += u64::from(record.in_save);
             *self.phases.entry(record.phase.clone()).or_default() += 1;
@@ -207,7 +207,7 @@ impl Tally {
         {
             self.recovered.insert(generation.0);
         }
-        self.ended += u64::from(matches!(record.landed, Termination::Exit { .. }));
+        self.ended += u64::from(matches!(record.termination, Termination::Exit { .. }));
         self.unnamed += u64::from(record.observed == Some(Observed::Opened));
         self.consequences.add(&record.consequences);
         match record.outcome {
@@ -292,7 +292,7 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
     if tally.trials == 0 {
         return vec!["no trial was run".to_owned()];
     }
-    if tally.swept.as_ref().is_some_and(|swept| swept.calls == 0) && start == Start::Again {
+    if tally.coverage.as_ref().is_some_and(|coverage| coverage.calls == 0) && start == Start::Again {
         let why = "the recorded run changed no file in the state directory, which `{dir}` and CRASHTEST_DIR name";
         return vec![why.to_owned()];
     }
@@ -306,13 +306,13 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
     if inconclusive * 100 > tally.trials {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
     }
-    let unmodelled = tally.swept.as_ref().map_or(&[][..], |swept| &swept.unmodelled);
+    let unmodelled = tally.coverage.as_ref().map_or(&[][..], |coverage| &coverage.unmodelled);
     if !unmodelled.is_empty() {
         let what = if fault == Fault::Io { "what their failure does" } else { "what a kill there leaves" };
         reasons.push(format!("crashtest has no model of {}: {what} is not known", unmodelled.join(", ")));
     }
     if fault == Fault::None {
-        reasons.extend(tally.tried.as_ref().filter(|tried| tried.is_blind()).map(|tried| match tried.planted {
+        reasons.extend(tally.sensitivity.as_ref().filter(|sensitivity| sensitivity.is_blind()).map(|sensitivity| match sensitivity.planted {
             true => "the checker accepts files that are torn, empty or missing: it notices nothing".to_owned(),
             false => {
                 "whether the checker notices damage is not known: the run leaves no file with anything in it".to_owned()

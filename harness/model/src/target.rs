@@ -78,7 +78,8 @@ pub enum Concurrency {
 #[serde(default)]
 pub struct Conditions {
     /// Who shares the state.
-    pub company: Concurrency,
+    #[serde(rename = "company")]
+    pub concurrency: Concurrency,
     /// By which signal they are ended.
     pub signal: Signal,
 }
@@ -94,8 +95,8 @@ pub struct Documented {
     #[serde(default = "restart")]
     pub start: Start,
     /// The lives that the entry is about: of one writer, ended by SIGKILL, where it does not say so.
-    #[serde(default)]
-    pub lives: Conditions,
+    #[serde(default, rename = "lives")]
+    pub conditions: Conditions,
     /// What shows.
     #[serde(flatten)]
     pub expectation: Expectation,
@@ -155,25 +156,25 @@ impl StrategyInfo {
     /// `None` where nothing is.
     #[must_use]
     pub fn expectation(&self, loader: Loader, fault: Fault, start: Start) -> Option<&Expectation> {
-        self.of_lives(loader, fault, start, Conditions::default())
+        self.under_conditions(loader, fault, start, Conditions::default())
     }
 
     /// Returns whether it is documented to acknowledge what it has not written yet: a kill then loses acks, whatever the loader
     /// does.
     #[must_use]
     pub fn acks_early(&self) -> bool {
-        let killed = self.of_lives(Loader::Strict, Fault::Kill, Start::Again, Conditions::default());
+        let killed = self.under_conditions(Loader::Strict, Fault::Kill, Start::Again, Conditions::default());
         killed.is_some_and(|expectation| expectation.must.contains(&Verdict::LostAck))
     }
 
     /// Returns what is documented for `plan` under `fault`, for restarts or the first start; `None` where nothing is.
     #[must_use]
     pub fn expectation_of(&self, plan: &Plan, fault: Fault, start: Start) -> Option<&Expectation> {
-        self.of_lives(plan.target.loader, fault, start, plan.conditions(fault))
+        self.under_conditions(plan.target.loader, fault, start, plan.conditions(fault))
     }
 
-    fn of_lives(&self, loader: Loader, fault: Fault, start: Start, lives: Conditions) -> Option<&Expectation> {
-        let entry = |d: &&Documented| (d.loader, d.fault, d.start, d.lives) == (loader, fault, start, lives);
+    fn under_conditions(&self, loader: Loader, fault: Fault, start: Start, conditions: Conditions) -> Option<&Expectation> {
+        let entry = |d: &&Documented| (d.loader, d.fault, d.start, d.conditions) == (loader, fault, start, conditions);
         self.documented.iter().find(entry).map(|d| &d.expectation)
     }
 }

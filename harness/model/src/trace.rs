@@ -27,6 +27,9 @@ pub use plain_name::PlainName;
 pub struct Trace {
     /// The names of the files that were there at the start, and which file each is (hard links: the same one).
     pub files: Vec<(String, FileId)>,
+    /// Their lengths at the start, in bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lengths: BTreeMap<FileId, u64>,
     /// The calls, in order.
     pub operations: Vec<Operation>,
     /// How far the program was at the end.

@@ -253,7 +253,8 @@ pub struct TrialRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ack_latencies_ns: Vec<u64>,
     /// How the victim ended.
-    pub landed: Termination,
+    #[serde(rename = "landed")]
+    pub termination: Termination,
     /// Where in its work the victim was (see `Phase`).
     pub phase: String,
     /// Whether that was inside a save.
@@ -309,7 +310,7 @@ impl TrialRecord {
             saving_ns: 0,
             writers: Vec::new(),
             ack_latencies_ns: Vec::new(),
-            landed: Termination::Nothing,
+            termination: Termination::Nothing,
             phase: "unknown".to_owned(),
             in_save: false,
             gap: None,

@@ -28,6 +28,6 @@ pub use summarise::conformance::{conformance, overall};
 pub use summarise::grid::summarise_grid;
 pub use summarise::interval::exact_interval;
 pub use summarise::run::summarise_run;
-pub use write::audit::{AuditFolder, CrashStates};
+pub use write::audit::{AuditOut, CrashStates};
 pub use write::grid::GridFolder;
 pub use write::run::RunFolder;

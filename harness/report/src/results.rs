@@ -58,8 +58,8 @@ pub struct RecordedAudit {
     pub path: PathBuf,
     /// `audit.json`.
     pub record: AuditRecord,
-    /// The folders below it in which failures are kept, in the order of [`AuditRecord::failures`].
-    pub kept: Vec<PathBuf>,
+    /// For each of [`AuditRecord::failures`] the folder below it in which it is kept; `None` where it is not.
+    pub kept: Vec<Option<PathBuf>>,
 }
 
 /// The content of a results folder.

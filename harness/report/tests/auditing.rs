@@ -1,14 +1,15 @@
 //! An audit as people read it, and as programs do.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crashtest_model::{
-    AUDIT_FORMAT, At, Audit, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
+    AUDIT_FORMAT, At, Audit, AuditFailure, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
     CrashPoint, Damage, Digest, Example, ExcludedFile, Promise, Recheck, Sensitivity, Synced, UnderKill, Verdict, Way, Written,
 };
 use crashtest_linux::directory::{Directory, DirectoryError};
 use crashtest_report::render::{FORMATS, Terminal, json, junit, markdown, text};
-use crashtest_report::{AuditFolder, CrashStates, FolderError, KeptFailure, RecordedAudit, Results, read_failure, read_results};
+use crashtest_report::{AuditOut, EVIDENCE_CAP_BYTES, CrashStates, FolderError, KeptFailure, RecordedAudit, Results, read_failure, read_results};
 
 fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
     AuditedFile {
@@ -189,11 +190,12 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage
         place: point.to_string(),
         call: "write state/positions.json 61440 bytes at 0".into(),
         promise: Promise::default(),
+        raw: None,
     });
     let check = Check::Each(["python3", "check.py", "{dir}"].map(str::to_owned).to_vec());
     let verdicts = verdicts.iter().copied().collect();
-    let tried = Sensitivity { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
-    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, tried };
+    let sensitivity = Sensitivity { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
+    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, sensitivity };
     AuditRecord { checked: Some(checked), ..record }
 }
 
@@ -230,9 +232,9 @@ fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
         assert_eq!(record.judgement(), judgement, "{:?} {:?}", record.checked, record.audit.files);
     }
     let mut unopened = checked(broken(), intact, &[]);
-    unopened.checked.as_mut().unwrap().tried.unopened = vec!["counter".into()];
+    unopened.checked.as_mut().unwrap().sensitivity.unopened = vec!["counter".into()];
     assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor of a file that it does not open");
-    unopened.checked.as_mut().unwrap().tried = Sensitivity::default();
+    unopened.checked.as_mut().unwrap().sensitivity = Sensitivity::default();
     assert_eq!(unopened.judgement(), AuditJudgement::Broken, "nor where it could not be tried");
     let failed = AuditRecord { status: "exit status 3".into(), ..whole() };
     assert_eq!(failed.judgement(), AuditJudgement::Inconclusive);
@@ -269,12 +271,16 @@ fn what_was_looked_at_when_somebody_had_enough_is_said_and_is_no_pass() {
     assert_eq!(broken.judgement(), AuditJudgement::Broken, "what was seen was seen");
 }
 
-/// The crash states of no run: one file that says where the crash comes.
-struct States;
+/// The crash states of no run: one file of so many bytes that begins with where the crash comes.
+struct States(usize);
 
 impl CrashStates for States {
-    fn write(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
-        to.write(std::path::Path::new("where"), 0o644, point.to_string().as_bytes()).map(drop)
+    fn write(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError> {
+        let content = format!("{:<width$}", failure.point().to_string(), width = self.0);
+        if content.len() as u64 <= most {
+            to.write(Path::new("where"), 0o644, content.as_bytes())?;
+        }
+        Ok(content.len() as u64)
     }
 
     fn calls(&self, point: CrashPoint) -> Vec<String> {
@@ -282,18 +288,21 @@ impl CrashStates for States {
     }
 }
 
-fn kept(out: &std::path::Path, record: AuditRecord) -> RecordedAudit {
-    let record = AuditRecord { started: Some("2026-11-29T10:00:00Z".into()), ..record };
+fn started(record: AuditRecord) -> AuditRecord {
+    AuditRecord { started: Some("2026-11-29T10:00:00Z".into()), ..record }
+}
+
+fn kept(out: &Path, record: AuditRecord) -> RecordedAudit {
     let recheck = record.checked.as_ref().map(|checked| Recheck {
         check: checked.check.clone(),
         cwd: "/srv".into(),
         dir: Some("/srv/bot".into()),
+        copied: false,
         limit_ms: 10_000,
     });
-    let mut folder = AuditFolder::create(out, &record).unwrap();
-    folder.keep(recheck.as_ref(), &States).unwrap();
-    let (recorded, note) = folder.finish().unwrap();
-    assert_eq!(note, None);
+    let (recorded, notes) =
+        AuditOut::find(out).unwrap().keep(&started(record), recheck.as_ref(), &States(0)).unwrap();
+    assert_eq!(notes, [""; 0]);
     recorded
 }
 
@@ -303,10 +312,10 @@ fn the_folder_of_an_audit_reads_as_it_was_written() {
     let recorded = kept(out.path(), checked(mixed(), &[(Verdict::Torn, 48), (Verdict::Intact, 1289)], &[]));
     assert!(recorded.path.ends_with("20261129T100000Z-audit-python3"), "{}", recorded.path.display());
     let failures = ["checker.torn", "state_positions.json.torn", "counter.missing"];
-    assert_eq!(recorded.kept, failures.map(|name| std::path::Path::new("failures").join(name)));
+    assert_eq!(recorded.kept, failures.map(|name| Some(Path::new("failures").join(name))));
     let Results::Audit(read) = read_results(&out.path().join("latest")).unwrap() else { panic!("no audit") };
     assert_eq!((&read.record, &read.kept), (&recorded.record, &recorded.kept));
-    for (folder, failure) in read.kept.iter().zip(recorded.record.failures()) {
+    for (folder, failure) in read.kept.iter().flatten().zip(recorded.record.failures()) {
         let folder = read.path.join(folder);
         let KeptFailure::Audit(kept) = read_failure(&folder).unwrap() else { panic!("no failure of an audit") };
         assert_eq!((&kept.kept.failure, &kept.kept.command), (&failure, &recorded.record.command));
@@ -335,6 +344,53 @@ fn the_folder_of_an_audit_of_another_version_is_refused() {
 }
 
 #[test]
+fn what_there_is_no_room_for_is_not_kept_and_said() {
+    let out = tempfile::tempdir().unwrap();
+    let half = usize::try_from(EVIDENCE_CAP_BYTES).unwrap() / 2 + 1;
+    let (recorded, notes) = AuditOut::find(out.path()).unwrap().keep(&started(mixed()), None, &States(half)).unwrap();
+    assert_eq!(recorded.kept, [Some("failures/state_positions.json.torn".into()), None]);
+    assert_eq!(notes, ["of 1 of 2 failures the files are not kept: they would be too many"]);
+    assert_eq!(std::fs::read_dir(recorded.path.join("failures")).unwrap().count(), 1);
+    // Each replay line belongs to its own failure, also where another one is not there.
+    let moved = RecordedAudit { kept: vec![None, Some("failures/counter.missing".into())], ..recorded };
+    let text = markdown::audit(&moved);
+    let (torn, missing) = text.split_once("2. **counter: missing**").unwrap();
+    assert!(!torn.contains("crashtest replay") && missing.contains("failures/counter.missing"), "{text}");
+}
+
+#[test]
+fn a_place_that_was_replaced_meanwhile_is_not_written_and_a_folder_that_cannot_be_filled_is_gone() {
+    let place = tempfile::tempdir().unwrap();
+    let [out, elsewhere] = ["out", "elsewhere"].map(|name| place.path().join(name));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir(&elsewhere).unwrap();
+    for (named, replaced) in [(out.clone(), &out), (out.join("deep/er"), &out.join("deep"))] {
+        let found = AuditOut::find(&named).unwrap();
+        let _ = std::fs::remove_dir(replaced);
+        std::os::unix::fs::symlink(&elsewhere, replaced).unwrap();
+        found.keep(&started(mixed()), None, &States(0)).unwrap_err();
+        assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0, "{}", named.display());
+        std::fs::remove_file(replaced).unwrap();
+        let _ = std::fs::create_dir(&out);
+    }
+    assert!(AuditOut::find(&out).unwrap().keep(&mixed(), None, &States(0)).is_err(), "it does not say when it began");
+    struct Full;
+    impl CrashStates for Full {
+        fn write(&self, _: &AuditFailure, _: u64, to: &Directory) -> Result<u64, DirectoryError> {
+            to.open(Path::new("none")).map(|_| 0)
+        }
+
+        fn calls(&self, _: CrashPoint) -> Vec<String> {
+            Vec::new()
+        }
+    }
+    assert!(AuditOut::find(&out).unwrap().keep(&started(mixed()), None, &Full).is_err());
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "half a folder would mislead");
+    std::fs::write(place.path().join("file"), "").unwrap();
+    assert!(AuditOut::find(&place.path().join("file/below")).unwrap_err().to_string().contains("file"));
+}
+
+#[test]
 fn two_files_whose_names_become_the_same_are_kept_apart() {
     let out = tempfile::tempdir().unwrap();
     let mut twins = mixed();
@@ -342,13 +398,13 @@ fn two_files_whose_names_become_the_same_are_kept_apart() {
     twins.audit.files[1] = AuditedFile { path: first.path.replace('/', "_"), ..first };
     let recorded = kept(out.path(), twins);
     let names = ["state_positions.json.torn", "state_positions.json.torn-2"];
-    assert_eq!(recorded.kept, names.map(|name| std::path::Path::new("failures").join(name)));
+    assert_eq!(recorded.kept, names.map(|name| Some(Path::new("failures").join(name))));
 }
 
 #[test]
 fn an_audit_for_ci_says_what_is_broken_where_and_what_to_do() {
     let recorded = |record: AuditRecord| {
-        let kept = vec!["failures/state_positions.json.torn".into(), "failures/counter.missing".into()];
+        let kept = vec![Some("failures/state_positions.json.torn".into()), Some("failures/counter.missing".into())];
         RecordedAudit { path: "results/latest".into(), record, kept }
     };
     insta::assert_snapshot!("audit_markdown", markdown::audit(&recorded(mixed())));

@@ -92,7 +92,7 @@ fn a_documented_failure_of_the_control_is_as_documented() {
 #[test]
 fn a_cell_that_proves_nothing_is_inconclusive_whatever_must_show() {
     let trials: Vec<TrialRecord> =
-        (0..10).map(|n| TrialRecord { landed: Termination::Signal { signal: 9 }, ..intact(n) }).collect();
+        (0..10).map(|n| TrialRecord { termination: Termination::Signal { signal: 9 }, ..intact(n) }).collect();
     let trials: Vec<TrialRecord> = (0..5).map(control).chain(trials).collect();
     let ending = Completion { complete: true, ..Completion::default() };
     let summary = summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new());
@@ -130,7 +130,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
         let ending = Completion { complete: true, ..Completion::default() };
         summarise_run(Path::new("run"), &direct(), &rows(&trials), &ending, &EvidenceIndex::new())
     };
-    let reached = |n| TrialRecord { landed: Termination::Kill, ..common::swept(n) };
+    let reached = |n| TrialRecord { termination: Termination::Kill, ..common::swept(n) };
     let must = |verdict| Expectation { must: vec![verdict], ..Expectation::default() };
     let expect = BTreeMap::from([(Fault::Sweep, must(Verdict::Torn)), (Fault::Kill, must(Verdict::Empty))]);
     let stands = |summary: &Summary| overall(&conformance(&[Fault::Sweep], &expect, Some(summary)));
@@ -142,7 +142,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
         Conformance::AsDocumented,
         "and what is documented of kills is not asked of a sweep"
     );
-    let derived: Vec<TrialRecord> = (10..30).map(common::swept).collect();
+    let derived: Vec<TrialRecord> = (10..30).map(common::coverage).collect();
     assert_eq!(stands(&with(derived)), Conformance::Inconclusive, "nothing was really killed");
 }
 

@@ -56,7 +56,7 @@ fn failures_are_explained_in_plain_words() {
 
 #[test]
 fn crash_points_and_failing_calls_are_explained_in_plain_words() {
-    let gave_up = TrialRecord { landed: Termination::Exit { status: 1 }, ..common::short_write(3) };
+    let gave_up = TrialRecord { termination: Termination::Exit { status: 1 }, ..common::short_write(3) };
     let records = [common::swept_torn(7), common::swept_twice(211), common::short_write(3), gave_up];
     let said = records.map(|record| format!("{}\n  fix: {}\n", explanation(&record), fix(&record, Shape::Document)));
     insta::assert_snapshot!(said.concat());

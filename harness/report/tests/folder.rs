@@ -314,7 +314,7 @@ fn what_is_known_of_a_fault_as_a_whole_is_a_line_of_its_own_and_read_back() {
     assert_eq!(lines.lines().count(), trials.len() + 2);
     let read = read_run(folder.path()).unwrap();
     let sweep = read.rows.get(Fault::Sweep, Start::Again).unwrap();
-    assert_eq!(sweep.swept, Some(recording(8968)), "two workers' notes are joined");
+    assert_eq!(sweep.coverage, Some(recording(8968)), "two workers' notes are joined");
     assert_eq!(sweep.trials, 412, "and are no trials");
 }
 

@@ -141,7 +141,7 @@ fn every_fault() -> RecordedGrid {
         loader: Loader::Strict,
         fault,
         start: Start::Again,
-        lives: Conditions::default(),
+        conditions: Conditions::default(),
         expectation: Expectation { must, ..Expectation::default() },
     };
     first.run.strategy.documented.push(documented(Fault::Sweep, vec![Verdict::Torn]));
@@ -374,7 +374,7 @@ fn a_grid_whose_supervisor_died_shows_what_there_is() {
     let grid = read_grid(&path);
     assert_eq!(grid.summary.completion.stopped.as_deref(), Some("the supervisor ended without a report"));
     assert_eq!((grid.summary.completion.complete, grid.summary.completion.exit_code), (false, None));
-    let standings: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
+    let standings: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.conformance).collect();
     assert_eq!(standings, [Conformance::AsDocumented, Conformance::Incomplete, Conformance::NotRun]);
     assert_eq!(grid.summary.results.iter().map(|row| row.trials).sum::<u64>(), 1070 + 700);
     let text = text::grid(&grid, Terminal::plain(80));
@@ -400,6 +400,6 @@ fn what_an_override_expects_replaces_what_is_documented() {
     let torn = Expectation { must: vec![Verdict::Torn], ..Expectation::default() };
     recorded.grid.cells[1].expect = BTreeMap::from([(Fault::Kill, torn)]);
     let summary = summarise_grid(&recorded.grid, &recorded.cells, &ended(1));
-    assert_eq!(summary.cells[1].standing, Conformance::Differs);
-    assert_eq!(summary.cells[1].agreement[1].missing, [Verdict::Torn]);
+    assert_eq!(summary.cells[1].conformance, Conformance::Differs);
+    assert_eq!(summary.cells[1].by_fault[1].missing, [Verdict::Torn]);
 }

@@ -45,7 +45,7 @@ fn clean() -> Recorded {
 fn inconclusive() -> Recorded {
     let trials: Vec<TrialRecord> = (0..100)
         .map(|n| TrialRecord {
-            landed: Termination::Signal { signal: 9 },
+            termination: Termination::Signal { signal: 9 },
             in_save: false,
             outcome: Outcome::Judged(Verdict::Inconclusive),
             observed: None,

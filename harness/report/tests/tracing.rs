@@ -112,6 +112,16 @@ fn the_name_of_a_new_file_is_durable_only_once_its_directory_is_synced() {
 }
 
 #[test]
+fn what_is_written_behind_a_file_that_was_there_is_an_append() {
+    for (offset, way) in [(4096, "fills.json  append"), (4000, "fills.json  in place")] {
+        let mut trace = trace(vec![vec![write("fills.json", STATE, offset, 10)]]);
+        trace.lengths.insert(STATE, 4096);
+        let said = text::trace(&trace, "exit status 0", Terminal::plain(200));
+        assert!(said.contains(way), "{offset}: {said}");
+    }
+}
+
+#[test]
 fn each_way_to_write_a_file_is_named() {
     let tmp = FileId(1);
     let write_aside = |sync: bool| {

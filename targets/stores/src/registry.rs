@@ -187,7 +187,7 @@ impl Entry {
             };
             let may = if fault == Fault::None { &[] } else { self.may };
             let expectation = Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() };
-            Documented { loader, fault, start: Start::Again, lives: Conditions::default(), expectation }
+            Documented { loader, fault, start: Start::Again, conditions: Conditions::default(), expectation }
         };
         let faults = [Fault::None, Fault::Kill, Fault::Sweep];
         let rows = Loader::ALL.into_iter().flat_map(|loader| faults.map(|fault| (loader, fault)));

@@ -10,10 +10,10 @@ use crashtest_engine::{AuditPlan, AuditedProgram, EngineError};
 use crashtest_linux::directory::{Directory, DirectoryError};
 use crashtest_linux::mounts;
 use crashtest_model::{
-    AUDIT_FORMAT, AuditJudgement, AuditRecord, Check, CrashPoint, DIR, FileSystem, Program, Recheck,
+    AUDIT_FORMAT, AuditFailure, AuditJudgement, AuditRecord, Check, CrashPoint, DIR, FileSystem, Program, Recheck,
 };
 use crashtest_report::render;
-use crashtest_report::{AuditFolder, CrashStates, RecordedAudit};
+use crashtest_report::{AuditOut, CrashStates, RecordedAudit};
 
 use super::run::OutputFormat;
 use crate::console;
@@ -110,6 +110,7 @@ impl AuditArgs {
             copy: self.copy,
             cwd,
             temporary: std::env::temp_dir(),
+            passed_over: Vec::new(),
             selection: self.selection.selection()?,
             limit: self.limit.unwrap_or(LIMIT),
             answer_limit: self.limit.unwrap_or(ANSWER_LIMIT),
@@ -131,8 +132,8 @@ fn beginning(command: &[OsString], plan: &AuditPlan) -> String {
 struct Evidence<'a>(&'a AuditedProgram);
 
 impl CrashStates for Evidence<'_> {
-    fn write(&self, point: CrashPoint, to: &Directory) -> Result<(), DirectoryError> {
-        self.0.write_crash_state(point, to)
+    fn write(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError> {
+        self.0.write_crash_state(failure, most, to)
     }
 
     fn calls(&self, point: CrashPoint) -> Vec<String> {
@@ -142,7 +143,10 @@ impl CrashStates for Evidence<'_> {
 
 /// Runs the command.
 pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
-    let plan = args.plan()?;
+    let mut plan = args.plan()?;
+    // Before anything runs: it runs once, and may put something else there.
+    let out = args.out.as_deref().map(AuditOut::find).transpose()?;
+    plan.passed_over = out.as_ref().map_or_else(Vec::new, AuditOut::results);
     let stop = signals::stop_on_signals()?;
     if console::error_is_seen() {
         console::complain(&beginning(&args.command, &plan));
@@ -159,21 +163,14 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     };
     let mut record = record(args, &plan, &audited);
     record.interrupted = is_interrupted;
-    let kept = match &args.out {
-        Some(out) => {
-            record.started = Some(started);
-            Some(keep(out, &plan, &record, &audited)?)
-        }
-        None => None,
-    };
-    let text = |kept: &Option<RecordedAudit>| match kept {
-        Some(kept) => render::text::recorded_audit(kept, console::terminal()),
-        None => render::text::audit(&record, console::terminal()),
-    };
-    console::print(&match args.output_format {
-        OutputFormat::Text => text(&kept),
-        OutputFormat::Json => render::json::audit(kept.as_ref().map_or(&record, |kept| &kept.record)),
+    let kept = out.map(|out| keep(out, started, &plan, &mut record, &audited)).transpose();
+    console::print(&match (args.output_format, &kept) {
+        (OutputFormat::Text, Ok(Some(kept))) => render::text::recorded_audit(kept, console::terminal()),
+        // What cannot be kept was still found.
+        (OutputFormat::Text, Ok(None) | Err(_)) => render::text::audit(&record, console::terminal()),
+        (OutputFormat::Json, _) => render::json::audit(&record),
     });
+    kept?;
     Ok(match record.judgement() {
         _ if is_interrupted => Exit::Interrupted,
         AuditJudgement::Broken => Exit::Broken,
@@ -203,21 +200,26 @@ fn whole(dir: Option<&PathBuf>) -> Option<PathBuf> {
     dir.map(|dir| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone()))
 }
 
-/// Keeps the audit in a new folder below `out`.
-fn keep(out: &Path, plan: &AuditPlan, record: &AuditRecord, audited: &AuditedProgram) -> Result<RecordedAudit, Problem> {
-    let of_whom = plan.dir.as_deref().unwrap_or(&plan.temporary);
-    let mount = mounts::mount_of(of_whom).map(|mount| FileSystem { kind: mount.kind, options: mount.options });
-    let environment = Some(host::environment(&host::this_program()?, mount.unwrap_or_default()));
-    let record = AuditRecord { environment, ..record.clone() };
+/// Keeps the audit that began at `started` in a new folder below `out`.
+fn keep(
+    out: AuditOut,
+    started: String,
+    plan: &AuditPlan,
+    record: &mut AuditRecord,
+    audited: &AuditedProgram,
+) -> Result<RecordedAudit, Problem> {
+    let worked_on = plan.dir.as_ref().filter(|_| !plan.copy).unwrap_or(&plan.temporary);
+    let mount = mounts::mount_of(worked_on).map(|mount| FileSystem { kind: mount.kind, options: mount.options });
+    record.started = Some(started);
+    record.environment = Some(host::environment(&host::this_program()?, mount.unwrap_or_default()));
     let recheck = plan.check.as_ref().map(|check| Recheck {
         check: check.clone(),
         cwd: plan.cwd.clone(),
         dir: whole(plan.dir.as_ref()),
+        copied: plan.copy,
         limit_ms: u64::try_from(plan.answer_limit.as_millis()).unwrap_or(u64::MAX),
     });
-    let mut folder = AuditFolder::create(out, &record)?;
-    folder.keep(recheck.as_ref(), &Evidence(audited))?;
-    let (recorded, note) = folder.finish()?;
-    note.iter().for_each(|note| console::complain(&format!("note: {note}")));
+    let (recorded, notes) = out.keep(record, recheck.as_ref(), &Evidence(audited))?;
+    notes.iter().for_each(|note| console::complain(&format!("note: {note}")));
     Ok(recorded)
 }

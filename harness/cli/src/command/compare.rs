@@ -133,17 +133,17 @@ impl CompareArgs {
     }
 
     /// The lives of `strategy` that are compared: as the options say (`None`), or, of the accounts, all that are documented.
-    fn lives(&self, strategy: &StrategyInfo) -> Vec<Option<Conditions>> {
+    fn conditions(&self, strategy: &StrategyInfo) -> Vec<Option<Conditions>> {
         if self.group != Some(Group::Accounts) {
             return vec![None];
         }
-        let mut lives = Vec::new();
+        let mut conditions = Vec::new();
         for documented in &strategy.documented {
-            if !lives.contains(&Some(documented.lives)) {
-                lives.push(Some(documented.lives));
+            if !conditions.contains(&Some(documented.conditions)) {
+                conditions.push(Some(documented.conditions));
             }
         }
-        lives
+        conditions
     }
 
     /// The cells: a strategy with each of its loaders.
@@ -160,18 +160,18 @@ impl CompareArgs {
         for strategy in self.strategies(known) {
             let workload = options::workload_of(known, &strategy, self.state.workload.as_deref());
             let (info, _) = check::look_up(known, &strategy, &workload)?;
-            for (loader, lives) in
-                loaders.iter().flat_map(|loader| self.lives(&info).into_iter().map(move |l| (loader, l)))
+            for (loader, conditions) in
+                loaders.iter().flat_map(|loader| self.conditions(&info).into_iter().map(move |l| (loader, l)))
             {
                 let (state, fault, limit, budget) = (&self.state, &self.fault, &self.limit, &self.budget);
                 let mut plan = options::plan(known, &strategy, *loader, state, fault, limit, budget);
                 plan.seed = *seed.get_or_insert(plan.seed);
-                if let Some(lives) = lives {
+                if let Some(conditions) = conditions {
                     if self.fault.fault.is_empty() {
                         // What two writers do to each other is rare by the clock.
                         plan.faults = vec![Fault::Kill, Fault::Sweep];
                     }
-                    set_lives(&mut plan, lives);
+                    set_conditions(&mut plan, conditions);
                 }
                 // Of a group, what nobody says anything about is not tested.
                 let documented = |fault: &Fault| info.expectation_of(&plan, *fault, Start::Again).is_some();
@@ -190,9 +190,9 @@ impl CompareArgs {
 }
 
 /// Gives `plan` the signal and the concurrent processes of `lives`.
-fn set_lives(plan: &mut Plan, lives: Conditions) {
-    plan.signal = lives.signal;
-    match lives.company {
+fn set_conditions(plan: &mut Plan, conditions: Conditions) {
+    plan.signal = conditions.signal;
+    match conditions.concurrency {
         Concurrency::None => {}
         Concurrency::Readers => plan.target.readers = plan.target.readers.max(1),
         Concurrency::Writers => plan.target.writers = plan.target.writers.max(2),
@@ -201,7 +201,7 @@ fn set_lives(plan: &mut Plan, lives: Conditions) {
             plan.target.writers = plan.target.writers.max(2);
         }
     }
-    if lives.signal != Signal::Kill {
+    if conditions.signal != Signal::Kill {
         // The others know SIGKILL only.
         plan.faults.retain(|fault| matches!(fault, Fault::None | Fault::Kill));
     }

@@ -109,10 +109,10 @@ fn strategy(info: &StrategyInfo) -> String {
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         if parts.is_empty() { "intact".to_owned() } else { parts.join("; ") }
     };
-    let under = |fault, lives| {
+    let under = |fault, conditions| {
         let of = |loader| {
             let entry = |entry: &&Documented| {
-                (entry.loader, entry.fault, entry.start, entry.lives) == (loader, fault, Start::Again, lives)
+                (entry.loader, entry.fault, entry.start, entry.conditions) == (loader, fault, Start::Again, conditions)
             };
             info.documented.iter().find(entry).map(shows)
         };
@@ -131,13 +131,13 @@ fn strategy(info: &StrategyInfo) -> String {
         ("swept:  ", Fault::Sweep, alone),
         ("io:     ", Fault::Io, alone),
         ("SIGTERM:", Fault::Kill, Conditions { signal: Signal::Term, ..alone }),
-        ("readers:", Fault::Kill, Conditions { company: Concurrency::Readers, ..alone }),
-        ("writers:", Fault::Kill, Conditions { company: Concurrency::Writers, ..alone }),
-        ("threads:", Fault::Kill, Conditions { company: Concurrency::Threads, ..alone }),
+        ("readers:", Fault::Kill, Conditions { concurrency: Concurrency::Readers, ..alone }),
+        ("writers:", Fault::Kill, Conditions { concurrency: Concurrency::Writers, ..alone }),
+        ("threads:", Fault::Kill, Conditions { concurrency: Concurrency::Threads, ..alone }),
     ];
     let mut text = format!("{}\ncalls:   {}\nfound:   {}", info.summary, info.recipe, info.origin);
-    for (label, fault, lives) in lines {
-        if let Some(shown) = under(fault, lives) {
+    for (label, fault, conditions) in lines {
+        if let Some(shown) = under(fault, conditions) {
             text += &format!("\n{label} {shown}");
         }
     }

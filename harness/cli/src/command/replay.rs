@@ -27,7 +27,7 @@ const PATIENCE: u64 = 10;
 /// seed, the same state and the same aim: a kill by the clock lands a little earlier or later, so it is tried several times and
 /// how often it showed is said. Under sweep and io it is run again to the very call: that shows the same every time.
 ///
-/// Of an audit its stored crash state is looked at again, by its checker if it has one. The audited program is not started.
+/// Of an audit the stored crash state is looked at again; of what its checker found, by that checker. The audited program is not started.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  crashtest replay results/latest/failures/direct-fills-strict.kill.empty.save-in-create\n  crashtest replay results/latest --trial 17\n\nExit status: 1 when the failure shows again, 0 when it does not."

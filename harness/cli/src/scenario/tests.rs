@@ -28,7 +28,7 @@ impl Registry for Shelf {
                 start: crashtest_model::Start::Again,
                 loader: Loader::Strict,
                 fault: Fault::Kill,
-                lives: crashtest_model::Conditions::default(),
+                conditions: crashtest_model::Conditions::default(),
                 expectation: Expectation { must: must.to_vec(), ..Expectation::default() },
             }],
             planted: name.starts_with("planted"),

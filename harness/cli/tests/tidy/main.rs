@@ -2,6 +2,7 @@
 
 mod map;
 mod rooms;
+mod subject;
 
 mod sources;
 

@@ -1,6 +1,6 @@
 //! The checker of an audit, asked once more about a crash state that was kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use crashtest_linux::directory::Directory;
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_model::{Promise, Recheck, Seed, Verdict};
+use crashtest_model::{CheckedExample, Recheck, Seed, Verdict};
 
 use super::checker::{self, Asked};
 use crate::error::EngineError;
 use crate::judge::judgement::Judgement;
+use crate::judge::oracle;
 use crate::snapshot;
 use crate::state_dir::StateDir;
 use crate::subject::Restarts;
@@ -27,15 +28,15 @@ pub struct Answered {
     pub why: String,
 }
 
-/// Asks the checker about the files in `crash_state`, which are copied below `temporary`, and judges its answer by `promise`. `None` once
-/// `stop` is set.
+/// Asks the checker about the files in `crash_state`, which are copied below `temporary`, and judges its answer by what had been promised
+/// at the crash point of `example`. `None` once `stop` is set.
 ///
 /// # Errors
-/// The crash state cannot be read, or the checker cannot be started.
+/// The crash state cannot be read, the checker cannot be started, or its directory is not there.
 pub fn ask_again(
     recheck: &Recheck,
     crash_state: &Path,
-    promise: Promise,
+    example: &CheckedExample,
     temporary: &Path,
     stop: &Arc<AtomicBool>,
 ) -> Result<Option<Answered>, EngineError> {
@@ -45,15 +46,28 @@ pub fn ask_again(
     let (_memory, scratch) = Scratch::make_announced(temporary, "replay")?;
     let ours = scratch.dir();
     let dir = Rc::new(StateDir::make(ours, "state")?.guarded(Directory::ours(ours.path())?));
-    let in_copy = |named: &PathBuf| checker::start_directory(&recheck.cwd, named, dir.path());
-    let cwd = recheck.dir.as_ref().map_or_else(|| recheck.cwd.clone(), in_copy);
+    let cwd = match &recheck.dir {
+        Some(named) => checker::start_directory(&recheck.cwd, named, dir.path()),
+        None => recheck.cwd.clone(),
+    };
+    let in_state = cwd.starts_with(dir.path());
+    if !in_state && (recheck.copied || !cwd.is_dir()) {
+        return Err(EngineError::Gone(cwd));
+    }
     let place = Place { dir, cwd, seed: Seed::default(), stop: Some(Arc::clone(stop)) };
     let limit = Duration::from_millis(recheck.limit_ms);
     let mut asked = Asked::new(&recheck.check, place, &recheck.cwd, limit)?;
-    let observed = match asked.restart_anew(&state, promise) {
+    let observed = match asked.restart_anew(&state, example.promise) {
         Err(EngineError::Interrupted) => return Ok(None),
         observed => observed?,
     };
-    let Judgement { verdict, why, .. } = Judgement::new(promise, &state, &observed, asked.generations());
+    // What its files are like, only the run could say of which they are versions.
+    let (verdict, why) = match &example.raw {
+        Some(raw) => oracle::judge(example.promise, &observed, raw),
+        None => {
+            let judgement = Judgement::new(example.promise, &state, &observed, asked.generations());
+            (judgement.verdict, judgement.why)
+        }
+    };
     Ok(Some(Answered { verdict, why }))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_kit::Generations;
@@ -85,6 +86,8 @@ pub(super) struct Recorded<'t> {
     paths: BTreeSet<PathBuf>,
     /// What was there before the run counts as saved.
     installed: bool,
+    /// How many distinct states there are.
+    states: u64,
 }
 
 impl<'t> Recorded<'t> {
@@ -92,7 +95,7 @@ impl<'t> Recorded<'t> {
     pub(super) fn new(trace: &'t Trace, before: &Snapshot, audit: &Audit) -> Recorded<'t> {
         let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
         let installed = paths.iter().any(|path| before.entry(path).is_some());
-        Recorded { trace, paths, installed }
+        Recorded { trace, paths, installed, states: audit.distinct_states }
     }
 
     fn with_installed(&self, promise: Promise) -> Promise {
@@ -116,18 +119,22 @@ pub(super) fn check_all(
     mut asked: Asked,
     recorded: &Recorded<'_>,
     [before, after]: [&Snapshot; 2],
+    stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Checked, EngineError> {
-    let trace = recorded.trace;
-    let states = audited_states(trace, before);
+    let enough = || stop.load(Ordering::Relaxed);
+    let states = audited_states(recorded.trace, before, &enough);
     let mut found = Checked {
         check: check.clone(),
         states: 0,
-        left_out: states.len() as u64,
+        left_out: recorded.states.max(states.len() as u64),
         verdicts: BTreeMap::new(),
         example: None,
-        tried: Sensitivity::default(),
+        sensitivity: Sensitivity::default(),
     };
+    if enough() {
+        return Ok(found);
+    }
     match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], progress) {
         // What it was asked about until then is known.
         Ok(()) | Err(EngineError::Interrupted) => Ok(found),
@@ -145,8 +152,8 @@ fn learn_and_ask(
 ) -> Result<(), EngineError> {
     asked.files.begin_on(before);
     asked.files.learn(recorded.trace, before, true);
-    let (healthy, tried) = try_out(&mut asked.checker, &recorded.paths, after)?;
-    found.tried = tried;
+    let (healthy, sensitivity) = try_out(&mut asked.checker, &recorded.paths, after)?;
+    found.sensitivity = sensitivity;
     let promise = recorded.with_installed(recorded.trace.end.promise);
     let healthy = healthy.observed(promise, after.digest());
     let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
@@ -170,7 +177,7 @@ fn learn_and_ask(
 
 /// Counts a judgement, and keeps it if it is the worst so far.
 fn note(found: &mut Checked, trace: &Trace, point: CrashPoint, judgement: &Judgement<'_>) {
-    let Judgement { promise, verdict, why, .. } = judgement;
+    let Judgement { promise, verdict, why, raw, .. } = judgement;
     *found.verdicts.entry(*verdict).or_default() += 1;
     let is_worse = found.example.as_ref().is_none_or(|example| *verdict < example.verdict);
     if verdict.is_violation() && is_worse {
@@ -181,6 +188,7 @@ fn note(found: &mut Checked, trace: &Trace, point: CrashPoint, judgement: &Judge
             place: point.to_string(),
             call: trace.call_in_words(point),
             promise: *promise,
+            raw: Some(raw.clone()),
         });
     }
 }

@@ -44,7 +44,9 @@ pub(super) fn copy(plan: &AuditPlan, to: &Path) -> Result<AuditPlan, EngineError
     for pair in &pairs.0 {
         pairs.write(pair)?;
     }
-    let mut copied = AuditPlan { cwd: pairs.path(&cwd), dir: dir.map(|dir| pairs.path(&dir)), ..plan.clone() };
+    let passed_over = plan.passed_over.iter().map(|path| pairs.path(path)).collect();
+    let dir = dir.map(|dir| pairs.path(&dir));
+    let mut copied = AuditPlan { cwd: pairs.path(&cwd), dir, passed_over, ..plan.clone() };
     copied.command.iter_mut().for_each(|word| *word = pairs.word(word));
     let words =
         copied.setup.iter_mut().chain(copied.check.iter_mut().map(crashtest_model::Check::command_mut)).flatten();
@@ -134,6 +136,7 @@ mod tests {
             copy: true,
             cwd: cwd.to_owned(),
             temporary: PathBuf::new(),
+            passed_over: Vec::new(),
             selection: Selection::new(&[], &[]).unwrap(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),

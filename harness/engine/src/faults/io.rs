@@ -146,7 +146,7 @@ impl<'s, 'a> Failing<'s, 'a> {
         let Lived { run, state, observed, verdict, why } = lived;
         let promise = run.trace.end.promise;
         let failed = run.trace.operations.get(injection.call.0 as usize);
-        let landed = match run.ending {
+        let termination = match run.ending {
             Ending::Exited(exit) if exit.by_sigkill() => Termination::Kill,
             Ending::Killed | Ending::TimeUp | Ending::Lingers(_) => Termination::Kill,
             Ending::Exited(Exit::Status(status)) => Termination::Exit { status },
@@ -155,7 +155,7 @@ impl<'s, 'a> Failing<'s, 'a> {
         let planned = TrialRecord {
             stream: self.from.stream,
             acks: promise.acked.0,
-            landed,
+            termination,
             phase: run.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
             in_save: failed.is_some_and(|operation| operation.before.activity == Some(Activity::Save)),
             ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))

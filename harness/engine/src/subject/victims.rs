@@ -51,7 +51,7 @@ pub(crate) struct Victim {
 
 /// How a victim was ended.
 pub(crate) struct Terminated {
-    pub(crate) landed: Termination,
+    pub(crate) termination: Termination,
     /// When: the moment of the signal, or, of a life that stopped by itself, that at which it had. On the clock in ns.
     pub(crate) ended_ns: u64,
     /// Where in its work: of a life that went on until it had stopped, where the signal found it.
@@ -148,7 +148,7 @@ impl<'a> Victims<'a> {
     /// Kills a victim from whose life nothing is learnt, and says how it really ended.
     pub(crate) fn terminate_unlearnt(&self, mut victim: Victim) -> Result<Termination, EngineError> {
         match victim.running.try_wait().map_err(EngineError::Wait)? {
-            Some(exit) => Ok(landed(exit)),
+            Some(exit) => Ok(termination(exit)),
             None => kill(victim.running),
         }
     }
@@ -246,7 +246,7 @@ impl<'a> Victims<'a> {
 
     /// Kills the victim, says how it really ended, and learns from its life.
     pub(crate) fn terminate(&mut self, victim: Victim) -> Result<Termination, EngineError> {
-        Ok(self.terminate_by(Signal::Kill, victim, || ())?.landed)
+        Ok(self.terminate_by(Signal::Kill, victim, || ())?.termination)
     }
 
     /// Ends the victim by `signal`, as [`terminate`](Victims::terminate) does, doing `meanwhile` while it ends.
@@ -259,9 +259,9 @@ impl<'a> Victims<'a> {
         let begun_ns = victim.begun_ns;
         let found = (signal == Signal::Term).then(|| Whereabouts::read(self.board));
         let mut ended_ns = now_ns();
-        let landed = match victim.running.try_wait().map_err(EngineError::Wait)? {
+        let termination = match victim.running.try_wait().map_err(EngineError::Wait)? {
             // Whatever ended it, it was not us.
-            Some(exit) => landed(exit),
+            Some(exit) => termination(exit),
             None if self.plan.planted == Some(HarnessBug::NoKill) => {
                 self.board.ask_to_stop();
                 self.await_exit(&mut victim)?;
@@ -278,18 +278,18 @@ impl<'a> Victims<'a> {
                         Termination::Stopped
                     }
                     Some(exit) if signal == Signal::Abort && exit.by_sigabrt() => Termination::Abort,
-                    Some(exit) => landed(exit),
+                    Some(exit) => termination(exit),
                     None => match kill(victim.running)? {
                         Termination::Kill if minds => Termination::Forced,
-                        landed => landed,
+                        termination => termination,
                     },
                 }
             }
         };
         self.timings.learn(self.board, begun_ns);
         // Only a life that stopped by itself went further than where it was ended.
-        let found = found.filter(|_| landed == Termination::Stopped);
-        Ok(Terminated { landed, ended_ns, at: found.unwrap_or_else(|| Whereabouts::read(self.board)) })
+        let found = found.filter(|_| termination == Termination::Stopped);
+        Ok(Terminated { termination, ended_ns, at: found.unwrap_or_else(|| Whereabouts::read(self.board)) })
     }
 
     /// Makes sure that a failure of init or a save is the target's, not the machine's.
@@ -368,11 +368,11 @@ fn send(victim: &Running, signal: Signal) -> io::Result<()> {
 /// Kills whoever still runs, and says how it really ended.
 fn kill(running: Running) -> Result<Termination, EngineError> {
     let exit = running.kill().map_err(EngineError::Wait)?;
-    Ok(if exit.by_sigkill() { Termination::Kill } else { landed(exit) })
+    Ok(if exit.by_sigkill() { Termination::Kill } else { termination(exit) })
 }
 
 /// An end that nobody brought about who should have.
-fn landed(exit: Exit) -> Termination {
+fn termination(exit: Exit) -> Termination {
     match exit {
         Exit::Status(status) => Termination::Exit { status },
         Exit::Signal(signal) => Termination::Signal { signal },

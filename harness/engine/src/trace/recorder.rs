@@ -140,6 +140,7 @@ impl<'p> Recorder<'p> {
             } else if metadata.is_file() {
                 let id = self.id_of((metadata.dev(), metadata.ino()));
                 self.trace.files.push((self.relative(&entry.path()).unwrap_or_default(), id));
+                self.trace.lengths.insert(id, metadata.len());
             }
         }
         Ok(())

@@ -52,7 +52,7 @@ fn may_wait(report: &Report) -> bool {
     match report {
         Report::Trial(record, None) => {
             record.fault == Fault::Sweep
-                && record.landed == Termination::Derived
+                && record.termination == Termination::Derived
                 && record.verdict() == Some(Verdict::Intact)
         }
         _ => false,

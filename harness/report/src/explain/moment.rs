@@ -6,7 +6,7 @@ use crashtest_model::{RawState, Termination, TrialRecord};
 pub(super) fn moment_words(record: &TrialRecord) -> String {
     let phase = record.damaged_in.as_deref().unwrap_or(&record.phase);
     let (activity, moment) = phase.split_once(':').unwrap_or((phase, ""));
-    let ended = match record.landed {
+    let ended = match record.termination {
         Termination::Stopped => "sent SIGTERM",
         Termination::Abort => "ended by SIGABRT",
         _ => "killed",
@@ -20,7 +20,7 @@ pub(super) fn moment_words(record: &TrialRecord) -> String {
     if record.damaged_in.as_ref().is_some_and(|damaged_in| *damaged_in != record.phase) {
         text.push_str(" (found after a later kill inside recovery, which changed nothing)");
     }
-    if record.landed == Termination::Stopped {
+    if record.termination == Termination::Stopped {
         text.push_str("; it stopped cleanly");
     }
     text

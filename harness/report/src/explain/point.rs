@@ -37,7 +37,7 @@ fn doing(record: &TrialRecord) -> String {
 
 /// The behaviour of the program after a call of its own had failed.
 fn went_on(record: &TrialRecord) -> String {
-    match record.landed {
+    match record.termination {
         Termination::Exit { status: 0 } => "the program ended as if nothing had happened (status 0)".to_owned(),
         Termination::Exit { status } => format!("the program gave up (status {status})"),
         Termination::Signal { signal } => format!("the program died of signal {signal}"),

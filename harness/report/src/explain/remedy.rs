@@ -48,7 +48,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::Torn | Verdict::Empty => file.unwrap_or(REPLACE_WHOLE).to_owned(),
         Verdict::Missing => file.unwrap_or(NEVER_AWAY).to_owned(),
         // It was stopped cleanly.
-        Verdict::LostAck if record.fault == Fault::None || record.landed == Termination::Stopped => DRAIN.to_owned(),
+        Verdict::LostAck if record.fault == Fault::None || record.termination == Termination::Stopped => DRAIN.to_owned(),
         Verdict::LostAck => {
             "acknowledge only after the save has returned, and let the loader take the newest whole state".into()
         }
@@ -56,7 +56,7 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
         Verdict::WontOpen => {
             and_the_file("let recovery report damage as an error, within a time limit, and never crash on it")
         }
-        Verdict::Stuck if record.landed == Termination::Forced => {
+        Verdict::Stuck if record.termination == Termination::Forced => {
             "let SIGTERM set a flag, look at it after each save and wherever the program waits, and never block the signal".into()
         }
         Verdict::Stuck => {

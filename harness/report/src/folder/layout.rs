@@ -44,9 +44,9 @@ pub(crate) fn finding_signature(run: &RunRecord, signature: &str) -> String {
 
 /// The suffix of names for lives other than those of one writer that SIGKILL ends: `-2-writers`, `-SIGTERM`.
 pub(crate) fn lives(plan: &Plan) -> String {
-    let company = plan.participants().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
+    let participants = plan.participants().into_iter().map(|words| format!("-{}", words.replace(' ', "-")));
     let signal = (plan.signal != Signal::Kill).then(|| format!("-{}", plan.signal.system_name()));
-    company.chain(signal).collect()
+    participants.chain(signal).collect()
 }
 
 /// The folders of the cells of `plans`, relative to the grid's: `cells/direct-fills-strict`; no two are the same.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_model::Seed;
 
-use super::layout;
+use super::{index, layout};
 use crate::error::FolderError;
 
 /// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
@@ -17,6 +17,22 @@ pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Option<See
     let stem = format!("{}-{}{seed}", time.strftime("%Y%m%dT%H%M%SZ"), layout::file_name(name));
     fs::create_dir_all(out).map_err(FolderError::io("create the folder", out))?;
     create_exclusively(out, &stem)
+}
+
+/// Whether `folder` holds the results of a run, a grid or an audit.
+pub(crate) fn is_results(folder: &Path) -> bool {
+    [layout::RUN, layout::GRID, layout::AUDIT].iter().any(|name| folder.join(name).is_file())
+}
+
+/// The results folders in `out`, and the link to the newest of them.
+pub(crate) fn results_in(out: &Path) -> Vec<PathBuf> {
+    let names = index::names_in(out).unwrap_or_default();
+    let mut found: Vec<PathBuf> = names.into_iter().map(|name| out.join(name)).filter(|path| is_results(path)).collect();
+    let latest = out.join(layout::LATEST);
+    if fs::read_link(&latest).is_ok_and(|target| found.iter().any(|folder| *folder == out.join(&target))) {
+        found.push(latest);
+    }
+    found
 }
 
 /// Makes `<out>/<stem>`, or the first of `<stem>-2`, `<stem>-3`, … that does not exist. The path and its last part.

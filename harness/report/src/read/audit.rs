@@ -22,7 +22,8 @@ pub(crate) fn read_audit(path: &Path) -> Result<RecordedAudit, FolderError> {
     let record: AuditRecord = json::parse(&file, &text)?;
     let names = layout::failures_of(&record).into_iter().map(|(_, folder)| folder);
     let there = index::names_in(&path.join(layout::FAILURES))?;
-    let kept = names.filter(|name| there.contains(name)).map(|name| Path::new(layout::FAILURES).join(name)).collect();
+    let folder = |name: String| there.contains(&name).then(|| Path::new(layout::FAILURES).join(name));
+    let kept = names.map(folder).collect();
     Ok(RecordedAudit { path: path.to_owned(), record, kept })
 }
 

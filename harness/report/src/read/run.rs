@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crashtest_model::{Rows, RunRecord, Start, Summary, TrialRecord, Verdict};
 
 use crate::error::FolderError;
-use crate::folder::{index, json, latest, layout, lock, trials};
+use crate::folder::{index, json, latest, layout, lock, place, trials};
 use crate::results::Recorded;
 use crate::summarise::run::summarise_run;
 
@@ -98,6 +98,5 @@ fn runs_below(path: &Path) -> Vec<PathBuf> {
     let parent = if path.join(layout::GRID).is_file() { &cells } else { path };
     let mut names = index::names_in(parent).unwrap_or_default();
     names.reverse();
-    let is_results = |folder: &PathBuf| [layout::RUN, layout::GRID, layout::AUDIT].iter().any(|name| folder.join(name).is_file());
-    names.into_iter().map(|name| parent.join(name)).filter(is_results).collect()
+    names.into_iter().map(|name| parent.join(name)).filter(|folder| place::is_results(folder)).collect()
 }

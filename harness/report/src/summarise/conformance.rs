@@ -13,7 +13,7 @@ const ENOUGH: u64 = 200;
 /// The exit status of a run whose control failed.
 const CONTROL_FAILED: u8 = 4;
 
-/// The agreement of a cell, fault by fault: `planned` are its faults (the control is always among them).
+/// The conformance of a cell, fault by fault: `planned` are its faults (the control is always among them).
 ///
 /// `summary` is what it came to; `None` where it has not been run.
 #[must_use]
@@ -22,10 +22,10 @@ pub fn conformance(planned: &[Fault], expect: &Expectations, summary: Option<&Su
     faults.into_iter().map(|fault| conformance_under(fault, expect, summary)).collect()
 }
 
-/// The worst of a cell's agreements, which is how the cell stands.
+/// The worst of a cell's faults, which is the conformance of the cell.
 #[must_use]
 pub fn overall(conformance: &[FaultConformance]) -> Conformance {
-    conformance.iter().map(|agreement| agreement.standing).min().unwrap_or(Conformance::NotRun)
+    conformance.iter().map(|fault| fault.conformance).min().unwrap_or(Conformance::NotRun)
 }
 
 fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summary>) -> FaultConformance {
@@ -59,7 +59,7 @@ fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summa
         .sum();
     // What was drawn at random may have been missed; of what is exhaustive nothing was.
     let too_few = fault == Fault::Kill && judged < ENOUGH;
-    let mut reasons: Vec<String> = rows.iter().flat_map(|row| row.gate.reasons.clone()).collect();
+    let mut reasons: Vec<String> = rows.iter().flat_map(|row| row.conclusiveness.reasons.clone()).collect();
     if rows.is_empty() && summary.is_some() {
         reasons.push("no trial was run".to_owned());
     }
@@ -68,8 +68,8 @@ fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summa
     }
     let control_failed =
         fault == Fault::None && summary.is_some_and(|s| s.completion.exit_code == Some(CONTROL_FAILED));
-    let gated = !reasons.is_empty() || rows.iter().any(|row| !row.gate.passed);
-    let standing = match summary {
+    let gated = !reasons.is_empty() || rows.iter().any(|row| !row.conclusiveness.passed);
+    let conformance = match summary {
         None => Conformance::NotRun,
         Some(_) if control_failed || (fault == Fault::None && !unexpected.is_empty()) => Conformance::ControlFailed,
         Some(_) if !unexpected.is_empty() => Conformance::Differs,
@@ -81,7 +81,7 @@ fn conformance_under(fault: Fault, expect: &Expectations, summary: Option<&Summa
     };
     FaultConformance {
         fault,
-        standing,
+        conformance,
         expected,
         seen: shown.into_iter().collect(),
         unexpected,

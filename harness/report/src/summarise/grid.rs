@@ -34,14 +34,14 @@ pub fn summarise_grid(grid: &GridRecord, cells: &[Option<RecordedCell>], complet
 fn cell_summary(planned: &PlannedCell, cell: Option<&RecordedCell>, rows: Vec<usize>) -> CellSummary {
     let summary = cell.map(|cell| &cell.summary);
     let completion = summary.map(|summary| summary.completion.clone()).unwrap_or_default();
-    let agreement = conformance(&planned.plan.faults, &planned.expect, summary);
+    let by_fault = conformance(&planned.plan.faults, &planned.expect, summary);
     CellSummary {
         folder: planned.folder.clone(),
         complete: completion.complete,
         stopped: completion.stopped,
         exit_code: completion.exit_code,
         rows,
-        standing: overall(&agreement),
-        agreement,
+        conformance: overall(&by_fault),
+        by_fault,
     }
 }

@@ -73,7 +73,7 @@ fn result_row(
         start: faulty.then_some(start),
         preset: None,
         trials: tally.trials,
-        swept: tally.swept.clone().map(|coverage| Coverage { nested: tally.nested, ..coverage }),
+        coverage: tally.coverage.clone().map(|coverage| Coverage { nested: tally.nested, ..coverage }),
         kills_landed: faulty.then_some(tally.kills_landed),
         kills_in_save: faulty.then_some(tally.kills_in_save),
         kills_late: faulty.then_some(tally.kills_late),
@@ -86,7 +86,7 @@ fn result_row(
         residue_counts: tally.residue_counts,
         metadata: tally.metadata,
         unchecked: run.plan.program.as_ref().is_some_and(|program| program.check.is_none()),
-        tried: tally.tried.clone(),
+        sensitivity: tally.sensitivity.clone(),
         acks_per_life: quantiles(tally),
         distinct_states: faulty.then(|| tally.crash_states.len()),
         distinct_recovered: Some(tally.recovered.len()).filter(|_| tally.trials > 0),
@@ -96,7 +96,7 @@ fn result_row(
         failure_rate: share(fault, tally.violations(), conclusive),
         raw: tally.raw.iter().map(|(state, count)| (state.name().to_owned(), *count)).collect(),
         consequences: if faulty { consequences(run, tally) } else { Vec::new() },
-        gate: Conclusiveness { passed: reasons.is_empty(), reasons },
+        conclusiveness: Conclusiveness { passed: reasons.is_empty(), reasons },
         findings,
     }
 }

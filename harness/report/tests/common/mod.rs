@@ -52,21 +52,21 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
                     loader: Loader::Strict,
                     fault: Fault::None,
                     start: Start::Again,
-                    lives: Conditions::default(),
+                    conditions: Conditions::default(),
                     expectation: Expectation::default(),
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::Again,
-                    lives: Conditions::default(),
+                    conditions: Conditions::default(),
                     expectation: Expectation { must: must.to_vec(), one_of: vec![], may: vec![] },
                 },
                 Documented {
                     loader: Loader::Strict,
                     fault: Fault::Kill,
                     start: Start::First,
-                    lives: Conditions::default(),
+                    conditions: Conditions::default(),
                     expectation: Expectation {
                         must: vec![],
                         one_of: vec![],
@@ -122,7 +122,7 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         saving_ns: 0,
         writers: vec![],
         ack_latencies_ns: vec![12_000 + trial * 100; (trial % 6) as usize],
-        landed: Termination::Kill,
+        termination: Termination::Kill,
         phase: "save:after-write".into(),
         in_save: true,
         gap: Some("after the last write".into()),
@@ -153,7 +153,7 @@ pub(crate) fn control(trial: u64) -> TrialRecord {
     let base = intact(trial);
     TrialRecord {
         fault: Fault::None,
-        landed: Termination::Exit { status: 0 },
+        termination: Termination::Exit { status: 0 },
         phase: "close-down".into(),
         in_save: false,
         gap: None,
@@ -292,7 +292,7 @@ pub(crate) fn swept(trial: u64) -> TrialRecord {
     TrialRecord {
         fault: Fault::Sweep,
         aim: Aim::Call(point),
-        landed: Termination::Derived,
+        termination: Termination::Derived,
         left_over: None,
         ..intact(trial)
     }
@@ -350,7 +350,7 @@ pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
     let sweep = (0..212).map(|n| match n {
         7..10 => swept_torn(n),
         211 => swept_twice(n),
-        n => TrialRecord { landed: Termination::Kill, ..swept(n) },
+        n => TrialRecord { termination: Termination::Kill, ..swept(n) },
     });
     let io = (0..96).map(|n| if n == 3 { short_write(n) } else { withstood(n) });
     direct_trials().into_iter().chain(sweep).chain(io).collect()
@@ -368,14 +368,14 @@ pub(crate) fn note_of_broken_everywhere() -> Note {
 }
 
 /// What is known of a sweep, as its note.
-pub(crate) fn swept_note(swept: Coverage) -> Note {
-    Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(swept) }
+pub(crate) fn swept_note(coverage: Coverage) -> Note {
+    Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(coverage) }
 }
 
 /// The trials of a clean run that is swept in part and made to fail, and never killed at random.
 pub(crate) fn clean_in_part() -> Vec<TrialRecord> {
     let sweep = (0..412).map(|n| match n {
-        0 => TrialRecord { landed: Termination::Kill, ..swept(0) },
+        0 => TrialRecord { termination: Termination::Kill, ..swept(0) },
         n => swept(n),
     });
     (0..20).map(control).chain(sweep).chain((0..96).map(withstood)).collect()

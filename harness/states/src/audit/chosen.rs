@@ -37,14 +37,16 @@ impl Chosen {
     }
 }
 
-/// The distinct crash states that [`audit`] looks at, each with all its points, and all files of `before` that the run left alone.
+/// The distinct crash states that [`audit`] looks at, each with all its points, and all files of `before` that the run left alone. Once
+/// it is `enough`, there are no more.
 #[must_use]
-pub fn audited_states(trace: &Trace, before: &Snapshot) -> Vec<CrashState> {
+pub fn audited_states(trace: &Trace, before: &Snapshot, enough: &dyn Fn() -> bool) -> Vec<CrashState> {
     let chosen = Chosen::new(trace, &concerned(trace, before));
     let representatives = chosen.representatives();
     let states = crash_states(trace, before, &representatives).zip(&chosen.groups);
     distinct(
         states
+            .take_while(|_| !enough())
             .flat_map(|((_, state), group)| chosen.all[group.clone()].iter().map(move |point| (*point, state.clone()))),
     )
 }

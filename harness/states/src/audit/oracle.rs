@@ -100,13 +100,13 @@ impl Oracle {
                     Status::Settled(_) | Status::Gone => None,
                 },
             };
-            let standing = match writing.map(|save| self.saves.all[save].kind) {
+            let severity = match writing.map(|save| self.saves.all[save].kind) {
                 Some(Kind::Append | Kind::InPlace) => Severity::Unclear,
                 Some(Kind::Rewrite) if !rules.alone => Severity::Unclear,
                 Some(Kind::Create) if rules.once => Severity::Made,
                 _ => Severity::Broken,
             };
-            Some((path.as_path(), damage, standing))
+            Some((path.as_path(), damage, severity))
         });
         damaged.collect()
     }

@@ -95,7 +95,7 @@ fn stall() -> StrategyInfo {
 fn deaf() -> StrategyInfo {
     let mut info = canary("deaf", "does not hear SIGTERM", Fault::Kill, &[Verdict::Stuck], &[]);
     info.documented.retain(|row| row.fault == Fault::Kill);
-    info.documented.iter_mut().for_each(|row| row.lives.signal = Signal::Term);
+    info.documented.iter_mut().for_each(|row| row.conditions.signal = Signal::Term);
     info
 }
 

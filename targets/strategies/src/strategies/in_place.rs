@@ -24,7 +24,7 @@ pub(crate) fn info() -> StrategyInfo {
         loader,
         fault: Fault::Io,
         start: Start::Again,
-        lives: Conditions::default(),
+        conditions: Conditions::default(),
         expectation: Expectation { one_of: vec![refused, Verdict::AcceptedGarbage], ..Expectation::default() },
     };
     StrategyInfo {

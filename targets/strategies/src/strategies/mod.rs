@@ -63,7 +63,7 @@ pub(crate) fn damaged_by_kills(strict: &Expectation, lenient: &Expectation) -> V
         loader,
         fault,
         start: Start::Again,
-        lives: Conditions::default(),
+        conditions: Conditions::default(),
         expectation: expectation.clone(),
     };
     let kills = |loader, shown| KILLS.map(|fault| (loader, fault, shown));
@@ -111,7 +111,7 @@ pub(crate) fn shows(loader: Loader, fault: Fault, must: &[Verdict], may: &[Verdi
         loader,
         fault,
         start: Start::Again,
-        lives: Conditions::default(),
+        conditions: Conditions::default(),
         expectation: Expectation { must: must.to_vec(), one_of: Vec::new(), may: may.to_vec() },
     }
 }
@@ -129,24 +129,24 @@ pub(crate) fn intact_under(fault: Fault) -> [Documented; 2] {
 
 /// The ground truth of several writers of documents, processes or threads: what shows with a strict and with a lenient loader, without a fault and under kills.
 pub(crate) fn together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    let in_one_process = in_company(Concurrency::Threads, strict, lenient);
+    let in_one_process = concurrent(Concurrency::Threads, strict, lenient);
     [processes_together(strict, lenient), in_one_process].concat()
 }
 
 /// The same, of processes.
 pub(crate) fn processes_together(strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    in_company(Concurrency::Writers, strict, lenient)
+    concurrent(Concurrency::Writers, strict, lenient)
 }
 
-fn in_company(company: Concurrency, strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
-    let lives = Conditions { company, ..Conditions::default() };
+fn concurrent(concurrency: Concurrency, strict: &Expectation, lenient: &Expectation) -> Vec<Documented> {
+    let conditions = Conditions { concurrency, ..Conditions::default() };
     let rows =
         |fault| [(Loader::Strict, strict), (Loader::Lenient, lenient)].map(|(loader, shown)| (loader, fault, shown));
     let row = |(loader, fault, shown): (_, _, &Expectation)| Documented {
         loader,
         fault,
         start: Start::Again,
-        lives,
+        conditions,
         expectation: shown.clone(),
     };
     [Fault::None, Fault::Kill, Fault::Sweep].into_iter().flat_map(rows).map(row).collect()
@@ -154,7 +154,7 @@ fn in_company(company: Concurrency, strict: &Expectation, lenient: &Expectation)
 
 /// The ground truth of one writer with readers beside it who see whole saves only.
 pub(crate) fn whole_to_readers() -> Vec<Documented> {
-    in_company(Concurrency::Readers, &Expectation::default(), &Expectation::default())
+    concurrent(Concurrency::Readers, &Expectation::default(), &Expectation::default())
 }
 
 /// The ground truth of several writers that save through one temporary: a rename finds it gone, or gives a mix of two saves a name.
@@ -176,7 +176,7 @@ pub(crate) fn parts_to_readers(must: &[Verdict], may: &[Verdict]) -> Vec<Documen
         may: may.to_vec(),
         ..Expectation::default()
     };
-    in_company(Concurrency::Readers, &shown(must, may), &shown(&[Verdict::SilentReset], may))
+    concurrent(Concurrency::Readers, &shown(must, may), &shown(&[Verdict::SilentReset], may))
 }
 
 /// The ground truth of several writers that do not come into each other's way.

@@ -93,7 +93,7 @@ pub(crate) fn info_nodrain() -> StrategyInfo {
 /// clean stop every save that was begun was acked too: where maps of different saves come back, an ack is lost.
 fn documented(stopped: [&[Verdict]; 2], killed: [&[Verdict]; 2]) -> Vec<Documented> {
     let ended = |loader, signal, [must, may]: [&[Verdict]; 2]| Documented {
-        lives: Conditions { signal, ..Conditions::default() },
+        conditions: Conditions { signal, ..Conditions::default() },
         ..shows(loader, Fault::Kill, must, may)
     };
     let rows = |loader| {

@@ -83,7 +83,7 @@ impl Canary {
     /// The canary that a planted strategy is, with what it is documented to show.
     fn strategy(info: StrategyInfo) -> Canary {
         let expected = |fault| info.expectation(Loader::Strict, fault, Start::Again).map(|e| e.must.clone());
-        let stopped = info.documented.iter().find(|row| row.lives.signal == Signal::Term);
+        let stopped = info.documented.iter().find(|row| row.conditions.signal == Signal::Term);
         let by_sigterm = stopped.map(|row| row.expectation.must.clone());
         let signal = if stopped.is_some() { Signal::Term } else { Signal::Kill };
         let (fault, exit, expected) = match (expected(Fault::None), expected(Fault::Kill), expected(Fault::Io)) {

@@ -27,7 +27,7 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
         std::hint::spin_loop();
     }
     let moment = aim::wait(aim, &victims.timings, board, 0, false, victims.limit_from_now());
-    let landed = victims.terminate(victim)?;
+    let termination = victims.terminate(victim)?;
     victims.blame_the_machine_first()?;
     let promise = Promise { installed: board.installed_ns().is_some(), ..nothing };
     let phase = board.phase();
@@ -40,13 +40,13 @@ pub(crate) fn run(context: &mut Context<'_>, victims: &mut Victims<'_>, number: 
         delay_ns: moment.delay_ns,
         calibrated_ns: moment.calibrated_ns,
         promise,
-        landed: landed.clone(),
+        termination: termination.clone(),
         phase: phase.map_or_else(|| "unknown".to_owned(), String::from),
         raw: Some(raw.clone()),
         crash_state: Some(state.digest()),
         ..TrialRecord::planned(number, Fault::Kill, Start::First, seed, aim)
     };
-    if landed != Termination::Kill {
+    if termination != Termination::Kill {
         record.detail = because("the victim was not killed by us");
         return context.report(record, &state, None);
     }

@@ -36,7 +36,7 @@ const BEHIND: f64 = 1.02;
 /// A run that nobody traced.
 #[derive(Debug)]
 struct Ran {
-    landed: Termination,
+    termination: Termination,
     /// What it had printed by then.
     printed: Printed,
     /// ": " and its last complaint, or nothing.
@@ -58,7 +58,7 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         let ran = run(runtime, promise, None)?;
         // Before anything is run again: it may be somebody's real state.
         outside.check()?;
-        let wrong = match (&ran.landed, &ran.complaint) {
+        let wrong = match (&ran.termination, &ran.complaint) {
             (Termination::Exit { status: 0 }, _) => None,
             (Termination::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
             (Termination::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
@@ -73,8 +73,8 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
         if number == 0 && wrong.is_none() {
             let left = runtime.files()?;
-            if let Some(tried) = runtime.try_checker(&installed, &left)?.cloned() {
-                context.note(Fault::None, Start::Again, About::Sensitivity(tried))?;
+            if let Some(sensitivity) = runtime.try_checker(&installed, &left)?.cloned() {
+                context.note(Fault::None, Start::Again, About::Sensitivity(sensitivity))?;
             }
             runtime.place.dir.restore(&left)?;
         }
@@ -124,7 +124,7 @@ pub(crate) fn kills(
         let mut ran = run(runtime, promise, Some((aim, &usual)))?;
         for again in 1..TRIES {
             // It was faster than the clock: nothing was killed.
-            let (Termination::Exit { status: 0 }, Aim::Run(at)) = (&ran.landed, aim) else { break };
+            let (Termination::Exit { status: 0 }, Aim::Run(at)) = (&ran.termination, aim) else { break };
             runtime.place.dir.restore(&installed)?;
             ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
         }
@@ -193,7 +193,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     let took_ns = now_ns() - begun_ns;
     group.kill();
     supervision::kill_strays(&ours);
-    let landed = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
+    let termination = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
         (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Termination::Forced,
         (Some(Exit::Status(0)), _) if lingers => Termination::Kill,
         (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Termination::Exit { status },
@@ -206,7 +206,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     // All that it has printed by its end.
     output.take_all();
     runtime.place.dir.check()?;
-    Ok(Ran { landed, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns })
+    Ok(Ran { termination, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns })
 }
 
 /// Judges what a run has left, and reports it; `wrong` is what went wrong before that.
@@ -246,14 +246,14 @@ fn judge(
         (false, false, _) => "between-saves",
     };
     // Nothing was killed, so nothing is known of kills.
-    let escaped = record.fault == Fault::Kill && ran.landed == Termination::Exit { status: 0 };
+    let escaped = record.fault == Fault::Kill && ran.termination == Termination::Exit { status: 0 };
     let aim = record.aim;
     let record = TrialRecord {
         stream: Seed(0),
         delay_ns: ran.took_ns,
         promise,
         acks: promise.acked.0,
-        landed: ran.landed.clone(),
+        termination: ran.termination.clone(),
         phase: phase.to_owned(),
         in_save,
         raw,

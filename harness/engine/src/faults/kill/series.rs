@@ -172,7 +172,7 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         let is_stuck = progress::is_stuck(self.victims.board, victim.running.pid(), limit);
         let terminated = self.terminate(signal, victim)?;
         if into_recovery {
-            let recovery = match (self.victims.board.recovery(), &terminated.landed) {
+            let recovery = match (self.victims.board.recovery(), &terminated.termination) {
                 // The kill came too late, or asked it to stop: the recovery that it was meant for has completed.
                 (Some(opened), _) => Some(Recovery::Opened(opened)),
                 (None, Termination::Forced) => {
@@ -192,11 +192,11 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
                 }
             }
         }
-        let ended = match &terminated.landed {
+        let ended = match &terminated.termination {
             Termination::Forced => Some((Verdict::Stuck, self.deaf_to(signal))),
-            landed if landed.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
+            termination if termination.by_us() => is_stuck.then(|| (Verdict::Stuck, self.stuck())),
             Termination::Nothing => Some((Verdict::Inconclusive, "the victim was not killed".to_owned())),
-            landed => Some(self.unwanted_end(landed)),
+            termination => Some(self.unwanted_end(termination)),
         };
         self.post_mortem(trial, self.promise.acked, moment, terminated, ended)?;
         Ok(Attempt::Done)
@@ -228,8 +228,8 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
     }
 
     /// A victim that ended before it should have: its save failed, or it is nobody's fault that we know of.
-    fn unwanted_end(&self, landed: &Termination) -> (Verdict, String) {
-        match (self.victims.board.failure(), landed) {
+    fn unwanted_end(&self, termination: &Termination) -> (Verdict, String) {
+        match (self.victims.board.failure(), termination) {
             (Some(failure), Termination::Exit { .. }) => (Verdict::FailedSave, failure.why),
             (_, Termination::Exit { status }) => {
                 (Verdict::Inconclusive, format!("the victim exited by itself with status {status}"))
@@ -269,10 +269,10 @@ impl<'c, 'a, 'v> Series<'c, 'a, 'v> {
         self.promise = promise.unwrap_or(self.promise);
         let state = self.victims.crash_state()?;
         let calls = self.victims.board.calls();
-        let Terminated { landed, ended_ns, at } = terminated;
+        let Terminated { termination, ended_ns, at } = terminated;
         let acks = self.victims.board.acks(self.promise.acked);
         let mut record = TrialRecord {
-            landed,
+            termination,
             phase: phase_name(at.phase),
             in_save: at.phase.is_some_and(Phase::in_save),
             gap: at.phase.and_then(Phase::gap),

@@ -24,7 +24,7 @@ pub(super) struct Killed {
 
 impl Killed {
     /// What ended it: at the end of a life nothing is left to be killed.
-    pub(super) fn landed(&self) -> Termination {
+    pub(super) fn termination(&self) -> Termination {
         if self.recording.obeyed { Termination::Kill } else { Termination::Derived }
     }
 }

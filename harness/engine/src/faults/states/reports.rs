@@ -57,11 +57,11 @@ impl<'s, 'a> Reports<'s, 'a> {
         after: &mut Option<Snapshot>,
     ) -> Result<Verdict, EngineError> {
         let judged = judgement.verdict;
-        let mut landed = Termination::Derived;
+        let mut termination = Termination::Derived;
         let wanted = (self.context.plan.confirm, subject.pace().confirms);
         if self.confirmed.wants(wanted, judged, &life.trace.place(point), at, self.seed) {
             match kill_at(subject, &life.from, point)? {
-                Some(real) if real.files == state.snapshot => landed = real.landed(),
+                Some(real) if real.files == state.snapshot => termination = real.termination(),
                 Some(_) => {
                     judgement.verdict = Verdict::Inconclusive;
                     judgement.why = format!("a real kill {point} left other files than were derived");
@@ -73,7 +73,7 @@ impl<'s, 'a> Reports<'s, 'a> {
         if judgement.verdict.is_violation() && after.is_none() {
             *after = Some(subject.files_after(state, judgement.promise)?);
         }
-        self.report(subject, life, state, at, point, landed, judgement, after.as_ref())?;
+        self.report(subject, life, state, at, point, termination, judgement, after.as_ref())?;
         Ok(judged)
     }
 
@@ -89,7 +89,7 @@ impl<'s, 'a> Reports<'s, 'a> {
         state: &CrashState,
         at: &Point,
         point: CrashPoint,
-        landed: Termination,
+        termination: Termination,
         judgement: Judgement<'_>,
         after: Option<&Snapshot>,
     ) -> Result<(), EngineError> {
@@ -99,7 +99,7 @@ impl<'s, 'a> Reports<'s, 'a> {
             stream: life.from.stream,
             base: life.base(),
             acks: progress.promise.acked.0.saturating_sub(life.base().0),
-            landed,
+            termination,
             phase: format!("{}{}", at.prefix, life.trace.place(point)),
             in_save: progress.activity == Some(Activity::Save),
             ..self.planned(at)

@@ -218,13 +218,13 @@ impl<'s, 'a> Sweep<'s, 'a> {
     ) -> Result<bool, EngineError> {
         let Some(killed) = kill_at(self.subject, from, point)? else { return Ok(false) };
         let state = CrashState { digest: killed.files.digest(), snapshot: killed.files.clone(), points: vec![point] };
-        let landed = killed.landed();
+        let termination = killed.termination();
         let life = Life::killed_at(point, from.clone(), killed.recording.trace);
         let source = Killed { life: &life, reference };
         let reports = &mut self.reports;
         points::judge(self.subject, &source, &state, &mut |subject, point, judgement| {
             let (verdict, after) = (judgement.verdict, subject.files_of_restart()?);
-            reports.report(subject, &life, &state, at, point, landed.clone(), judgement, Some(&after))?;
+            reports.report(subject, &life, &state, at, point, termination.clone(), judgement, Some(&after))?;
             Ok(verdict)
         })?;
         Ok(true)
@@ -253,7 +253,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             let why = "a kill at a random moment left files that no crash point was derived to leave".to_owned();
             let record = TrialRecord {
                 stream: life.from.stream,
-                landed: Termination::Kill,
+                termination: Termination::Kill,
                 crash_state: Some(files.digest()),
                 outcome: Outcome::Judged(Verdict::Inconclusive),
                 detail: Some(FailureDetail { why, ..FailureDetail::default() }),
@@ -310,7 +310,7 @@ mod tests {
         let phases: BTreeSet<(&str, Verdict)> =
             broken.iter().map(|record| (record.phase.as_str(), record.verdict().unwrap())).collect();
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Torn, Verdict::Empty, Verdict::Intact]), "{phases:?}");
-        assert!(broken.iter().all(|record| record.in_save && record.landed == Termination::Kill), "each is confirmed");
+        assert!(broken.iter().all(|record| record.in_save && record.termination == Termination::Kill), "each is confirmed");
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
         let records = swept(Way::Atomic);
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Intact]));
         assert!(records.iter().any(|record| matches!(record.aim, Aim::Twice { .. })));
-        assert!(records.iter().any(|record| record.landed == Termination::Kill), "some are confirmed all the same");
+        assert!(records.iter().any(|record| record.termination == Termination::Kill), "some are confirmed all the same");
     }
 
     #[test]

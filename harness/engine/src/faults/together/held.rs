@@ -69,7 +69,7 @@ impl Participants<'_, '_, '_> {
                 self.finish(&one, &mut ran)?;
                 self.finish(&two, &mut ran)?;
                 self.stop(vec![one, two], &mut ran)?;
-                ran.landed = Some(Termination::Exit { status: 0 });
+                ran.termination = Some(Termination::Exit { status: 0 });
             }
             Ending::KillAll => {
                 self.kill(one, &mut ran)?;
@@ -117,7 +117,7 @@ impl Participants<'_, '_, '_> {
         if ending == Ending::Finish {
             self.finish(&one, &mut ran)?;
             self.stop(vec![one], &mut ran)?;
-            ran.landed = Some(Termination::Exit { status: 0 });
+            ran.termination = Some(Termination::Exit { status: 0 });
         } else {
             self.kill(one, &mut ran)?;
         }

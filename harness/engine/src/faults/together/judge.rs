@@ -67,7 +67,7 @@ impl Participants<'_, '_, '_> {
             },
             acks: self.boards[..self.writers()].iter().map(|board| board.saves()).sum(),
             saving_ns: self.boards[..self.writers()].iter().map(|board| board.saving_ns()).sum(),
-            landed: ran.landed.unwrap_or(Termination::Nothing),
+            termination: ran.termination.unwrap_or(Termination::Nothing),
             phase: phase.map_or_else(|| "unknown".to_owned(), String::from),
             in_save: phase.is_some_and(crashtest_model::Phase::in_save),
             crash_state: Some(state.digest()),

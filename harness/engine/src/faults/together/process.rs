@@ -47,7 +47,7 @@ pub(super) enum Pause {
 /// What a trial has come to, before anybody starts on what it left.
 #[derive(Debug, Default)]
 pub(super) struct Ran {
-    pub(super) landed: Option<Termination>,
+    pub(super) termination: Option<Termination>,
     /// Everything that went wrong.
     pub(super) wrong: Vec<(Verdict, String)>,
     pub(super) delay_ns: u64,
@@ -99,11 +99,11 @@ impl Body {
 
     pub(super) fn end(&self, victims: &Victims<'_>) -> Result<Termination, EngineError> {
         // What is put there for the moment stays only where the kernel does not say how it ended.
-        let landed = match self.end.replace(End::Ended(Termination::Nothing)) {
+        let termination = match self.end.replace(End::Ended(Termination::Nothing)) {
             End::Runs(victim) => victims.terminate_unlearnt(victim)?,
-            End::Ended(landed) => landed,
+            End::Ended(termination) => termination,
         };
-        self.end.replace(End::Ended(landed.clone()));
-        Ok(landed)
+        self.end.replace(End::Ended(termination.clone()));
+        Ok(termination)
     }
 }

@@ -86,7 +86,7 @@ impl Participants<'_, '_, '_> {
             let mut ran = Ran::default();
             self.until_saved(&processes, saves as u64, limit_ns, &mut ran)?;
             self.stop(processes, &mut ran)?;
-            ran.landed = Some(Termination::Exit { status: 0 });
+            ran.termination = Some(Termination::Exit { status: 0 });
             return Ok(ran);
         }
         for process in &processes {
@@ -111,9 +111,9 @@ impl Participants<'_, '_, '_> {
                 if process.number == of { self.kill(process, &mut ran)? } else { others.push(process) }
             }
             for process in others {
-                let landed = process.end(self.victims)?;
+                let termination = process.end(self.victims)?;
                 self.tickets.died(process.number);
-                self.note_end(process.number, &landed, &mut ran);
+                self.note_end(process.number, &termination, &mut ran);
             }
         }
         Ok(ran)
@@ -121,11 +121,11 @@ impl Participants<'_, '_, '_> {
 
     /// Kills a writer; the trial is named after it.
     pub(super) fn kill(&mut self, process: Process, ran: &mut Ran) -> Result<(), EngineError> {
-        let (number, landed) = (process.number, process.end(self.victims)?);
+        let (number, termination) = (process.number, process.end(self.victims)?);
         self.tickets.died(number);
-        self.note_end(number, &landed, ran);
-        ran.of = if ran.landed.is_none() { number } else { ran.of };
-        ran.landed.get_or_insert(landed);
+        self.note_end(number, &termination, ran);
+        ran.of = if ran.termination.is_none() { number } else { ran.of };
+        ran.termination.get_or_insert(termination);
         Ok(())
     }
 }

@@ -115,8 +115,8 @@ impl Participants<'_, '_, '_> {
             for process in processes {
                 // Who has refused what it found waits for nobody.
                 if process.has_ended()? || process.board.is_at_latch() {
-                    let landed = process.end(self.victims)?;
-                    self.note_end(process.number, &landed, ran);
+                    let termination = process.end(self.victims)?;
+                    self.note_end(process.number, &termination, ran);
                 } else {
                     left.push(process);
                 }
@@ -138,10 +138,10 @@ impl Participants<'_, '_, '_> {
     }
 
     /// Notes an end that nobody asked for.
-    pub(super) fn note_end(&self, number: usize, landed: &Termination, ran: &mut Ran) {
+    pub(super) fn note_end(&self, number: usize, termination: &Termination, ran: &mut Ran) {
         let who = self.name(number);
         let failure = self.boards[number].failure();
-        match (landed, failure) {
+        match (termination, failure) {
             (Termination::Kill | Termination::Exit { status: 0 | FAILED }, Some(failure)) => {
                 ran.wrong.push((Verdict::FailedSave, format!("{who}: {}", failure.why)));
             }
@@ -153,7 +153,7 @@ impl Participants<'_, '_, '_> {
             (Termination::Signal { signal }, _) => {
                 ran.wrong.push((Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended {who}")));
             }
-            (landed, _) => ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {landed:?}"))),
+            (termination, _) => ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {termination:?}"))),
         }
     }
 

@@ -19,27 +19,27 @@ pub(crate) fn try_out(
     whole: &Snapshot,
 ) -> Result<(Answer, Sensitivity), EngineError> {
     let (healthy, opened) = checker.ask_and_watch(whole)?;
-    let mut tried = Sensitivity {
+    let mut sensitivity = Sensitivity {
         planted: files.iter().any(|path| whole.entry(path).is_some_and(has_content)),
         ..Sensitivity::default()
     };
-    if !tried.planted || matches!(healthy, Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) {
-        return Ok((healthy, tried));
+    if !sensitivity.planted || matches!(healthy, Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) {
+        return Ok((healthy, sensitivity));
     }
     if let Some(opened) = opened {
         let unopened = files.iter().filter(|path| !opened.contains(*path));
-        tried.unopened = unopened.map(|path| path.to_string_lossy().into_owned()).collect();
+        sensitivity.unopened = unopened.map(|path| path.to_string_lossy().into_owned()).collect();
     }
     for damage in Damage::ALL {
         match checker.ask_about(&damaged(whole, files, damage)) {
             Ok(Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) => {}
-            Ok(answer) if answer == healthy => tried.unnoticed.push(damage),
+            Ok(answer) if answer == healthy => sensitivity.unnoticed.push(damage),
             // Where it says what nobody understands, it has noticed as well.
             Ok(_) | Err(EngineError::Program(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok((healthy, tried))
+    Ok((healthy, sensitivity))
 }
 
 /// The files of `whole`, of those that `is_judged`, that a run has changed since `before`; all where it has made the same of them.
@@ -117,9 +117,9 @@ mod tests {
             ("grep -q c {dir}/config", &Damage::ALL[..], true),
         ] {
             let mut checker = checker(line, place.clone());
-            let (healthy, tried) = try_out(&mut checker, &changed(&before, &whole, &|_| true), &whole).unwrap();
-            assert_eq!((&tried.unnoticed[..], tried.planted), (overlooked, true), "{line} {healthy:?}");
-            assert_eq!(tried.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
+            let (healthy, sensitivity) = try_out(&mut checker, &changed(&before, &whole, &|_| true), &whole).unwrap();
+            assert_eq!((&sensitivity.unnoticed[..], sensitivity.planted), (overlooked, true), "{line} {healthy:?}");
+            assert_eq!(sensitivity.unopened, if unopened { vec!["f".to_owned()] } else { vec![] }, "{line}");
         }
     }
 

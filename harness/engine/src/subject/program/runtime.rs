@@ -44,7 +44,7 @@ pub(crate) struct Runtime {
     /// How long one run, and one check, may take.
     pub(crate) limit: Duration,
     /// How the checker takes damage, once it was tried.
-    tried: Option<Sensitivity>,
+    sensitivity: Option<Sensitivity>,
     /// What was answered of each crash state.
     answers: HashMap<Digest, Answer>,
 }
@@ -53,7 +53,7 @@ impl Runtime {
     pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
         let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
         let files = Files::for_program(program);
-        Runtime { program: program.clone(), place, files, checker, limit, tried: None, answers: HashMap::new() }
+        Runtime { program: program.clone(), place, files, checker, limit, sensitivity: None, answers: HashMap::new() }
     }
 
     /// The state that it starts from: an empty directory, prepared by the set-up.
@@ -143,22 +143,22 @@ impl Runtime {
         before: &Snapshot,
         whole: &Snapshot,
     ) -> Result<Option<&Sensitivity>, EngineError> {
-        if let (Some(checker), None) = (&mut self.checker, &self.tried) {
+        if let (Some(checker), None) = (&mut self.checker, &self.sensitivity) {
             let changed = canaries::changed(before, whole, &|path| self.files.judges(path));
-            let (healthy, tried) = canaries::try_out(checker, &changed, whole)?;
+            let (healthy, sensitivity) = canaries::try_out(checker, &changed, whole)?;
             self.answers.insert(whole.digest(), healthy);
-            self.tried = Some(tried);
+            self.sensitivity = Some(sensitivity);
         }
-        Ok(self.tried.as_ref())
+        Ok(self.sensitivity.as_ref())
     }
 
     /// `answer`, of which nothing is known where the checker says of `state`, which is damaged, what it says of any.
     fn believed(&self, answer: Answer, state: &Snapshot) -> Answer {
-        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(tried)) = (&answer, &self.tried) else {
+        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(sensitivity)) = (&answer, &self.sensitivity) else {
             return answer;
         };
         match self.files.judge(state) {
-            Answer::Damaged { path, damage, .. } if !tried.sees(&path, damage) => Answer::Unclear(format!(
+            Answer::Damaged { path, damage, .. } if !sensitivity.sees(&path, damage) => Answer::Unclear(format!(
                 "the checker accepts a state in which {path} is {damage}, and does not see that kind of damage, or does not open that file"
             )),
             _ => answer,

@@ -54,6 +54,9 @@ fn of_the_checker(checked: &Checked) -> TestCaseStatus {
             format!("{} crash points: {}", thousands(checked.violations()), example.why),
             format!("killed: {}: {}\n", example.place, example.call),
         ),
+        (None, 0) if checked.sensitivity.is_blind() => {
+            error("blind", "it accepts files that are torn, empty or missing: what it accepts proves nothing".to_owned())
+        }
         (None, 0) => TestCaseStatus::success(),
         (None, left_out) => error("incomplete", format!("it was not asked about {} states", thousands(left_out))),
     }
@@ -74,16 +77,32 @@ fn of_a_file(record: &AuditRecord, audited: &AuditedFile) -> TestCaseStatus {
             }
             failure(&kinds.join(", "), words(), text)
         }
+        UnderKill::Whole | UnderKill::WrittenOnce if record.interrupted => {
+            error("incomplete", "the audit was interrupted".to_owned())
+        }
         // The checker would have noticed this damage, and gets over it.
         UnderKill::Broken | UnderKill::Whole | UnderKill::WrittenOnce => TestCaseStatus::success(),
         UnderKill::Unknown => error("unknown", words()),
-        UnderKill::NeedsCheck if record.checked.is_some() => TestCaseStatus::success(),
+        UnderKill::NeedsCheck if is_checked(record, audited) => TestCaseStatus::success(),
         UnderKill::NeedsCheck => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(words());
             status
         }
     }
+}
+
+/// Whether a checker was asked about every state of this file, and would have noticed its damage.
+fn is_checked(record: &AuditRecord, audited: &AuditedFile) -> bool {
+    let is_mapped = record.mapped().any(|mapped| mapped.path == audited.path);
+    record.checked.as_ref().is_some_and(|checked| {
+        let sensitivity = &checked.sensitivity;
+        checked.left_out == 0
+            && !is_mapped
+            && !sensitivity.is_blind()
+            && !sensitivity.unopened.contains(&audited.path)
+            && audited.damage.keys().all(|damage| sensitivity.sees(&audited.path, *damage))
+    })
 }
 
 fn error(kind: &str, message: String) -> TestCaseStatus {

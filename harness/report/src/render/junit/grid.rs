@@ -30,9 +30,9 @@ fn suite(grid: &RecordedGrid, cell: &Variant<'_>) -> TestSuite {
     let mut suite = TestSuite::new(name.clone());
     suite.add_property(Property::new("started", grid.grid.started.as_str()));
     suite.add_property(Property::new("seed", cell.planned.plan.seed.0.to_string()));
-    for agreement in &cell.summary.agreement {
+    for under_fault in &cell.summary.by_fault {
         for (claim, words) in CLAIMS {
-            let mut case = TestCase::new(format!("{}: {words}", agreement.fault), status(cell, agreement, claim));
+            let mut case = TestCase::new(format!("{}: {words}", under_fault.fault), status(cell, under_fault, claim));
             // GitLab shows only the first of equal names.
             case.set_classname(format!("crashtest.{name}"));
             suite.add_test_case(case);
@@ -41,30 +41,30 @@ fn suite(grid: &RecordedGrid, cell: &Variant<'_>) -> TestSuite {
     suite
 }
 
-fn status(cell: &Variant<'_>, agreement: &FaultConformance, claim: Claim) -> TestCaseStatus {
+fn status(cell: &Variant<'_>, under_fault: &FaultConformance, claim: Claim) -> TestCaseStatus {
     let of_claim = |verdicts: &[Verdict]| -> Vec<&'static str> {
         let mine = verdicts.iter().filter(|verdict| Claim::broken_by(**verdict) == Some(claim));
         mine.map(|verdict| verdict.name()).collect()
     };
-    let unexpected = of_claim(&agreement.unexpected);
+    let unexpected = of_claim(&under_fault.unexpected);
     if !unexpected.is_empty() {
         let message = format!("{} showed and is not documented", unexpected.join(", "));
-        return non_success(NonSuccessKind::Failure, "not-documented", message, details(cell, &agreement.unexpected));
+        return non_success(NonSuccessKind::Failure, "not-documented", message, details(cell, &under_fault.unexpected));
     }
     let error = |kind: &str, message: String| non_success(NonSuccessKind::Error, kind, message, String::new());
-    match agreement.standing {
+    match under_fault.conformance {
         Conformance::NotRun => return error("not-run", "this cell was not run".to_owned()),
         Conformance::Incomplete => {
             let why = cell.summary.stopped.as_deref().unwrap_or("it did not come to its end");
             return error("incomplete", format!("the cell is incomplete: {why}"));
         }
         Conformance::Inconclusive => {
-            return error("inconclusive", format!("this proves nothing: {}", agreement.reasons.join("; ")));
+            return error("inconclusive", format!("this proves nothing: {}", under_fault.reasons.join("; ")));
         }
         Conformance::ControlFailed => return error("control-failed", "the control failed".to_owned()),
         Conformance::Differs | Conformance::AsDocumented => {}
     }
-    let missing = [of_claim(&agreement.missing), of_claim(&agreement.none_of)].concat();
+    let missing = [of_claim(&under_fault.missing), of_claim(&under_fault.none_of)].concat();
     if missing.is_empty() {
         return TestCaseStatus::success();
     }

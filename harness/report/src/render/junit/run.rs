@@ -46,8 +46,8 @@ fn status(summary: &Summary, row: &ResultRow, claim: Claim) -> TestCaseStatus {
     if !broken.is_empty() {
         return failure(row, claim, &broken);
     }
-    if !row.gate.passed {
-        return error("inconclusive", format!("this proves nothing: {}", row.gate.reasons.join("; ")));
+    if !row.conclusiveness.passed {
+        return error("inconclusive", format!("this proves nothing: {}", row.conclusiveness.reasons.join("; ")));
     }
     // The control is over once kills have begun.
     let over =

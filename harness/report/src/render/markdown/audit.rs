@@ -6,7 +6,9 @@ use crashtest_model::{AuditFailure, AuditRecord, AuditedFile, Program};
 
 use super::escape::{code, plain};
 use crate::number::thousands;
+use crate::render::words::audit::basis::{Line, basis};
 use crate::render::words::audit::{Tone, conclusion, file, next_step};
+use crate::render::words::coverage::unseen;
 use crate::results::RecordedAudit;
 
 /// Files, and failures, that are shown.
@@ -22,6 +24,16 @@ pub fn audit(recorded: &RecordedAudit) -> String {
     head(&mut text, record);
     files(&mut text, record);
     failures(&mut text, recorded);
+    if record.checked.as_ref().is_some_and(|checked| checked.states > 0)
+        && let Some(words) = record.checked.as_ref().and_then(|checked| unseen(&checked.sensitivity))
+    {
+        let _ = writeln!(text, "> ⚠️ {}\n", plain(&words));
+    }
+    text.push_str("### What this rests on\n\n");
+    for Line { label, words, .. } in basis(record) {
+        let _ = writeln!(text, "- **{label}**: {}", plain(&words));
+    }
+    text.push('\n');
     if let Some(next) = next_step(record) {
         let _ = writeln!(text, "Next: `{}`\n", code(&next));
     }
@@ -37,15 +49,7 @@ fn head(text: &mut String, record: &AuditRecord) {
     };
     let command = Program::words_for_a_shell(&record.command);
     let _ = writeln!(text, "## {sign} crashtest audit: `{}`\n\n**{}**\n", code(&command), plain(&sentence));
-    let audit = &record.audit;
-    let _ = writeln!(
-        text,
-        "One recorded run ({}): {} calls, {} crash points, {} distinct states, derived and not reached by a kill. Power cuts were not tested.\n",
-        plain(&record.status),
-        thousands(audit.calls),
-        thousands(audit.crash_points),
-        thousands(audit.distinct_states),
-    );
+    let _ = writeln!(text, "The run ended with {}.\n", plain(&record.status));
 }
 
 fn files(text: &mut String, record: &AuditRecord) {
@@ -96,7 +100,7 @@ fn failures(text: &mut String, recorded: &RecordedAudit) {
         if let Some(why) = why {
             let _ = writeln!(text, "   - {}", plain(&why));
         }
-        if let Some(folder) = recorded.kept.get(n) {
+        if let Some(folder) = recorded.kept.get(n).into_iter().flatten().next() {
             let folder = recorded.path.join(folder);
             let _ = writeln!(text, "   - replay: `crashtest replay {}`", code(&folder.to_string_lossy()));
         }

@@ -46,9 +46,9 @@ fn head(text: &mut String, recorded: &Recorded) {
     let _ = writeln!(text, "## {sign} crashtest: {} × {}\n", plain(&target.strategy), plain(&target.workload));
     let _ = writeln!(text, "**{}**\n", plain(&conclusion.sentence));
     let environment = &run.environment;
-    let company: String = run.plan.participants().iter().map(|words| format!("{words}, ")).collect();
+    let participants: String = run.plan.participants().iter().map(|words| format!("{words}, ")).collect();
     let mut facts = format!(
-        "{company}{} loader, {} state, `{}`; seed `{}`; {} workers; {} ({}); {}",
+        "{participants}{} loader, {} state, `{}`; seed `{}`; {} workers; {} ({}); {}",
         target.loader,
         target.state_size,
         code(&run.strategy.recipe),

@@ -7,6 +7,7 @@ use crashtest_model::{Audit, AuditRecord, AuditedFile, Example, PlainName, Progr
 use super::terminal_text::{Style, TerminalText};
 use crate::number::thousands;
 use crate::render::format::Terminal;
+use crate::render::words::audit::basis::{Line, basis};
 use crate::render::words::audit::{Tone, conclusion, file, next_step};
 use crate::render::words::coverage::{listed, unseen};
 use crate::results::RecordedAudit;
@@ -58,11 +59,12 @@ pub fn audit(record: &AuditRecord, terminal: Terminal) -> String {
 pub fn recorded_audit(recorded: &RecordedAudit, terminal: Terminal) -> String {
     let mut out = TerminalText::new(terminal);
     out.heading("Kept", &PlainName(&recorded.path.to_string_lossy()).to_string());
-    for folder in recorded.kept.iter().take(MOST_EXAMPLES) {
+    let kept = || recorded.kept.iter().flatten();
+    for folder in kept().take(MOST_EXAMPLES) {
         let failure = recorded.path.join(folder);
         out.line(&format!("  replay      crashtest replay {}", PlainName(&failure.to_string_lossy())));
     }
-    if let Some(more) = recorded.kept.len().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
+    if let Some(more) = kept().count().checked_sub(MOST_EXAMPLES).filter(|more| *more > 0) {
         out.wrapped("              ", &format!("and {} more", thousands(more as u64)));
     }
     audit(&recorded.record, terminal) + &out.finish()
@@ -75,24 +77,30 @@ fn checked(out: &mut TerminalText, record: &AuditRecord) {
     let points: u64 = checked.verdicts.values().sum();
     let verdicts: Vec<String> =
         checked.verdicts.iter().map(|(verdict, n)| format!("{verdict} {}", thousands(*n))).collect();
-    let asked = format!(
-        "{} distinct crash states; of the {} crash points that leave them: {}",
-        thousands(checked.states),
-        thousands(points),
-        verdicts.join(" · ")
-    );
+    let asked = match checked.states {
+        0 => "nothing".to_owned(),
+        states => format!(
+            "{} distinct crash states; of the {} crash points that leave them: {}",
+            thousands(states),
+            thousands(points),
+            verdicts.join(" · ")
+        ),
+    };
     out.wrapped("  asked       ", &asked);
     if let Some(example) = &checked.example {
         out.line(&format!("  {}", out.styled(&format!("{}", example.verdict), Style::Bad)));
         out.wrapped("     killed  ", &format!("{}: {}", example.place, PlainName(&example.call)));
         out.wrapped("     found   ", &PlainName(&example.why).to_string());
     }
-    let (words, style) = match &checked.tried {
-        tried if !tried.planted => (
+    let (words, style) = match &checked.sensitivity {
+        sensitivity if !sensitivity.planted && record.interrupted => {
+            ("not known: interrupted before it was tried".to_owned(), Some(Style::Warn))
+        }
+        sensitivity if !sensitivity.planted => (
             "not known: the run leaves no file that could be damaged to see whether the checker notices".to_owned(),
             Some(Style::Warn),
         ),
-        tried => match unseen(tried) {
+        sensitivity => match unseen(sensitivity) {
             Some(words) => (words, Some(Style::Warn)),
             None => ("it noticed files that were torn, empty and missing on purpose".to_owned(), None),
         },
@@ -161,57 +169,8 @@ fn power(out: &mut TerminalText, record: &AuditRecord) {
 
 /// Writes what the run proves, and what it does not.
 fn proof(out: &mut TerminalText, record: &AuditRecord) {
-    let audit = &record.audit;
     out.heading("What this rests on", &record.status);
-    if !record.ended_well() {
-        out.wrapped_in(
-            "  ended       ",
-            "a run that fails, or is ended, may not do all that it does otherwise",
-            Some(Style::Warn),
-        );
-    }
-    let processes = match audit.processes {
-        0 | 1 => String::new(),
-        n => format!(" of {} processes", thousands(n.into())),
-    };
-    let mut tested = format!(
-        "one recorded run: {} calls{processes}, {} crash points (before and after each call, and at each page inside a write), {} distinct states, derived and not reached by a kill",
-        thousands(audit.calls),
-        thousands(audit.crash_points),
-        thousands(audit.distinct_states)
-    );
-    if audit.left_out > 0 {
-        tested += &format!(
-            "; {} more crash points were left out, most of them inside long writes",
-            thousands(audit.left_out)
-        );
-    }
-    if let Some(original) = &record.copy_of {
-        let words = format!("the program worked on a copy of {}, which is gone", PlainName(original));
-        out.wrapped("  copy        ", &words);
-    }
-    out.wrapped("  tested      ", &tested);
-    let unseen = match record.checked {
-        Some(_) => "power cuts; other inputs; a second kill, while the program recovers",
-        None => "power cuts; other inputs; whether files fit together; what the program makes of what it finds",
-    };
-    out.wrapped("  not tested  ", unseen);
-    let mut note = |label: &str, names: &[String], words: &str| {
-        if !names.is_empty() {
-            out.wrapped(label, &format!("{}{words}", listed(names)));
-        }
-    };
-    let excluded: Vec<String> = audit.excluded.iter().map(|file| format!("{} ({})", file.path, file.pattern)).collect();
-    note("  excluded    ", &excluded, ": not judged; --include GLOB brings a file back");
-    note("  temporary   ", &audit.temporaries, ": there only while the program ran, not judged");
-    let unmodelled: Vec<String> =
-        audit.unmodelled.iter().map(|(call, n)| format!("{call} × {}", thousands(*n))).collect();
-    note("  unmodelled  ", &unmodelled, ": calls that may change files, and that crashtest has no model of");
-    note("  outside     ", &audit.outside, ": written outside the state directory, not judged");
-    if audit.concurrent {
-        out.wrapped(
-            "  order       ",
-            "threads or processes ran side by side: the order of calls may differ in another run",
-        );
+    for Line { label, words, is_doubt } in basis(record) {
+        out.wrapped_in(&format!("  {label:<12}"), &words, is_doubt.then_some(Style::Warn));
     }
 }

@@ -126,7 +126,7 @@ fn beside_documented(out: &mut TerminalText, cells: &[Variant<'_>]) {
     out.heading("Beside what is documented", "");
     let width = cells.iter().map(|cell| cell.label().chars().count()).max().unwrap_or(0).min(out.width / 2);
     for cell in cells {
-        let style = match cell.summary.standing {
+        let style = match cell.summary.conformance {
             Conformance::ControlFailed | Conformance::Differs => Some(Style::Bad),
             Conformance::Inconclusive | Conformance::Incomplete | Conformance::NotRun => Some(Style::Warn),
             Conformance::AsDocumented => None,

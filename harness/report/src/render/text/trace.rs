@@ -32,7 +32,7 @@ struct Row {
 pub fn trace(trace: &Trace, status: &str, terminal: Terminal) -> String {
     let mut out = TerminalText::new(terminal);
     let mut files = Durability::at_start(trace);
-    let mut ways = Ways::default();
+    let mut ways = Ways::at_start(trace);
     // One text for all: there may be very many.
     let mut texts = String::new();
     let row = |operation: &Operation| {

@@ -1,5 +1,6 @@
 //! The one sentence that an audit comes to, and the command that goes on from it.
 
+pub(crate) mod basis;
 pub(crate) mod file;
 
 use std::collections::BTreeSet;
@@ -40,7 +41,7 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             Tone::Bad,
             format!("the program does not get over a kill: {}", file::found(record.checked.as_ref(), &points)),
         ),
-        () if record.interrupted && broken == 0 => {
+        () if record.interrupted && record.ended_well() && broken == 0 => {
             let looked_at = match &record.checked {
                 Some(checked) => format!(
                     "the checker was asked about {} of {} distinct crash states",
@@ -105,7 +106,7 @@ fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> 
     let states = thousands(checked.states);
     let mapped: Vec<&str> = record.mapped().map(|file| file.path.as_str()).collect();
     match checked.left_out {
-        _ if checked.tried.is_blind() => {
+        _ if checked.sensitivity.is_blind() => {
             let words = "the checker accepts files that are torn, empty or missing: what it accepts proves nothing";
             (Tone::Warn, words.to_owned())
         }

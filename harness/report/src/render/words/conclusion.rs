@@ -54,7 +54,7 @@ fn judge(summary: &Summary) -> Judgement {
         Judgement::Incomplete
     } else if broken_rows(summary).next().is_some() {
         Judgement::Broken
-    } else if summary.results.iter().any(|row| !row.gate.passed) {
+    } else if summary.results.iter().any(|row| !row.conclusiveness.passed) {
         Judgement::Inconclusive
     } else {
         Judgement::Unbroken

@@ -27,7 +27,7 @@ pub(crate) fn repeats(plan: &Plan) -> String {
 
 /// The extent of a recording: "of 141 calls in one recorded run; 18 reached by a real SIGKILL, the others derived from the recording".
 pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
-    let coverage = row.swept.as_ref()?;
+    let coverage = row.coverage.as_ref()?;
     let mut words = format!("of {} calls in one recorded run", thousands(coverage.calls));
     let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
     if real < row.trials && !coverage.differs {
@@ -52,7 +52,7 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
 /// The limits of the recording, a sentence each.
 pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes: Vec<String> = overlooked(row).into_iter().collect();
-    let Some(coverage) = &row.swept else { return notes };
+    let Some(coverage) = &row.coverage else { return notes };
     if coverage.differs {
         notes.push(
             "two runs made different calls, or several threads did, or a run left other files than its calls come to: each crash \
@@ -77,20 +77,20 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
 
 /// The damage that the checker of a program does not see, where it sees some.
 fn overlooked(row: &ResultRow) -> Option<String> {
-    unseen(row.tried.as_ref().filter(|tried| !tried.is_blind())?)
+    unseen(row.sensitivity.as_ref().filter(|sensitivity| !sensitivity.is_blind())?)
 }
 
 /// The damage that a checker does not see, where it sees something.
-pub(crate) fn unseen(tried: &Sensitivity) -> Option<String> {
-    let kinds: Vec<String> = tried.unnoticed.iter().map(Damage::to_string).collect();
+pub(crate) fn unseen(sensitivity: &Sensitivity) -> Option<String> {
+    let kinds: Vec<String> = sensitivity.unnoticed.iter().map(Damage::to_string).collect();
     let kinds = (!kinds.is_empty()).then(|| {
         format!(
             "the checker says the same when all files that the run changed are {}: such damage it does not see",
             any_of(&kinds)
         )
     });
-    let files = (!tried.unopened.is_empty())
-        .then(|| format!("the checker opens other files than {}: damage to it is not seen", listed(&tried.unopened)));
+    let files = (!sensitivity.unopened.is_empty())
+        .then(|| format!("the checker opens other files than {}: damage to it is not seen", listed(&sensitivity.unopened)));
     let words: Vec<String> = kinds.into_iter().chain(files).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }

@@ -66,7 +66,7 @@ pub(crate) fn tried_words(row: &ResultRow) -> String {
 /// "exhaustive", "8,968 left out", or "those of one run" where another run has others.
 pub(crate) fn extent_words(row: &ResultRow) -> String {
     match left_out(row) {
-        0 if row.swept.as_ref().is_some_and(|coverage| coverage.differs) => "those of one run".to_owned(),
+        0 if row.coverage.as_ref().is_some_and(|coverage| coverage.differs) => "those of one run".to_owned(),
         0 => "exhaustive".to_owned(),
         left_out if left_out == unreached(row) => format!("{} not reached", thousands(left_out)),
         left_out => format!("{} left out", thousands(left_out)),
@@ -86,7 +86,7 @@ fn unreached(row: &ResultRow) -> u64 {
 
 /// The number of what was not judged: to stay within a bound, or as no run came there again.
 fn left_out(row: &ResultRow) -> u64 {
-    unreached(row) + row.swept.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
+    unreached(row) + row.coverage.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
 }
 
 /// The interval of a count in words; where there is no estimate, how much was tried.
@@ -178,5 +178,5 @@ pub(crate) fn latency_words(row: &ResultRow) -> Option<String> {
 
 /// The reasons for which the row proves nothing, each with the row's name.
 pub(crate) fn gate_words(row: &ResultRow) -> Vec<String> {
-    row.gate.reasons.iter().map(|reason| format!("{}: {reason}", name(row))).collect()
+    row.conclusiveness.reasons.iter().map(|reason| format!("{}: {reason}", name(row))).collect()
 }

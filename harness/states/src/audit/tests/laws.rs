@@ -87,7 +87,7 @@ proptest! {
         let all = grouped(&trace, &points);
         prop_assert_eq!(all.iter().map(std::ops::Range::len).sum::<usize>(), points.len());
         let states = crate::distinct(crate::crash_states(&trace, &run.before(), &points));
-        prop_assert_eq!(states, crate::audited_states(&trace, &run.before()), "no state, and no point, is passed over");
+        prop_assert_eq!(states, crate::audited_states(&trace, &run.before(), &|| false), "no state, and no point, is passed over");
     }
 
     #[test]

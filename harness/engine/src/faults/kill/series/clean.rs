@@ -36,8 +36,8 @@ impl Series<'_, '_, '_> {
         }
         let mut victim = self.fork(Script::SaveThenStop(1))?;
         self.await_recovery(&mut victim)?;
-        let landed = self.stop_cleanly(victim)?.landed;
-        let saved = landed == Termination::Exit { status: 0 } && self.victims.board.saves() == 1;
+        let termination = self.stop_cleanly(victim)?.termination;
+        let saved = termination == Termination::Exit { status: 0 } && self.victims.board.saves() == 1;
         let kept = if saved { kept().ok() } else { None };
         self.start_afresh()?;
         Ok(kept)
@@ -70,10 +70,10 @@ impl Series<'_, '_, '_> {
         let base = self.promise.acked;
         let stopped = self.stop_cleanly(victim)?;
         let done = self.victims.board.saves() == saves;
-        let ended = match &stopped.landed {
+        let ended = match &stopped.termination {
             Termination::Exit { status: 0 } if done => None,
             Termination::Nothing => Some((Verdict::Stuck, self.stuck())),
-            landed => Some(self.unwanted_end(landed)),
+            termination => Some(self.unwanted_end(termination)),
         };
         self.post_mortem(trial, base, Moment::default(), stopped, ended)?;
         Ok(Attempt::Done)
@@ -89,11 +89,11 @@ impl Series<'_, '_, '_> {
             self.settle(judged, victim)?;
             return Ok(());
         };
-        let Terminated { landed, ended_ns, .. } = self.stop_cleanly(victim)?;
+        let Terminated { termination, ended_ns, .. } = self.stop_cleanly(victim)?;
         self.victims.blame_the_machine_first()?;
         self.promise = progress::promise(self.victims.board, self.promise).unwrap_or(self.promise);
         let acked = Acked { acks: self.victims.board.acks(self.promise.acked), ended_ns };
-        let wrong = match landed {
+        let wrong = match termination {
             Termination::Exit { status: 0 } if self.victims.board.saves() == 1 => {
                 match self.is_first_save_lost(&mut crash, &acked)? {
                     None => self.growth_of_residue(&mut crash)?,
@@ -102,7 +102,7 @@ impl Series<'_, '_, '_> {
             }
             Termination::Nothing => Some((Verdict::Stuck, format!("the first save after recovery: {}", self.stuck()))),
             _ => {
-                let (verdict, why) = self.unwanted_end(&landed);
+                let (verdict, why) = self.unwanted_end(&termination);
                 Some((verdict, format!("the first save after recovery: {why}")))
             }
         };
@@ -152,6 +152,6 @@ impl Series<'_, '_, '_> {
     fn stop_cleanly(&mut self, mut victim: Victim) -> Result<Terminated, EngineError> {
         let exit = self.victims.await_exit(&mut victim)?;
         let terminated = self.victims.terminate_by(Signal::Kill, victim, || ())?;
-        Ok(if exit.is_some() { terminated } else { Terminated { landed: Termination::Nothing, ..terminated } })
+        Ok(if exit.is_some() { terminated } else { Terminated { termination: Termination::Nothing, ..terminated } })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crashtest_model::{Action, FileId, Operation, PlainName};
+use crashtest_model::{Action, FileId, Operation, PlainName, Trace};
 use crashtest_states::{Durability, moved_below};
 
 /// A way to write a file. The order is that in which they are shown, worst first.
@@ -55,6 +55,11 @@ pub(super) struct Ways {
 }
 
 impl Ways {
+    /// The ways of a run that has done nothing yet: so long were the files at its start.
+    pub(super) fn at_start(trace: &Trace) -> Ways {
+        Ways { lengths: trace.lengths.clone(), ..Ways::default() }
+    }
+
     /// Takes `operation` into account; `files` are as they were before it.
     pub(super) fn observe(&mut self, operation: &Operation, files: &Durability) {
         if operation.errno.is_some() {

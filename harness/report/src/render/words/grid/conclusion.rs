@@ -39,8 +39,8 @@ impl GridConclusion {
     /// The conclusion of `grid`.
     #[must_use]
     pub fn new(grid: &RecordedGrid) -> GridConclusion {
-        let standings: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.standing).collect();
-        let judgement = match standings.iter().min() {
+        let all: Vec<Conformance> = grid.summary.cells.iter().map(|cell| cell.conformance).collect();
+        let judgement = match all.iter().min() {
             _ if !grid.summary.completion.complete => GridJudgement::Incomplete,
             Some(Conformance::ControlFailed) => GridJudgement::ControlFailed,
             Some(Conformance::Differs) => GridJudgement::Differs,
@@ -60,8 +60,8 @@ impl GridConclusion {
 }
 
 /// "1 of 24 cells: atomic, under kill: torn showed, documented is intact only".
-fn named(cells: &[Variant<'_>], standing: Conformance) -> String {
-    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.standing == standing).collect();
+fn named(cells: &[Variant<'_>], conformance: Conformance) -> String {
+    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.conformance == conformance).collect();
     let mut words: Vec<String> = these
         .iter()
         .take(MOST_NAMED)
@@ -92,7 +92,7 @@ fn incomplete(grid: &RecordedGrid, cells: &[Variant<'_>]) -> String {
 }
 
 fn inconclusive(cells: &[Variant<'_>]) -> String {
-    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.standing != Conformance::AsDocumented).collect();
+    let these: Vec<_> = cells.iter().filter(|cell| cell.summary.conformance != Conformance::AsDocumented).collect();
     let names: Vec<String> = these.iter().take(MOST_NAMED).map(|cell| cell.label()).collect();
     let more = if these.len() > MOST_NAMED { ", …" } else { "" };
     format!("INCONCLUSIVE: {} of {} prove nothing: {}{more}", these.len(), count(cells.len()), names.join(", "))

@@ -9,13 +9,13 @@ fn names(verdicts: &[Verdict]) -> String {
 
 /// The conformance of a cell in words, without its name: "as documented: empty, torn under kill".
 pub(crate) fn conformance_words(cell: &CellSummary) -> String {
-    let head = cell.standing.phrase();
-    let parts: Vec<String> = match cell.standing {
-        Conformance::AsDocumented => cell.agreement.iter().filter_map(shown).collect(),
+    let head = cell.conformance.phrase();
+    let parts: Vec<String> = match cell.conformance {
+        Conformance::AsDocumented => cell.by_fault.iter().filter_map(shown).collect(),
         Conformance::NotRun | Conformance::Incomplete => Vec::new(),
-        _ => cell.agreement.iter().filter_map(departure).collect(),
+        _ => cell.by_fault.iter().filter_map(departure).collect(),
     };
-    match (parts.is_empty(), cell.standing) {
+    match (parts.is_empty(), cell.conformance) {
         (false, _) => format!("{head}: {}", parts.join("; ")),
         (true, Conformance::AsDocumented) => format!("{head}: intact only"),
         (true, Conformance::Incomplete) => match &cell.stopped {
@@ -29,36 +29,36 @@ pub(crate) fn conformance_words(cell: &CellSummary) -> String {
 /// The difference of a cell from its documentation, fault by fault; `None` where there is none.
 #[must_use]
 pub fn difference(cell: &CellSummary) -> Option<String> {
-    let differs = matches!(cell.standing, Conformance::ControlFailed | Conformance::Differs);
-    differs.then(|| cell.agreement.iter().filter_map(departure).collect::<Vec<_>>().join("; "))
+    let differs = matches!(cell.conformance, Conformance::ControlFailed | Conformance::Differs);
+    differs.then(|| cell.by_fault.iter().filter_map(departure).collect::<Vec<_>>().join("; "))
 }
 
 /// The verdicts that were seen, where some were.
-fn shown(agreement: &FaultConformance) -> Option<String> {
-    (!agreement.seen.is_empty()).then(|| format!("{} under {}", names(&agreement.seen), agreement.fault))
+fn shown(under_fault: &FaultConformance) -> Option<String> {
+    (!under_fault.seen.is_empty()).then(|| format!("{} under {}", names(&under_fault.seen), under_fault.fault))
 }
 
 /// The departure of a fault from what is documented.
-fn departure(agreement: &FaultConformance) -> Option<String> {
+fn departure(under_fault: &FaultConformance) -> Option<String> {
     let mut parts = Vec::new();
-    if !agreement.unexpected.is_empty() {
-        let documented = documented(&agreement.expected);
-        parts.push(format!("{} showed, documented is {documented}", names(&agreement.unexpected)));
+    if !under_fault.unexpected.is_empty() {
+        let documented = documented(&under_fault.expected);
+        parts.push(format!("{} showed, documented is {documented}", names(&under_fault.unexpected)));
     }
     // What must show is only missed by a campaign that could have shown it.
-    if agreement.standing == Conformance::Differs {
-        parts.extend(agreement.missing.iter().map(|verdict| format!("{verdict} must show and did not")));
-        if !agreement.none_of.is_empty() {
-            parts.push(format!("one of {} must show and none did", names(&agreement.none_of)));
+    if under_fault.conformance == Conformance::Differs {
+        parts.extend(under_fault.missing.iter().map(|verdict| format!("{verdict} must show and did not")));
+        if !under_fault.none_of.is_empty() {
+            parts.push(format!("one of {} must show and none did", names(&under_fault.none_of)));
         }
     }
-    if agreement.standing != Conformance::AsDocumented {
-        parts.extend(agreement.reasons.iter().cloned());
+    if under_fault.conformance != Conformance::AsDocumented {
+        parts.extend(under_fault.reasons.iter().cloned());
     }
-    if parts.is_empty() && agreement.standing == Conformance::ControlFailed {
-        parts.push(format!("{} showed though nothing was injected", names(&agreement.seen)));
+    if parts.is_empty() && under_fault.conformance == Conformance::ControlFailed {
+        parts.push(format!("{} showed though nothing was injected", names(&under_fault.seen)));
     }
-    (!parts.is_empty()).then(|| format!("under {}: {}", agreement.fault, parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("under {}: {}", under_fault.fault, parts.join(", ")))
 }
 
 /// The ground truth in words.

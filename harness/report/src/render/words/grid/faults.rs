@@ -77,7 +77,7 @@ fn worst(cells: &[&Variant<'_>], fault: Fault) -> Worst {
     match violations.map(|verdict| (verdict, count(verdict))).find(|(_, n)| *n > 0) {
         Some((verdict, n)) => Worst::Seen(verdict, n),
         None if rows.iter().all(|row| row.trials == 0) => Worst::NotRun,
-        None if rows.iter().any(|row| !row.gate.passed) => Worst::Unproven,
+        None if rows.iter().any(|row| !row.conclusiveness.passed) => Worst::Unproven,
         None => Worst::None(rows.iter().map(|row| row::judged(row)).sum()),
     }
 }

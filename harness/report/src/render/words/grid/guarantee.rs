@@ -106,7 +106,7 @@ pub(crate) fn mark(row: Option<&ResultRow>, guarantee: Guarantee) -> Mark {
         [Guarantee::SilentReset, Guarantee::LostAck, Guarantee::Else].iter().any(|kind| broken(row, *kind) > 0);
     match () {
         () if row.trials == 0 || looked == 0 => Mark::NotTested,
-        () if !row.gate.passed => Mark::Unproven,
+        () if !row.conclusiveness.passed => Mark::Unproven,
         () if refusal && row.loader == Loader::Lenient && resets => Mark::Hidden,
         () => Mark::Kept,
     }
