@@ -28,8 +28,9 @@ pub(crate) fn is_stuck(board: Board, pid: i32, limit: Deadline) -> bool {
 }
 
 fn is_stuck_unless(board: Board, limit: Deadline, is_held_up: impl FnOnce() -> bool) -> bool {
-    let now_ns = now_ns();
-    now_ns >= limit.at_ns() && rests(board, now_ns, limit.length_ns()) && !is_held_up()
+    let rests_now = || rests(board, now_ns(), limit.length_ns());
+    // Twice: it may have gone on while it was looked at.
+    now_ns() >= limit.at_ns() && rests_now() && !is_held_up() && rests_now()
 }
 
 /// Whether the life on `board` has neither come back from its recovery nor begun a save for `limit_ns` before `now_ns`.
@@ -75,7 +76,11 @@ mod tests {
         assert!(is_stuck_unless(board, over, || false), "its recovery ended long ago");
         assert!(!is_stuck_unless(board, over, || true), "the disk does not answer");
         assert!(!is_stuck_unless(board, hour, || false), "its time is not over");
-        board.begin(Generation(1), now_ns() + 3_600_000_000_000);
+        let goes_on = || {
+            board.begin(Generation(1), now_ns() + 3_600_000_000_000);
+            false
+        };
+        assert!(!is_stuck_unless(board, over, goes_on), "it goes on while it is looked at");
         assert!(!is_stuck_unless(board, over, || false), "its last save has just begun");
     }
 }

@@ -13,6 +13,9 @@ use crate::subject::life::FAILED;
 
 /// Pause between two looks at a process that is to be held, in ns.
 pub(super) const LOOK_NS: u64 = 20_000;
+/// After so many looks it takes long: then there are longer pauses, in ns.
+const SOON_LOOKS: u32 = 500;
+const LATER_NS: u64 = 1_000_000;
 /// After so many looks it may be waiting for a lock.
 const LOOKS_BEFORE_LOCKS: u32 = 10;
 /// Pause between two looks at writers that run freely.
@@ -31,6 +34,8 @@ impl Participants<'_, '_, '_> {
         let mut limit = self.victims.limit();
         let pid = process.pid();
         for look in 0u32.. {
+            // First: this may take long, and whoever has gone on meanwhile does not stand still.
+            let is_over = limit.is_over(pid);
             let board = process.board;
             if board.is_held() {
                 return Ok(Pause::Held);
@@ -48,10 +53,11 @@ impl Participants<'_, '_, '_> {
                     return Ok(Pause::Blocked(wait));
                 }
             }
-            if limit.is_over(pid) {
+            if is_over {
                 return Ok(Pause::TimeUp);
             }
-            sleep_until(now_ns() + LOOK_NS);
+            // Who waits for long leaves the processor to the one that it waits for.
+            sleep_until(now_ns() + if look < SOON_LOOKS { LOOK_NS } else { LATER_NS });
         }
         Ok(Pause::TimeUp)
     }
@@ -111,6 +117,8 @@ impl Participants<'_, '_, '_> {
         }
         let mut limit = self.victims.limit();
         while !processes.is_empty() {
+            // First: who has ended meanwhile is not stuck.
+            let is_over = limit.is_over(processes.iter().filter_map(Process::pid));
             let mut left = Vec::new();
             for process in processes {
                 // Who has refused what it found waits for nobody.
@@ -122,7 +130,7 @@ impl Participants<'_, '_, '_> {
                 }
             }
             processes = left;
-            if limit.is_over(processes.iter().filter_map(Process::pid)) || self.note_deadlock(&processes, ran)? {
+            if is_over || self.note_deadlock(&processes, ran)? {
                 break;
             }
             if !processes.is_empty() {
