@@ -39,7 +39,10 @@ fn an_audit_is_kept_where_somebody_says_and_nowhere_else() {
     assert_eq!(place.names("results/latest/failures/f.torn/crash-state"), ["f"], "the file that breaks, and no other");
     let failures = place.names("results/latest/failures");
     assert_eq!(failures, ["f.torn"]);
-    assert_eq!(place.names("results/latest/failures/f.torn"), ["crash-state", "failure.json", "replay.sh", "trace.txt"]);
+    assert_eq!(
+        place.names("results/latest/failures/f.torn"),
+        ["crash-state", "failure.json", "replay.sh", "trace.txt"]
+    );
     let stored = fs::read(results(&place).join("failures/f.torn/crash-state/f")).unwrap();
     let kept: Value = serde_json::from_slice(&fs::read(results(&place).join("audit.json")).unwrap()).unwrap();
     assert_eq!(kept["files"][0]["example"]["found"], stored.len(), "the files of the crash point that is told");
@@ -50,7 +53,11 @@ fn an_audit_is_kept_where_somebody_says_and_nowhere_else() {
     assert_eq!(report.exit, Some(0), "{}", report.err);
     let without = |text: &str| text.lines().take_while(|line| !line.starts_with("Kept")).collect::<Vec<_>>().join("\n");
     assert_eq!(without(&report.out), without(&ran.out));
-    assert!(report.out.contains("crashtest replay results/") && report.out.contains("failures/f.torn"), "{}", report.out);
+    assert!(
+        report.out.contains("crashtest replay results/") && report.out.contains("failures/f.torn"),
+        "{}",
+        report.out
+    );
     assert!(place.crashtest("report --format junit").out.contains("<failure"), "for CI");
 }
 
@@ -117,7 +124,8 @@ fn results_in_the_state_directory_are_no_part_of_it() {
         // A folder a run, and the link.
         assert_eq!(place.names("state/kept").len(), n + 1);
         let failures = place.names("state/kept/latest/failures");
-        let checker = failures.iter().find(|name| name.starts_with("checker.")).unwrap_or_else(|| panic!("{failures:?}"));
+        let checker =
+            failures.iter().find(|name| name.starts_with("checker.")).unwrap_or_else(|| panic!("{failures:?}"));
         let state = place.names(&format!("state/kept/latest/failures/{checker}/crash-state"));
         assert!(!state.contains(&"latest".to_owned()) && state.len() <= 3, "{state:?}");
         let kept = format!("state/kept/latest/failures/{checker}/crash-state/kept");
@@ -151,7 +159,8 @@ fn the_checker_of_a_copy_is_not_asked_elsewhere() {
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     let failures = place.names("results/latest/failures");
     let checker = failures.iter().find(|name| name.starts_with("checker.")).unwrap_or_else(|| panic!("{failures:?}"));
-    let replay = Ran::from(place.command("replay").arg(results(&place).join("failures").join(checker)).output().unwrap());
+    let replay =
+        Ran::from(place.command("replay").arg(results(&place).join("failures").join(checker)).output().unwrap());
     assert_eq!(replay.exit, Some(2), "{}{}", replay.out, replay.err);
     assert!(replay.err.contains("that was a copy of it") && replay.err.contains("without --copy"), "{}", replay.err);
 }

@@ -427,9 +427,8 @@ impl AuditRecord {
     /// The failures, the checker's first, each with the crash point that shows it.
     pub fn failures(&self) -> impl Iterator<Item = AuditFailure> {
         let checked = self.checked.iter().filter_map(|checked| checked.example.clone().map(AuditFailure::Checker));
-        let file = |file: &AuditedFile| {
-            Some(AuditFailure::File { path: file.path.clone(), example: file.example.clone()? })
-        };
+        let file =
+            |file: &AuditedFile| Some(AuditFailure::File { path: file.path.clone(), example: file.example.clone()? });
         checked.chain(self.broken().filter_map(file))
     }
 
@@ -443,7 +442,8 @@ impl AuditRecord {
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
         let excused = move |file: &AuditedFile| {
-            checked.is_some_and(|checked| file.damage.keys().all(|damage| checked.sensitivity.sees(&file.path, *damage)))
+            checked
+                .is_some_and(|checked| file.damage.keys().all(|damage| checked.sensitivity.sees(&file.path, *damage)))
         };
         let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
         files.filter(move |file| !excused(file))

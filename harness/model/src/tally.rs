@@ -312,10 +312,11 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         reasons.push(format!("crashtest has no model of {}: {what} is not known", unmodelled.join(", ")));
     }
     if fault == Fault::None {
-        reasons.extend(tally.sensitivity.as_ref().filter(|sensitivity| sensitivity.is_blind()).map(|sensitivity| match sensitivity.planted {
-            true => "the checker accepts files that are torn, empty or missing: it notices nothing".to_owned(),
-            false => {
-                "whether the checker notices damage is not known: the run leaves no file with anything in it".to_owned()
+        reasons.extend(tally.sensitivity.as_ref().filter(|sensitivity| sensitivity.is_blind()).map(|sensitivity| {
+            match sensitivity.planted {
+                true => "the checker accepts files that are torn, empty or missing: it notices nothing".to_owned(),
+                false => "whether the checker notices damage is not known: the run leaves no file with anything in it"
+                    .to_owned(),
             }
         }));
         return reasons;

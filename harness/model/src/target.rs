@@ -173,7 +173,13 @@ impl StrategyInfo {
         self.under_conditions(plan.target.loader, fault, start, plan.conditions(fault))
     }
 
-    fn under_conditions(&self, loader: Loader, fault: Fault, start: Start, conditions: Conditions) -> Option<&Expectation> {
+    fn under_conditions(
+        &self,
+        loader: Loader,
+        fault: Fault,
+        start: Start,
+        conditions: Conditions,
+    ) -> Option<&Expectation> {
         let entry = |d: &&Documented| (d.loader, d.fault, d.start, d.conditions) == (loader, fault, start, conditions);
         self.documented.iter().find(entry).map(|d| &d.expectation)
     }

@@ -110,9 +110,10 @@ impl FolderError {
                 };
                 Some(format!("there are results below it: did you mean `{}`{others}?", first.display()))
             }
-            FolderError::Format { .. } => {
-                Some("use the crashtest that wrote them: run.json, or audit.json, names its version under `environment`".to_owned())
-            }
+            FolderError::Format { .. } => Some(
+                "use the crashtest that wrote them: run.json, or audit.json, names its version under `environment`"
+                    .to_owned(),
+            ),
             FolderError::NoTrials { .. } => Some("name a folder under its `failures/`".to_owned()),
             FolderError::NoFailure { .. } => {
                 Some("name a folder under `failures/` of a run or an audit, or one trial's folder in it".to_owned())

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crashtest_model::{
-    AUDIT_FORMAT, At, Audit, AuditFailure, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked, CheckedExample,
-    CrashPoint, Damage, Digest, Example, ExcludedFile, Promise, Recheck, Sensitivity, Synced, UnderKill, Verdict, Way, Written,
-};
 use crashtest_linux::directory::{Directory, DirectoryError};
+use crashtest_model::{
+    AUDIT_FORMAT, At, Audit, AuditFailure, AuditJudgement, AuditRecord, AuditedFile, CallIndex, Check, Checked,
+    CheckedExample, CrashPoint, Damage, Digest, Example, ExcludedFile, Promise, Recheck, Sensitivity, Synced,
+    UnderKill, Verdict, Way, Written,
+};
 use crashtest_report::render::{FORMATS, Terminal, json, junit, markdown, text};
-use crashtest_report::{AuditOut, EVIDENCE_CAP_BYTES, CrashStates, FolderError, KeptFailure, RecordedAudit, Results, read_failure, read_results};
+use crashtest_report::{
+    AuditOut, CrashStates, EVIDENCE_CAP_BYTES, FolderError, KeptFailure, RecordedAudit, Results, read_failure,
+    read_results,
+};
 
 fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damage: &[(Damage, u64)]) -> AuditedFile {
     AuditedFile {
@@ -300,8 +304,7 @@ fn kept(out: &Path, record: AuditRecord) -> RecordedAudit {
         copied: false,
         limit_ms: 10_000,
     });
-    let (recorded, notes) =
-        AuditOut::find(out).unwrap().keep(&started(record), recheck.as_ref(), &States(0)).unwrap();
+    let (recorded, notes) = AuditOut::find(out).unwrap().keep(&started(record), recheck.as_ref(), &States(0)).unwrap();
     assert_eq!(notes, [""; 0]);
     recorded
 }

@@ -1,7 +1,7 @@
 //! `crashtest audit`: how a program writes its files, and what a kill could leave of each, from one recorded run.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

@@ -10,7 +10,12 @@ use super::{index, layout};
 use crate::error::FolderError;
 
 /// Makes the folder of what started at `started` (RFC 3339) below `out`. Its path and the last part of it.
-pub(crate) fn new_folder(out: &Path, started: &str, name: &str, seed: Option<Seed>) -> Result<(PathBuf, String), FolderError> {
+pub(crate) fn new_folder(
+    out: &Path,
+    started: &str,
+    name: &str,
+    seed: Option<Seed>,
+) -> Result<(PathBuf, String), FolderError> {
     let time: jiff::Timestamp =
         started.parse().map_err(|source| FolderError::Started { started: started.to_owned(), source })?;
     let seed = seed.map_or_else(String::new, |seed| format!("-{}", seed.0));
@@ -27,7 +32,8 @@ pub(crate) fn is_results(folder: &Path) -> bool {
 /// The results folders in `out`, and the link to the newest of them.
 pub(crate) fn results_in(out: &Path) -> Vec<PathBuf> {
     let names = index::names_in(out).unwrap_or_default();
-    let mut found: Vec<PathBuf> = names.into_iter().map(|name| out.join(name)).filter(|path| is_results(path)).collect();
+    let mut found: Vec<PathBuf> =
+        names.into_iter().map(|name| out.join(name)).filter(|path| is_results(path)).collect();
     let latest = out.join(layout::LATEST);
     if fs::read_link(&latest).is_ok_and(|target| found.iter().any(|folder| *folder == out.join(&target))) {
         found.push(latest);

@@ -14,4 +14,5 @@ pub use trace::trace;
 
 use super::format::Format;
 
-pub(super) const FORMAT: Format = Format { name: "text", purpose: "For a terminal", file: None, run, grid, audit: recorded_audit };
+pub(super) const FORMAT: Format =
+    Format { name: "text", purpose: "For a terminal", file: None, run, grid, audit: recorded_audit };

@@ -310,7 +310,10 @@ mod tests {
         let phases: BTreeSet<(&str, Verdict)> =
             broken.iter().map(|record| (record.phase.as_str(), record.verdict().unwrap())).collect();
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Torn, Verdict::Empty, Verdict::Intact]), "{phases:?}");
-        assert!(broken.iter().all(|record| record.in_save && record.termination == Termination::Kill), "each is confirmed");
+        assert!(
+            broken.iter().all(|record| record.in_save && record.termination == Termination::Kill),
+            "each is confirmed"
+        );
     }
 
     #[test]
@@ -318,7 +321,10 @@ mod tests {
         let records = swept(Way::Atomic);
         assert_eq!(verdicts(&records), BTreeSet::from([Verdict::Intact]));
         assert!(records.iter().any(|record| matches!(record.aim, Aim::Twice { .. })));
-        assert!(records.iter().any(|record| record.termination == Termination::Kill), "some are confirmed all the same");
+        assert!(
+            records.iter().any(|record| record.termination == Termination::Kill),
+            "some are confirmed all the same"
+        );
     }
 
     #[test]

@@ -161,7 +161,9 @@ impl Participants<'_, '_, '_> {
             (Termination::Signal { signal }, _) => {
                 ran.wrong.push((Verdict::Inconclusive, format!("signal {signal}, which we did not send, ended {who}")));
             }
-            (termination, _) => ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {termination:?}"))),
+            (termination, _) => {
+                ran.wrong.push((Verdict::Inconclusive, format!("{who} was not killed: {termination:?}")))
+            }
         }
     }
 

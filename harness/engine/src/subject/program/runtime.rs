@@ -154,7 +154,8 @@ impl Runtime {
 
     /// `answer`, of which nothing is known where the checker says of `state`, which is damaged, what it says of any.
     fn believed(&self, answer: Answer, state: &Snapshot) -> Answer {
-        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(sensitivity)) = (&answer, &self.sensitivity) else {
+        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(sensitivity)) = (&answer, &self.sensitivity)
+        else {
             return answer;
         };
         match self.files.judge(state) {

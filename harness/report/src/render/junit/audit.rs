@@ -54,9 +54,10 @@ fn of_the_checker(checked: &Checked) -> TestCaseStatus {
             format!("{} crash points: {}", thousands(checked.violations()), example.why),
             format!("killed: {}: {}\n", example.place, example.call),
         ),
-        (None, 0) if checked.sensitivity.is_blind() => {
-            error("blind", "it accepts files that are torn, empty or missing: what it accepts proves nothing".to_owned())
-        }
+        (None, 0) if checked.sensitivity.is_blind() => error(
+            "blind",
+            "it accepts files that are torn, empty or missing: what it accepts proves nothing".to_owned(),
+        ),
         (None, 0) => TestCaseStatus::success(),
         (None, left_out) => error("incomplete", format!("it was not asked about {} states", thousands(left_out))),
     }

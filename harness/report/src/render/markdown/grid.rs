@@ -64,7 +64,8 @@ fn head(text: &mut String, grid: &RecordedGrid) {
 
 /// Writes what is not as documented, worst first, before everything else.
 fn departures(text: &mut String, cells: &[Variant<'_>]) {
-    let mut departed: Vec<_> = cells.iter().filter(|cell| cell.summary.conformance != Conformance::AsDocumented).collect();
+    let mut departed: Vec<_> =
+        cells.iter().filter(|cell| cell.summary.conformance != Conformance::AsDocumented).collect();
     departed.sort_by_key(|cell| cell.summary.conformance);
     if departed.is_empty() {
         return;

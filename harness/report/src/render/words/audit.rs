@@ -48,7 +48,10 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
                     thousands(checked.states),
                     thousands(checked.states + checked.left_out)
                 ),
-                None => format!("{points} of {} crash points were looked at", thousands(audit.crash_points + audit.left_out)),
+                None => format!(
+                    "{points} of {} crash points were looked at",
+                    thousands(audit.crash_points + audit.left_out)
+                ),
             };
             (Tone::Warn, format!("interrupted: {looked_at}"))
         }

@@ -89,8 +89,9 @@ pub(crate) fn unseen(sensitivity: &Sensitivity) -> Option<String> {
             any_of(&kinds)
         )
     });
-    let files = (!sensitivity.unopened.is_empty())
-        .then(|| format!("the checker opens other files than {}: damage to it is not seen", listed(&sensitivity.unopened)));
+    let files = (!sensitivity.unopened.is_empty()).then(|| {
+        format!("the checker opens other files than {}: damage to it is not seen", listed(&sensitivity.unopened))
+    });
     let words: Vec<String> = kinds.into_iter().chain(files).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
