@@ -142,7 +142,7 @@ fn a_sweep_that_misses_what_must_show_differs_however_small_it_is() {
         Conformance::AsDocumented,
         "and what is documented of kills is not asked of a sweep"
     );
-    let derived: Vec<TrialRecord> = (10..30).map(common::coverage).collect();
+    let derived: Vec<TrialRecord> = (10..30).map(common::swept).collect();
     assert_eq!(stands(&with(derived)), Conformance::Inconclusive, "nothing was really killed");
 }
 
