@@ -106,7 +106,7 @@ fn the_checker_of_an_audit_is_asked_about_a_kept_crash_state_again() {
     let replay = || Ran::from(place.command("replay").arg(&failure).output().unwrap());
     let ran = replay();
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("The checker `grep -q . f`") && ran.out.contains("shows again"), "{}", ran.out);
+    assert!(ran.out.contains("Asks the checker `grep -q . f`") && ran.out.contains("shows again"), "{}", ran.out);
     fs::copy(place.path().join("state/f"), failure.join("crash-state/f")).unwrap();
     let ran = replay();
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);

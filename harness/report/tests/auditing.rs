@@ -280,7 +280,8 @@ struct States(usize);
 
 impl CrashStates for States {
     fn write(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError> {
-        let content = format!("{:<width$}", failure.point().to_string(), width = self.0);
+        let place = failure.point().to_string();
+        let content = place.clone() + &" ".repeat(self.0.saturating_sub(place.len()));
         if content.len() as u64 <= most {
             to.write(Path::new("where"), 0o644, content.as_bytes())?;
         }

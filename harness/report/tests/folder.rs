@@ -185,14 +185,11 @@ fn a_kept_failure_is_read_from_its_own_folder_or_its_signature_s() {
         folder.record(&torn(n), Some(&kept)).unwrap();
     }
     let signature = folder.path().join("failures/direct-fills-strict.kill.torn.save-in-write");
-    let kept = |folder: &Path| match read_failure(folder).unwrap() {
-        KeptFailure::Trial(failure) => *failure,
-        KeptFailure::Audit(_) => panic!("a failure of an audit"),
-    };
-    let first = kept(&signature);
+    let KeptFailure::Trial(first) = read_failure(&signature).unwrap() else { panic!("of a run") };
     assert_eq!((first.run, first.record), (direct(), torn(3)));
     assert_eq!(fs::read_to_string(first.crash_state.unwrap().join("state.json")).unwrap(), "{\"trial\":3");
-    assert_eq!(kept(&signature.join("trial-12")).record, torn(12));
+    let KeptFailure::Trial(other) = read_failure(&signature.join("trial-12")).unwrap() else { panic!("of a run") };
+    assert_eq!(other.record, torn(12));
     let error = read_failure(folder.path()).unwrap_err();
     assert!(matches!(error, FolderError::NoFailure { .. }) && error.hint().is_some());
 }
