@@ -108,10 +108,6 @@ impl OneProcess {
         while !shared::wait_at_for(board.at_latch(), LOOK) && exit.is_none() && !limit.is_over([victim.pid()]) {
             exit = victim.try_wait().map_err(EngineError::Wait)?;
         }
-        if exit.is_none() {
-            // The last look at the time may have taken long.
-            exit = victim.try_wait().map_err(EngineError::Wait)?;
-        }
         let opened = board.recovery();
         if !board.is_at_latch() {
             // Killed by the drop where it has not ended.

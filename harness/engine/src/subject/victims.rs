@@ -211,21 +211,17 @@ impl<'a> Victims<'a> {
     /// Waits until `done`, or the victim has ended (then how), or its time is up.
     fn watch(&self, victim: &mut Victim, done: impl Fn() -> bool) -> Result<Option<Exit>, EngineError> {
         let mut looks = 0;
-        loop {
-            // First: this may take long, and whoever is done or has ended meanwhile does not stand still.
-            let is_over = victim.limit.is_over([victim.running.pid()]);
-            if done() {
-                return Ok(None);
-            }
+        while !done() {
             if let Some(exit) = victim.running.try_wait().map_err(EngineError::Wait)? {
                 return Ok(Some(exit));
             }
-            if is_over {
+            if victim.limit.is_over([victim.running.pid()]) {
                 return Ok(None);
             }
             looks += 1;
             sleep_until(now_ns() + if looks < SOON_LOOKS { SOON_NS } else { LATER_NS });
         }
+        Ok(None)
     }
 
     /// Waits until the victim is held where it was to be; says whether it is: it may have ended, or its time may be up.

@@ -34,8 +34,6 @@ impl Participants<'_, '_, '_> {
         let mut limit = self.victims.limit();
         let pid = process.pid();
         for look in 0u32.. {
-            // First: this may take long, and whoever has gone on meanwhile does not stand still.
-            let is_over = limit.is_over(pid);
             let board = process.board;
             if board.is_held() {
                 return Ok(Pause::Held);
@@ -53,7 +51,7 @@ impl Participants<'_, '_, '_> {
                     return Ok(Pause::Blocked(wait));
                 }
             }
-            if is_over {
+            if limit.is_over(pid) {
                 return Ok(Pause::TimeUp);
             }
             // Who waits for long leaves the processor to the one that it waits for.
@@ -117,8 +115,6 @@ impl Participants<'_, '_, '_> {
         }
         let mut limit = self.victims.limit();
         while !processes.is_empty() {
-            // First: who has ended meanwhile is not stuck.
-            let is_over = limit.is_over(processes.iter().filter_map(Process::pid));
             let mut left = Vec::new();
             for process in processes {
                 // Who has refused what it found waits for nobody.
@@ -130,7 +126,7 @@ impl Participants<'_, '_, '_> {
                 }
             }
             processes = left;
-            if is_over || self.note_deadlock(&processes, ran)? {
+            if limit.is_over(processes.iter().filter_map(Process::pid)) || self.note_deadlock(&processes, ran)? {
                 break;
             }
             if !processes.is_empty() {
