@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::marked::{MARK, alive};
-use support::skip::say;
+use support::skip::{say, soak};
 use support::{Place, wait_until};
 
 fn kill_it(mut child: Child) {
@@ -90,13 +90,10 @@ fn an_audit_that_is_killed_leaves_what_the_next_one_removes() {
 /// Behind `CRASHTEST_SOAK`: many kills of the supervisor at drawn moments, each followed by another call.
 #[test]
 fn a_supervisor_killed_at_any_moment_leaves_nothing_after_the_next_call() {
-    let kills = match std::env::var("CRASHTEST_SOAK") {
-        Ok(_) => 200,
-        Err(_) => {
-            say("few kills only: set CRASHTEST_SOAK for 200");
-            8
-        }
-    };
+    let kills = soak().unwrap_or_else(|| {
+        say("few kills only: set CRASHTEST_SOAK=200 for more");
+        8
+    });
     let place = Place::new();
     let whole = place.path().canonicalize().unwrap();
     let faults = ["kill --iterations 50", "sweep", "io", "kill --iterations 50 --strategy direct"];

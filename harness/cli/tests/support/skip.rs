@@ -16,3 +16,9 @@ pub(crate) fn say(words: &str) {
     // Not eprintln, which the harness of the tests takes in. Nobody need be listening.
     let _ = writeln!(std::io::stderr(), "{words}");
 }
+
+/// Whether slow tests run at full length, and how many times those repeat whose number is free: `CRASHTEST_SOAK=N`, as CI sets it.
+pub(crate) fn soak() -> Option<usize> {
+    let times = std::env::var("CRASHTEST_SOAK").ok()?;
+    Some(times.parse().expect("CRASHTEST_SOAK is a number of times"))
+}
