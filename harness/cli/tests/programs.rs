@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use support::programs::{EXAMPLES, Interpreter, Language, assert_shows_again, run, run_example};
-use support::skip::skip;
+use support::skip::{skip, soak};
 use support::{Place, Ran, count, row, verdicts};
 
 /// The verdicts that are violations, by name.
@@ -24,7 +24,11 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
         let Some(interpreter) = Interpreter::find(language) else { continue };
         let place = Place::new();
         // One checker for each state, as these two have, takes long.
-        let few: &[&str] = if language == Language::Python { &[] } else { &["--max-states", "60"] };
+        let few: &[&str] = match (language, soak()) {
+            (Language::Python, Some(_)) => &[],
+            (Language::Python, None) => &["--max-states", "120"],
+            _ => &["--max-states", "60"],
+        };
         let (exit, summary) = run_example(&place, &interpreter, "direct", "", few);
         assert_eq!(
             (exit, violations(&summary)),
@@ -93,13 +97,16 @@ fn the_patterns_of_the_accounts_are_what_they_are_in_their_own_language() {
 fn a_program_is_killed_by_the_clock_and_its_calls_fail_just_as_well() {
     let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
-    let (exit, summary) = run_example(&place, &python, "direct", "", &["--fault", "kill,io", "--iterations", "60"]);
+    // Each failing call is a run of its own.
+    let few = if soak().is_some() { "1000" } else { "60" };
+    let more = ["--fault", "kill,io", "--iterations", "60", "--max-states", few];
+    let (exit, summary) = run_example(&place, &python, "direct", "", &more);
     assert_eq!(exit, Some(1), "{summary}");
     let killed = row(&summary, "kill");
     assert_eq!((killed["trials"].as_u64(), killed["kills_landed"].as_u64() > Some(20)), (Some(60), true), "{summary}");
     assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
     assert!(count(row(&summary, "io"), "empty") > 0 && count(row(&summary, "io"), "torn") > 0, "{summary}");
-    let more = ["--fault", "kill,io", "--iterations", "40", "--continue"];
+    let more = ["--fault", "kill,io", "--iterations", "40", "--continue", "--max-states", few];
     let (exit, summary) = run_example(&place, &python, "atomic", "", &more);
     assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{summary}");
     // Life after life: what was saved before is still there.
