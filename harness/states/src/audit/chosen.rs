@@ -37,7 +37,7 @@ impl Chosen {
     }
 }
 
-/// The distinct crash states that [`audit`] looks at, each with all its points, and all files of `before` that the run left alone. Once
+/// The distinct crash states that `audit` looks at, each with all its points, and all files of `before` that the run left alone. Once
 /// it is `enough`, there are no more.
 #[must_use]
 pub fn audited_states(trace: &Trace, before: &Snapshot, enough: &dyn Fn() -> bool) -> Vec<CrashState> {
