@@ -272,8 +272,7 @@ fn a_failure_of_a_program_is_replayed_at_the_same_call() {
 fn what_a_program_has_left_running_is_of_its_run() {
     let place = Place::new();
     let setup = "sh -c 'seq 3000 > {dir}/f; echo 0 > {dir}/n'";
-    let script =
-        "(sleep 0.2; for i in 1 2 3; do seq 3000 > {dir}/f; sleep 0.02; done) & echo 1 > {dir}/t; mv {dir}/t {dir}/n";
+    let script = "(sleep 0.2; for i in 1 2 3; do { sleep 0.02; seq 3000; } > {dir}/f; done) & echo 1 > {dir}/t; mv {dir}/t {dir}/n";
     for fault in [&["--fault", "sweep"][..], &["--fault", "kill", "--iterations", "60"]] {
         let ran = run(&place, &[fault, &["--setup", setup, "--", "sh", "-c", script]].concat());
         assert!(ran.exit == Some(1) && ran.out.contains("f is empty"), "{fault:?} {}{}", ran.out, ran.err);
