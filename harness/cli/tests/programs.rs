@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use support::programs::{EXAMPLES, Interpreter, Language, assert_shows_again, run, run_example};
-use support::skip::{skip, soak};
+use support::skip::{skip, unless_soaked};
 use support::{Place, Ran, count, row, verdicts};
 
 /// The verdicts that are violations, by name.
@@ -24,18 +24,17 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
         let Some(interpreter) = Interpreter::find(language) else { continue };
         let place = Place::new();
         // One checker for each state, as these two have, takes long.
-        let few: &[&str] = match (language, soak()) {
-            (Language::Python, Some(_)) => &[],
-            (Language::Python, None) => &["--max-states", "120"],
-            _ => &["--max-states", "60"],
+        let few = match language {
+            Language::Python => unless_soaked(["--max-states", "120"]),
+            _ => vec!["--max-states", "60"],
         };
-        let (exit, summary) = run_example(&place, &interpreter, "direct", "", few);
+        let (exit, summary) = run_example(&place, &interpreter, "direct", "", &few);
         assert_eq!(
             (exit, violations(&summary)),
             (Some(1), vec!["empty".to_owned(), "torn".to_owned()]),
             "{language:?} {summary}"
         );
-        let (exit, summary) = run_example(&place, &interpreter, "atomic", "", few);
+        let (exit, summary) = run_example(&place, &interpreter, "atomic", "", &few);
         assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{language:?} {summary}");
         let swept = row(&summary, "sweep");
         assert!(count(swept, "intact") > 50 && swept["distinct_states"].as_u64() > Some(20), "{language:?} {summary}");
@@ -98,15 +97,15 @@ fn a_program_is_killed_by_the_clock_and_its_calls_fail_just_as_well() {
     let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
     // Each failing call is a run of its own.
-    let few = if soak().is_some() { "1000" } else { "60" };
-    let more = ["--fault", "kill,io", "--iterations", "60", "--max-states", few];
+    let few = unless_soaked(["--max-states", "60"]);
+    let more = [&["--fault", "kill,io", "--iterations", "60"][..], &few].concat();
     let (exit, summary) = run_example(&place, &python, "direct", "", &more);
     assert_eq!(exit, Some(1), "{summary}");
     let killed = row(&summary, "kill");
     assert_eq!((killed["trials"].as_u64(), killed["kills_landed"].as_u64() > Some(20)), (Some(60), true), "{summary}");
     assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
     assert!(count(row(&summary, "io"), "empty") > 0 && count(row(&summary, "io"), "torn") > 0, "{summary}");
-    let more = ["--fault", "kill,io", "--iterations", "40", "--continue", "--max-states", few];
+    let more = [&["--fault", "kill,io", "--iterations", "40", "--continue"][..], &few].concat();
     let (exit, summary) = run_example(&place, &python, "atomic", "", &more);
     assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{summary}");
     // Life after life: what was saved before is still there.

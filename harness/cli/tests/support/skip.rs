@@ -22,3 +22,8 @@ pub(crate) fn soak() -> Option<usize> {
     let times = std::env::var("CRASHTEST_SOAK").ok()?;
     Some(times.parse().expect("CRASHTEST_SOAK is a number of times"))
 }
+
+/// Options that bound a test; none where slow tests run at full length.
+pub(crate) fn unless_soaked<const N: usize>(bound: [&'static str; N]) -> Vec<&'static str> {
+    if soak().is_some() { Vec::new() } else { bound.to_vec() }
+}
