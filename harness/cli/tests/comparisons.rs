@@ -21,7 +21,7 @@ fn standings(summary: &Value) -> Vec<&str> {
 #[test]
 fn direct_and_atomic_are_as_documented_though_direct_fails() {
     let place = Place::new();
-    let ran = place.crashtest("compare direct atomic direct --iterations 200 --jobs 2 --quiet --seed 1");
+    let ran = place.crashtest("compare direct atomic direct --iterations 500 --jobs 2 --quiet --seed 1");
     assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
     let last = ran.out.lines().rev().take(3).collect::<Vec<_>>().join(" ");
     assert!(last.contains("AS DOCUMENTED: a guarantee was broken by direct in "), "{}", ran.out);
@@ -59,8 +59,9 @@ fn every_cell_gets_the_same_plan() {
 
 #[test]
 fn both_loaders_are_rows_of_their_own() {
-    let (ran, summary) = compare(&Place::new(), "direct --loader both --iterations 100");
-    assert_eq!(ran.exit, Some(0), "{}", ran.err);
+    // Of 100 kills of a starved writer of `direct`, three leave a file intact: too few to see its saves go on.
+    let (ran, summary) = compare(&Place::new(), "direct --loader both --iterations 500");
+    assert_eq!(ran.exit, Some(0), "{} {}", ran.err, summary["cells"]);
     let rows = summary["results"].as_array().unwrap();
     let resets = |loader: &str| {
         let row = rows.iter().find(|row| row["loader"] == loader && row["fault"] == "kill" && row["start"] == "again");
