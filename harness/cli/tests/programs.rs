@@ -25,16 +25,16 @@ fn in_every_language_the_direct_writer_is_torn_and_empty_and_the_atomic_one_whol
         let place = Place::new();
         // One checker for each state, as these two have, takes long.
         let few = match language {
-            Language::Python => unless_soaked(["--max-states", "120"]),
-            _ => vec!["--max-states", "60"],
+            Language::Python => unless_soaked(&["--max-states", "120"]),
+            _ => &["--max-states", "60"],
         };
-        let (exit, summary) = run_example(&place, &interpreter, "direct", "", &few);
+        let (exit, summary) = run_example(&place, &interpreter, "direct", "", few);
         assert_eq!(
             (exit, violations(&summary)),
             (Some(1), vec!["empty".to_owned(), "torn".to_owned()]),
             "{language:?} {summary}"
         );
-        let (exit, summary) = run_example(&place, &interpreter, "atomic", "", &few);
+        let (exit, summary) = run_example(&place, &interpreter, "atomic", "", few);
         assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{language:?} {summary}");
         let swept = row(&summary, "sweep");
         assert!(count(swept, "intact") > 50 && swept["distinct_states"].as_u64() > Some(20), "{language:?} {summary}");
@@ -97,15 +97,15 @@ fn a_program_is_killed_by_the_clock_and_its_calls_fail_just_as_well() {
     let Some(python) = Interpreter::find(Language::Python) else { return };
     let place = Place::new();
     // Each failing call is a run of its own.
-    let few = unless_soaked(["--max-states", "60"]);
-    let more = [&["--fault", "kill,io", "--iterations", "60"][..], &few].concat();
+    let few = unless_soaked(&["--max-states", "60"]);
+    let more = [&["--fault", "kill,io", "--iterations", "60"][..], few].concat();
     let (exit, summary) = run_example(&place, &python, "direct", "", &more);
     assert_eq!(exit, Some(1), "{summary}");
     let killed = row(&summary, "kill");
     assert_eq!((killed["trials"].as_u64(), killed["kills_landed"].as_u64() > Some(20)), (Some(60), true), "{summary}");
     assert!(count(killed, "torn") + count(killed, "empty") > 5, "{summary}");
     assert!(count(row(&summary, "io"), "empty") > 0 && count(row(&summary, "io"), "torn") > 0, "{summary}");
-    let more = [&["--fault", "kill,io", "--iterations", "40", "--continue"][..], &few].concat();
+    let more = [&["--fault", "kill,io", "--iterations", "40", "--continue"][..], few].concat();
     let (exit, summary) = run_example(&place, &python, "atomic", "", &more);
     assert_eq!((exit, violations(&summary)), (Some(0), vec![]), "{summary}");
     // Life after life: what was saved before is still there.
