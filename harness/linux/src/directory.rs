@@ -7,6 +7,7 @@
 //!
 //! Left out: sizes, times and owners of files; whoever needs them asks the opened file.
 
+mod attributes;
 mod error;
 mod file;
 mod identity;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 
+pub use attributes::Node;
 pub use error::{DirectoryError, Replaced};
 pub use identity::Identity;
 use identity::{identity, identity_of};

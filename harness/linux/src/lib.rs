@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of crashtest's own notions: no victim, no board, no verdict. What must be undone is a guard.
 
+pub mod attributes;
 pub mod clock;
 pub mod deadline;
 pub mod directory;

@@ -19,6 +19,7 @@ mod descriptor;
 mod filter;
 mod probe;
 mod registers;
+mod resolve;
 mod session;
 mod spawn;
 mod stopped;
@@ -34,9 +35,10 @@ use thiserror::Error;
 
 pub use calls::{At, Bytes, CopyKind, FileCall, Request, SyncKind, Target};
 pub use descriptor::{Descriptor, OpenFile};
-pub use filter::traced_calls;
+pub use filter::{Stops, traced_calls};
 pub use probe::probe;
-pub use tracee::Tracee;
+pub use resolve::Resolved;
+pub use tracee::{MappedFile, Tracee};
 pub use watcher::{Enter, Return, Watcher};
 
 use crate::pinned::Pinned;
@@ -80,6 +82,8 @@ pub struct Traced {
     pub ending: Ending,
     /// Processes and threads that were followed.
     pub tasks: usize,
+    /// Whether the filter has killed one of them: a program of another architecture, or one of its own filters did.
+    pub foreign: bool,
 }
 
 /// Runs `body` in a new process and reports its file-changing calls to `watcher`, for at most `limit`. This process must have one
@@ -89,7 +93,7 @@ pub struct Traced {
 /// Tracing is not possible here, or the system has no process to give.
 pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Duration) -> Result<Traced, TraceError> {
     let mut pinned = Pinned::here();
-    let mut spawned = spawn::spawn(body)?;
+    let mut spawned = spawn::spawn(body, watcher.stops())?;
     let mut session = Session::new(watcher, spawned.pid());
     let outcome = session.follow(&spawned, limit, &mut pinned);
     session.kill_all(&outcome);
@@ -98,5 +102,5 @@ pub fn trace(body: impl FnOnce() -> i32, watcher: &mut dyn Watcher, limit: Durat
     if ending == Ending::Exited(Exit::Status(spawn::NOT_TRACED)) && spawned.filter_failed() {
         return Err(TraceError::Forbidden("seccomp"));
     }
-    Ok(Traced { ending, tasks: session.seen() })
+    Ok(Traced { ending, tasks: session.seen(), foreign: session.has_foreign() })
 }

@@ -39,6 +39,12 @@ pub struct OpenFile {
     pub regular: bool,
     /// Its permissions.
     pub mode: u32,
+    /// How many names it has.
+    pub links: u64,
+    /// The numbers of its user and its group.
+    pub owner: (u32, u32),
+    /// When its content was changed last, in ns since 1970.
+    pub modified_ns: i64,
 }
 
 impl Descriptor {
@@ -68,6 +74,9 @@ impl Descriptor {
             directory: status.st_mode & libc::S_IFMT == libc::S_IFDIR,
             regular: status.st_mode & libc::S_IFMT == libc::S_IFREG,
             mode: status.st_mode & 0o7777,
+            links: status.st_nlink,
+            owner: (status.st_uid, status.st_gid),
+            modified_ns: status.st_mtime.saturating_mul(1_000_000_000).saturating_add(status.st_mtime_nsec),
         })
     }
 

@@ -8,10 +8,14 @@ use std::sync::OnceLock;
 use seccompiler::{BpfProgram, sock_filter};
 use syscalls::Sysno;
 
+use super::calls::{EXT4_IOC_MOVE_EXT, FS_IOC_UNRESVSP, FS_IOC_UNRESVSP64, FS_IOC_ZERO_RANGE};
+
 /// Calls that always stop.
 const ALWAYS: &[&str] = &[
+    "bind",
     "chmod",
     "chown",
+    "chroot",
     "close",
     "copy_file_range",
     "creat",
@@ -27,6 +31,7 @@ const ALWAYS: &[&str] = &[
     "fsetxattr",
     "fsync",
     "ftruncate",
+    "futimesat",
     "io_uring_setup",
     "lchown",
     "link",
@@ -37,8 +42,11 @@ const ALWAYS: &[&str] = &[
     "mkdirat",
     "mknod",
     "mknodat",
+    "mount",
+    "move_mount",
     "msync",
     "openat2",
+    "pivot_root",
     "pwrite64",
     "pwritev",
     "pwritev2",
@@ -49,6 +57,7 @@ const ALWAYS: &[&str] = &[
     "renameat2",
     "rmdir",
     "sendfile",
+    "setns",
     "setxattr",
     "setxattrat",
     "splice",
@@ -60,6 +69,10 @@ const ALWAYS: &[&str] = &[
     "truncate",
     "unlink",
     "unlinkat",
+    "unshare",
+    "utime",
+    "utimensat",
+    "utimes",
     "write",
     "writev",
     // Not modelled: named in the report when a program makes them.
@@ -76,8 +89,35 @@ const SOMETIMES: &[(&str, &[Condition])] = &[
     ("openat", &on_flags(2)),
     // MAP_SHARED and MAP_SHARED_VALIDATE of a file, not anonymous.
     ("mmap", &[(3, 0x21, 0x01)]),
-    ("ioctl", &[(1, 0xffff_ffff, libc::FICLONE), (1, 0xffff_ffff, libc::FICLONERANGE)]),
+    (
+        "ioctl",
+        &[
+            (1, 0xffff_ffff, libc::FICLONE),
+            (1, 0xffff_ffff, libc::FICLONERANGE),
+            (1, 0xffff_ffff, FS_IOC_UNRESVSP),
+            (1, 0xffff_ffff, FS_IOC_UNRESVSP64),
+            (1, 0xffff_ffff, FS_IOC_ZERO_RANGE),
+            (1, 0xffff_ffff, EXT4_IOC_MOVE_EXT),
+        ],
+    ),
+    // SECCOMP_FILTER_FLAG_NEW_LISTENER: calls that somebody else is asked about do not come to us.
+    ("seccomp", &[(1, 0x8, 0x8)]),
 ];
+
+/// Calls that read: they stop only where they are made to fail.
+const READING: &[&str] = &["read", "pread64", "readv", "preadv", "preadv2"];
+/// The same, which stop only if a condition holds otherwise.
+const OPENING: &[&str] = &["open", "openat"];
+
+/// Which calls stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stops {
+    /// Those that change files, or make them durable.
+    #[default]
+    Changes,
+    /// Those that read as well.
+    AlsoReads,
+}
 
 /// Opens that can write, make or empty a file. O_TMPFILE needs one of the first two.
 const fn on_flags(argument: u8) -> [Condition; 4] {
@@ -96,16 +136,23 @@ pub fn traced_calls() -> Vec<&'static str> {
 }
 
 /// The filter: compiled once, as a sweep starts thousands of programs under it.
-pub(super) fn program() -> &'static BpfProgram {
-    static PROGRAM: OnceLock<BpfProgram> = OnceLock::new();
-    PROGRAM.get_or_init(compile)
+pub(super) fn program(stops: Stops) -> &'static BpfProgram {
+    static CHANGES: OnceLock<BpfProgram> = OnceLock::new();
+    static ALSO_READS: OnceLock<BpfProgram> = OnceLock::new();
+    match stops {
+        Stops::Changes => CHANGES.get_or_init(|| compile(Stops::Changes)),
+        Stops::AlsoReads => ALSO_READS.get_or_init(|| compile(Stops::AlsoReads)),
+    }
 }
 
 /// The filter as a binary search for the number: the kernel runs it once for each number there is whenever a program starts under it.
-fn compile() -> BpfProgram {
+fn compile(stops: Stops) -> BpfProgram {
     let number = |name: &str| name.parse::<Sysno>().ok().map(|call| call.id() as u32);
-    let always = ALWAYS.iter().filter_map(|name| Some((number(name)?, vec![ret(libc::SECCOMP_RET_TRACE)])));
-    let sometimes = SOMETIMES.iter().filter_map(|(name, conditions)| {
+    let reading: &[&[&str]] = if stops == Stops::AlsoReads { &[READING, OPENING] } else { &[] };
+    let always = ALWAYS.iter().chain(reading.iter().copied().flatten());
+    let always = always.filter_map(|name| Some((number(name)?, vec![ret(libc::SECCOMP_RET_TRACE)])));
+    let by_condition = SOMETIMES.iter().filter(|(name, _)| stops == Stops::Changes || !OPENING.contains(name));
+    let sometimes = by_condition.filter_map(|(name, conditions)| {
         let mut block: Vec<sock_filter> = conditions.iter().flat_map(|condition| trap_if(*condition)).collect();
         block.push(ret(libc::SECCOMP_RET_ALLOW));
         Some((number(name)?, block))
@@ -181,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_filter_compiles_and_every_name_is_a_system_call_somewhere() {
-        assert!(program().len() > 50);
+        assert!(program(Stops::Changes).len() > 50);
         for name in traced_calls() {
             let known =
                 name.parse::<syscalls::x86_64::Sysno>().is_ok() || name.parse::<syscalls::aarch64::Sysno>().is_ok();
@@ -194,14 +241,27 @@ mod tests {
         let known = |name: &str| name.parse::<syscalls::aarch64::Sysno>().is_ok();
         let old = traced_calls().into_iter().filter(|name| !known(name)).collect::<Vec<_>>();
         let replaced = [
-            "chmod", "chown", "creat", "lchown", "link", "mkdir", "mknod", "open", "rename", "rmdir", "symlink",
+            "chmod",
+            "chown",
+            "creat",
+            "futimesat",
+            "lchown",
+            "link",
+            "mkdir",
+            "mknod",
+            "open",
+            "rename",
+            "rmdir",
+            "symlink",
             "unlink",
+            "utime",
+            "utimes",
         ];
         assert_eq!(old.into_iter().filter(|name| !replaced.contains(name)).collect::<Vec<_>>(), [""; 0]);
     }
 
     /// Returns what the kernel does with a call.
-    fn run(number: u32, arch: u32, args: [u64; 6]) -> u32 {
+    fn run(stops: Stops, number: u32, arch: u32, args: [u64; 6]) -> u32 {
         let word = |offset: u32| match offset {
             NUMBER => number,
             ARCH => arch,
@@ -209,7 +269,7 @@ mod tests {
         };
         let (mut at, mut loaded, mut steps) = (0, 0, 0);
         loop {
-            let sock_filter { code, jt, jf, k } = program()[at];
+            let sock_filter { code, jt, jf, k } = program(stops)[at];
             (at, steps) = (at + 1, steps + 1);
             assert!(steps < 40, "a long way to {number}");
             match u32::from(code) {
@@ -234,7 +294,8 @@ mod tests {
         let always: Vec<u32> = ALWAYS.iter().filter_map(|name| number(name)).collect();
         let sometimes: Vec<(u32, &[Condition])> =
             SOMETIMES.iter().filter_map(|(name, conditions)| Some((number(name)?, *conditions))).collect();
-        let arguments = [0, 1, 2, 0x21, libc::O_CREAT as u64, libc::O_TRUNC as u64, 0x4004_9409, 0x4020_940D, u64::MAX];
+        let arguments =
+            [0, 1, 2, 8, 0x21, libc::O_CREAT as u64, libc::O_TRUNC as u64, 0x4004_9409, 0x4020_940D, u64::MAX];
         for call in 0..1_000 {
             for value in arguments {
                 let args = [value; 6];
@@ -246,9 +307,15 @@ mod tests {
                 let named = always.contains(&call)
                     || sometimes.iter().any(|(number, conditions)| *number == call && holds(conditions));
                 let wanted = if named { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
-                assert_eq!(run(call, NATIVE, args), wanted, "call {call} with {value:#x}");
+                assert_eq!(run(Stops::Changes, call, NATIVE, args), wanted, "call {call} with {value:#x}");
             }
-            assert_eq!(run(call, NATIVE ^ 1, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+            let reads = READING.iter().chain(OPENING).any(|name| number(name) == Some(call));
+            for args in [[0; 6], [u64::MAX; 6]] {
+                let before = run(Stops::Changes, call, NATIVE, args);
+                let wanted = if reads { libc::SECCOMP_RET_TRACE } else { before };
+                assert_eq!(run(Stops::AlsoReads, call, NATIVE, args), wanted, "call {call}");
+            }
+            assert_eq!(run(Stops::Changes, call, NATIVE ^ 1, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
         }
     }
 }

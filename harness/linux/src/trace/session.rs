@@ -15,6 +15,7 @@ use super::timer::Alarm;
 use super::watcher::{Enter, Return, Watcher};
 use super::{Ending, LINGER, TraceError, calls, tracee};
 use crate::pinned::Pinned;
+use crate::process::Exit;
 
 /// The tasks of a traced program, and whoever watches them.
 pub(super) struct Session<'w> {
@@ -22,6 +23,8 @@ pub(super) struct Session<'w> {
     tasks: BTreeMap<i32, Task>,
     seen: usize,
     leader: i32,
+    /// Whether one has died of a call that its architecture has and this one has not.
+    foreign: bool,
     /// Tasks that are held before a call.
     held: Vec<Stopped>,
     /// Those of them that the watcher is to be asked about again.
@@ -51,12 +54,17 @@ impl Session<'_> {
     /// The session of a program whose first process is `leader`.
     pub(super) fn new(watcher: &mut dyn Watcher, leader: i32) -> Session<'_> {
         let tasks = BTreeMap::from([(leader, Task::leader(leader))]);
-        Session { watcher, tasks, seen: 1, leader, held: Vec::new(), again: Vec::new() }
+        Session { watcher, tasks, seen: 1, leader, foreign: false, held: Vec::new(), again: Vec::new() }
     }
 
     /// Processes and threads that were followed so far.
     pub(super) fn seen(&self) -> usize {
         self.seen
+    }
+
+    /// Returns whether the filter has killed a task.
+    pub(super) fn has_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// Follows the program for at most `limit`.
@@ -75,13 +83,17 @@ impl Session<'_> {
             }
             match self.next_event() {
                 Err(Errno::EINTR) if alarm.is_over() => return Ok(first.map_or(Ending::TimeUp, Ending::Lingers)),
-                Err(Errno::EINTR) => self.watcher.idle(),
+                Err(Errno::EINTR) => {
+                    self.watcher.idle();
+                    self.again.append(&mut self.held);
+                }
                 Err(Errno::ECHILD) => {
                     let gone = || io::Error::other("the traced program is gone").into();
                     return first.map(Ending::Exited).ok_or_else(gone);
                 }
                 Err(other) => return Err(io::Error::from(other).into()),
                 Ok(Event::Ended { tid, exit }) => {
+                    self.foreign |= exit == Exit::Signal(libc::SIGSYS);
                     self.ended(tid);
                     if tid == self.leader {
                         first = Some(exit);

@@ -7,7 +7,8 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::{TraceError, filter};
+use super::TraceError;
+use super::filter::{self, Stops};
 use crate::process::{Exit, Running, fork_child_to_trace};
 
 /// The exit status of a child that could not install the filter.
@@ -21,10 +22,10 @@ pub(super) struct Spawned {
 }
 
 /// Forks a child that will run `body`, and takes hold of it.
-pub(super) fn spawn(body: impl FnOnce() -> i32) -> Result<Spawned, TraceError> {
+pub(super) fn spawn(body: impl FnOnce() -> i32, stops: Stops) -> Result<Spawned, TraceError> {
     let (waits, latch) = pipe()?;
     let (complaint, complains) = pipe()?;
-    let filter = filter::program();
+    let filter = filter::program(stops);
     let (mut waits, mut complains) = (std::fs::File::from(waits), std::fs::File::from(complains));
     let (latch, complaint) = (std::fs::File::from(latch), std::fs::File::from(complaint));
     let child = fork_child_to_trace(|| {

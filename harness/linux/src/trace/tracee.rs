@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use super::calls::{At, Bytes, Target};
 use super::descriptor::Descriptor;
+use super::resolve::{Resolved, Walk, place};
 
 /// The longest path that the kernel takes, in bytes.
 const PATH_MAX: usize = 4096;
@@ -41,6 +42,15 @@ pub struct Tracee {
     pidfd: OnceCell<Option<OwnedFd>>,
     /// A page of its memory, as long as it is stopped: where it starts, and its bytes.
     page: RefCell<(u64, Vec<u8>)>,
+}
+
+/// A file that is mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Its name.
+    pub path: PathBuf,
 }
 
 /// Where an iovec array is cut.
@@ -220,6 +230,31 @@ impl Tracee {
         }
     }
 
+    /// The file that is mapped at `address`; `None` where none is.
+    ///
+    /// # Errors
+    /// /proc cannot be read.
+    pub fn mapping(&self, address: u64) -> io::Result<Option<MappedFile>> {
+        let maps = fs::read(format!("/proc/{}/maps", self.tid))?;
+        let of_line = |line: &[u8]| {
+            // "start-end perms offset major:minor inode   path": proc_pid_maps(5).
+            let text = str::from_utf8(&line[..line.len().min(120)]).unwrap_or_default();
+            let mut fields = text.split_ascii_whitespace();
+            let (start, end) = fields.next()?.split_once('-')?;
+            let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+            if !(hex(start)?..hex(end)?).contains(&address) {
+                return None;
+            }
+            let (major, minor) = fields.nth(2)?.split_once(':')?;
+            let device = rustix::fs::makedev(hex(major)? as u32, hex(minor)? as u32);
+            let inode = fields.next()?.parse().ok()?;
+            let path =
+                line.iter().position(|byte| *byte == b'/').map(|at| PathBuf::from(OsStr::from_bytes(&line[at..])))?;
+            Some(MappedFile { inode: (device, inode), path })
+        };
+        Ok(maps.split(|byte| *byte == b'\n').find_map(of_line))
+    }
+
     /// Descriptor `fd`, until the task goes on.
     ///
     /// # Errors
@@ -229,51 +264,35 @@ impl Tracee {
         Descriptor::look_up(self.alone.then(|| self.pidfd.get_or_init(pidfd).as_ref()).flatten(), self.tid, fd)
     }
 
-    /// The absolute path that `target` names, with every link but a last one resolved, as the kernel will. That the last part
-    /// exists is not needed. `known` is a directory that is known to be its own resolved path: it is not looked up again.
+    /// Where `target` leads, as the kernel will find it: every link is resolved, but for a last one that is not followed. That the
+    /// last name exists is not needed. `known` is a directory that is its own resolved path where the task has the root and the mounts
+    /// of this process: a name directly below it is not looked up.
     ///
     /// # Errors
     /// The path cannot be read, or its directory does not exist: the call itself will fail as well.
-    pub fn resolve(&self, target: Target, known: &Path) -> io::Result<PathBuf> {
+    pub fn resolve(&self, target: Target, known: Option<&Path>) -> io::Result<Resolved> {
         let path = self.path(target.path)?;
-        let base = |at: At| match at {
-            At::Cwd => fs::read_link(format!("/proc/{}/cwd", self.tid)),
-            At::Descriptor(fd) => self.name_of(fd),
-        };
         if path.as_os_str().is_empty() {
-            return base(target.at);
+            // What the descriptor is open on, or the working directory.
+            let path = match target.at {
+                At::Cwd => fs::read_link(format!("/proc/{}/cwd", self.tid))?,
+                At::Descriptor(fd) => self.name_of(fd)?,
+            };
+            return Ok(Resolved { path, parent: None });
         }
-        let absolute = if path.is_absolute() { self.own_proc(path) } else { base(target.at)?.join(path) };
-        // `a/b/.` and `a/..` name directories: there is no last part to leave alone.
-        let bytes = absolute.as_os_str().as_bytes();
-        if bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes.ends_with(b"/..") {
-            return fs::canonicalize(&absolute).or_else(|_| parent_resolved(absolute, known));
+        let is_plain = known.is_some_and(|known| is_directly_below(&path, known));
+        if is_plain && !(target.follow && fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink())) {
+            return Ok(Resolved { path, parent: None });
         }
-        parent_resolved(absolute, known)
-    }
-}
-
-impl Tracee {
-    /// /proc/self is somebody else where we look at it.
-    fn own_proc(&self, path: PathBuf) -> PathBuf {
-        if !path.starts_with("/proc") {
-            return path;
-        }
-        let of_process = |below: &Path| Path::new("/proc").join(self.process.to_string()).join(below);
-        match path.strip_prefix("/proc/self").or_else(|_| path.strip_prefix("/proc/thread-self")) {
-            Ok(below) => of_process(below),
-            Err(_) => path,
-        }
-    }
-}
-
-fn parent_resolved(path: PathBuf, known: &Path) -> io::Result<PathBuf> {
-    if is_directly_below(&path, known) {
-        return Ok(path);
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
-        _ => Ok(path),
+        let of_task = |what: &str| place(&format!("/proc/{}/{what}", self.tid));
+        let start = match target.at {
+            At::Cwd => of_task("cwd")?,
+            // One that an absolute path does not need may be no descriptor at all.
+            At::Descriptor(fd) if path.is_relative() || target.in_root => of_task(&format!("fd/{fd}"))?,
+            At::Descriptor(_) => of_task("root")?,
+        };
+        let root = if target.in_root { start.try_clone()? } else { of_task("root")? };
+        Walk { tid: self.tid, process: self.process, start, root, follow: target.follow }.to(&path)
     }
 }
 
@@ -281,7 +300,8 @@ fn parent_resolved(path: PathBuf, known: &Path) -> io::Result<PathBuf> {
 /// see that.
 fn is_directly_below(path: &Path, directory: &Path) -> bool {
     let below = path.as_os_str().as_bytes().strip_prefix(directory.as_os_str().as_bytes());
-    below.and_then(|below| below.strip_prefix(b"/")).is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
+    let name = below.and_then(|below| below.strip_prefix(b"/"));
+    name.is_some_and(|name| !name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..")
 }
 
 /// A directory whose entries are to be looked up.

@@ -1,6 +1,6 @@
 //! Whoever decides what becomes of a call: asked before it runs, and again when it has returned.
 
-use super::{FileCall, Tracee};
+use super::{FileCall, Stops, Tracee};
 
 /// What to do with a call before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Enter {
     Shorten(u64),
     /// Do not run it; it returns this error.
     Fail(i32),
-    /// Not now: ask again when another call has returned, or a task has ended.
+    /// Not now: ask again when another call has returned, or a task has ended, and from time to time.
     Hold,
     /// Do not run it: kill everything.
     Kill,
@@ -32,6 +32,11 @@ pub enum Return {
 
 /// Whoever decides.
 pub trait Watcher {
+    /// Which calls it is asked about.
+    fn stops(&self) -> Stops {
+        Stops::default()
+    }
+
     /// A trapped call is about to run.
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter;
 

@@ -64,7 +64,7 @@ pub(crate) fn trace_within(
 impl Watcher for Witness<'_> {
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter {
         let (path, data) = match call.request {
-            Request::Open { target, .. } => (tracee.resolve(target, std::path::Path::new("")).unwrap(), Vec::new()),
+            Request::Open { target, .. } => (tracee.resolve(target, None).unwrap().path, Vec::new()),
             Request::Write { fd, bytes, .. } => (tracee.name_of(fd).unwrap(), tracee.bytes(bytes, u64::MAX).unwrap()),
             _ => return Enter::Pass,
         };
