@@ -117,6 +117,13 @@ pub enum CallFailure {
     Short(u64),
     /// It writes half of what it was asked to, and says so.
     Half,
+    /// The disk fills up inside of it: it writes so many bytes and says so, and what needs room after that returns this error number.
+    Full {
+        /// How many bytes it still writes.
+        bytes: u64,
+        /// The error number: ENOSPC, EDQUOT or EFBIG.
+        errno: i32,
+    },
 }
 
 impl fmt::Display for CallFailure {
@@ -125,6 +132,9 @@ impl fmt::Display for CallFailure {
             CallFailure::Errno(errno) => write!(f, "fails with {}", ErrorName(*errno)),
             CallFailure::Short(bytes) => write!(f, "writes only {bytes} bytes"),
             CallFailure::Half => write!(f, "writes only half"),
+            CallFailure::Full { bytes, errno } => {
+                write!(f, "writes {bytes} bytes, and the next one fails with {}", ErrorName(*errno))
+            }
         }
     }
 }
@@ -148,6 +158,9 @@ pub struct Injection {
     pub failure: CallFailure,
     /// For how long.
     pub lasting: Lasting,
+    /// Whether the run begins on what a whole one has left, and the calls that read are counted as well: one of them fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reading: bool,
 }
 
 impl fmt::Display for Injection {
@@ -155,6 +168,9 @@ impl fmt::Display for Injection {
         write!(f, "call {} {}", self.call, self.failure)?;
         match self.lasting {
             Lasting::Once => Ok(()),
+            Lasting::FromThenOn if matches!(self.failure, CallFailure::Full { .. }) => {
+                write!(f, ", and so does all that needs room")
+            }
             Lasting::FromThenOn => write!(f, ", and so does every later one that can"),
         }
     }

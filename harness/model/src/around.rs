@@ -58,6 +58,7 @@ mod tests {
             errno: None,
             before: Progress::default(),
             after: Progress::default(),
+            left: None,
         };
         Trace { operations: (1..=calls).map(operation).collect(), ..Trace::default() }
     }

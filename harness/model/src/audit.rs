@@ -3,6 +3,7 @@
 //! Nothing was killed. Without a checker nothing was started again either: it is about files being whole, not about what the program
 //! makes of them.
 
+mod database;
 mod failure;
 
 use std::collections::BTreeMap;
@@ -10,11 +11,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::database::{Database, DatabaseKind};
 pub use self::failure::{AuditFailure, KeptAuditFailure, Recheck};
 use crate::{Check, CrashPoint, Digest, Environment, Promise, RawFile, Sensitivity, Verdict};
 
 /// The version of the JSON of an audit: another one has other fields.
-pub const AUDIT_FORMAT: u32 = 1;
+pub const AUDIT_FORMAT: u32 = 2;
 
 /// A way to write a file, the one that hurts most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,6 +197,12 @@ pub struct AuditedFile {
     /// The worst crash point, where it is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<Example>,
+    /// The database that it is, with all files of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// Whether it was not there before the run, and is judged as if it had been: the next run empties it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_if_there: bool,
 }
 
 /// A file that the run changed and that was not judged.
@@ -248,7 +256,7 @@ pub struct Checked {
     pub check: Check,
     /// Distinct crash states that it was asked about.
     pub states: u64,
-    /// Those that it was not asked about, as somebody had enough.
+    /// Those that it was not asked about, to stay within a bound or as somebody had enough.
     #[serde(default)]
     pub left_out: u64,
     /// At how many crash points it came to what.
@@ -259,6 +267,9 @@ pub struct Checked {
     /// How it takes planted damage.
     #[serde(rename = "tried")]
     pub sensitivity: Sensitivity,
+    /// Whether it says which state it finds, and not only that there is one.
+    #[serde(default)]
+    pub names_states: bool,
 }
 
 impl Checked {
@@ -330,6 +341,9 @@ pub struct AuditRecord {
     /// What the checker said, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
+    /// Whether files that only a checker could judge are accepted without one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_unchecked: bool,
 }
 
 impl AuditRecord {
@@ -348,7 +362,8 @@ impl AuditRecord {
             () if self.interrupted => AuditJudgement::Inconclusive,
             // What it does when all goes well is not known.
             () if !self.ended_well() => AuditJudgement::Inconclusive,
-            () if checked.is_some_and(|checked| checked.sensitivity.is_blind() || checked.left_out > 0) => {
+            () if checked.is_some_and(|checked| checked.sensitivity.is_blind()) => AuditJudgement::Inconclusive,
+            () if checked.is_none() && !self.accept_unchecked && self.audit.count(UnderKill::Whole) == 0 => {
                 AuditJudgement::Inconclusive
             }
             // What is stored in them is in no crash state that the checker was asked about.
@@ -376,13 +391,17 @@ impl AuditRecord {
         self.audit.files.iter().filter(|file| file.written.iter().any(|written| written.way == Way::Map))
     }
 
-    /// The files that a kill can leave in a way that no checker that would notice it has accepted. Of a program that does not get
+    /// The files that a kill can leave damaged, and of which no checker that notices damage has accepted all crash states. Of a program that does not get
     /// over some crash state: all that a kill can leave damaged.
     pub fn broken(&self) -> impl Iterator<Item = &AuditedFile> {
         let checked = self.checked.as_ref().filter(|checked| checked.left_out == 0 && checked.violations() == 0);
         let excused = move |file: &AuditedFile| {
-            checked
-                .is_some_and(|checked| file.damage.keys().all(|damage| checked.sensitivity.sees(&file.path, *damage)))
+            checked.is_some_and(|checked| {
+                let sensitivity = &checked.sensitivity;
+                // One that says which state it found is believed: a file that this does not come from may be anything.
+                (checked.names_states && !sensitivity.is_blind())
+                    || file.damage.keys().all(|damage| sensitivity.sees(&file.path, *damage))
+            })
         };
         let files = self.audit.files.iter().filter(|file| file.under_kill == UnderKill::Broken);
         files.filter(move |file| !excused(file))

@@ -29,7 +29,7 @@ pub use aim::{Aim, CallFailure, Ending, Injection, KillAt, Lasting};
 pub use around::marked;
 pub use audit::{
     AUDIT_FORMAT, Audit, AuditFailure, AuditJudgement, AuditRecord, AuditedFile, Checked, CheckedExample, Damage,
-    Example, ExcludedFile, KeptAuditFailure, Recheck, Synced, UnderKill, Way, Written,
+    Database, DatabaseKind, Example, ExcludedFile, KeptAuditFailure, Recheck, Synced, UnderKill, Way, Written,
 };
 pub use completion::Completion;
 pub use consequences::{ConsequencePhrase, Consequences};
@@ -49,10 +49,11 @@ pub use summary::{
 pub use tally::{AcksPerLife, Group, Lost, Rows, SeenSet, Tally, vacuity};
 pub use target::{Concurrency, Conditions, Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
-    Action, At, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Operation, PlainName, Progress, Trace,
+    Action, At, Attributes, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Node, Operation, PlainName,
+    Progress, STORE, Trace,
 };
 pub use trial::{
-    FailureDetail, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, Termination, TrialRecord,
+    FailureDetail, Gaps, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, Termination, TrialRecord,
 };
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

@@ -24,7 +24,7 @@ pub struct Note {
 pub enum About {
     /// What was recorded and swept, as far as one worker knows.
     #[serde(rename = "swept")]
-    Coverage(Coverage),
+    Coverage(Box<Coverage>),
     /// How the checker of a program takes planted damage.
     #[serde(rename = "tried")]
     Sensitivity(Sensitivity),
@@ -64,14 +64,30 @@ pub struct Coverage {
     /// How many different ones, at least.
     #[serde(default)]
     pub random_states: u64,
-    /// Whether two runs made different calls: every crash point was then reached by a real kill, none derived.
+    /// Whether two runs made calls of different shapes: the states of other runs may be others.
     pub differs: bool,
+    /// What differs between two runs, a phrase each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
+    /// Whether nothing could be derived: every crash point was reached by a real kill.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_real_kills: bool,
+    /// Files that the recorded run has left other than its calls come to, and how: calls were missed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
+    /// Real kills that left files which their own calls do not come to: what is derived is not what a kill leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disproved: Vec<String>,
+
     /// Calls that may change files and that crashtest has no model of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmodelled: Vec<String>,
     /// Files that are written through a shared mapping: the order of these writes is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mapped: Vec<String>,
+    /// Those of them that are judged: what a kill leaves of them between two calls is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<String>,
     /// Files outside the state directory that were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
@@ -96,11 +112,17 @@ impl Coverage {
             nested: self.nested.max(other.nested),
             unmodelled: either(&self.unmodelled, &other.unmodelled),
             mapped: either(&self.mapped, &other.mapped),
+            stored: either(&self.stored, &other.stored),
             outside: either(&self.outside, &other.outside),
             excluded: either(&self.excluded, &other.excluded),
             random_kills: self.random_kills + other.random_kills,
             random_states: self.random_states.max(other.random_states),
             differs: self.differs || other.differs,
+            // Of several workers each has compared two runs of its own: what one of them saw is an example.
+            differences: if self.differences.is_empty() { other.differences.clone() } else { self.differences.clone() },
+            by_real_kills: self.by_real_kills || other.by_real_kills,
+            missed: either(&self.missed, &other.missed),
+            disproved: either(&self.disproved, &other.disproved),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Somebody's own program as a target: how it is started, prepared and checked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,9 @@ pub struct Sensitivity {
     /// The files that the run had written and that nobody opened while it looked at whole ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unopened: Vec<String>,
+    /// Where there are several files: the kinds of damage to each of them alone that it does not notice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overlooked: BTreeMap<String, Vec<Damage>>,
 }
 
 impl Sensitivity {
@@ -106,10 +110,21 @@ impl Sensitivity {
         !self.planted || self.unnoticed.len() == Damage::ALL.len()
     }
 
-    /// Returns whether it would notice such damage to this file.
+    /// Returns whether it notices such damage to this file.
     #[must_use]
     pub fn sees(&self, path: &str, damage: Damage) -> bool {
-        self.planted && !self.unnoticed.contains(&damage) && !self.unopened.iter().any(|unopened| unopened == path)
+        let alone = self.overlooked.get(path).is_some_and(|overlooked| overlooked.contains(&damage));
+        let opened = !self.unopened.iter().any(|unopened| unopened == path);
+        self.planted && !self.unnoticed.contains(&damage) && opened && !alone
+    }
+
+    /// Returns whether it notices some damage to this file: only then is what becomes of it judged.
+    #[must_use]
+    pub fn judges(&self, path: &str) -> bool {
+        match self.overlooked.get(path) {
+            Some(overlooked) => overlooked.len() < Damage::ALL.len(),
+            None => !self.is_blind() && !self.unopened.iter().any(|unopened| unopened == path),
+        }
     }
 }
 

@@ -202,10 +202,13 @@ impl Tally {
         if let Some(digest) = record.crash_state {
             self.crash_states.insert(digest.0);
         }
-        if let Some(Observed::State { generation: Some(generation), .. }) = &record.observed
-            && recovered_as_it_should(record)
-        {
-            self.recovered.insert(generation.0);
+        match &record.observed {
+            Some(Observed::State { generation: Some(generation), .. }) if recovered_as_it_should(record) => {
+                self.recovered.insert(generation.0);
+            }
+            // Nothing yet is a state as well, and no save's.
+            Some(Observed::Fresh) if recovered_as_it_should(record) => self.recovered.insert(u64::MAX),
+            _ => {}
         }
         self.ended += u64::from(matches!(record.termination, Termination::Exit { .. }));
         self.unnamed += u64::from(record.observed == Some(Observed::Opened));
@@ -305,6 +308,23 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
     let inconclusive = tally.count(Verdict::Inconclusive).saturating_sub(unclear);
     if inconclusive * 100 > tally.trials {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
+    }
+    if let Some(coverage) = &tally.coverage {
+        if let Some(first) = coverage.missed.first() {
+            let more = coverage.missed.len() - 1;
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            reasons.push(format!("calls of the program were missed: {first}{more}"));
+        }
+        if let Some(first) = coverage.disproved.first() {
+            reasons.push(format!("what was derived is not what a kill leaves: {first}"));
+        }
+        if !coverage.stored.is_empty() {
+            let files = coverage.stored.iter().map(|file| format!("`{}`", crate::PlainName(file))).collect::<Vec<_>>();
+            reasons.push(format!(
+                "{} is written through a shared mapping: what a kill leaves of it between two calls is not known",
+                files.join(", ")
+            ));
+        }
     }
     let unmodelled = tally.coverage.as_ref().map_or(&[][..], |coverage| &coverage.unmodelled);
     if !unmodelled.is_empty() {

@@ -5,6 +5,7 @@
 //! crash can leave then follows from the trace and the files at its start.
 
 mod action;
+mod attributes;
 mod crash_point;
 mod data;
 mod error_name;
@@ -15,11 +16,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, Durable};
+pub use action::{Action, Durable, Node};
+pub use attributes::Attributes;
 pub use crash_point::{At, CrashPoint};
 pub use data::Data;
 pub use error_name::ErrorName;
-pub use operation::{CallIndex, FileId, Operation, Progress};
+pub use operation::{CallIndex, FileId, Operation, Progress, STORE};
 pub use plain_name::PlainName;
 
 /// What a program did to its files.
@@ -40,10 +42,13 @@ pub struct Trace {
     /// Paths that were written to outside the state directory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// Directories outside from which files were moved into the state directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<String>,
     /// How many processes made calls.
     pub processes: u32,
-    /// Whether several threads of a process made calls, or two processes were inside of one at the same moment. The order of calls
-    /// may then differ between runs.
+    /// Whether one was let into a call while another was still inside of one, as it had waited long enough. The order of these two is
+    /// not known.
     pub concurrent: bool,
 }
 

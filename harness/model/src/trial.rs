@@ -13,6 +13,43 @@ pub struct Promise {
     pub begun: Generation,
     /// Whether `init` had returned: before that, a fresh state is intact.
     pub installed: bool,
+    /// Which saves up to `acked` are not promised, where saves are independent of each other and acknowledged in another order.
+    #[serde(default, skip_serializing_if = "Gaps::is_none")]
+    pub gaps: Gaps,
+}
+
+impl Promise {
+    /// Returns whether save `n` by itself is promised.
+    #[must_use]
+    pub fn requires(&self, n: Generation) -> bool {
+        if n > self.acked || n.0 <= self.gaps.none_to {
+            return false;
+        }
+        match self.acked.0 - n.0 {
+            behind @ 1..=64 => self.gaps.unacked >> (behind - 1) & 1 == 0,
+            _ => true,
+        }
+    }
+}
+
+/// The saves up to the last acknowledged one that are not: of the 64 before it each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// Bit i: save `acked` - 1 - i is not acknowledged.
+    pub unacked: u64,
+    /// No save up to this one was begun.
+    pub none_to: u64,
+}
+
+impl Gaps {
+    /// All are.
+    pub const NONE: Gaps = Gaps { unacked: 0, none_to: 0 };
+
+    /// Returns whether all are.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Gaps::NONE
+    }
 }
 
 /// A part of a state that is kept in several files, and the save that left it so.

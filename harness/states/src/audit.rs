@@ -4,7 +4,8 @@
 //! is, [`versions`] says; where saves begin and end, [`saves`].
 //!
 //! What it does not hold against a program:
-//! - a file that was not there, is made under its own name once, and is written anew at no time: set-up;
+//! - a file that was not there, is made under its own name once, and is written anew at no time: set-up. Where the call that makes it
+//!   would empty it, an audit judges it as if it had been there: that is what the next run does;
 //! - a record that is half appended, and a page that is half written in place. Journals, checksums and readers that skip a torn end
 //!   exist, and only a checker knows. So does what is written or appended beside another file that the run changed and that it may
 //!   depend on. A file that is rewritten in place from start to end, with no other file beside it, is judged as a document;
@@ -14,6 +15,7 @@
 
 mod chosen;
 mod companions;
+mod databases;
 mod known;
 mod oracle;
 mod saves;
@@ -26,11 +28,12 @@ mod ways;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{Action, Audit, AuditedFile, Digest, ExcludedFile, FileId, Trace, UnderKill};
+use crashtest_model::{Action, Audit, AuditedFile, Damage, Digest, ExcludedFile, FileId, Trace, UnderKill};
 
 pub use self::chosen::audited_states;
 use self::chosen::{Chosen, concerned};
 use self::companions::{beside, companions};
+use self::databases::{database_of, databases};
 pub use self::known::{StateFile, state_files};
 pub use self::oracle::{Oracle, Severity};
 use self::seen::{Seen, example};
@@ -57,14 +60,31 @@ pub fn audit(
     let unexplained = unexplained(trace, Tree::new(&before, &trace.files), after, timelines);
     let companions = companions(timelines, ways, &is_judged);
 
+    let changed: Vec<&Path> = timelines.keys().map(PathBuf::as_path).collect();
+    let databases = databases(all_before, after, &changed);
     let mut found = Audit::default();
     for (path, timeline) in timelines {
         let name = path.to_string_lossy().into_owned();
         match excluded(path) {
+            _ if database_of(path, &databases).is_some() => {}
             _ if !timeline.is_state() => found.temporaries.push(name),
             Some(pattern) => found.excluded.push(ExcludedFile { path: name, pattern }),
             None => {}
         }
+    }
+    for database in databases.iter().filter(|database| {
+        timelines.keys().any(|path| database_of(path, std::slice::from_ref(database)).is_some() && is_judged(path))
+    }) {
+        found.files.push(AuditedFile {
+            path: if database.path.is_empty() { ".".to_owned() } else { database.path.clone() },
+            written: Vec::new(),
+            under_kill: UnderKill::NeedsCheck,
+            damage: BTreeMap::new(),
+            beside: Vec::new(),
+            example: None,
+            database: Some(database.clone()),
+            as_if_there: false,
+        });
     }
 
     let chosen = Chosen::new(trace, &before);
@@ -77,7 +97,11 @@ pub fn audit(
         looked_at += group.len() as u64;
         distinct.insert(state.digest());
         for (path, damage, severity) in oracle.judge(trace, point, &state) {
+            let would_empty =
+                severity == Severity::Made && damage != Damage::Missing && oracle.would_empty(trace, path);
+            let severity = if would_empty { Severity::Broken } else { severity };
             let seen = seen.entry(path).or_default();
+            seen.as_if_there |= would_empty;
             seen.note(damage, severity, group.len() as u64);
             let is_worse = seen.example.as_ref().is_none_or(|example| damage < example.damage);
             if severity == Severity::Broken && is_worse {
@@ -86,7 +110,7 @@ pub fn audit(
         }
     }
 
-    for (path, rules) in rules {
+    for (path, rules) in rules.iter().filter(|(path, _)| database_of(path, &databases).is_none()) {
         let seen = seen.remove(path.as_path()).unwrap_or_default();
         let under_kill = seen.comes_to(*rules, unexplained.contains(path));
         let beside = if under_kill == UnderKill::NeedsCheck { beside(path, &companions) } else { Vec::new() };
@@ -97,17 +121,10 @@ pub fn audit(
             damage: seen.damage,
             beside,
             example: seen.example.filter(|_| under_kill == UnderKill::Broken),
+            database: None,
+            as_if_there: seen.as_if_there,
         });
     }
-    let unseen = unseen(all_before, after, timelines).into_iter().filter(|path| excluded(path).is_none());
-    found.files.extend(unseen.map(|path| AuditedFile {
-        path: path.to_string_lossy().into_owned(),
-        written: Vec::new(),
-        under_kill: UnderKill::Unknown,
-        damage: BTreeMap::new(),
-        beside: Vec::new(),
-        example: None,
-    }));
     found.files.sort_by(|a, b| {
         let key = |file: &AuditedFile| (file.under_kill, file.written.first().map(|written| written.way));
         key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
@@ -146,16 +163,4 @@ fn unexplained(
     };
     let is_mapped = |path: &Path| tree.file(path).is_some_and(|file| mapped.contains(&file));
     timelines.keys().filter(|path| differs(path) && !is_mapped(path)).cloned().collect()
-}
-
-/// The files that are others after the run than before it, without a call that was seen. They were renamed from outside the
-/// directory, stored through a mapping, or written by somebody else.
-fn unseen<'s>(before: &'s Snapshot, after: &'s Snapshot, seen: &BTreeMap<PathBuf, Timeline>) -> BTreeSet<&'s Path> {
-    let state = |entry: Option<&'s Entry>| match entry {
-        Some(Entry::File { content, .. }) => Some((Some(content), None)),
-        Some(Entry::Link { target }) => Some((None, Some(target))),
-        Some(Entry::Directory { .. } | Entry::Special) | None => None,
-    };
-    let names = before.entries().chain(after.entries()).map(|(path, _)| path).filter(|path| !seen.contains_key(*path));
-    names.filter(|path| state(before.entry(path)) != state(after.entry(path))).collect()
 }

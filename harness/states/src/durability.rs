@@ -104,6 +104,14 @@ impl Durability {
                 self.unsynced_names.insert(to.clone());
                 self.persisted(to, Some(*file))
             }
+            // What of it is on disk nobody has seen.
+            Action::Arrive { path, file, .. } => {
+                self.names.insert(path.clone(), *file);
+                self.unsynced.insert(*file);
+                self.unsynced_names.insert(path.clone());
+                self.persisted(path, Some(*file))
+            }
+            Action::Read { path, .. } => self.persisted(path, None),
             Action::Unlink { path } => {
                 self.names.remove(path);
                 self.unsynced_names.insert(path.clone());
@@ -112,7 +120,7 @@ impl Durability {
             Action::Symlink { path, .. }
             | Action::Mkdir { path, .. }
             | Action::Rmdir { path }
-            | Action::Mknod { path } => {
+            | Action::Mknod { path, .. } => {
                 self.unsynced_names.insert(path.clone());
                 self.persisted(path, None)
             }
@@ -214,7 +222,15 @@ mod tests {
 
     fn done(action: Action) -> Operation {
         let progress = Progress::default();
-        Operation { process: 0, call: action.word().into(), action, errno: None, before: progress, after: progress }
+        Operation {
+            process: 0,
+            call: action.word().into(),
+            action,
+            errno: None,
+            before: progress,
+            after: progress,
+            left: None,
+        }
     }
 
     #[test]

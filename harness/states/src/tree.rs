@@ -5,13 +5,16 @@
 //!
 //! What a trace cannot have meant (a write to a file that it never opened) does nothing. Whether trace and model are right shows
 //! when the state after the last operation is held against the directory that the program left.
-//! Deliberately left out: set-user-ID bits that the kernel clears on a write, owners, times; holes, which are zeros here.
+//! A file that lies outside the directory until it is moved in has its whole path for a name: no restart finds it under that.
+//! Deliberately left out: set-user-ID bits that the kernel clears on a write; holes, which are zeros here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crashtest_model::{Action, FileId, Operation};
+use crashtest_model::{Action, Attributes, FileId, Operation};
 
+use crate::snapshot::Root;
 use crate::{Content, Entry, Snapshot};
 
 /// What a name leads to.
@@ -20,14 +23,18 @@ enum Name {
     /// A file that the trace knows, perhaps under other names as well.
     File(FileId),
     /// Anything else, and files that the trace never touches.
-    Other(Entry),
+    Other(Entry, Besides),
 }
+
+/// What is known of an entry besides what it is.
+type Besides = Option<Arc<Attributes>>;
 
 /// A file: it may have one name, several or none.
 #[derive(Clone, Debug)]
 struct Inode {
     mode: u32,
     content: Content,
+    besides: Besides,
 }
 
 /// The files below the state directory. A clone is cheap: contents are shared until they are changed.
@@ -37,6 +44,10 @@ pub struct Tree {
     /// Those with a name, and those made without one (O_TMPFILE), as link(2) can still name them. A file that has lost its last
     /// name stays without one (link(2): ENOENT), so it is forgotten. No restart finds what is written to it from then on.
     inodes: BTreeMap<FileId, Inode>,
+    /// What the directory itself has; with it, what its entries have is kept as well.
+    root: Option<Root>,
+    /// Whether a file may have several names.
+    is_linked: bool,
 }
 
 impl Tree {
@@ -45,14 +56,20 @@ impl Tree {
     #[must_use]
     pub fn new(initial: &Snapshot, files: &[(String, FileId)]) -> Tree {
         let known: BTreeMap<&Path, FileId> = files.iter().map(|(name, file)| (Path::new(name), *file)).collect();
-        let mut tree = Tree { names: BTreeMap::new(), inodes: BTreeMap::new() };
+        let mut tree = Tree {
+            names: BTreeMap::new(),
+            inodes: BTreeMap::new(),
+            root: initial.root().cloned(),
+            is_linked: initial.twins().next().is_some(),
+        };
         for (path, entry) in initial.entries() {
+            let besides = initial.attributes(path).cloned();
             let name = match (entry, known.get(path)) {
                 (Entry::File { mode, content }, Some(file)) => {
-                    tree.inodes.insert(*file, Inode { mode: *mode, content: content.clone() });
+                    tree.inodes.insert(*file, Inode { mode: *mode, content: content.clone(), besides });
                     Name::File(*file)
                 }
-                _ => Name::Other(entry.clone()),
+                _ => Name::Other(entry.clone(), besides),
             };
             tree.names.insert(path.to_owned(), name);
         }
@@ -66,6 +83,11 @@ impl Tree {
         }
         match &operation.action {
             Action::Open { path, file, created: true, mode, .. } => self.create(path, *file, *mode),
+            Action::Arrive { path, file, data, mode } => {
+                self.remove(Path::new(path));
+                self.create(path, *file, *mode);
+                self.write(*file, 0, data.bytes());
+            }
             Action::Open { file, truncated: true, .. } => self.change(*file, |content| *content = Content::default()),
             Action::Write { file, offset, data, .. } => self.write(*file, *offset, data.bytes()),
             Action::Resize { file, length, .. } => {
@@ -78,13 +100,17 @@ impl Tree {
             Action::Symlink { target, path } => self.add(path, Entry::Link { target: target.into() }),
             Action::Unlink { path } | Action::Rmdir { path } => self.remove(Path::new(path)),
             Action::Mkdir { path, mode } => self.add(path, Entry::Directory { mode: *mode }),
-            Action::Mknod { path } => self.add(path, Entry::Special),
+            Action::Mknod { path, node, mode } => self.add(path, Entry::Special { node: *node, mode: *mode }),
             Action::Chmod { path, mode } => self.chmod(Path::new(path), *mode),
             Action::Open { .. }
             | Action::Attribute { .. }
             | Action::Sync { .. }
             | Action::Close { .. }
+            | Action::Read { .. }
             | Action::Map { .. } => {}
+        }
+        if let Some(left) = &operation.left {
+            self.besides(&operation.action, left);
         }
     }
 
@@ -99,14 +125,54 @@ impl Tree {
     /// The files as they are now: what a restart would find.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.names.iter().filter_map(|(path, name)| Some((path.clone(), self.entry_of(name)?))).collect()
+        let entries = self.here().filter_map(|(path, name)| Some((path.clone(), self.entry_of(name)?)));
+        let mut snapshot = entries.collect::<Snapshot>();
+        if self.is_linked {
+            snapshot = snapshot.with_twins(self.twins());
+        }
+        if self.root.is_some() {
+            snapshot = snapshot.with_attributes(self.attributes(), self.root.clone());
+        }
+        snapshot
+    }
+
+    /// The names in the directory.
+    fn here(&self) -> impl Iterator<Item = (&PathBuf, &Name)> {
+        self.names.iter().filter(|(path, _)| path.is_relative())
+    }
+
+    /// Each further name of a file, with the first one.
+    fn twins(&self) -> Vec<(PathBuf, PathBuf)> {
+        let mut first: BTreeMap<FileId, &PathBuf> = BTreeMap::new();
+        let further = self.here().filter_map(|(path, name)| match name {
+            Name::File(file) => match first.get(file) {
+                Some(first) => Some((path.clone(), (*first).clone())),
+                None => {
+                    first.insert(*file, path);
+                    None
+                }
+            },
+            Name::Other(..) => None,
+        });
+        further.collect()
+    }
+
+    /// What is known of the entries besides what they are.
+    fn attributes(&self) -> impl Iterator<Item = (PathBuf, Arc<Attributes>)> {
+        self.here().filter_map(|(path, name)| {
+            let besides = match name {
+                Name::File(file) => self.inodes.get(file).and_then(|inode| inode.besides.as_ref()),
+                Name::Other(_, besides) => besides.as_ref(),
+            };
+            Some((path.clone(), Arc::clone(besides?)))
+        })
     }
 
     /// Returns which file has this name; `None` for anything else.
     pub(crate) fn file(&self, path: &Path) -> Option<FileId> {
         match self.names.get(path)? {
             Name::File(file) => Some(*file),
-            Name::Other(_) => None,
+            Name::Other(..) => None,
         }
     }
 
@@ -135,29 +201,60 @@ impl Tree {
     fn entry_of(&self, name: &Name) -> Option<Entry> {
         match name {
             Name::File(file) => {
-                let Inode { mode, content } = self.inodes.get(file)?;
+                let Inode { mode, content, .. } = self.inodes.get(file)?;
                 Some(Entry::File { mode: *mode, content: content.clone() })
             }
-            Name::Other(entry) => Some(entry.clone()),
+            Name::Other(entry, _) => Some(entry.clone()),
+        }
+    }
+
+    /// Notes what a call that did `action` has `left` besides.
+    fn besides(&mut self, action: &Action, left: &Attributes) {
+        let place = match action {
+            Action::Open { file, .. }
+            | Action::Write { file, .. }
+            | Action::Resize { file, .. }
+            | Action::Zero { file, .. }
+            | Action::Arrive { file, .. } => self.inodes.get_mut(file).map(|inode| &mut inode.besides),
+            Action::Mkdir { path, .. }
+            | Action::Mknod { path, .. }
+            | Action::Attribute { path }
+            | Action::Chmod { path, .. } => {
+                if let (".", Some((_, besides))) = (path.as_str(), &mut self.root) {
+                    *besides = Arc::new(together(besides, left));
+                    return;
+                }
+                match self.names.get_mut(Path::new(path)) {
+                    Some(Name::File(file)) => self.inodes.get_mut(file).map(|inode| &mut inode.besides),
+                    Some(Name::Other(_, besides)) => Some(besides),
+                    None => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(besides) = place {
+            let before = besides.take().unwrap_or_default();
+            *besides = Some(Arc::new(together(&before, left)));
         }
     }
 
     /// Makes an empty file; an empty path is that of a file that has no name yet (O_TMPFILE).
     fn create(&mut self, path: &str, file: FileId, mode: u32) {
-        self.inodes.insert(file, Inode { mode, content: Content::default() });
+        self.inodes.insert(file, Inode { mode, content: Content::default(), besides: None });
         if !path.is_empty() {
-            self.link(file, path);
+            self.names.insert(path.into(), Name::File(file));
         }
     }
 
     fn link(&mut self, file: FileId, to: &str) {
         if self.inodes.contains_key(&file) {
+            self.is_linked = true;
             self.names.insert(to.into(), Name::File(file));
         }
     }
 
     fn add(&mut self, path: &str, entry: Entry) {
-        self.names.insert(path.into(), Name::Other(entry));
+        self.names.insert(path.into(), Name::Other(entry, None));
     }
 
     fn change(&mut self, file: FileId, change: impl FnOnce(&mut Content)) {
@@ -191,14 +288,20 @@ impl Tree {
     }
 
     fn chmod(&mut self, path: &Path, new: u32) {
+        if let (".", Some((mode, _))) = (path.to_str().unwrap_or_default(), &mut self.root) {
+            *mode = new;
+        }
         match self.names.get_mut(path) {
             Some(Name::File(file)) => {
                 if let Some(inode) = self.inodes.get_mut(file) {
                     inode.mode = new;
                 }
             }
-            Some(Name::Other(Entry::File { mode, .. } | Entry::Directory { mode })) => *mode = new,
-            Some(Name::Other(Entry::Link { .. } | Entry::Special)) | None => {}
+            Some(Name::Other(
+                Entry::File { mode, .. } | Entry::Directory { mode } | Entry::Special { mode, .. },
+                _,
+            )) => *mode = new,
+            Some(Name::Other(Entry::Link { .. }, _)) | None => {}
         }
     }
 
@@ -246,128 +349,16 @@ impl Tree {
     }
 }
 
+/// What an entry has that had `before`, behind a call that has `left` this.
+fn together(before: &Attributes, left: &Attributes) -> Attributes {
+    let extended = left.extended.clone().or_else(|| before.extended.clone()).unwrap_or_default();
+    Attributes { extended: Some(extended), ..*left }
+}
+
 /// A place in a content. Contents lie in memory, so that none is beyond what can be addressed.
 fn index(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use crashtest_model::{Data, Progress};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const FILE: FileId = FileId(0);
-
-    fn operation(action: Action) -> Operation {
-        let [before, after] = [Progress::default(); 2];
-        Operation { process: 0, call: action.word().into(), action, errno: None, before, after }
-    }
-
-    fn write(offset: u64, data: &[u8]) -> Operation {
-        let requested = data.len() as u64;
-        operation(Action::Write { path: "f".into(), file: FILE, offset, data: Data::Kept(data.to_vec()), requested })
-    }
-
-    fn open(path: &str, file: FileId) -> Operation {
-        let path = path.to_owned();
-        operation(Action::Open { path, file, created: true, truncated: false, synchronous: false, mode: 0o644 })
-    }
-
-    fn tree(content: Vec<u8>) -> Tree {
-        let file = Entry::File { mode: 0o644, content: content.into() };
-        Tree::new(&Snapshot::from_iter([("f".into(), file)]), &[("f".into(), FILE)])
-    }
-
-    fn after(mut tree: Tree, operations: &[Operation]) -> Snapshot {
-        operations.iter().for_each(|operation| tree.apply(operation));
-        tree.snapshot()
-    }
-
-    proptest! {
-        #[test]
-        fn a_prefix_of_a_write_and_then_the_rest_are_the_whole(
-            content: Vec<u8>, offset in 0u64..300, data: Vec<u8>, cut: prop::sample::Index,
-        ) {
-            let cut = cut.index(data.len() + 1);
-            let mut torn = tree(content.clone());
-            torn.apply_part(&write(offset, &data), cut as u64);
-            let rest = write(offset + cut as u64, &data[cut..]);
-            prop_assert_eq!(after(torn, &[rest]), after(tree(content), &[write(offset, &data)]));
-        }
-
-        #[test]
-        fn all_bytes_of_a_write_are_the_write(content: Vec<u8>, offset in 0u64..300, data: Vec<u8>, more in 0u64..9) {
-            let mut whole = tree(content.clone());
-            whole.apply_part(&write(offset, &data), data.len() as u64 + more);
-            prop_assert_eq!(whole.snapshot(), after(tree(content), &[write(offset, &data)]));
-        }
-
-        #[test]
-        fn a_snapshot_stays_as_it_was_whatever_is_done_to_the_tree(content: Vec<u8>, offset in 0u64..300, data: Vec<u8>) {
-            let mut tree = tree(content.clone());
-            let before = tree.snapshot();
-            tree.apply(&write(offset, &data));
-            prop_assert_eq!(before.file("f"), Some(content.as_slice()));
-        }
-    }
-
-    #[test]
-    fn a_write_past_the_end_leaves_zeros_between() {
-        assert_eq!(after(tree(b"ab".to_vec()), &[write(4, b"e")]).file("f"), Some(&b"ab\0\0e"[..]));
-    }
-
-    #[test]
-    fn a_failed_operation_does_nothing() {
-        let failed = Operation { errno: Some(28), ..write(0, b"x") };
-        let mut tree = tree(b"ab".to_vec());
-        tree.apply(&failed);
-        tree.apply_part(&failed, 1);
-        assert_eq!(tree.snapshot().file("f"), Some(&b"ab"[..]));
-    }
-
-    #[test]
-    fn a_file_without_a_name_is_found_only_once_it_is_linked() {
-        let mut tree = Tree::new(&Snapshot::default(), &[]);
-        tree.apply(&open("", FILE));
-        tree.apply(&write(0, b"new"));
-        assert_eq!(tree.snapshot(), Snapshot::default());
-        tree.apply(&operation(Action::Link { file: FILE, to: "f".into() }));
-        assert_eq!(tree.snapshot().file("f"), Some(&b"new"[..]));
-    }
-
-    #[test]
-    fn a_write_to_a_file_whose_name_was_replaced_is_found_nowhere() {
-        let rename = Action::Rename { from: "g".into(), to: "f".into(), exchange: false };
-        let state = after(tree(b"old".to_vec()), &[open("g", FileId(1)), operation(rename), write(0, b"lost")]);
-        assert_eq!((state.file("f"), state.has("g")), (Some(&b""[..]), false));
-    }
-
-    #[test]
-    fn a_rename_onto_another_name_of_the_file_does_nothing() {
-        let link = operation(Action::Link { file: FILE, to: "g".into() });
-        let rename = operation(Action::Rename { from: "f".into(), to: "g".into(), exchange: false });
-        let state = after(tree(b"x".to_vec()), &[link, rename]);
-        assert_eq!((state.file("f"), state.file("g")), (Some(&b"x"[..]), Some(&b"x"[..])));
-    }
-
-    #[test]
-    fn files_that_are_gone_take_no_memory() {
-        let mut tree = tree(b"old".to_vec());
-        for n in 1..10 {
-            tree.apply(&open("g", FileId(n)));
-            tree.apply(&operation(Action::Rename { from: "g".into(), to: "f".into(), exchange: false }));
-        }
-        assert_eq!(tree.inodes.len(), 1);
-    }
-
-    #[test]
-    fn what_a_trace_does_not_name_stays() {
-        let file = Entry::File { mode: 0o600, content: b"x".to_vec().into() };
-        let initial = Snapshot::from_iter([("d".into(), Entry::Directory { mode: 0o700 }), ("d/f".into(), file)]);
-        let rename = operation(Action::Rename { from: "d".into(), to: "e".into(), exchange: false });
-        assert_eq!(Tree::new(&initial, &[]).snapshot(), initial);
-        assert_eq!(after(Tree::new(&initial, &[]), &[rename]).file("e/f"), Some(&b"x"[..]));
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::{Path, PathBuf};
 
 use crashtest_model::Tears;
-use crashtest_model::{Action, At, CallIndex, CrashPoint, Data, FileId, Operation, Progress, Seed, Trace};
+use crashtest_model::{Action, At, CallIndex, CrashPoint, Data, FileId, Node, Operation, Progress, Seed, Trace};
 use crashtest_states::{Entry, Snapshot, crash_points, crash_states, distinct};
 use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, renameat2};
 use nix::sys::stat::Mode;
@@ -122,7 +122,8 @@ impl Run {
 
     /// What the directory holds now.
     fn held(&self) -> Snapshot {
-        fn read(root: &Path, below: &Path, entries: &mut Vec<(PathBuf, Entry)>) {
+        type Names = BTreeMap<u64, Vec<PathBuf>>;
+        fn read(root: &Path, below: &Path, entries: &mut Vec<(PathBuf, Entry)>, files: &mut Names) {
             for found in fs::read_dir(root.join(below)).unwrap() {
                 let path = below.join(found.unwrap().file_name());
                 let full = root.join(&path);
@@ -131,19 +132,27 @@ impl Run {
                 let entry = if metadata.is_symlink() {
                     Entry::Link { target: fs::read_link(&full).unwrap() }
                 } else if metadata.is_dir() {
-                    read(root, &path, entries);
+                    read(root, &path, entries, files);
                     Entry::Directory { mode }
                 } else if metadata.is_file() {
                     Entry::File { mode, content: fs::read(&full).unwrap().into() }
                 } else {
-                    Entry::Special
+                    Entry::Special { node: Node::Pipe, mode }
                 };
+                if metadata.is_file() {
+                    files.entry(metadata.ino()).or_default().push(path.clone());
+                }
                 entries.push((path, entry));
             }
         }
-        let mut entries = Vec::new();
-        read(self.dir.path(), Path::new(""), &mut entries);
-        entries.into_iter().collect()
+        let (mut entries, mut files) = (Vec::new(), BTreeMap::new());
+        read(self.dir.path(), Path::new(""), &mut entries, &mut files);
+        let twins = files.into_values().flat_map(|mut names| {
+            names.sort();
+            let first = names.remove(0);
+            names.into_iter().map(move |name| (name, first.clone()))
+        });
+        entries.into_iter().collect::<Snapshot>().with_twins(twins)
     }
 
     fn mode(&self, name: &str) -> u32 {
@@ -180,6 +189,7 @@ impl Run {
             errno: done.err().map(|error| error.raw_os_error().unwrap()),
             before: Progress::default(),
             after: Progress::default(),
+            left: None,
         });
     }
 
@@ -259,7 +269,7 @@ impl Run {
             }
             Step::Mkfifo { name: path } => {
                 let done = mkfifo(&self.path(&name(path)), Mode::S_IRWXU).map_err(io::Error::from);
-                Some((Action::Mknod { path: name(path) }, done))
+                Some((Action::Mknod { path: name(path), node: Node::Pipe, mode: self.mode(&name(path)) }, done))
             }
             Step::Chmod { name: path, mode } => {
                 let done = fs::set_permissions(self.path(&name(path)), Permissions::from_mode(*mode));

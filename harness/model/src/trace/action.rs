@@ -24,6 +24,19 @@ pub enum Durable {
     Everything,
 }
 
+/// What is neither a file nor a directory nor a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Node {
+    /// A named pipe.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A device.
+    #[default]
+    Device,
+}
+
 /// What an operation does to the files below the state directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "does", rename_all = "kebab-case")]
@@ -36,7 +49,7 @@ pub enum Action {
         file: FileId,
         /// Whether it made the file.
         created: bool,
-        /// Whether it emptied the file.
+        /// Whether it emptied the file, or would have where it made it.
         truncated: bool,
         /// Whether every write is synchronous (O_SYNC, O_DSYNC).
         synchronous: bool,
@@ -85,6 +98,17 @@ pub enum Action {
         /// Whether the two names were exchanged (RENAME_EXCHANGE).
         exchange: bool,
     },
+    /// rename(2) or link(2) of a file from outside the state directory, with all that is in it.
+    Arrive {
+        /// The new name.
+        path: String,
+        /// The file.
+        file: FileId,
+        /// What is in it.
+        data: Data,
+        /// Its mode.
+        mode: u32,
+    },
     /// link(2), linkat(2), also of a file that had no name (O_TMPFILE).
     Link {
         /// The file.
@@ -116,10 +140,16 @@ pub enum Action {
         /// The name.
         path: String,
     },
-    /// mknod(2): a pipe, a socket or a device.
+    /// mknod(2), or bind(2) of a socket to a name.
     Mknod {
         /// The name.
         path: String,
+        /// What it makes.
+        #[serde(default)]
+        node: Node,
+        /// Its mode.
+        #[serde(default)]
+        mode: u32,
     },
     /// chmod(2) and its relatives.
     Chmod {
@@ -128,7 +158,7 @@ pub enum Action {
         /// The mode.
         mode: u32,
     },
-    /// chown(2), setxattr(2) and their relatives: recorded and shown, no state depends on it.
+    /// chown(2), setxattr(2), utimensat(2) and their relatives: what they leave is beside the action ([`Operation::left`](super::Operation)).
     Attribute {
         /// The name.
         path: String,
@@ -149,6 +179,13 @@ pub enum Action {
         /// The file.
         file: FileId,
     },
+    /// open(2) for reading only, or read(2) and its relatives: recorded only where they are made to fail.
+    Read {
+        /// The name.
+        path: String,
+        /// Whether it opens the file.
+        opens: bool,
+    },
     /// mmap(2), shared and writable: what is stored through it is not seen call by call.
     Map {
         /// The name.
@@ -168,14 +205,16 @@ impl Action {
             Action::Resize { .. }
             | Action::Zero { .. }
             | Action::Rename { .. }
+            | Action::Arrive { .. }
             | Action::Link { .. }
             | Action::Symlink { .. }
             | Action::Unlink { .. }
             | Action::Mkdir { .. }
             | Action::Rmdir { .. }
             | Action::Mknod { .. }
+            | Action::Attribute { .. }
             | Action::Chmod { .. } => true,
-            Action::Attribute { .. } | Action::Sync { .. } | Action::Close { .. } | Action::Map { .. } => false,
+            Action::Sync { .. } | Action::Close { .. } | Action::Read { .. } | Action::Map { .. } => false,
         }
     }
 
@@ -189,7 +228,7 @@ impl Action {
             Action::Write { .. } => "write",
             Action::Resize { .. } => "truncate",
             Action::Zero { .. } => "zero",
-            Action::Rename { .. } => "rename",
+            Action::Rename { .. } | Action::Arrive { .. } => "rename",
             Action::Link { .. } => "link",
             Action::Symlink { .. } => "symlink",
             Action::Unlink { .. } => "unlink",
@@ -205,6 +244,8 @@ impl Action {
             Action::Sync { durable: Durable::Everything, .. } => "sync",
             Action::Sync { durable: Durable::File, .. } => "fsync",
             Action::Close { .. } => "close",
+            Action::Read { opens: true, .. } => "open",
+            Action::Read { .. } => "read",
             Action::Map { .. } => "map",
         }
     }
@@ -229,6 +270,9 @@ impl fmt::Display for Action {
             Action::Zero { path, offset, length, .. } => write!(f, "{}  {length} bytes at {offset}", plain(path)),
             Action::Rename { from, to, exchange: false } => write!(f, "{} → {}", plain(from), plain(to)),
             Action::Rename { from, to, exchange: true } => write!(f, "{} ↔ {}", plain(from), plain(to)),
+            Action::Arrive { path, data, .. } => {
+                write!(f, "{}  {} bytes, from outside", plain(path), data.length())
+            }
             Action::Link { file, to } => write!(f, "{}  (file {})", plain(to), file.0),
             Action::Symlink { target, path } => write!(f, "{} → {}", plain(path), plain(target)),
             Action::Chmod { path, mode } | Action::Mkdir { path, mode } => {
@@ -237,10 +281,11 @@ impl fmt::Display for Action {
             Action::Open { path, .. }
             | Action::Unlink { path }
             | Action::Rmdir { path }
-            | Action::Mknod { path }
+            | Action::Mknod { path, .. }
             | Action::Attribute { path }
             | Action::Sync { path, .. }
             | Action::Close { path, .. }
+            | Action::Read { path, .. }
             | Action::Map { path, .. } => plain(path).fmt(f),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ErrorName};
+use super::{Action, Attributes, ErrorName};
 use crate::{Activity, Promise};
 
 /// The number of an operation in its trace, from 0.
@@ -53,9 +53,21 @@ pub struct Operation {
     pub before: Progress,
     /// How far it was when the call returned.
     pub after: Progress,
+    /// What its file has afterwards besides its content, where that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Attributes>,
 }
 
+/// What stands in place of a system call's name where a file was changed through a shared mapping.
+pub const STORE: &str = "store";
+
 impl Operation {
+    /// Returns whether it is no call: what was stored through a shared mapping since the call before.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.call == STORE
+    }
+
     /// The call in a sentence: its parts one space apart, where a list of calls has columns.
     #[must_use]
     pub fn in_words(&self) -> String {

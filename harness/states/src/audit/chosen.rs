@@ -122,7 +122,9 @@ pub(super) fn concerned(trace: &Trace, before: &Snapshot) -> Snapshot {
             | Action::Rmdir { path }
             | Action::Symlink { path, .. }
             | Action::Mkdir { path, .. }
-            | Action::Mknod { path }
+            | Action::Mknod { path, .. }
+            | Action::Attribute { path }
+            | Action::Arrive { path, .. }
             | Action::Chmod { path, .. } => {
                 names.insert(Path::new(path));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crashtest_model::{At, CrashPoint, Damage, Trace, Way, Written};
+use crashtest_model::{Action, At, CrashPoint, Damage, Trace, Way, Written};
 
 use super::companions::{beside, companions};
 use super::saves::{self, Kind, Saves};
@@ -109,6 +109,14 @@ impl Oracle {
             Some((path.as_path(), damage, severity))
         });
         damaged.collect()
+    }
+
+    /// Returns whether the call that makes the file of this name would empty one that is there.
+    pub(super) fn would_empty(&self, trace: &Trace, path: &Path) -> bool {
+        trace.operations.iter().any(|operation| match &operation.action {
+            Action::Open { path: made, created: true, truncated, .. } => Path::new(made) == path && *truncated,
+            _ => false,
+        })
     }
 
     /// Returns whether there is a state file that is judged.

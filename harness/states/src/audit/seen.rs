@@ -18,6 +18,8 @@ pub(super) struct Seen {
     broken: u64,
     unclear: u64,
     made: u64,
+    /// Whether it is judged as if it had been there before the run.
+    pub(super) as_if_there: bool,
     pub(super) example: Option<Example>,
 }
 

@@ -39,7 +39,7 @@ impl Version {
                 Version::File { digest: content.digest(), length: content.len() as u64 }
             }
             Some(Entry::Link { target }) => Version::Link { digest: Digest::of_value(target) },
-            Some(Entry::Directory { .. } | Entry::Special) | None => Version::Absent,
+            Some(Entry::Directory { .. } | Entry::Special { .. }) | None => Version::Absent,
         }
     }
 
@@ -191,6 +191,7 @@ fn affected(operation: &Operation, tree: &Tree) -> Vec<PathBuf> {
         Action::Unlink { path }
         | Action::Rmdir { path }
         | Action::Symlink { path, .. }
+        | Action::Arrive { path, .. }
         | Action::Link { to: path, .. } => tree.at_and_below(Path::new(path)),
         // What is stored through it is not seen, but may be there.
         Action::Map { file, .. } => tree.names_of(*file),

@@ -152,6 +152,8 @@ pub(super) fn ways(trace: &Trace, mut tree: Tree, saves: &Saves, timelines: &BTr
             }
             Action::Unlink { path } if removed(Path::new(path)) => note(Path::new(path), Way::Remove, Synced::Nothing),
             Action::Symlink { path, .. } => note(Path::new(path), Way::Create, Synced::Nothing),
+            // What was done to it outside is not seen.
+            Action::Arrive { path, .. } => note(Path::new(path), Way::Move, Synced::Nothing),
             Action::Map { file, .. } => {
                 tree.names_of(*file).iter().for_each(|path| note(path, Way::Map, Synced::Nothing));
             }

@@ -87,7 +87,7 @@ mod tests {
             requested: length as u64,
         };
         let [before, after] = [Progress::default(); 2];
-        Operation { process: 0, call: "write".into(), action, errno: None, before, after }
+        Operation { process: 0, call: "write".into(), action, errno: None, before, after, left: None }
     }
 
     fn trace(operations: Vec<Operation>) -> Trace {

@@ -79,6 +79,7 @@ impl CrashState {
             acked: one.acked.max(other.acked),
             begun: one.begun.min(other.begun),
             installed: one.installed || other.installed,
+            gaps: if one.acked < other.acked { other.gaps } else { one.gaps },
         };
         promises.reduce(stronger).unwrap_or_default()
     }
@@ -86,14 +87,15 @@ impl CrashState {
 
 #[cfg(test)]
 mod tests {
-    use crashtest_model::{Action, CallIndex, Data, FileId, Generation, Operation, Progress};
+    use crashtest_model::{Action, CallIndex, Data, FileId, Gaps, Generation, Operation, Progress};
 
     use super::*;
 
     const FILE: FileId = FileId(0);
 
     fn progress(acked: u64, begun: u64) -> Progress {
-        let promise = Promise { acked: Generation(acked), begun: Generation(begun), installed: acked > 0 };
+        let promise =
+            Promise { acked: Generation(acked), begun: Generation(begun), installed: acked > 0, gaps: Gaps::NONE };
         Progress { activity: None, opened: true, promise }
     }
 
@@ -117,6 +119,7 @@ mod tests {
             errno: None,
             before,
             after,
+            left: None,
         };
         let operations = vec![
             call(open, progress(0, 1), progress(0, 1)),

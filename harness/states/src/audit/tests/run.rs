@@ -24,7 +24,7 @@ impl Run {
     pub(super) fn does(&mut self, action: Action) -> &mut Run {
         let [before, after] = [Progress::default(); 2];
         let call = action.word().into();
-        self.operations.push(Operation { process: self.process, call, action, errno: None, before, after });
+        self.operations.push(Operation { process: self.process, call, action, errno: None, before, after, left: None });
         self
     }
 
