@@ -7,6 +7,7 @@ mod again;
 mod checker;
 mod copied;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_model::{Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
+use crashtest_model::{Action, Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
 use crashtest_states::{Entry, Selection, Snapshot, crash_states};
 
 pub use self::again::{Answered, ask_again};
@@ -60,6 +61,8 @@ pub struct AuditPlan {
     pub limit: Duration,
     /// How long an answer of the checker may take.
     pub answer_limit: Duration,
+    /// The checker is asked about so many crash states, at most.
+    pub max_states: Option<u64>,
 }
 
 /// A program that was audited.
@@ -90,8 +93,7 @@ impl AuditedProgram {
             AuditFailure::File { path, example } => {
                 let kept = [Some(path), example.copy.as_ref()];
                 let leads_to_one = |entry: &Path| kept.iter().flatten().any(|path| Path::new(path).starts_with(entry));
-                let entries = state.entries().filter(|(path, _)| leads_to_one(path));
-                entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+                state.only(leads_to_one)
             }
         };
         let length = |(_, entry): (&Path, &Entry)| match entry {
@@ -142,8 +144,7 @@ pub fn audit_program(
     let read = |dir: &StateDir| -> Result<Snapshot, EngineError> {
         let is_ours = |path: &Path| plan.passed_over.iter().any(|ours| dir.path().join(path).starts_with(ours));
         let taken = dir.take()?;
-        let entries = taken.entries().filter(|(path, _)| !is_ours(path));
-        Ok(entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect())
+        Ok(taken.only(|path| !is_ours(path)))
     };
     let copies = match ours {
         Some(ours) => Some(Rc::new(StateDir::make(ours, "state")?.guarded(Directory::ours(ours.path())?))),
@@ -166,7 +167,11 @@ pub fn audit_program(
     place.go_on()?;
     let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
     let after = read(&dir)?;
-    let excluded = |path: &Path| plan.selection.excludes(path);
+    let printed = printed_into(&dir);
+    let excluded = |path: &Path| match printed.contains(path) {
+        true => Some(PRINTED.to_owned()),
+        false => plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traced.trace, path)),
+    };
     // Who ends the recording wants to see what it shows; who then asks again has had enough.
     let is_cut_short = stop.swap(false, Ordering::Relaxed);
     let cut_short = Instant::now();
@@ -184,11 +189,33 @@ pub fn audit_program(
             let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
             let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
             let recorded = Recorded::new(&traced.trace, &before, &audit);
-            Some(checker::check_all(check, asked, &recorded, [&before, &after], stop, progress)?)
+            Some(checker::check_all(check, asked, &recorded, [&before, &after], (plan.max_states, stop), progress)?)
         }
         _ => None,
     };
     Ok(AuditedProgram { audit, checked, status: traced.status, trace: traced.trace, before })
+}
+
+/// What is said of files that the program prints into: they are not its state.
+const PRINTED: &str = "what it prints";
+/// The pattern of files that are logs, if they are only appended to.
+const LOGS: &str = "*.log";
+
+/// The files below `dir` that our own standard input, output and error are open on: what is redirected there is no state.
+fn printed_into(dir: &StateDir) -> BTreeSet<PathBuf> {
+    let open = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
+    open.filter_map(|path| path.strip_prefix(dir.path()).map(Path::to_owned).ok()).collect()
+}
+
+/// Whether a run only appends to the file of this name, if it changes it at all: nobody depends on a log.
+fn is_only_a_log(trace: &Trace, path: &Path) -> bool {
+    let is_it = |name: &String| Path::new(name) == path;
+    !trace.operations.iter().filter(|operation| operation.errno.is_none()).any(|operation| match &operation.action {
+        Action::Open { path, truncated, created, .. } => is_it(path) && *truncated && !created,
+        Action::Resize { path, .. } | Action::Zero { path, .. } => is_it(path),
+        Action::Rename { to, .. } => is_it(to),
+        _ => false,
+    })
 }
 
 /// The sizes of the files below `dir`, on top of `so_far`; no longer counted once they are too many.
@@ -224,6 +251,7 @@ mod tests {
             selection: Selection::new(&[], &[]).unwrap(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
+            max_states: None,
         };
         audit_program(&plan, &Arc::default(), &mut |_, _| ())
     }

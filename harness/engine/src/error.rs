@@ -148,6 +148,9 @@ pub enum EngineError {
     /// Somebody has had enough.
     #[error("go on: interrupted")]
     Interrupted,
+    /// A program makes calls that this machine has for another architecture: they cannot be traced.
+    #[error("trace `{0}`: it, or what it starts, is a program of 32 bits, whose calls cannot be followed")]
+    Foreign(String),
     /// The checker of a program cannot be used.
     #[error("ask a checker: {0}")]
     Checker(String),
@@ -230,6 +233,9 @@ impl EngineError {
             EngineError::Trace(TraceError::Forbidden(_)) => Some(
                 "sweep, io and trace need ptrace(2) of own children and seccomp(2): allow them for this container; --fault kill needs neither (of a program of your own: with --check)".into(),
             ),
+            EngineError::Foreign(_) => Some(
+                "run a build of it for this machine, or kill it by the clock: --fault kill traces nothing (with --check)".into(),
+            ),
             EngineError::Checker(_) => Some(
                 "it works on copies, and is started in one where the state directory is the working directory: name what lies elsewhere by its whole path".into(),
             ),
@@ -276,9 +282,10 @@ impl EngineError {
             | EngineError::Inside { .. }
             | EngineError::Program(_) => Blame::Input,
             EngineError::Told { blame, .. } => *blame,
-            EngineError::Trace(TraceError::Forbidden(_)) | EngineError::Missing(_) | EngineError::Killed { .. } => {
-                Blame::Machine
-            }
+            EngineError::Trace(TraceError::Forbidden(_))
+            | EngineError::Missing(_)
+            | EngineError::Foreign(_)
+            | EngineError::Killed { .. } => Blame::Machine,
             error => match error.system().and_then(io::Error::raw_os_error) {
                 Some(errno) if is_environmental(errno) => Blame::Input,
                 _ => Blame::Us,

@@ -3,13 +3,14 @@
 //! It is held by its descriptor. Before anything is read, written or removed there, its path must still name the directory that was
 //! made: a program that has put something else in its place is stopped, and nothing behind it is touched.
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::{Component, Path, PathBuf};
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Replaced};
 use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
-use crate::snapshot;
+use crate::snapshot::{self, Detail};
 
 /// The directory that a victim keeps its state in.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub(crate) struct StateDir {
     dir: Directory,
     /// The directory that it lies in, which is ours alone: looked at where somebody's own program is under test.
     around: Option<Directory>,
+    /// How much of its files is read.
+    detail: Detail,
+    /// What of the state that was put there last cannot be put there.
+    lost: RefCell<Vec<String>>,
 }
 
 impl StateDir {
@@ -25,17 +30,28 @@ impl StateDir {
     /// # Errors
     /// It cannot be made.
     pub(crate) fn make(sandbox: &Directory, name: &str) -> Result<StateDir, EngineError> {
-        Ok(StateDir { dir: sandbox.open_or_make(Path::new(name), 0o777)?, around: None })
+        Ok(StateDir {
+            dir: sandbox.open_or_make(Path::new(name), 0o777)?,
+            around: None,
+            detail: Detail::Contents,
+            lost: RefCell::default(),
+        })
     }
 
     /// Takes a directory of a person, which is only read.
     pub(crate) fn of_a_person(dir: Directory) -> StateDir {
-        StateDir { dir, around: None }
+        StateDir { dir, around: None, detail: Detail::Everything, lost: RefCell::default() }
     }
 
-    /// The same, and nothing may be linked beside it in `sandbox` either.
+    /// The same for a program of somebody's own: nothing may be linked beside it in `sandbox` either, and all that a program can read
+    /// of its files is kept.
     pub(crate) fn guarded(self, sandbox: Directory) -> StateDir {
-        StateDir { around: Some(sandbox), ..self }
+        StateDir { around: Some(sandbox), detail: Detail::Everything, ..self }
+    }
+
+    /// Why the state that was put there last is not the one that was meant, where it is not.
+    pub(crate) fn lost(&self) -> Option<String> {
+        self.lost.borrow().first().cloned()
     }
 
     /// Where it is.
@@ -59,6 +75,11 @@ impl StateDir {
             if listed.kind == Kind::Link {
                 let path = around.path().join(&listed.name);
                 let target = around.link_target(Path::new(&listed.name)).unwrap_or_default();
+                // One into the state directory leads to nothing that it may not touch.
+                if target.starts_with(self.dir.path()) && !target.components().any(|part| part == Component::ParentDir)
+                {
+                    continue;
+                }
                 return Err(EngineError::Trespass(format!(
                     "made `{}`, a symbolic link to `{}`, in a directory of crashtest's own",
                     path.display(),
@@ -75,7 +96,7 @@ impl StateDir {
     /// It is not the directory that was made, or what the file system says.
     pub(crate) fn take(&self) -> Result<Snapshot, EngineError> {
         self.check()?;
-        snapshot::take(&self.dir).map_err(|error| self.blame(error))
+        snapshot::take(&self.dir, self.detail).map_err(|error| self.blame(error))
     }
 
     /// Makes `state` all there is in it.
@@ -84,7 +105,8 @@ impl StateDir {
     /// It is not the directory that was made, or what the file system says.
     pub(crate) fn restore(&self, state: &Snapshot) -> Result<(), EngineError> {
         self.check()?;
-        snapshot::restore(state, &self.dir).map_err(|error| self.blame(error))
+        *self.lost.borrow_mut() = snapshot::restore(state, &self.dir).map_err(|error| self.blame(error))?;
+        Ok(())
     }
 
     /// Removes everything in it.

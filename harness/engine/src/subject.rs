@@ -41,6 +41,11 @@ pub(crate) trait Restarts {
     /// for among the generations from its acked one on. Equal states are restarted on once.
     fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError>;
 
+    /// Whether what a restart is said to give depends on what was promised: then it is asked for at each point.
+    fn answers_by_promise(&self) -> bool {
+        false
+    }
+
     /// Restarts on `state`, whatever was restarted on before.
     fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError>;
 
@@ -92,6 +97,25 @@ pub(crate) trait Subject: Restarts {
         Ok(())
     }
 
+    /// How a life that began on an intact state did not start as `whole`, a whole one, did: it ended by itself with an error, or did not
+    /// say what that said. `None` where it did.
+    fn did_not_start(&self, _whole: &Trace, _recording: &Recording) -> Option<String> {
+        None
+    }
+
+    /// Makes sure that the saves of a life, which began on a state of which a restart makes `observed`, have new numbers.
+    fn check_numbers(&self, _recording: &Recording, _observed: &Observed) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// From now on, calls that read are seen in its lives as well, or no longer.
+    fn also_reads(&mut self, _reads: bool) {}
+
+    /// Whether what becomes of the file of this name is judged by whoever restarts.
+    fn counts(&self, _path: &str) -> bool {
+        true
+    }
+
     /// What its files are to be at each point of `trace`, which began with the files `before`, where no restart says what they hold.
     fn oracle(&self, _trace: &Trace, _before: &Snapshot) -> Option<Oracle> {
         None
@@ -122,9 +146,14 @@ impl<'a> UnderTest<'a> {
         let Some(program) = &plan.program else {
             return Ok(UnderTest::Target(Box::new(Victims::new(registry, plan, &sandbox, memory)?)));
         };
+        let lock = sandbox.path().parent().map(|all| all.join("turn"));
         let dir = Rc::new(StateDir::make(&sandbox, "state")?.guarded(sandbox));
         let place = Place { dir, cwd: program.cwd.clone(), seed: plan.seed, stop: None };
-        Ok(UnderTest::Program(Box::new(Runtime::new(program, place, Duration::from_millis(plan.limit_ms)))))
+        let runtime = Runtime::new(program, place, Duration::from_millis(plan.limit_ms));
+        Ok(UnderTest::Program(Box::new(match lock {
+            Some(lock) => runtime.taking_turns(lock),
+            None => runtime,
+        })))
     }
 
     /// How thoroughly it is gone through.

@@ -74,7 +74,7 @@ pub fn trace_program(
     }
     signals::with_the_usual_limit_signal(&mut command);
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
-    let (trace, _) = recorder.finish();
+    let trace = recorder.finish().trace;
     let nonsense = printed.borrow().nonsense().map(str::to_owned);
     Ok(TracedProgram { trace, status: status(traced.ending, limit, stop), nonsense })
 }

@@ -14,7 +14,7 @@ use super::checker::{self, Asked};
 use crate::error::EngineError;
 use crate::judge::judgement::Judgement;
 use crate::judge::oracle;
-use crate::snapshot;
+use crate::snapshot::{self, Detail};
 use crate::state_dir::StateDir;
 use crate::subject::Restarts;
 use crate::subject::program::Place;
@@ -40,7 +40,7 @@ pub fn ask_again(
     temporary: &Path,
     stop: &Arc<AtomicBool>,
 ) -> Result<Option<Answered>, EngineError> {
-    let state = snapshot::take(&Directory::named(crash_state)?)?;
+    let state = snapshot::take(&Directory::named(crash_state)?, Detail::Everything)?;
     scratch::sweep(&[temporary]);
     // The directory in memory goes with the other one, which it announces.
     let (_memory, scratch) = Scratch::make_announced(temporary, "replay")?;

@@ -119,18 +119,21 @@ pub(super) fn check_all(
     mut asked: Asked,
     recorded: &Recorded<'_>,
     [before, after]: [&Snapshot; 2],
-    stop: &AtomicBool,
+    (most, stop): (Option<u64>, &AtomicBool),
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Checked, EngineError> {
     let enough = || stop.load(Ordering::Relaxed);
     let states = audited_states(recorded.trace, before, &enough);
+    let all = recorded.states.max(states.len() as u64);
+    let states = spread(states, most);
     let mut found = Checked {
         check: check.clone(),
         states: 0,
-        left_out: recorded.states.max(states.len() as u64),
+        left_out: all,
         verdicts: BTreeMap::new(),
         example: None,
         sensitivity: Sensitivity::default(),
+        names_states: false,
     };
     if enough() {
         return Ok(found);
@@ -140,6 +143,17 @@ pub(super) fn check_all(
         Ok(()) | Err(EngineError::Interrupted) => Ok(found),
         Err(error) => Err(error),
     }
+}
+
+/// As many as `most` of `states`, evenly, the first and the last among them.
+fn spread(states: Vec<CrashState>, most: Option<u64>) -> Vec<CrashState> {
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(2);
+    let of = states.len();
+    if of <= most {
+        return states;
+    }
+    let chosen: BTreeSet<usize> = (0..most).map(|n| n * (of - 1) / (most - 1)).collect();
+    states.into_iter().enumerate().filter(|(n, _)| chosen.contains(n)).map(|(_, state)| state).collect()
 }
 
 fn learn_and_ask(
@@ -156,6 +170,7 @@ fn learn_and_ask(
     found.sensitivity = sensitivity;
     let promise = recorded.with_installed(recorded.trace.end.promise);
     let healthy = healthy.observed(promise, after.digest());
+    found.names_states = matches!(healthy, Observed::State { .. });
     let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
     if verdict.is_violation() {
         let words = Program::words_for_a_shell(found.check.command());

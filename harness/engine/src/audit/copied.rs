@@ -9,11 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crashtest_linux::directory::Directory;
-use crashtest_states::{Entry, Snapshot};
+use crashtest_states::Entry;
 
 use crate::audit::{AuditPlan, MOST_HELD, bytes_below};
 use crate::error::EngineError;
-use crate::snapshot;
+use crate::snapshot::{self, Detail};
 
 /// Copies the working directory of `plan`, and its state directory where that lies elsewhere, below `to`, which is made. Gives the plan
 /// for the copies: words that name a file below one of the directories by its whole path name the one in the copy.
@@ -71,11 +71,12 @@ impl Pairs {
     fn write(&self, pair: &Pair) -> Result<(), EngineError> {
         let Pair { original, copy } = pair;
         fs::create_dir_all(copy).map_err(EngineError::sandbox("copy to", copy))?;
-        let inward = |(path, entry): (&Path, &Entry)| match entry {
-            Entry::Link { target } => (path.to_owned(), Entry::Link { target: self.path(target) }),
-            entry => (path.to_owned(), entry.clone()),
-        };
-        let taken: Snapshot = snapshot::take(&Directory::named(original)?)?.entries().map(inward).collect();
+        let taken = snapshot::take(&Directory::named(original)?, Detail::Contents)?;
+        let taken = taken.changed(|_, entry| match entry {
+            Entry::Link { target } => Some(Entry::Link { target: self.path(target) }),
+            Entry::Special { .. } => None,
+            entry => Some(entry.clone()),
+        });
         snapshot::write_below(&taken, &Directory::named(copy)?)?;
         let set = |path: &Path, mode| {
             fs::set_permissions(path, Permissions::from_mode(mode)).map_err(EngineError::sandbox("copy to", path))
@@ -85,7 +86,7 @@ impl Pairs {
             match entry {
                 Entry::File { mode, .. } => set(&copy.join(path), *mode)?,
                 Entry::Directory { mode } => set(&copy.join(path), *mode | 0o700)?,
-                Entry::Link { .. } | Entry::Special => {}
+                Entry::Link { .. } | Entry::Special { .. } => {}
             }
         }
         let mode = fs::metadata(original).map_err(EngineError::sandbox("copy", original))?.permissions().mode()
@@ -140,6 +141,7 @@ mod tests {
             selection: Selection::new(&[], &[]).unwrap(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
+            max_states: None,
         }
     }
 

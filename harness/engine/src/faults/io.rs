@@ -3,13 +3,15 @@
 //! Which call fails how, and which failure loses data, follows from the trace: [`crashtest_states::injections`] and
 //! [`crashtest_states::passed_over`].
 
+use std::path::PathBuf;
+
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    About, Activity, Aim, At, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed, Promise,
-    Seed, Start, Termination, Trace, TrialRecord, Verdict,
+    About, Activity, Aim, At, CallIndex, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed,
+    Promise, Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, injections, passed_over};
+use crashtest_states::{CrashState, Entry, Snapshot, injections, passed_over, reading_injections};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -24,6 +26,8 @@ use crate::trace::orders::Orders;
 
 /// Saves of a life in which one call fails: growing and shrinking ones.
 const SAVES: u64 = 3;
+/// The trials of calls that read are numbered from here.
+const READING: u64 = 1 << 40;
 
 /// A subject whose calls are made to fail one after the other.
 struct Failing<'s, 'a> {
@@ -31,6 +35,17 @@ struct Failing<'s, 'a> {
     subject: &'s mut dyn Subject,
     seed: Seed,
     from: Beginning,
+    /// A life without failures.
+    sound: Sound,
+}
+
+/// What a life without failures did, and left.
+#[derive(Default)]
+struct Sound {
+    trace: Trace,
+    left: Snapshot,
+    /// Whether a second one left the same.
+    repeats: bool,
 }
 
 /// Runs what is under test once for each way in which each of its calls can fail: its share `part` of them. What the program has
@@ -40,17 +55,22 @@ pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, par
     let stream = seed.derive("stream", 0);
     under_test.as_subject(Start::Again, stream, |subject| {
         let mut failing = Failing::new(context, subject, seed, stream)?;
-        let sound = failing.subject.live(&failing.from, Orders::Record)?.trace;
-        let left = failing.subject.files()?;
-        failing.subject.learn_from_whole(&failing.from.files, &left)?;
-        let ways = injections(&sound);
+        let ways = injections(&failing.sound.trace);
         let of = ways.len();
         let all = failing.context.plan.spread(ways, 1);
-        failing.note_what_is_left_out(&sound, of - all.len())?;
+        failing.note_what_is_left_out(of - all.len())?;
         let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
         for (trial, injection) in mine {
             failing.run(trial, injection)?;
         }
+        if failing.begin_on_what_was_left()? {
+            let ways = reading_injections(&failing.sound.trace);
+            let all = failing.context.plan.spread(ways, 1);
+            for (trial, injection) in (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number) {
+                failing.run(READING + trial, injection)?;
+            }
+        }
+        failing.subject.also_reads(false);
         Ok(())
     })
 }
@@ -64,13 +84,19 @@ pub(crate) fn once(
     // Another aim is none of ours.
     let Aim::Failing(injection) = record.aim else { return Ok(()) };
     under_test.as_subject(Start::Again, record.stream, |subject| {
-        Failing::new(context, subject, record.seed, record.stream)?.run(record.trial, injection)
+        let mut failing = Failing::new(context, subject, record.seed, record.stream)?;
+        if injection.reading && !failing.begin_on_what_was_left()? {
+            return Ok(());
+        }
+        failing.run(record.trial, injection)
     })
 }
 
 /// A life in which a call has failed, and what a restart after it came to.
 struct Lived {
     run: Recording,
+    /// The call that failed.
+    call: CallIndex,
     state: CrashState,
     observed: Observed,
     verdict: Verdict,
@@ -94,11 +120,50 @@ impl<'s, 'a> Failing<'s, 'a> {
         stream: Seed,
     ) -> Result<Failing<'s, 'a>, EngineError> {
         let from = Beginning { stream, ..subject.install(Script::SaveThenDie(SAVES))? };
-        Ok(Failing { context, subject, seed, from })
+        let mut failing = Failing { context, subject, seed, from, sound: Sound::default() };
+        failing.sound = failing.live_soundly()?;
+        failing.subject.learn_from_whole(&failing.from.files, &failing.sound.left)?;
+        Ok(failing)
     }
 
-    /// Notes that so many ways in which the calls of `sound` can fail are left out, and what of it cannot fail as nothing is known of it.
-    fn note_what_is_left_out(&mut self, sound: &Trace, left_out: usize) -> Result<(), EngineError> {
+    /// A life without failures; of a program two, to see whether they leave the same.
+    fn live_soundly(&mut self) -> Result<Sound, EngineError> {
+        let trace = self.subject.live(&self.from, Orders::Record)?.trace;
+        let left = self.subject.files()?;
+        let mut repeats = true;
+        if !self.subject.pace().follows_scripts {
+            self.subject.live(&self.from, Orders::Record)?;
+            repeats = self.subject.files()? == left;
+        }
+        Ok(Sound { trace, left, repeats })
+    }
+
+    /// Goes on with lives that begin on what a whole one has left, and in which calls that read are seen; says whether the subject has such
+    /// lives.
+    fn begin_on_what_was_left(&mut self) -> Result<bool, EngineError> {
+        if self.subject.pace().follows_scripts {
+            return Ok(false);
+        }
+        let promise = self.sound.trace.end.promise;
+        let left = self.sound.left.clone();
+        let state = CrashState { digest: left.digest(), snapshot: left.clone(), points: Vec::new() };
+        let found = match self.subject.restart(&state, promise)? {
+            Observed::State { generation: Some(found), missing, .. } if missing.is_empty() => {
+                Promise { acked: found, begun: found, installed: true, gaps: promise.gaps }
+            }
+            // Whatever there is, it is there.
+            Observed::Opened => Promise { begun: promise.acked, installed: true, ..promise },
+            _ => return Ok(false),
+        };
+        self.from = Beginning { files: left, before: found, after: found, ..self.from.clone() };
+        self.subject.also_reads(true);
+        self.sound = self.live_soundly()?;
+        Ok(true)
+    }
+
+    /// Notes that so many ways in which calls can fail are left out, and what cannot fail as nothing is known of it.
+    fn note_what_is_left_out(&mut self, left_out: usize) -> Result<(), EngineError> {
+        let sound = &self.sound.trace;
         if left_out == 0 && sound.unmodelled.is_empty() {
             return Ok(());
         }
@@ -108,7 +173,7 @@ impl<'s, 'a> Failing<'s, 'a> {
             unmodelled: sound.unmodelled.keys().cloned().collect(),
             ..Coverage::default()
         };
-        self.context.note(Fault::Io, Start::Again, About::Coverage(known))
+        self.context.note(Fault::Io, Start::Again, About::Coverage(Box::new(known)))
     }
 
     /// Runs a life in which `injection` comes true, and a restart on what it leaves. Where a save was acknowledged in spite of it, and the
@@ -116,7 +181,7 @@ impl<'s, 'a> Failing<'s, 'a> {
     fn run(&mut self, trial: u64, injection: Injection) -> Result<(), EngineError> {
         let whole = self.live(injection, SAVES)?;
         let follows = self.subject.pace().follows_scripts;
-        match acked_all_the_same(&whole.run, injection) {
+        match acked_all_the_same(&whole.run, whole.call) {
             Some(save) if follows && save.0 < SAVES && whole.verdict == Verdict::Intact => {
                 let cut_short = self.live(injection, save.0)?;
                 self.report(trial, injection, cut_short)
@@ -128,24 +193,33 @@ impl<'s, 'a> Failing<'s, 'a> {
     /// One life of at most so many saves.
     fn live(&mut self, injection: Injection, saves: u64) -> Result<Lived, EngineError> {
         let from = Beginning { script: Script::SaveThenDie(saves), ..self.from.clone() };
-        let run = self.subject.live(&from, Orders::Fail(injection))?;
+        let orders = match self.subject.pace().follows_scripts {
+            true => Orders::Fail(injection),
+            false => Orders::fail_in(&self.sound.trace, injection),
+        };
+        let run = self.subject.live(&from, orders)?;
+        let call = run.failed.unwrap_or(injection.call);
         let files = self.subject.files()?;
-        let end = CrashPoint { call: injection.call, at: At::After };
+        let end = CrashPoint { call, at: At::After };
         let state = CrashState { digest: files.digest(), snapshot: files, points: vec![end] };
         let limit_ms = 4 * self.context.plan.limit_ms;
         let mut came_to = (Verdict::Inconclusive, String::new());
+        let sound = &self.sound;
         let judged = points::judge(self.subject, &AtItsEnd(run.trace.end.promise), &state, &mut |_, _, judgement| {
-            came_to = judge(&run, injection, (judgement.verdict, judgement.why), limit_ms);
+            came_to = judge(&run, injection, call, (judgement.verdict, judgement.why), limit_ms);
+            if came_to.0 == Verdict::Intact && *judgement.observed == Observed::Opened {
+                came_to = sound.judge_silence(&run, &state.snapshot, came_to.clone());
+            }
             Ok(came_to.0)
         })?;
         let (verdict, why) = came_to;
-        Ok(Lived { run, state, observed: judged.observed, verdict, why })
+        Ok(Lived { run, call, state, observed: judged.observed, verdict, why })
     }
 
     fn report(&mut self, trial: u64, injection: Injection, lived: Lived) -> Result<(), EngineError> {
-        let Lived { run, state, observed, verdict, why } = lived;
+        let Lived { run, call, state, observed, verdict, why } = lived;
         let promise = run.trace.end.promise;
-        let failed = run.trace.operations.get(injection.call.0 as usize);
+        let failed = run.trace.operations.get(call.0 as usize);
         let termination = match run.ending {
             Ending::Exited(exit) if exit.by_sigkill() => Termination::Kill,
             Ending::Killed | Ending::TimeUp | Ending::Lingers(_) => Termination::Kill,
@@ -154,9 +228,9 @@ impl<'s, 'a> Failing<'s, 'a> {
         };
         let planned = TrialRecord {
             stream: self.from.stream,
-            acks: promise.acked.0,
+            acks: promise.acked.0.saturating_sub(self.from.after.acked.0),
             termination,
-            phase: run.trace.place(CrashPoint { call: injection.call, at: At::Inside(0) }),
+            phase: run.trace.place(CrashPoint { call, at: At::Inside(0) }),
             in_save: failed.is_some_and(|operation| operation.before.activity == Some(Activity::Save)),
             ..TrialRecord::planned(trial, Fault::Io, Start::Again, self.seed, Aim::Failing(injection))
         };
@@ -173,9 +247,9 @@ impl<'s, 'a> Failing<'s, 'a> {
         let mut text = None;
         if verdict != Verdict::Intact {
             let failure = injection.failure.to_string();
-            let around = run.trace.around_call(injection.call, &failure, findings::AROUND);
+            let around = run.trace.around_call(call, &failure, findings::AROUND);
             record.detail = Some(FailureDetail { around, ..record.detail.unwrap_or_default() });
-            let point = CrashPoint { call: injection.call, at: At::After };
+            let point = CrashPoint { call, at: At::After };
             text = Some(findings::text(&run.trace, point, &failure, &self.from.files, &state.snapshot));
         }
         let after = match verdict.is_violation() {
@@ -186,20 +260,51 @@ impl<'s, 'a> Failing<'s, 'a> {
     }
 }
 
-/// The save that was under way when `injection` came true, where it was acknowledged.
-fn acked_all_the_same(run: &Recording, injection: Injection) -> Option<Generation> {
-    let then = run.trace.operations.get(injection.call.0 as usize)?.before.promise;
+impl Sound {
+    /// What it means that `run` has ended without a word, where nobody says what `left` holds and it came to `judged`: a program that
+    /// acknowledges nothing and leaves other files than without the failure may have noticed, or not.
+    fn judge_silence(&self, run: &Recording, left: &Snapshot, judged: (Verdict, String)) -> (Verdict, String) {
+        let says_nothing = self.trace.end.promise.acked == Generation::ZERO || run.trace.operations.is_empty();
+        let is_silent = says_nothing && run.is_clean();
+        let lengths = |state: &Snapshot| -> Vec<(PathBuf, usize)> {
+            let length = |entry: &Entry| if let Entry::File { content, .. } = entry { content.len() } else { 0 };
+            state.entries().map(|(path, entry)| (path.to_owned(), length(entry))).collect()
+        };
+        let is_alike = if self.repeats { *left == self.left } else { lengths(left) == lengths(&self.left) };
+        if !is_silent || is_alike {
+            return judged;
+        }
+        let why = "the program acknowledged nothing, ended with status 0, and left other files than without the failure: whether it \
+                   noticed is not known (let it print `crashtest: ack N`, or end with an error)";
+        (Verdict::Inconclusive, why.to_owned())
+    }
+}
+
+/// The save that was under way when `call` failed, where it was acknowledged.
+fn acked_all_the_same(run: &Recording, call: CallIndex) -> Option<Generation> {
+    let then = run.trace.operations.get(call.0 as usize)?.before.promise;
     (then.begun > then.acked && run.trace.end.promise.acked >= then.begun).then_some(then.begun)
 }
 
-/// What a run comes to in which `injection` came true: `judged` is what a restart on its files came to.
-fn judge(run: &Recording, injection: Injection, (verdict, why): (Verdict, String), limit_ms: u64) -> (Verdict, String) {
+/// What a run comes to in which `injection` came true at `call`: `judged` is what a restart on its files came to.
+fn judge(
+    run: &Recording,
+    injection: Injection,
+    call: CallIndex,
+    (verdict, why): (Verdict, String),
+    limit_ms: u64,
+) -> (Verdict, String) {
     let acked = run.trace.end.promise.acked;
     if !run.obeyed {
         (Verdict::Inconclusive, format!("{injection}: the run did not come to that call"))
     } else if matches!(run.ending, Ending::TimeUp | Ending::Lingers(_)) {
         (Verdict::Stuck, format!("no end within {limit_ms} ms"))
-    } else if verdict.is_violation() && acked_all_the_same(run, injection).is_some() {
+    } else if let (true, Some(reused)) = (injection.reading, run.reused) {
+        let why = format!(
+            "the program could not read what was there, and began save {reused} anew: it went on as if there were nothing"
+        );
+        (Verdict::SilentReset, why)
+    } else if verdict.is_violation() && acked_all_the_same(run, call).is_some() {
         (Verdict::FalseAck, format!("save {acked} was acknowledged; a restart {why}"))
     } else if let Some(call) = passed_over(&run.trace) {
         (Verdict::FalseAck, format!("call {call} failed, which may have lost data; save {acked} was acknowledged"))
@@ -222,8 +327,8 @@ mod tests {
         let mut subject = Fake::new(way, SAVES);
         let records = records(&plan, |context| {
             let mut failing = Failing::new(context, &mut subject, Seed(1), Seed(2))?;
-            let sound = failing.subject.live(&failing.from, Orders::Record)?.trace;
-            (0..).zip(injections(&sound)).try_for_each(|(trial, injection)| failing.run(trial, injection))
+            let ways = injections(&failing.sound.trace);
+            (0..).zip(ways).try_for_each(|(trial, injection)| failing.run(trial, injection))
         });
         assert!(records.len() > 20, "there are many ways to fail");
         records.iter().filter_map(TrialRecord::verdict).collect()

@@ -3,7 +3,7 @@
 //! The same files can be right before an ack and wrong after it. What is done with each judgement (confirm it, report it, keep the
 //! worst) is the affair of the fault.
 
-use crashtest_model::{CrashPoint, Observed, Promise, Verdict};
+use crashtest_model::{CrashPoint, Gaps, Observed, Promise, Verdict};
 use crashtest_states::CrashState;
 
 use crate::error::EngineError;
@@ -40,9 +40,13 @@ pub(crate) fn judge<S: Restarts + ?Sized>(
     let observed = subject.restart(state, widest(source, state))?;
     let mut worst = Verdict::Intact;
     for point in &state.points {
-        let at_this_point = source.observed(*point, state);
+        let promise = source.promise(*point);
+        let at_this_point = match source.observed(*point, state) {
+            None if subject.answers_by_promise() => Some(subject.restart(state, promise)?),
+            observed => observed,
+        };
         let found = at_this_point.as_ref().unwrap_or(&observed);
-        let judgement = Judgement::new(source.promise(*point), &state.snapshot, found, subject.generations());
+        let judgement = Judgement::new(promise, &state.snapshot, found, subject.generations());
         worst = worst.min(each(subject, *point, judgement)?);
     }
     Ok(Judged { observed, worst })
@@ -55,6 +59,7 @@ pub(crate) fn widest(source: &dyn Source, state: &CrashState) -> Promise {
         acked: a.acked.min(b.acked),
         begun: a.begun.max(b.begun),
         installed: a.installed || b.installed,
+        gaps: Gaps::NONE,
     });
     widest.unwrap_or_default()
 }
@@ -79,7 +84,7 @@ mod tests {
     }
 
     fn promised(acked: u64, begun: u64) -> Promise {
-        Promise { acked: Generation(acked), begun: Generation(begun), installed: true }
+        Promise { acked: Generation(acked), begun: Generation(begun), installed: true, gaps: Gaps::NONE }
     }
 
     /// The verdict at each point of a state that holds `found`, and the worst of them.

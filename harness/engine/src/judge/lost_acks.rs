@@ -38,7 +38,7 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use crashtest_kit::{BOARD_WORDS, Board};
-    use crashtest_model::Digest;
+    use crashtest_model::{Digest, Gaps};
 
     use super::*;
 
@@ -52,7 +52,10 @@ mod tests {
             board.ack(Generation(10 + n), 900 + n * 100);
         }
         let acked = Generation(10 + saves);
-        (Promise { acked, begun: acked, installed: true }, Acked { acks: board.acks(acked), ended_ns: 9_000 })
+        (
+            Promise { acked, begun: acked, installed: true, gaps: Gaps::NONE },
+            Acked { acks: board.acks(acked), ended_ns: 9_000 },
+        )
     }
 
     fn lost(saves: u64, found: u64, missing: &[u64]) -> Option<(u64, Option<u64>, bool)> {

@@ -63,7 +63,7 @@ fn parts_words(mixed: &[PartOf]) -> String {
 /// The verdict on a recovery that gave `observed`, and one sentence that says why.
 #[must_use]
 pub fn judge(promise: Promise, observed: &Observed, raw: &RawFile) -> (Verdict, String) {
-    let Promise { acked, begun, installed } = promise;
+    let Promise { acked, begun, installed, .. } = promise;
     match observed {
         Observed::State { generation: Some(found), missing, .. } if !missing.is_empty() => {
             let holes = missing.iter().map(Generation::to_string).collect::<Vec<_>>().join(", ");
@@ -160,7 +160,7 @@ pub(crate) fn consequences(generations: &mut dyn Generations, promise: Promise, 
 
 #[cfg(test)]
 mod tests {
-    use crashtest_model::Digest;
+    use crashtest_model::{Digest, Gaps};
     use proptest::prelude::*;
 
     use super::*;
@@ -182,6 +182,7 @@ mod tests {
             acked: Generation(acked),
             begun: Generation(acked + in_flight),
             installed: installed || acked > 0,
+            gaps: Gaps::NONE,
         })
     }
 

@@ -122,11 +122,8 @@ impl Subject for Fake {
             Script::SaveThenStop(saves) | Script::SaveThenDie(saves) => saves,
             _ => 0,
         };
-        let failing = match orders {
-            Orders::Fail(injection) => Some(injection.call),
-            Orders::Record | Orders::Kill(_) => None,
-        };
-        let mut life = FakeLife::new(beginning, failing);
+        let failed = orders.injection().map(|injection| injection.call);
+        let mut life = FakeLife::new(beginning, failed);
         for n in 1..=saves {
             if !life.save(self.way, beginning.after.acked.0 + n) {
                 break;
@@ -135,7 +132,7 @@ impl Subject for Fake {
         let mut trace = life.end();
         let obeyed = match orders {
             Orders::Record => false,
-            Orders::Fail(_) => true,
+            Orders::Fail(_) | Orders::FailNth { .. } => true,
             Orders::Kill(point) => (point.call.0 as usize) < trace.operations.len(),
         };
         let mut ending = Ending::Exited(Exit::Status(0));
@@ -153,7 +150,7 @@ impl Subject for Fake {
                 tree.snapshot()
             }
         };
-        Ok(Recording { trace, obeyed, ending, complaint: None })
+        Ok(Recording { trace, obeyed, ending, complaint: None, reused: None, failed })
     }
 
     fn files(&self) -> Result<Snapshot, EngineError> {
@@ -211,7 +208,15 @@ impl FakeLife {
             let failed = self.failing == Some(CallIndex(self.trace.operations.len() as u32));
             let errno = failed.then_some(5);
             let (before, after) = (self.progress, self.progress);
-            self.trace.operations.push(Operation { process: 0, call: call.into(), action, errno, before, after });
+            self.trace.operations.push(Operation {
+                process: 0,
+                call: call.into(),
+                action,
+                errno,
+                before,
+                after,
+                left: None,
+            });
             if failed && way != Way::IgnoresErrors {
                 return false;
             }

@@ -29,8 +29,8 @@ pub(crate) enum Confirms {
     },
     /// So many of each kind.
     Each {
-        /// Of those that show nothing.
-        intact: u64,
+        /// Of those that show nothing: evenly spread over the run, and one of each place.
+        intact: usize,
         /// Of each place and verdict that break a claim.
         failing: u64,
     },

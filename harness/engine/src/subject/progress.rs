@@ -4,7 +4,7 @@ use crashtest_kit::Board;
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::deadline::Deadline;
 use crashtest_linux::held_up::is_held_up;
-use crashtest_model::{Generation, Promise};
+use crashtest_model::{Gaps, Generation, Promise};
 
 /// What the board says of the promises, for a life that started with `adopted` in force; `None` if that cannot be: the board was
 /// overwritten, or the target took up a state that no save made, and counts on from a number of its own.
@@ -15,6 +15,7 @@ pub(crate) fn promise(board: Board, adopted: Promise) -> Option<Promise> {
         acked: if board.saves() > 0 { acked } else { adopted.acked },
         begun: if saved_in_this_life { begun } else { adopted.begun },
         installed: adopted.installed || board.installed_ns().is_some(),
+        gaps: Gaps::NONE,
     };
     let reachable = adopted.begun.0 + board.saves() + 1;
     let plausible = adopted.acked <= promise.acked && promise.acked <= promise.begun && promise.begun.0 <= reachable;
@@ -41,7 +42,7 @@ fn rests(board: Board, now_ns: u64, limit_ns: u64) -> bool {
 
 /// What generation 0 promises once `init` has returned.
 pub(crate) fn just_installed() -> Promise {
-    Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: true }
+    Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: true, gaps: Gaps::NONE }
 }
 
 #[cfg(test)]

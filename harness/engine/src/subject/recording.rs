@@ -2,7 +2,7 @@
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
-use crashtest_model::{Promise, Seed, Trace};
+use crashtest_model::{CallIndex, Generation, Promise, Seed, Trace};
 use crashtest_states::Snapshot;
 
 use super::life::Script;
@@ -35,6 +35,10 @@ pub(crate) struct Recording {
     pub(crate) ending: Ending,
     /// Why a save or its recovery failed, in its own words.
     pub(crate) complaint: Option<String>,
+    /// The first save that it has begun though it had found a later one done.
+    pub(crate) reused: Option<Generation>,
+    /// The call that was made to fail, or the first of them.
+    pub(crate) failed: Option<CallIndex>,
 }
 
 impl Recording {

@@ -17,7 +17,7 @@ use super::victims::{Victim, Victims};
 use super::{Beginning, Confirms, Pace, Recording, Restarts, SecondLives, Subject};
 use crate::error::EngineError;
 use crate::trace::orders::Orders;
-use crate::trace::recorder::Recorder;
+use crate::trace::recorder::{Recorded, Recorder};
 
 /// Saves of the recorded life of a document: some grow it, some shrink it.
 const SAVES_OF_A_DOCUMENT: u64 = 6;
@@ -154,9 +154,9 @@ pub(crate) fn live(
     recorder.stop_at(stop);
     let script = beginning.script;
     let traced = trace::trace(move || life.live(script), &mut recorder, limit(victims.plan))?;
-    let (trace, obeyed) = recorder.finish();
+    let Recorded { trace, obeyed, failed } = recorder.finish();
     let complaint = board.failure().map(|failure| failure.why);
-    Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+    Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused: None, failed })
 }
 
 /// How long a recorded life may take: one step of it may take the plan's limit, and it makes some.

@@ -3,9 +3,9 @@
 //! It is taken before each file-changing call, so that a promise lies between the calls before and after it, as on a board. What several
 //! processes print into one pipe is told apart by lines only: one that two of them have begun is as it would be on a terminal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crashtest_model::{Activity, Generation, Progress, Promise};
+use crashtest_model::{Activity, Gaps, Generation, Progress, Promise};
 
 use crate::error::EngineError;
 use crate::output::{Lines, Listener};
@@ -27,6 +27,11 @@ pub(crate) struct Printed {
     nonsense: Option<String>,
     /// The last line about a save.
     of_a_save: Option<String>,
+    /// The saves that it has acknowledged, and the least that it has begun.
+    acked: BTreeSet<u64>,
+    least: Option<u64>,
+    /// The first save that it has begun though it had found it done.
+    reused: Option<Generation>,
     /// By process, where that is known: the line that it has begun.
     partial: HashMap<i32, Lines<LONGEST_LINE>>,
 }
@@ -38,9 +43,19 @@ impl Printed {
         Printed { progress, ready, ..Printed::default() }
     }
 
+    /// What a program has printed that is so far.
+    pub(crate) fn so_far(progress: Progress) -> Printed {
+        Printed { progress, ..Printed::default() }
+    }
+
     /// How far the program is.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// The first save that it has begun though it was there when it started, if there is one.
+    pub(crate) fn reused(&self) -> Option<Generation> {
+        self.reused
     }
 
     /// What is wrong with what it has printed, if something is: "“…” is none of …".
@@ -90,6 +105,11 @@ impl Printed {
             Some(("begin", n)) if let Some(n) = number(n) => {
                 self.of_a_save = Some(line.trim_end().to_owned());
                 *activity = Some(Activity::Save);
+                // The last one made again is what a program does that has only one.
+                if n < self.ready.acked {
+                    self.reused.get_or_insert(n);
+                }
+                self.least = Some(self.least.map_or(n.0, |least| least.min(n.0)));
                 promise.begun = promise.begun.max(n);
             }
             Some(("ack", n)) if let Some(n) = number(n) => {
@@ -99,7 +119,10 @@ impl Printed {
                         .get_or_insert_with(|| format!("“{line}” comes without “crashtest: begin {n}” before it"));
                 }
                 *activity = Some(Activity::Idle);
-                *promise = Promise { acked: promise.acked.max(n), begun: promise.begun.max(n), installed: true };
+                self.acked.insert(n.0);
+                let acked = promise.acked.max(n);
+                let gaps = gaps(&self.acked, self.least, acked, self.ready);
+                *promise = Promise { acked, begun: promise.begun.max(n), installed: true, gaps };
             }
             _ => {
                 let why = || format!("“{line}” is none of: crashtest: ready, crashtest: begin N, crashtest: ack N");
@@ -107,6 +130,19 @@ impl Printed {
             }
         }
     }
+}
+
+/// Which saves up to `acked` are not acknowledged, of a program that has acknowledged these in this run and began under `ready`.
+fn gaps(these: &BTreeSet<u64>, least: Option<u64>, acked: Generation, ready: Promise) -> Gaps {
+    let none_to = match ready.acked {
+        Generation::ZERO => least.map_or(0, |least| least.saturating_sub(1)),
+        _ => ready.gaps.none_to,
+    };
+    let is_open = |n: u64| !these.contains(&n) && !ready.requires(Generation(n));
+    let bits = (0..64).filter(|bit| acked.0.checked_sub(1 + bit).is_some_and(|n| n > none_to && is_open(n)));
+    let unacked = bits.fold(0, |mask, bit| mask | 1 << bit);
+    // In the order of their numbers nothing is open.
+    if unacked == 0 && none_to == 0 { Gaps::NONE } else { Gaps { unacked, none_to } }
 }
 
 /// Who has printed what into a pipe is not known.
@@ -145,6 +181,32 @@ mod tests {
             assert_eq!(heard(&[nonsense.as_bytes(), b"\n"]), Progress::default(), "{nonsense}");
         }
         assert_eq!(heard(&[b"crashtest: ack \xff1\n"]), Progress::default());
+    }
+
+    #[test]
+    fn saves_may_be_acknowledged_in_another_order_and_each_is_promised_by_itself() {
+        let begun = "crashtest: begin 1\ncrashtest: begin 2\ncrashtest: begin 3\n";
+        let promise = heard(&[begun.as_bytes(), b"crashtest: ack 3\ncrashtest: ack 1\n"]).promise;
+        let required = |promise: Promise| (1..=4).map(|n| promise.requires(Generation(n))).collect::<Vec<_>>();
+        assert_eq!((promise.acked, required(promise)), (Generation(3), vec![true, false, true, false]));
+        let all = heard(&[begun.as_bytes(), b"crashtest: ack 3\ncrashtest: ack 1\ncrashtest: ack 2\n"]).promise;
+        assert_eq!((all.gaps, required(all)), (Gaps::NONE, vec![true, true, true, false]));
+        let skipped =
+            heard(&[b"crashtest: begin 10\ncrashtest: ack 10\ncrashtest: begin 20\ncrashtest: ack 20\n"]).promise;
+        assert!(skipped.requires(Generation(10)) && skipped.requires(Generation(20)));
+        assert!(![1, 9, 11, 19].iter().any(|n| skipped.requires(Generation(*n))), "{skipped:?}");
+    }
+
+    #[test]
+    fn a_number_that_was_found_done_is_noticed_when_it_is_begun_again() {
+        let found = Promise { acked: Generation(2), begun: Generation(2), installed: true, gaps: Gaps::NONE };
+        let mut printed = Printed::after(found, found);
+        printed.hear(1, b"crashtest: ready\ncrashtest: begin 3\n");
+        assert_eq!(printed.reused(), None);
+        printed.hear(1, b"crashtest: begin 2\n");
+        assert_eq!(printed.reused(), None, "the last one may be made again");
+        printed.hear(1, b"crashtest: begin 1\n");
+        assert_eq!(printed.reused(), Some(Generation(1)));
     }
 
     #[test]

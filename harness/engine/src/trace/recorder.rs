@@ -3,33 +3,41 @@
 //! Names and descriptors are looked up when the call is made, as the kernel will: nothing is remembered of open(2), dup(2) or
 //! chdir(2), so nothing can be wrong about them. Only calls below the state directory are recorded.
 //!
+//! Calls are let into the kernel one at a time, in the order in which they are asked for, so that a run of several threads has one
+//! order. Where one waits for another inside of a call, the other is let in after a while, and the trace says so.
+//!
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
 mod action;
 mod ear;
+mod failing;
+mod left;
+mod names;
+mod stores;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crashtest_linux::clock::now_ns;
 use crashtest_linux::mounts;
-use crashtest_linux::trace::{Descriptor, Enter, FileCall, OpenFile, Request, Return, Target, Tracee, Watcher};
+use crashtest_linux::trace::{Enter, FileCall, OpenFile, Request, Return, Stops, Tracee, Watcher};
 use crashtest_model::{Action, At, CallFailure, CallIndex, CrashPoint, FileId, Lasting, Operation, Progress, Trace};
-use crashtest_states::fits;
 
 use crate::output::Output;
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
 use action::Unfinished;
 use ear::Ear;
+use stores::Mapped;
 
-/// What is said of a name that is no text.
-const NOT_TEXT: &str = "names that are not UTF-8";
+/// How long a call is held while another thread is inside of one, in ns. Hardly any call takes so long that waits for nobody.
+const HELD_NS: u64 = 100_000_000;
 
 /// Watches a program and writes down what it does to the files below one directory.
 pub(crate) struct Recorder<'p> {
@@ -44,6 +52,16 @@ pub(crate) struct Recorder<'p> {
     files: HashMap<(u64, u64), FileId>,
     next_file: u32,
     processes: BTreeMap<i32, u32>,
+    /// The device of its file system.
+    device: u64,
+    /// Whether names may stand for something else than for us: somebody has another root, or other mounts.
+    rerooted: bool,
+    /// Directories outside from which files come into it: what is done to files there is recorded under their whole paths.
+    aside: Vec<PathBuf>,
+    /// The files that are mapped.
+    mapped: Vec<Mapped>,
+    /// By thread: since when it is held, in ns.
+    held: BTreeMap<i32, u64>,
     /// By thread: the operations that it is inside of, and what their returns have to be completed with. There are several where a
     /// signal has interrupted one and its handler makes another, which returns first.
     open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
@@ -51,13 +69,30 @@ pub(crate) struct Recorder<'p> {
     ear: Ear<'p>,
     /// Whether somebody wants no more of it.
     stop: Option<&'p AtomicBool>,
-    /// The threads that have made calls, and their processes.
-    callers: BTreeMap<i32, i32>,
     trace: Trace,
     /// Whether what is written is kept, besides how much it is.
     keeps_data: bool,
+    /// Whether what files have besides their contents is kept.
+    keeps_attributes: bool,
+    /// Whether calls that read are recorded as well.
+    reads: bool,
+    /// The disk is full: the error number of what needs room, and how often it is returned.
+    full: Option<(i32, Lasting)>,
+    /// The first call that was made to fail.
+    failed: Option<CallIndex>,
+    /// Calls of the kind of the one that is to fail, so far.
+    counted: u32,
     /// Whether the orders were carried out.
     obeyed: bool,
+}
+
+/// What a recorder has written down.
+pub(crate) struct Recorded {
+    pub(crate) trace: Trace,
+    /// Whether the orders were carried out.
+    pub(crate) obeyed: bool,
+    /// The first call that was made to fail.
+    pub(crate) failed: Option<CallIndex>,
 }
 
 impl<'p> Recorder<'p> {
@@ -67,7 +102,8 @@ impl<'p> Recorder<'p> {
     /// It cannot be read.
     pub(crate) fn new(root: &Path, orders: Orders, progress: &'p dyn Fn() -> Progress) -> io::Result<Recorder<'p>> {
         let root = fs::canonicalize(root)?;
-        let certain = if mounts::close_cannot_fail(&root) { Some(fs::metadata(&root)?.dev()) } else { None };
+        let device = fs::metadata(&root)?.dev();
+        let certain = mounts::close_cannot_fail(&root).then_some(device);
         let below_root = root.join("").into_os_string().into_vec();
         let mut recorder = Recorder {
             root,
@@ -78,12 +114,21 @@ impl<'p> Recorder<'p> {
             files: HashMap::new(),
             next_file: 0,
             processes: BTreeMap::new(),
+            device,
+            rerooted: false,
+            aside: Vec::new(),
+            mapped: Vec::new(),
+            held: BTreeMap::new(),
             open: BTreeMap::new(),
             ear: Ear::Nobody,
             stop: None,
-            callers: BTreeMap::new(),
             trace: Trace::default(),
             keeps_data: true,
+            keeps_attributes: false,
+            reads: false,
+            full: None,
+            failed: None,
+            counted: 0,
             obeyed: false,
         };
         recorder.note_files(&recorder.root.clone())?;
@@ -99,6 +144,21 @@ impl<'p> Recorder<'p> {
     /// Keeps how much is written, and not what: the crash states cannot be derived from such a trace.
     pub(crate) fn keep_lengths_only(&mut self) {
         self.keeps_data = false;
+    }
+
+    /// Keeps what files have besides their contents: a program may read it.
+    pub(crate) fn keep_attributes(&mut self) {
+        self.keeps_attributes = true;
+    }
+
+    /// Records calls that read as well.
+    pub(crate) fn also_reads(&mut self) {
+        self.reads = true;
+    }
+
+    /// Records what is done to files in these directories outside, from which files come into the state directory.
+    pub(crate) fn look_aside(&mut self, aside: impl IntoIterator<Item = PathBuf>) {
+        self.aside.extend(aside);
     }
 
     /// Hands what the program prints on `output`, the name of an open file of ours, to `printed`.
@@ -123,11 +183,12 @@ impl<'p> Recorder<'p> {
         tracee.is_alone() && self.certain == Some(open.inode.0)
     }
 
-    /// The trace, and whether the orders were carried out.
-    pub(crate) fn finish(mut self) -> (Trace, bool) {
+    /// The trace, and what came of the orders.
+    pub(crate) fn finish(mut self) -> Recorded {
+        self.note_stores();
         self.trace.end = (self.progress)();
         self.trace.processes = self.processes.len() as u32;
-        (self.trace, self.obeyed)
+        Recorded { trace: self.trace, obeyed: self.obeyed, failed: self.failed }
     }
 
     fn note_files(&mut self, dir: &Path) -> io::Result<()> {
@@ -160,57 +221,6 @@ impl<'p> Recorder<'p> {
         }
     }
 
-    /// The name below the state directory; `None` for what lies outside.
-    fn relative(&self, path: &Path) -> Option<String> {
-        if path == self.root {
-            return Some(".".to_owned());
-        }
-        // Both are resolved, without `.` and `..`: their bytes say it, which is asked of every descriptor.
-        let below = path.as_os_str().as_bytes().strip_prefix(&self.below_root[..])?;
-        let name = below.strip_suffix(b" (deleted)").unwrap_or(below);
-        Some(String::from_utf8_lossy(name).into_owned())
-    }
-
-    /// The same, of what a call names. The names of a trace are text: one that is none is not modelled.
-    fn named(&mut self, path: &Path) -> Option<String> {
-        let name = self.relative(path)?;
-        if path.to_str().is_none() {
-            self.unmodelled(NOT_TEXT);
-        }
-        Some(name)
-    }
-
-    fn target(&mut self, tracee: &Tracee, target: Target) -> Option<(PathBuf, String)> {
-        let path = tracee.resolve(target, &self.root).ok()?;
-        let name = self.named(&path)?;
-        Some((path, name))
-    }
-
-    /// The name of a descriptor below the state directory. A file that is written outside is noted.
-    fn descriptor(&mut self, tracee: &Tracee, fd: i32, writes: bool) -> Option<String> {
-        let path = tracee.name_of(fd).ok()?;
-        let name = self.named(&path);
-        if name.is_none() && writes && path.is_absolute() {
-            let outside = path.to_string_lossy().into_owned();
-            let memory = outside.starts_with("/dev/shm/");
-            let device = ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|prefix| outside.starts_with(prefix));
-            if (memory || !device) && !self.trace.outside.contains(&outside) {
-                self.trace.outside.push(outside);
-            }
-        }
-        name
-    }
-
-    fn of_descriptor(&mut self, tracee: &Tracee, fd: i32) -> Option<(FileId, OpenFile)> {
-        let open = tracee.descriptor(fd).and_then(|descriptor| descriptor.file()).ok()?;
-        Some((self.id_of(open.inode), open))
-    }
-
-    fn of_path(&mut self, path: &Path) -> FileId {
-        // What is not there has no number: the call fails, and nothing is done to it.
-        fs::metadata(path).map_or(FileId(u32::MAX), |metadata| self.id_of((metadata.dev(), metadata.ino())))
-    }
-
     /// Whether another thread is inside a write to the same regular file. Where a write has gone is known by the offset and the length
     /// that it leaves: a second one meanwhile would move them on. Such a write waits for nobody, so that others can wait for it.
     fn is_being_written(&self, tid: i32, unfinished: &Unfinished) -> bool {
@@ -224,9 +234,25 @@ impl<'p> Recorder<'p> {
         });
         // Hardly ever is there another: nothing is looked up before.
         writing.any(|(other, its)| {
-            let regular = |tid, fd| Descriptor::Named { tid, fd }.file().ok().filter(|open| open.regular);
-            regular(tid, *fd).is_some_and(|open| regular(other, its).is_some_and(|its| its.inode == open.inode))
+            Recorder::regular(tid, *fd).is_some_and(|open| Recorder::regular(other, its) == Some(open))
         })
+    }
+
+    /// Whether the call of this thread has to wait: another is inside of one, and does not take all too long.
+    fn has_to_wait(&mut self, tid: i32, unfinished: &Unfinished) -> bool {
+        let somebody_is_inside = self.open.iter().any(|(other, calls)| *other != tid && !calls.is_empty());
+        if !somebody_is_inside {
+            self.held.remove(&tid);
+            return false;
+        }
+        let now = now_ns();
+        let since = *self.held.entry(tid).or_insert(now);
+        if now - since < HELD_NS || self.is_being_written(tid, unfinished) {
+            return true;
+        }
+        self.held.remove(&tid);
+        self.trace.concurrent = true;
+        false
     }
 
     fn unmodelled(&mut self, name: &str) {
@@ -237,25 +263,13 @@ impl<'p> Recorder<'p> {
         let next = self.processes.len() as u32;
         *self.processes.entry(process).or_insert(next)
     }
-
-    /// Notes that this thread makes a call now, and whether another may as well have made one at this moment: it is inside of one, or
-    /// it belongs to the same process.
-    fn note_caller(&mut self, tracee: &Tracee) {
-        let other_thread = |(tid, process): (&i32, &i32)| *process == tracee.process() && *tid != tracee.tid();
-        let inside = self.open.iter().any(|(tid, calls)| *tid != tracee.tid() && !calls.is_empty());
-        self.trace.concurrent |= inside || self.callers.iter().any(other_thread);
-        self.callers.insert(tracee.tid(), tracee.process());
-    }
-
-    /// How the call `index`, which is about to do `action`, is to fail; `None` where it is not.
-    fn failure(&self, index: CallIndex, action: &Action) -> Option<CallFailure> {
-        let Orders::Fail(injection) = self.orders else { return None };
-        let now = index == injection.call || (injection.lasting == Lasting::FromThenOn && index > injection.call);
-        (now && fits(action, injection.failure)).then_some(injection.failure)
-    }
 }
 
 impl Watcher for Recorder<'_> {
+    fn stops(&self) -> Stops {
+        if self.reads { Stops::AlsoReads } else { Stops::Changes }
+    }
+
     fn has_enough(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
@@ -267,10 +281,22 @@ impl Watcher for Recorder<'_> {
         if let Some(enter) = self.ear.enters(tracee, call) {
             return enter;
         }
+        if call.request == Request::Reroot {
+            self.rerooted = true;
+            return Enter::Pass;
+        }
         let Some((action, mut unfinished)) = self.begin(tracee, call) else { return Enter::Pass };
-        if self.is_being_written(tracee.tid(), &unfinished) {
-            self.trace.concurrent = true;
+        if self.has_to_wait(tracee.tid(), &unfinished) {
             return Enter::Hold;
+        }
+        let before_stores = self.trace.operations.len();
+        self.note_stores();
+        if let Orders::Kill(CrashPoint { call, at: At::After }) = self.orders
+            && (before_stores..self.trace.operations.len()).contains(&(call.0 as usize))
+        {
+            self.obeyed = true;
+            self.trace.operations.truncate(call.0 as usize + 1);
+            return Enter::Kill;
         }
         let index = CallIndex(self.trace.operations.len() as u32);
         let before = self.progress_now();
@@ -281,6 +307,7 @@ impl Watcher for Recorder<'_> {
             errno: None,
             before,
             after: before,
+            left: None,
         };
         if self.orders == Orders::Kill(CrashPoint { call: index, at: At::Before }) {
             self.obeyed = true;
@@ -311,18 +338,22 @@ impl Watcher for Recorder<'_> {
             }
             Some(CallFailure::Short(bytes)) => enter = Enter::Shorten(bytes),
             Some(CallFailure::Half) => enter = Enter::Shorten(requested.div_ceil(2)),
+            Some(CallFailure::Full { bytes, errno }) => {
+                self.full = self.orders.injection().map(|injection| (errno, injection.lasting));
+                // Another run may write less: then it has room for less.
+                enter = Enter::Shorten(bytes.min(requested.saturating_sub(1)).max(1));
+            }
         }
         if matches!(enter, Enter::Shorten(_)) && !call.can_be_shortened() {
             enter = Enter::Watch;
         }
         self.trace.operations.push(operation);
-        self.note_caller(tracee);
         let killed_behind = self.orders == Orders::Kill(CrashPoint { call: index, at: At::After });
         if matches!(unfinished, Unfinished::Certain) && !killed_behind {
             return Enter::Pass;
         }
         self.open.entry(tracee.tid()).or_default().push((index.0 as usize, unfinished));
-        if let (Enter::Shorten(bytes), Orders::Fail(_)) = (enter, self.orders) {
+        if let (Enter::Shorten(bytes), Some(_)) = (enter, self.orders.injection()) {
             self.obeyed |= bytes < requested;
         }
         enter
@@ -335,7 +366,14 @@ impl Watcher for Recorder<'_> {
         let Some((index, unfinished)) = self.open.get_mut(&tracee.tid()).and_then(Vec::pop) else { return Return::Go };
         if let Ok(value) = result {
             let mut operations = std::mem::take(&mut self.trace.operations);
-            self.complete(tracee, call, &mut operations[index].action, &unfinished, value);
+            let operation = &mut operations[index];
+            self.complete(tracee, call, &mut operation.action, &unfinished, value);
+            operation.left = self.left(tracee, call, &operation.action, &unfinished, value);
+            if let Action::Write { file, .. } | Action::Resize { file, .. } | Action::Zero { file, .. } =
+                operation.action
+            {
+                self.is_changed(file);
+            }
             self.trace.operations = operations;
         }
         // Meanwhile another one may have printed something.

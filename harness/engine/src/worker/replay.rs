@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::EngineError;
 use crate::judge::replayed::Replayed;
 use crate::protocol::{Replay, Report};
-use crate::snapshot;
+use crate::snapshot::{self, Detail};
 use crate::subject::UnderTest;
 use crate::worker::dispatch;
 
@@ -35,7 +35,7 @@ fn restart(
     record: &TrialRecord,
     crash_state: &Path,
 ) -> Result<(), EngineError> {
-    let state = snapshot::take(&Directory::named(crash_state)?)?;
+    let state = snapshot::take(&Directory::named(crash_state)?, Detail::Everything)?;
     let Replayed { raw, observed, verdict, why } = dispatch::restart_on(context, under_test, record, state)?;
     let record = TrialRecord {
         raw: Some(raw),

@@ -8,19 +8,21 @@ use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{
-    About, Aim, FailureDetail, Fault, Generation, Observed, Outcome, Plan, Promise, Seed, Start, Termination,
-    TrialRecord, Verdict,
+    About, Aim, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Plan, Progress, Promise, Seed, Start,
+    Termination, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
 use crate::context::Context;
 use crate::error::EngineError;
+use crate::faults::kill::at_calls::{self, Calls};
 use crate::judge::{file_state, oracle};
 use crate::output::Output;
 use crate::subject::Subject;
+use crate::subject::life::Script;
 use crate::subject::program::named::{self, Named};
 use crate::subject::program::runtime::Runtime;
-use crate::subject::program::start;
+use crate::subject::program::{STARTED_AGAIN, numbers_do_not_go_on, start};
 use crate::trace::line_protocol::Printed;
 
 /// Runs of the control.
@@ -45,6 +47,14 @@ struct Ran {
     took_ns: u64,
     /// From its start to `crashtest: ready`, in ns.
     ready_ns: Option<u64>,
+}
+
+impl Ran {
+    /// A run that was killed when it was so far.
+    fn killed(progress: Progress) -> Ran {
+        let printed = Printed::so_far(progress);
+        Ran { termination: Termination::Kill, printed, complaint: String::new(), took_ns: 0, ready_ns: None }
+    }
 }
 
 /// Runs the program to its end, and checks what it left, some times.
@@ -78,9 +88,27 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             }
             runtime.place.dir.restore(&left)?;
         }
-        judge(context, runtime, record, &ran, wrong)?;
+        let wrong = wrong.map(|why| (Verdict::FailedSave, why));
+        let (left, observed) = judge(context, runtime, record, &ran, wrong)?;
+        if number == 0 {
+            check_numbers(runtime, &left, &observed)?;
+        }
     }
     Ok(())
+}
+
+/// Makes sure that the program, started again on what a whole run has left, gives its saves new numbers.
+fn check_numbers(runtime: &mut Runtime, left: &Snapshot, observed: &Observed) -> Result<(), EngineError> {
+    let Observed::State { generation: Some(found), .. } = observed else { return Ok(()) };
+    if *found == Generation::ZERO || runtime.names_survivors() {
+        return Ok(());
+    }
+    runtime.place.dir.restore(left)?;
+    let promise = Promise { acked: *found, begun: *found, installed: true, gaps: Gaps::NONE };
+    match run(runtime, promise, None)?.printed.reused() {
+        Some(reused) => Err(numbers_do_not_go_on(reused, *found)),
+        None => Ok(()),
+    }
 }
 
 /// Whether what the program and its checker say of its saves can be taken together.
@@ -117,8 +145,19 @@ pub(crate) fn kills(
     let left = runtime.files()?;
     runtime.files.learn_state(&left);
     runtime.try_checker(&installed, &left)?;
+    let from = runtime.beginning(installed.clone(), Script::Install);
+    // A run that begins on what the one before has left makes other calls.
+    let calls = if runtime.program.continues { Calls::default() } else { Calls::recorded(runtime, &from)? };
     for number in trials {
         let plan = context.plan;
+        if let Some(point) = calls.of_trial(number)
+            && let Some(progress) = at_calls::kill(runtime, &from, point)?
+        {
+            let seed = plan.trial_seed(number);
+            let record = TrialRecord::planned(number, Fault::Kill, Start::Again, seed, Aim::Call(point));
+            judge(context, runtime, record, &Ran::killed(progress), None)?;
+            continue;
+        }
         let aim = aim(plan, number);
         runtime.place.dir.restore(&installed)?;
         let mut ran = run(runtime, promise, Some((aim, &usual)))?;
@@ -129,12 +168,19 @@ pub(crate) fn kills(
             ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
         }
         let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
-        let (state, observed) = judge(context, runtime, record, &ran, None)?;
-        if runtime.program.continues {
+        let wrong = ended_by_itself(runtime, &ran);
+        let is_wrong = wrong.is_some();
+        let (state, observed) = judge(context, runtime, record, &ran, wrong)?;
+        if runtime.program.continues && is_wrong {
+            // What it does not start on is kept as evidence; what comes after begins afresh.
+            installed = runtime.set_up()?;
+            promise = runtime.promised_by_setup();
+        } else if runtime.program.continues {
             // Life after life: what was found is what is promised from now on.
             match observed {
                 Observed::State { generation: Some(found), .. } => {
-                    (installed, promise) = (state, Promise { acked: found, begun: found, installed: true });
+                    (installed, promise) =
+                        (state, Promise { acked: found, begun: found, installed: true, gaps: Gaps::NONE });
                 }
                 Observed::Opened => installed = state,
                 _ => {}
@@ -142,6 +188,16 @@ pub(crate) fn kills(
         }
     }
     Ok(())
+}
+
+/// What is wrong with a run that nobody killed and that ended with an error: on what a kill has left it does not start.
+fn ended_by_itself(runtime: &Runtime, ran: &Ran) -> Option<(Verdict, String)> {
+    let Termination::Exit { status } = ran.termination else { return None };
+    let how = format!("ended with status {status}{}", ran.complaint);
+    (status != 0).then(|| match runtime.program.continues {
+        true => (Verdict::WontOpen, format!("{STARTED_AGAIN}{how}")),
+        false => (Verdict::FailedSave, format!("the program {how}")),
+    })
 }
 
 /// Where trial `number` is aimed.
@@ -156,6 +212,7 @@ pub(crate) fn once(context: &mut Context<'_>, runtime: &mut Runtime, record: &Tr
 
 /// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
 fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
+    let _turn = runtime.turn()?;
     let mut command = start::writer(&runtime.program, &runtime.place)?;
     command.stdin(Stdio::null());
     let mut output = Output::capture(&mut command, Printed::after(promise, promise))?;
@@ -215,7 +272,7 @@ fn judge(
     runtime: &mut Runtime,
     record: TrialRecord,
     ran: &Ran,
-    wrong: Option<String>,
+    wrong: Option<(Verdict, String)>,
 ) -> Result<(Snapshot, Observed), EngineError> {
     let state = runtime.files()?;
     let progress = ran.printed.progress();
@@ -236,7 +293,7 @@ fn judge(
     let mut raw = runtime.files.know_some().then_some(raw);
     if let Some(wrong) = wrong {
         // What the files are like is not what is wrong.
-        (verdict, why, raw) = (Verdict::FailedSave, wrong, None);
+        ((verdict, why), raw) = (wrong, None);
     }
     let in_save = promise.begun > promise.acked;
     let phase = match (in_save, progress.opened, promise.acked) {

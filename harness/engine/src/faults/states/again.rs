@@ -92,8 +92,10 @@ impl Sweep<'_, '_> {
             return Ok(None);
         }
         let Some(from) = self.life_of(record)? else { return Ok(None) };
-        let Recorded { trace, faithful } = self.record_twice(&from)?;
-        let oracle = self.subject.oracle(&trace, &from.files).filter(|_| faithful);
+        let recorded = self.record_twice(&from)?;
+        let is_the_same = recorded.is_derivable() && recorded.repeats();
+        let Recorded { trace, .. } = recorded;
+        let oracle = self.subject.oracle(&trace, &from.files).filter(|_| is_the_same);
         Ok(oracle.map(|oracle| Reference { trace, oracle }))
     }
 
@@ -108,6 +110,6 @@ impl Sweep<'_, '_> {
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
         let Some(state) = life.states.get(n) else { return Ok(None) };
         let observed = self.subject.restart(state, points::widest(&life, state))?;
-        Ok(life.again(n, &observed))
+        Ok(life.again(n, &observed, self.subject.answers_by_promise()))
     }
 }

@@ -1,10 +1,11 @@
 //! Which crash points are confirmed by a real kill, and the kill.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crashtest_model::{Aim, At, CallIndex, Confirm, CrashPoint, Seed, Termination, Verdict};
-use crashtest_states::Snapshot;
+use crashtest_model::{Action, Aim, At, CallIndex, Confirm, CrashPoint, Seed, Termination, Trace, Verdict};
+use crashtest_states::{CrashState, Snapshot, same_place, unexplained};
 
+use super::life::Life;
 use crate::error::EngineError;
 use crate::subject::{Beginning, Confirms, Recording, Subject};
 use crate::trace::orders::Orders;
@@ -57,22 +58,20 @@ impl Confirmed {
         &mut self,
         (confirm, confirms): (Confirm, Confirms),
         verdict: Verdict,
-        place: &str,
+        life: &Life,
         at: &Point,
-        seed: Seed,
+        (point, seed): (CrashPoint, Seed),
     ) -> bool {
         if confirm == Confirm::All {
             return true;
         }
         match confirms {
-            Confirms::Each { intact, failing } => {
-                let of = match verdict {
-                    Verdict::Intact => String::new(),
-                    _ => format!("{}{place} {verdict}", at.prefix),
-                };
+            Confirms::Each { .. } if verdict == Verdict::Intact => life.spread.contains(&point),
+            Confirms::Each { failing, .. } => {
+                let of = format!("{}{} {verdict}", at.prefix, life.trace.place(point));
                 let times = self.times.entry(of).or_default();
                 *times += 1;
-                *times <= if verdict == Verdict::Intact { intact } else { failing }
+                *times <= failing
             }
             Confirms::OneIn { .. } if verdict != Verdict::Intact => true,
             Confirms::OneIn { first, nested } => {
@@ -80,5 +79,75 @@ impl Confirmed {
                 at.trial == 0 || seed.derive("confirm", at.trial).0.is_multiple_of(one_in)
             }
         }
+    }
+}
+
+/// As many as `most` of `points`, evenly spread, and the first of each place, up to as many again.
+pub(super) fn spread(trace: &Trace, points: &[CrashPoint], most: usize) -> BTreeSet<CrashPoint> {
+    let mut chosen: BTreeSet<CrashPoint> = match points.len() {
+        few if few <= most => points.iter().copied().collect(),
+        many => (0..most).map(|n| points[n * (many - 1) / (most - 1).max(1)]).collect(),
+    };
+    let mut places: BTreeSet<String> = chosen.iter().map(|point| trace.place(*point)).collect();
+    let all = 2 * most;
+    chosen.extend(points.iter().copied().filter(|point| places.insert(trace.place(*point))).take(all - most.min(all)));
+    chosen
+}
+
+/// Whether a write of a run that was killed inside of it is a part of one of another run.
+fn is_part(killed: &Action, whole: &Action) -> bool {
+    match (killed, whole) {
+        (Action::Write { file, offset, data, .. }, Action::Write { file: same, offset: there, data: all, .. }) => {
+            file == same && offset == there && all.bytes().starts_with(data.bytes())
+        }
+        _ => killed == whole,
+    }
+}
+
+/// Kills of another run whose verdicts are looked at, until one comes to the same.
+pub(super) const OTHER_RUNS: usize = 3;
+
+/// What a real kill says of a derived state.
+pub(super) enum Agreement {
+    /// The files are the derived ones.
+    Same(Killed),
+    /// They are those of another run of the same program, killed at the same place.
+    OtherRun(Killed),
+    /// No kill came to that place: the call cannot be cut short there, or other runs make other calls.
+    NotThere,
+    /// They are not what the calls of that very run come to: what is derived cannot be believed.
+    Disproved(String),
+}
+
+/// Kills a life like `life` at `point`, and holds what that leaves against what was derived, `state`.
+pub(super) fn confirm(
+    subject: &mut dyn Subject,
+    life: &Life,
+    state: &CrashState,
+    point: CrashPoint,
+) -> Result<Agreement, EngineError> {
+    let Some(killed) = kill_at(subject, &life.from, point)? else { return Ok(Agreement::NotThere) };
+    if killed.files == state.snapshot {
+        return Ok(Agreement::Same(killed));
+    }
+    let mut its_own = killed.recording.trace.clone();
+    if point.at == At::Before {
+        // The call that it was killed before is the last one there.
+        its_own.operations.truncate(point.call.0 as usize);
+    }
+    let its_own = &its_own;
+    let both = its_own.operations.iter().zip(&life.trace.operations).enumerate();
+    let is_same_run = both.fold(true, |same, (n, (a, b))| {
+        let is_inside = n == point.call.0 as usize && matches!(point.at, At::Inside(_));
+        same && if is_inside { is_part(&a.action, &b.action) } else { a.action == b.action }
+    });
+    let unexplained = unexplained(its_own, &life.from.files, &killed.files);
+    if is_same_run || !unexplained.is_empty() {
+        let how = unexplained.into_iter().next().map_or_else(String::new, |how| format!(": {how}"));
+        return Ok(Agreement::Disproved(format!("a real kill {point} left other files than were derived{how}")));
+    }
+    match same_place(its_own, &life.trace, point) {
+        true => Ok(Agreement::OtherRun(killed)),
+        false => Ok(Agreement::NotThere),
     }
 }

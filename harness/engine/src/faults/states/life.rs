@@ -1,15 +1,17 @@
 //! A life that is swept: how it begins, what it did, where crashes come and what they leave.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use crashtest_model::{Action, Coverage, CrashPoint, Generation, HarnessBug, Observed, Plan, Promise, Seed, Trace};
+use crashtest_model::{
+    Action, Coverage, CrashPoint, Gaps, Generation, HarnessBug, Observed, Plan, Promise, Seed, Trace,
+};
 use crashtest_states::{CrashState, Entry, Oracle, crash_points, crash_states, distinct};
 
+use super::confirm::spread;
 use crate::faults::points::Source;
 use crate::judge::run_oracle;
 use crate::subject::life::Script;
-use crate::subject::{Beginning, Subject};
+use crate::subject::{Beginning, Confirms, Subject};
 
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
@@ -22,6 +24,10 @@ pub(super) struct Life {
     /// Crash points beside these, which are not looked at, to stay within a bound.
     pub(super) left_out: u64,
     pub(super) states: Vec<CrashState>,
+    /// Crash points that are confirmed by a real kill though they show nothing.
+    pub(super) spread: BTreeSet<CrashPoint>,
+    /// Files that are judged and written through a shared mapping.
+    stored: Vec<String>,
     /// What its files are to be at each point, where no restart says what they hold.
     oracle: Option<Oracle>,
 }
@@ -45,23 +51,43 @@ impl Life {
             states.iter_mut().for_each(misderive);
         }
         let oracle = subject.oracle(&trace, &from.files);
-        Life { from, trace, points, left_out, states, oracle }
+        let spread = match subject.pace().confirms {
+            Confirms::Each { intact, .. } => spread(&trace, &points, intact),
+            Confirms::OneIn { .. } => BTreeSet::new(),
+        };
+        let stored = mapped(&trace).into_iter().filter(|path| subject.counts(path)).collect();
+        Life { from, trace, points, left_out, states, spread, stored, oracle }
     }
 
     /// A life of which nothing is looked at but `point`, where it was killed.
     pub(super) fn killed_at(point: CrashPoint, from: Beginning, trace: Trace) -> Life {
-        Life { from, trace, points: vec![point], left_out: 0, states: Vec::new(), oracle: None }
+        let (points, states, spread) = (vec![point], Vec::new(), BTreeSet::new());
+        Life { from, trace, points, left_out: 0, states, spread, stored: Vec::new(), oracle: None }
     }
 
     /// The life after the crash state `n`, of which a restart makes `observed`: its recovery and a save. `None` where there is none.
-    pub(super) fn again(&self, n: usize, observed: &Observed) -> Option<Beginning> {
+    ///
+    /// Where `each_for_itself`, what was found is not all that there is up to a save, and what was promised is what is promised.
+    pub(super) fn again(&self, n: usize, observed: &Observed, each_for_itself: bool) -> Option<Beginning> {
         let state = &self.states[n];
-        let Observed::State { generation: Some(found), .. } = observed else { return None };
+        let promised = state.strongest_promise(&self.trace);
+        let after = match observed {
+            Observed::State { generation: Some(found), .. } if each_for_itself => {
+                Promise { begun: promised.begun.max(*found), ..promised }
+            }
+            Observed::State { generation: Some(found), .. } => {
+                Promise { acked: *found, begun: *found, installed: true, gaps: Gaps::NONE }
+            }
+            // Nobody says with which save: what was promised still is.
+            Observed::Opened => promised,
+            Observed::Fresh => Promise::default(),
+            _ => return None,
+        };
         Some(Beginning {
             files: state.snapshot.clone(),
             names: self.from.names.derive("again", n as u64),
-            before: state.strongest_promise(&self.trace),
-            after: Promise { acked: *found, begun: *found, installed: true },
+            before: promised,
+            after,
             script: match self.from.script {
                 // Its recovery alone: a program whose very first start was killed starts for the first time again.
                 Script::Install => Script::InstallThenStop,
@@ -73,13 +99,10 @@ impl Life {
 
     /// What its recording could not see, or has no model of.
     pub(super) fn beyond_the_model(&self) -> Coverage {
-        let mapped = self.trace.operations.iter().filter_map(|operation| match &operation.action {
-            Action::Map { path, .. } => Some(path.clone()),
-            _ => None,
-        });
         Coverage {
             unmodelled: self.trace.unmodelled.keys().cloned().collect(),
-            mapped: mapped.collect::<BTreeSet<String>>().into_iter().collect(),
+            mapped: mapped(&self.trace).into_iter().collect(),
+            stored: self.stored.clone(),
             outside: self.trace.outside.clone(),
             excluded: self
                 .oracle
@@ -89,6 +112,11 @@ impl Life {
                 .collect(),
             ..Coverage::default()
         }
+    }
+
+    /// Whether no restart says what its files hold.
+    pub(super) fn is_judged_by_files(&self) -> bool {
+        self.oracle.is_some()
     }
 
     /// The number of a point among those of its life, which are in the order of the trace.
@@ -112,15 +140,22 @@ impl Source for Life {
     }
 }
 
+/// The files that a run maps to write them.
+fn mapped(trace: &Trace) -> BTreeSet<String> {
+    let paths = trace.operations.iter().filter_map(|operation| match &operation.action {
+        Action::Map { path, .. } => Some(path.clone()),
+        _ => None,
+    });
+    paths.collect()
+}
+
 /// The planted bug [`HarnessBug::Misderives`]: files that hold one byte more than a kill leaves in them.
 fn misderive(state: &mut CrashState) {
-    let longer = |(path, entry): (&Path, &Entry)| {
-        let entry = match entry {
+    state.snapshot = state.snapshot.changed(|_, entry| {
+        Some(match entry {
             Entry::File { mode, content } => Entry::File { mode: *mode, content: [&content[..], b" "].concat().into() },
             other => other.clone(),
-        };
-        (path.to_owned(), entry)
-    };
-    state.snapshot = state.snapshot.entries().map(longer).collect();
+        })
+    });
     state.digest = state.snapshot.digest();
 }

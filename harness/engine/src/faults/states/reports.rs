@@ -5,7 +5,7 @@ use crashtest_model::{
 };
 use crashtest_states::{CrashState, Snapshot};
 
-use super::confirm::{Confirmed, Point, kill_at};
+use super::confirm::{Agreement, Confirmed, Killed, OTHER_RUNS, Point, confirm};
 use super::findings;
 use super::life::Life;
 use crate::context::Context;
@@ -32,7 +32,7 @@ impl<'s, 'a> Reports<'s, 'a> {
         if known == Coverage::default() {
             return Ok(());
         }
-        self.context.note(Fault::Sweep, self.start, About::Coverage(known))
+        self.context.note(Fault::Sweep, self.start, About::Coverage(Box::new(known)))
     }
 
     /// The record of a point of which nothing is known yet.
@@ -59,15 +59,14 @@ impl<'s, 'a> Reports<'s, 'a> {
         let judged = judgement.verdict;
         let mut termination = Termination::Derived;
         let wanted = (self.context.plan.confirm, subject.pace().confirms);
-        if self.confirmed.wants(wanted, judged, &life.trace.place(point), at, self.seed) {
-            match kill_at(subject, &life.from, point)? {
-                Some(real) if real.files == state.snapshot => termination = real.termination(),
-                Some(_) => {
+        if self.confirmed.wants(wanted, judged, life, at, (point, self.seed)) {
+            match self.hold_against_kills(subject, life, state, point, &judgement)? {
+                Held::Confirmed(by) => termination = by,
+                Held::Unconfirmed => {}
+                Held::Doubtful(why) => {
                     judgement.verdict = Verdict::Inconclusive;
-                    judgement.why = format!("a real kill {point} left other files than were derived");
+                    judgement.why = why;
                 }
-                // The call cannot be cut short there.
-                None => {}
             }
         }
         if judgement.verdict.is_violation() && after.is_none() {
@@ -75,6 +74,38 @@ impl<'s, 'a> Reports<'s, 'a> {
         }
         self.report(subject, life, state, at, point, termination, judgement, after.as_ref())?;
         Ok(judged)
+    }
+
+    /// Holds a judgement against a real kill at its point; where that is one of another run, against some.
+    fn hold_against_kills(
+        &mut self,
+        subject: &mut dyn Subject,
+        life: &Life,
+        state: &CrashState,
+        point: CrashPoint,
+        judgement: &Judgement<'_>,
+    ) -> Result<Held, EngineError> {
+        for _ in 0..OTHER_RUNS {
+            match confirm(subject, life, state, point)? {
+                Agreement::Same(real) => return Ok(Held::Confirmed(real.termination())),
+                // Its files say by themselves what they are: that they are what its calls come to is all there is to see.
+                Agreement::OtherRun(real) if life.is_judged_by_files() => {
+                    return Ok(Held::Confirmed(real.termination()));
+                }
+                // That another run comes to something else says nothing against this one: its files follow from its own calls.
+                Agreement::OtherRun(real) => {
+                    if judge_other(subject, &real, point)? == judgement.verdict {
+                        return Ok(Held::Confirmed(real.termination()));
+                    }
+                }
+                Agreement::Disproved(why) => {
+                    self.note(Coverage { disproved: vec![why.clone()], ..Coverage::default() })?;
+                    return Ok(Held::Doubtful(why));
+                }
+                Agreement::NotThere => break,
+            }
+        }
+        Ok(Held::Unconfirmed)
     }
 
     /// Reports a judgement.
@@ -113,4 +144,22 @@ impl<'s, 'a> Reports<'s, 'a> {
         }
         self.context.report_with(record, &state.snapshot, after, text)
     }
+}
+
+/// A judgement, held against real kills.
+enum Held {
+    /// One came to the same.
+    Confirmed(Termination),
+    /// None came there.
+    Unconfirmed,
+    /// Why it cannot stand.
+    Doubtful(String),
+}
+
+/// The verdict on what a kill of another run has left.
+fn judge_other(subject: &mut dyn Subject, killed: &Killed, point: CrashPoint) -> Result<Verdict, EngineError> {
+    let promise = killed.recording.trace.end.promise;
+    let state = CrashState { digest: killed.files.digest(), snapshot: killed.files.clone(), points: vec![point] };
+    let observed = subject.restart(&state, promise)?;
+    Ok(Judgement::new(promise, &state.snapshot, &observed, subject.generations()).verdict)
 }

@@ -8,7 +8,7 @@ use crashtest_model::{
     About, Aim, At, CallIndex, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise,
     Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Snapshot, crash_states};
+use crashtest_states::{CrashState, Difference, Snapshot, compare, unexplained};
 
 use super::confirm::{Point, kill_at};
 use super::life::Life;
@@ -16,9 +16,10 @@ use super::reports::Reports;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
+use crate::judge::judgement::Judgement;
 use crate::protocol::Part;
 use crate::subject::life::Script;
-use crate::subject::{Beginning, Subject, UnderTest};
+use crate::subject::{Beginning, Recording, Subject, UnderTest};
 use crate::trace::orders::Orders;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
@@ -41,8 +42,22 @@ pub(super) struct Sweep<'s, 'a> {
 /// What a subject does, as far as one can say before it is swept.
 pub(super) struct Recorded {
     pub(super) trace: Trace,
-    /// Whether a second run made the same calls, and the files that the first left are those that follow from its calls.
-    pub(super) faithful: bool,
+    /// What differs in a second run.
+    difference: Difference,
+    /// The files that the run has left other than its calls come to.
+    missed: Vec<String>,
+}
+
+impl Recorded {
+    /// Whether another run is the same, byte for byte.
+    pub(super) fn repeats(&self) -> bool {
+        self.difference == Difference::default()
+    }
+
+    /// Whether what a kill leaves of this run follows from its calls.
+    pub(super) fn is_derivable(&self) -> bool {
+        self.missed.is_empty() && self.trace.unmodelled.is_empty() && !self.trace.concurrent
+    }
 }
 
 /// Sweeps what is under test: its share `part` of the states.
@@ -73,11 +88,20 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let from = self.first()?;
         let recorded = self.record_twice(&from)?;
         self.subject.check_promises(&recorded.trace)?;
+        let (is_derivable, difference) = (recorded.is_derivable(), recorded.difference);
         let life = self.derived(from, recorded.trace, 1);
-        let (calls, left_out, differs) = (life.trace.operations.len() as u64, life.left_out, !recorded.faithful);
-        let known = Coverage { calls, left_out, differs, ..life.beyond_the_model() };
-        self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(known))?;
-        if !recorded.faithful {
+        let calls = life.trace.operations.len() as u64;
+        let known = Coverage {
+            calls,
+            left_out: life.left_out,
+            differs: difference.in_shape,
+            differences: difference.phrases,
+            by_real_kills: !is_derivable,
+            missed: recorded.missed,
+            ..life.beyond_the_model()
+        };
+        self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(Box::new(known)))?;
+        if !is_derivable {
             return self.by_real_kills(&life);
         }
         if self.reports.context.plan.confirm == Confirm::All {
@@ -114,17 +138,14 @@ impl<'s, 'a> Sweep<'s, 'a> {
         Ok(Beginning { stream, ..self.subject.install(Script::SaveThenStop(saves))? })
     }
 
-    /// A recording of the life from `from`, made twice to see whether crash states can be derived from it.
+    /// A recording of the life from `from`, with what differs in a second one. What a kill leaves follows from the first alone.
     pub(super) fn record_twice(&mut self, from: &Beginning) -> Result<Recorded, EngineError> {
         let first = self.subject.live(from, Orders::Record)?;
         let left = self.subject.files()?;
         let second = self.subject.live(from, Orders::Record)?;
         self.subject.learn_from_whole(&from.files, &left)?;
-        let end = CrashPoint { call: CallIndex(first.trace.operations.len() as u32), at: At::Before };
-        let derived = crash_states(&first.trace, &from.files, &[end]).next().map(|(_, state)| state.digest());
-        let models_it = derived == Some(left.digest()) && first.trace.unmodelled.is_empty();
-        let repeats = first.is_clean() && first.trace == second.trace && !first.trace.concurrent;
-        Ok(Recorded { trace: first.trace, faithful: models_it && repeats })
+        let missed = unexplained(&first.trace, &from.files, &left);
+        Ok(Recorded { difference: compare(&first.trace, &second.trace), trace: first.trace, missed })
     }
 
     /// The crash states of a recorded life, one of so many `lives` that share the bound.
@@ -158,21 +179,57 @@ impl<'s, 'a> Sweep<'s, 'a> {
 
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
     fn again(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
-        let Some(from) = life.again(n, observed) else { return Ok(()) };
+        // Of a target it is known with which save it opened, or it starts for the first time again.
+        if self.subject.pace().follows_scripts && !matches!(observed, Observed::State { .. }) {
+            return Ok(());
+        }
+        let each_for_itself = self.subject.answers_by_promise();
+        let Some(from) = life.again(n, observed, each_for_itself) else { return Ok(()) };
         let first = life.states[n].points[0];
         let recording = self.subject.live(&from, Orders::Record)?;
+        let left = self.subject.files()?;
+        let aim = |then| Aim::Twice { first, then };
+        let number = (n as u64 + 1) * NESTED;
+        if let Some(how) = self.subject.did_not_start(&life.trace, &recording) {
+            return self.not_started(&life.states[n], from, recording, how, (number, first));
+        }
+        self.subject.check_numbers(&recording, observed)?;
+        if *observed == Observed::Fresh {
+            // What comes after is the first life again.
+            return Ok(());
+        }
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
+        let missed = unexplained(&recording.trace, &from.files, &left);
         let second = self.derived(from, recording.trace, life.states.len().min(most));
-        self.reports.note(Coverage { left_out_again: second.left_out, ..second.beyond_the_model() })?;
+        // What is excluded the first life has said: what a crash has left of a temporary is there as well.
+        let excluded = Vec::new();
+        let known = Coverage { left_out_again: second.left_out, missed, excluded, ..second.beyond_the_model() };
+        self.reports.note(known)?;
         for state in &second.states {
-            let at = |then| Point {
-                trial: (n as u64 + 1) * NESTED + second.number(then),
-                aim: Aim::Twice { first, then },
-                prefix: "again:",
-            };
+            let at = |then| Point { trial: number + second.number(then), aim: aim(then), prefix: "again:" };
             self.judge(&second, state, &at)?;
         }
         Ok(())
+    }
+
+    /// Reports that a start on the intact `state` has ended in another way than it should.
+    fn not_started(
+        &mut self,
+        state: &CrashState,
+        from: Beginning,
+        recording: Recording,
+        how: String,
+        (trial, first): (u64, CrashPoint),
+    ) -> Result<(), EngineError> {
+        let promise = from.before;
+        let left = self.subject.files()?;
+        let end = CrashPoint { call: CallIndex(recording.trace.operations.len() as u32), at: At::Before };
+        let at = Point { trial, aim: Aim::Twice { first, then: CrashPoint::FIRST }, prefix: "again:" };
+        let life = Life::killed_at(end, from, recording.trace);
+        let observed = Observed::Crashed { how };
+        let judgement = Judgement::new(promise, &state.snapshot, &observed, self.subject.generations());
+        let reports = &mut self.reports;
+        reports.report(self.subject, &life, state, &at, end, Termination::Derived, judgement, Some(&left))
     }
 
     /// Reaches every point of `life` by a real kill, those of this worker's share.

@@ -2,8 +2,8 @@
 
 use crashtest_kit::{Deed, Event, OpenedAs};
 use crashtest_model::{
-    Consequences, Damage, Digest, FailureDetail, Fault, Generation, Observed, Outcome, Promise, RawFile, RawState,
-    Start, Termination, TrialRecord, Verdict,
+    Consequences, Damage, Digest, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Promise, RawFile,
+    RawState, Start, Termination, TrialRecord, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -64,6 +64,7 @@ impl Participants<'_, '_, '_> {
                 acked: total(|promise| promise.acked),
                 begun: total(|promise| promise.begun),
                 installed: true,
+                gaps: Gaps::NONE,
             },
             acks: self.boards[..self.writers()].iter().map(|board| board.saves()).sum(),
             saving_ns: self.boards[..self.writers()].iter().map(|board| board.saving_ns()).sum(),
@@ -103,6 +104,7 @@ impl Participants<'_, '_, '_> {
             acked,
             begun,
             installed: true,
+            gaps: Gaps::NONE,
         })
     }
 

@@ -44,12 +44,22 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Nonsense(pub(crate) String);
 
+/// A line for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// An answer, or one of several.
+    Answer(Answer),
+    /// That there are no more of them for this state.
+    Done,
+}
+
 /// What one line says; `None` for one that is not for us.
-pub(crate) fn of_line(line: &str) -> Result<Option<Answer>, Nonsense> {
+pub(crate) fn of_line(line: &str) -> Result<Option<Said>, Nonsense> {
     let Some(said) = line.trim_end().strip_prefix(PREFIX) else { return Ok(None) };
     let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
     let number = || rest.trim().parse().map(Generation).map_err(|_| Nonsense(line.to_owned()));
-    Ok(Some(match word {
+    Ok(Some(Said::Answer(match word {
+        "done" if rest.is_empty() => return Ok(Some(Said::Done)),
         "ok" => Answer::Opened,
         "state" => Answer::State(number()?),
         "fresh" => Answer::Fresh,
@@ -57,11 +67,11 @@ pub(crate) fn of_line(line: &str) -> Result<Option<Answer>, Nonsense> {
         "has" => Answer::Has(BTreeSet::from([number()?])),
         "refused" => Answer::Refused(rest.to_owned()),
         _ => return Err(Nonsense(line.to_owned())),
-    }))
+    })))
 }
 
 /// What one line says, as it was printed; most are not for us.
-fn of_bytes(line: &[u8]) -> Result<Option<Answer>, Nonsense> {
+fn of_bytes(line: &[u8]) -> Result<Option<Said>, Nonsense> {
     if line.starts_with(PREFIX.as_bytes()) { of_line(&String::from_utf8_lossy(line)) } else { Ok(None) }
 }
 
@@ -81,15 +91,22 @@ impl LastWord {
         self.nonsense.map_or(Ok(self.said), Err)
     }
 
-    fn add(&mut self, line: Result<Option<Answer>, Nonsense>) {
-        match (&mut self.said, line) {
-            (_, Ok(None)) => {}
-            (Some(Answer::Has(some)), Ok(Some(Answer::Has(more)))) => some.extend(more),
-            (said, Ok(now)) => *said = now,
-            (_, Err(nonsense)) => {
-                self.nonsense.get_or_insert(nonsense);
-            }
+    fn add(&mut self, line: Result<Option<Said>, Nonsense>) {
+        match line {
+            Ok(None) => {}
+            // Nothing that survives is an answer as well.
+            Ok(Some(Said::Done)) => drop(self.said.get_or_insert_with(|| Answer::Has(BTreeSet::new()))),
+            Ok(Some(Said::Answer(now))) => together(&mut self.said, now),
+            Err(nonsense) => drop(self.nonsense.get_or_insert(nonsense)),
         }
+    }
+}
+
+/// Adds an answer to those before: what survives is added up, of others the last word counts.
+fn together(said: &mut Option<Answer>, now: Answer) {
+    match (said, now) {
+        (Some(Answer::Has(some)), Answer::Has(more)) => some.extend(more),
+        (said, now) => *said = Some(now),
     }
 }
 
@@ -106,7 +123,34 @@ impl Listener for LastWord {
 pub(crate) struct Answers {
     lines: Lines<LONGEST>,
     /// Those that nobody has taken yet.
-    pub(crate) untaken: VecDeque<Result<Answer, Nonsense>>,
+    pub(crate) untaken: VecDeque<Result<Said, Nonsense>>,
+}
+
+impl Answers {
+    /// Takes the answer about one state; `None` where there is none yet. Of what survives there are several lines: they are one answer
+    /// once the last of them has come, which a line says, or the `end` of all.
+    pub(crate) fn take(&mut self, end: bool) -> Option<Result<Answer, Nonsense>> {
+        let is_one = |said: &Result<Said, Nonsense>| !matches!(said, Ok(Said::Answer(Answer::Has(_))));
+        let last = match self.untaken.iter().position(is_one) {
+            Some(last) => last,
+            None if end && !self.untaken.is_empty() => self.untaken.len() - 1,
+            None => return None,
+        };
+        let mut answer = None;
+        for said in self.untaken.drain(..=last) {
+            match said {
+                Err(nonsense) => return Some(Err(nonsense)),
+                Ok(Said::Done) => drop(answer.get_or_insert_with(|| Answer::Has(BTreeSet::new()))),
+                Ok(Said::Answer(now)) => together(&mut answer, now),
+            }
+        }
+        answer.map(Ok)
+    }
+
+    /// Whether some of what survives was said, and not that it is all.
+    pub(crate) fn is_begun(&self) -> bool {
+        !self.untaken.is_empty()
+    }
 }
 
 impl Listener for Answers {
@@ -132,8 +176,10 @@ impl Answer {
             Answer::Has(there) => {
                 // Each for itself: what was begun and not acked may be there or not.
                 let last = there.last().copied().unwrap_or_default();
-                let missing: Vec<Generation> =
-                    (1..=promise.acked.0).map(Generation).filter(|acked| !there.contains(acked)).collect();
+                let missing: Vec<Generation> = (1..=promise.acked.0)
+                    .map(Generation)
+                    .filter(|n| promise.requires(*n) && !there.contains(n))
+                    .collect();
                 state(Some(last.max(if missing.is_empty() { promise.acked } else { last })), missing)
             }
         }
@@ -145,6 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crashtest_model::Gaps;
 
     fn of_output(output: &str) -> Result<Option<Answer>, Nonsense> {
         let mut said = LastWord::default();
@@ -165,6 +212,19 @@ mod tests {
     }
 
     #[test]
+    fn several_lines_of_one_state_are_one_answer_and_the_last_says_so() {
+        let mut answers = Answers::default();
+        let has = |all: &[u64]| Some(Ok(Answer::Has(all.iter().copied().map(Generation).collect())));
+        answers.hear(b"crashtest: has 1\ncrashtest: has 3\n");
+        assert_eq!((answers.take(false), answers.is_begun()), (None, true));
+        answers.hear(b"crashtest: done\ncrashtest: done\ncrashtest: state 4\ncrashtest: has 2\n");
+        assert_eq!((answers.take(false), answers.take(false)), (has(&[1, 3]), has(&[])));
+        assert_eq!(answers.take(false), Some(Ok(Answer::State(Generation(4)))));
+        assert_eq!((answers.take(false), answers.take(true)), (None, has(&[2])), "there are no more");
+        assert_eq!(answers.take(true), None);
+    }
+
+    #[test]
     fn what_looks_like_an_answer_and_is_none_is_not_passed_over() {
         for line in ["crashtest: stat 3", "crashtest: state", "crashtest: state three", "crashtest: has -1"] {
             assert_eq!(of_output(line), Err(Nonsense(line.to_owned())), "{line}");
@@ -174,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn of_independent_operations_exactly_the_acked_ones_must_be_there(acked in 0u64..20, more in 0u64..3, there in prop::collection::btree_set(1u64..24, 0..24)) {
-            let promise = Promise { acked: Generation(acked), begun: Generation(acked + more), installed: true };
+            let promise = Promise { acked: Generation(acked), begun: Generation(acked + more), installed: true, gaps: Gaps::NONE };
             let observed = Answer::Has(there.iter().copied().map(Generation).collect()).observed(promise, Digest(0));
             let raw = crashtest_model::RawFile { state: crashtest_model::RawState::Whole, length: None, tear_offset: None, whole_length: None };
             let verdict = crate::judge::oracle::judge(promise, &observed, &raw).0;

@@ -12,6 +12,9 @@ use crate::error::EngineError;
 use crate::subject::program::answer::Answer;
 use crate::subject::program::checker::Checker;
 
+/// So many files are damaged each alone.
+const MOST_ALONE: usize = 8;
+
 /// What `checker` says of the state `whole`, and how it takes damage to all of `files` there.
 pub(crate) fn try_out(
     checker: &mut Checker,
@@ -30,16 +33,37 @@ pub(crate) fn try_out(
         let unopened = files.iter().filter(|path| !opened.contains(*path));
         sensitivity.unopened = unopened.map(|path| path.to_string_lossy().into_owned()).collect();
     }
+    sensitivity.unnoticed = overlooked(checker, files, whole, &healthy)?;
+    let with_content = files.iter().filter(|path| whole.entry(path).is_some_and(has_content));
+    if files.len() > 1 && !sensitivity.is_blind() {
+        for path in with_content.take(MOST_ALONE) {
+            let alone = overlooked(checker, &BTreeSet::from([path.clone()]), whole, &healthy)?;
+            if !alone.is_empty() {
+                sensitivity.overlooked.insert(path.to_string_lossy().into_owned(), alone);
+            }
+        }
+    }
+    Ok((healthy, sensitivity))
+}
+
+/// The kinds of damage to all of `files` of which `checker` says what it says of healthy ones.
+fn overlooked(
+    checker: &mut Checker,
+    files: &BTreeSet<PathBuf>,
+    whole: &Snapshot,
+    healthy: &Answer,
+) -> Result<Vec<Damage>, EngineError> {
+    let mut overlooked = Vec::new();
     for damage in Damage::ALL {
         match checker.ask_about(&damaged(whole, files, damage)) {
             Ok(Answer::Refused(_) | Answer::Broke(_) | Answer::Hung(_)) => {}
-            Ok(answer) if answer == healthy => sensitivity.unnoticed.push(damage),
+            Ok(answer) if answer == *healthy => overlooked.push(damage),
             // Where it says what nobody understands, it has noticed as well.
             Ok(_) | Err(EngineError::Program(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok((healthy, sensitivity))
+    Ok(overlooked)
 }
 
 /// The files of `whole`, of those that `is_judged`, that a run has changed since `before`; all where it has made the same of them.
@@ -56,20 +80,15 @@ fn has_content(entry: &Entry) -> bool {
 
 /// `whole` with this damage done to each of `files`.
 fn damaged(whole: &Snapshot, files: &BTreeSet<PathBuf>, damage: Damage) -> Snapshot {
-    let entries = whole.entries().filter_map(|(path, entry)| {
-        let entry = match (entry, damage) {
-            (Entry::File { mode, content }, Damage::Torn) if files.contains(path) => {
-                Entry::File { mode: *mode, content: content[..content.len() / 2].to_vec().into() }
-            }
-            (Entry::File { mode, .. }, Damage::Empty) if files.contains(path) => {
-                Entry::File { mode: *mode, content: Vec::new().into() }
-            }
-            (_, Damage::Missing) if files.contains(path) => return None,
-            _ => entry.clone(),
-        };
-        Some((path.to_owned(), entry))
-    });
-    entries.collect()
+    whole.changed(|path, entry| match (entry, damage) {
+        _ if !files.contains(path) => Some(entry.clone()),
+        (Entry::File { mode, content }, Damage::Torn) => {
+            Some(Entry::File { mode: *mode, content: content[..content.len() / 2].to_vec().into() })
+        }
+        (Entry::File { mode, .. }, Damage::Empty) => Some(Entry::File { mode: *mode, content: Vec::new().into() }),
+        (_, Damage::Missing) => None,
+        _ => Some(entry.clone()),
+    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ use crate::subject::program::start::{self, Place};
 /// The statuses with which a shell says that it could not run a command.
 const NOT_RUN: [i32; 2] = [126, 127];
 
+/// How long it is waited for the line that says that all of what survives was said, in ns.
+const DONE_NS: u64 = 50_000_000;
+
 /// What a program is asked with after a crash.
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -39,7 +42,8 @@ pub(crate) struct Checker {
 struct Batch {
     /// Declared first so that it is dead before its pipes are closed.
     group: Group,
-    input: ChildStdin,
+    /// `None` once it was told that there are no more states.
+    input: Option<ChildStdin>,
     /// What it was told and has left no room for so far.
     unsent: Vec<u8>,
     output: Output<Answers>,
@@ -131,6 +135,10 @@ impl Checker {
         }
         let Some(batch) = &mut self.batch else { return Ok(Answer::Opened) };
         let asked = batch.ask(self.place.dir.path(), self.limit);
+        if asked.is_ok() && batch.input.is_none() {
+            // The next state gets a new one.
+            self.batch = None;
+        }
         match asked {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(nonsense)) => Err(self.not_understood(&nonsense)),
@@ -165,7 +173,7 @@ impl Checker {
         let input = child.stdin.take().ok_or_else(no_pipe)?;
         // One that does not read what it is told must not stop us.
         fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|_| no_pipe())?;
-        Ok(Batch { group, input, unsent: Vec::new(), output })
+        Ok(Batch { group, input: Some(input), unsent: Vec::new(), output })
     }
 
     fn start(&self, command: &mut std::process::Command) -> Result<Child, EngineError> {
@@ -185,7 +193,7 @@ impl Checker {
 
     fn not_understood(&self, Nonsense(line): &Nonsense) -> EngineError {
         EngineError::Program(format!(
-            "the checker {} said “{}”, which is none of: crashtest: state N, fresh, garbage WHY, has N, refused WHY, ok",
+            "the checker {} said “{}”, which is none of: crashtest: state N, fresh, garbage WHY, has N (and done behind the last), refused WHY, ok",
             self.command_line(),
             line.chars().take(120).collect::<String>()
         ))
@@ -205,20 +213,31 @@ impl Batch {
         self.unsent.extend_from_slice(dir.as_os_str().as_bytes());
         self.unsent.push(b'\n');
         let deadline_ns = start::after(limit);
+        let mut quiet_ns = None;
         loop {
             self.send()?;
-            if let Some(answer) = self.output.listener_mut().untaken.pop_front() {
+            let end = self.output.is_closed();
+            if let Some(answer) = self.output.listener_mut().take(end) {
                 return Ok(answer);
             }
-            if now_ns() >= deadline_ns || self.output.is_stopped() {
+            let now = now_ns();
+            if now >= deadline_ns || self.output.is_stopped() {
                 return Err(Silence::TooLong);
+            }
+            if self.output.listener_mut().is_begun() && now >= *quiet_ns.get_or_insert(now + DONE_NS) {
+                // It does not say when it is done: it is when it ends, as there are no more states.
+                self.input = None;
             }
             if self.output.take() == 0 {
                 if self.output.is_closed() {
-                    return Err(Silence::Ended);
+                    match self.output.listener_mut().take(true) {
+                        Some(answer) => return Ok(answer),
+                        None => return Err(Silence::Ended),
+                    }
                 }
-                let more = (self.input.as_fd(), PollFlags::POLLOUT);
-                self.output.wait((!self.unsent.is_empty()).then_some(more), deadline_ns);
+                let more = self.input.as_ref().map(|input| (input.as_fd(), PollFlags::POLLOUT));
+                let until_ns = if self.input.is_some() { quiet_ns.unwrap_or(deadline_ns) } else { deadline_ns };
+                self.output.wait(more.filter(|_| !self.unsent.is_empty()), until_ns.min(deadline_ns));
             }
         }
     }
@@ -228,7 +247,8 @@ impl Batch {
         if self.unsent.is_empty() {
             return Ok(());
         }
-        match self.input.write(&self.unsent) {
+        let Some(input) = &mut self.input else { return Err(Silence::Ended) };
+        match input.write(&self.unsent) {
             Ok(length) => drop(self.unsent.drain(..length)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return Err(Silence::Ended),

@@ -1,9 +1,11 @@
 //! A program at work in its directory: set up, recorded, and asked what it finds after a crash.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,11 +21,12 @@ use crate::subject::program::answer::Answer;
 use crate::subject::program::canaries;
 use crate::subject::program::checker::Checker;
 use crate::subject::program::start::{self, Place};
+use crate::subject::program::turns::Turns;
 use crate::subject::program::versions::Files;
 use crate::subject::{Beginning, Recording};
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
-use crate::trace::recorder::Recorder;
+use crate::trace::recorder::{Recorded, Recorder};
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
 const NOT_STARTED: i32 = 127;
@@ -47,13 +50,56 @@ pub(crate) struct Runtime {
     sensitivity: Option<Sensitivity>,
     /// What was answered of each crash state.
     answers: HashMap<Digest, Answer>,
+    /// Whether the checker names what survives, operation by operation.
+    names_survivors: bool,
+    /// Directories outside from which files come into the state directory.
+    aside: RefCell<BTreeSet<PathBuf>>,
+    /// Whether calls that read are recorded as well.
+    pub(crate) reads: Cell<bool>,
+    turns: Turns,
 }
 
 impl Runtime {
     pub(crate) fn new(program: &Program, place: Place, limit: Duration) -> Runtime {
         let checker = program.check.clone().map(|check| Checker::new(check, place.clone(), limit));
         let files = Files::for_program(program);
-        Runtime { program: program.clone(), place, files, checker, limit, sensitivity: None, answers: HashMap::new() }
+        Runtime {
+            program: program.clone(),
+            place,
+            files,
+            checker,
+            limit,
+            sensitivity: None,
+            answers: HashMap::new(),
+            names_survivors: false,
+            aside: RefCell::default(),
+            reads: Cell::default(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// The same, of a worker of several: they lock the file of this name where their runs would meet outside.
+    pub(crate) fn taking_turns(self, lock: PathBuf) -> Runtime {
+        Runtime { turns: Turns::by(lock), ..self }
+    }
+
+    /// Waits until no other worker has a run that this one could meet; until the value is dropped none has.
+    pub(crate) fn turn(&self) -> Result<Option<File>, EngineError> {
+        self.turns.wait().map_err(EngineError::Wait)
+    }
+
+    /// Whether its checker names what survives, operation by operation.
+    pub(crate) fn names_survivors(&self) -> bool {
+        self.names_survivors
+    }
+
+    /// Whether what becomes of the file of this name is judged.
+    pub(super) fn counts(&self, path: &str) -> bool {
+        match &self.sensitivity {
+            // What is there only while the program runs is no state.
+            Some(sensitivity) => sensitivity.judges(path) && self.files.knows(Path::new(path)),
+            None => self.files.judges(Path::new(path)),
+        }
     }
 
     /// The state that it starts from: an empty directory, prepared by the set-up.
@@ -74,7 +120,7 @@ impl Runtime {
     }
 
     /// How a run begins on the files that the set-up made.
-    pub(super) fn beginning(&self, files: Snapshot, script: Script) -> Beginning {
+    pub(crate) fn beginning(&self, files: Snapshot, script: Script) -> Beginning {
         let (promise, stream) = (self.promised_by_setup(), Seed::default());
         Beginning { files, stream, names: stream, before: promise, after: promise, script }
     }
@@ -96,13 +142,29 @@ impl Runtime {
     /// The same, whatever was asked before; the directory is left as the checker leaves it.
     pub(super) fn ask_anew(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         match &mut self.checker {
-            Some(checker) => checker.ask_about(state).map(|answer| self.believed(answer, state)),
+            Some(checker) => {
+                let answer = checker.ask_about(state)?;
+                self.names_survivors |= matches!(answer, Answer::Has(_));
+                // It was asked about something else than was meant.
+                Ok(self.place.dir.lost().map_or(answer, Answer::Unclear)).map(|answer| self.believed(answer, state))
+            }
             None => Ok(self.files.judge(state)),
         }
     }
 
     /// Runs it, recorded, on the files that `beginning` names, under `orders`.
     pub(crate) fn record(&self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
+        let _turn = self.turn()?;
+        let recording = self.record_once(beginning, orders)?;
+        self.turns.learn(&recording.trace);
+        let known = self.aside.borrow().len();
+        self.aside.borrow_mut().extend(recording.trace.aside.iter().map(PathBuf::from));
+        // Now it is known where files come from: what is done to them there belongs to the run.
+        let is_new = self.aside.borrow().len() > known;
+        if is_new && orders == Orders::Record { self.record_once(beginning, orders) } else { Ok(recording) }
+    }
+
+    fn record_once(&self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
         let dir = &self.place.dir;
         dir.restore(&beginning.files)?;
         let mut command = start::writer(&self.program, &self.place)?;
@@ -112,10 +174,18 @@ impl Runtime {
         let mut recorder =
             Recorder::new(dir.path(), orders, &progress).map_err(EngineError::sandbox("read", dir.path()))?;
         recorder.take_from(&output);
+        recorder.keep_attributes();
+        recorder.look_aside(self.aside.borrow().iter().cloned());
+        if self.reads.get() {
+            recorder.also_reads();
+        }
         let traced = execute(command, &self.command_line(), &mut recorder, self.limit)?;
+        if traced.foreign && orders == Orders::Record {
+            return Err(EngineError::Foreign(self.command_line()));
+        }
         output.borrow_mut().take_all();
         dir.check()?;
-        let (trace, obeyed) = recorder.finish();
+        let Recorded { trace, obeyed, failed } = recorder.finish();
         // Of a run in which nothing was done to it: one that copes with a failed call may well begin anew, and be ready again.
         if matches!(orders, Orders::Record) {
             output.borrow().listener().make_sense()?;
@@ -125,7 +195,7 @@ impl Runtime {
             Orders::Record => self.files.learn(&trace, &beginning.files, ended),
             Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
             // What it makes of a failure may be half a save.
-            Orders::Fail(_) => {}
+            Orders::Fail(_) | Orders::FailNth { .. } => {}
         }
         let complaint = match traced.ending {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
@@ -133,7 +203,8 @@ impl Runtime {
             Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };
-        Ok(Recording { trace, obeyed, ending: traced.ending, complaint })
+        let reused = output.borrow().listener().reused();
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, failed })
     }
 
     /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out
@@ -152,15 +223,13 @@ impl Runtime {
         Ok(self.sensitivity.as_ref())
     }
 
-    /// `answer`, of which nothing is known where the checker says of `state`, which is damaged, what it says of any.
+    /// `answer`, of which nothing is known where the checker only says that `state` opens, and what it does not notice is damaged there. One
+    /// that says which state it finds is believed.
     fn believed(&self, answer: Answer, state: &Snapshot) -> Answer {
-        let (Answer::Opened | Answer::State(_) | Answer::Has(_), Some(sensitivity)) = (&answer, &self.sensitivity)
-        else {
-            return answer;
-        };
+        let (Answer::Opened, Some(sensitivity)) = (&answer, &self.sensitivity) else { return answer };
         match self.files.judge(state) {
             Answer::Damaged { path, damage, .. } if !sensitivity.sees(&path, damage) => Answer::Unclear(format!(
-                "the checker accepts a state in which {path} is {damage}, and does not see that kind of damage, or does not open that file"
+                "the checker accepts a state in which {path} is {damage}, and does not see that kind of damage, or does not open that file (let it say `crashtest: state N`)"
             )),
             _ => answer,
         }

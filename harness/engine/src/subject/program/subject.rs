@@ -22,6 +22,18 @@ pub(crate) const PACE: Pace = Pace {
     follows_scripts: false,
 };
 
+/// What is said of a start on an intact state that did not go well begins so.
+pub(crate) const STARTED_AGAIN: &str = "on an intact state, started again: the program ";
+
+/// What is wrong with a program that begins a save again which it has found done.
+pub(crate) fn numbers_do_not_go_on(reused: Generation, found: Generation) -> EngineError {
+    EngineError::Program(format!(
+        "the program began save {reused} after save {found} was acknowledged and found: one that is started again goes on from what it \
+         finds (or says `crashtest: begin {}` for a new one)",
+        found.0 + 1
+    ))
+}
+
 impl Restarts for Runtime {
     fn generations(&mut self) -> &mut dyn Generations {
         &mut self.files
@@ -29,6 +41,10 @@ impl Restarts for Runtime {
 
     fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
         Ok(self.ask(&state.snapshot)?.observed(promise, state.digest))
+    }
+
+    fn answers_by_promise(&self) -> bool {
+        self.names_survivors()
     }
 
     fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
@@ -83,6 +99,30 @@ impl Subject for Runtime {
             ));
         }
         Ok(())
+    }
+
+    fn did_not_start(&self, whole: &Trace, recording: &Recording) -> Option<String> {
+        let silent = whole.end.opened && !recording.trace.end.opened;
+        let silence = || "did not print “crashtest: ready”".to_owned();
+        let how = recording.complaint.clone().or_else(|| silent.then(silence))?;
+        Some(format!("{STARTED_AGAIN}{how}"))
+    }
+
+    fn check_numbers(&self, recording: &Recording, observed: &Observed) -> Result<(), EngineError> {
+        match (observed, recording.reused) {
+            (Observed::State { generation: Some(found), .. }, Some(reused)) if !self.names_survivors() => {
+                Err(numbers_do_not_go_on(reused, *found))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn also_reads(&mut self, reads: bool) {
+        self.reads.set(reads);
+    }
+
+    fn counts(&self, path: &str) -> bool {
+        Runtime::counts(self, path)
     }
 
     fn oracle(&self, trace: &Trace, before: &Snapshot) -> Option<Oracle> {

@@ -98,6 +98,11 @@ impl Files {
         self.known.borrow().is_judged(path)
     }
 
+    /// Whether the file of this name is a state file.
+    pub(crate) fn knows(&self, path: &Path) -> bool {
+        self.known.borrow().files.contains_key(path)
+    }
+
     /// From how many runs they were learnt that began on what the set-up made and came to their end.
     pub(crate) fn whole_runs(&self) -> usize {
         self.known.borrow().whole_runs
@@ -145,7 +150,10 @@ impl Files {
     /// What the run of `trace`, which began on `before`, shows of the files that are judged.
     pub(crate) fn oracle(&self, trace: &Trace, before: &Snapshot) -> Oracle {
         let known = self.known.borrow();
-        Oracle::new(trace, before, true, &|path| known.is_judged(path))
+        // What a crash has left of a temporary is there before the life after it, and no state.
+        let is_first = known.installed == *before;
+        let is_state = |path: &Path| is_first || known.files.contains_key(path);
+        Oracle::new(trace, before, true, &|path| known.is_judged(path) && is_state(path))
     }
 
     /// What a start on `state` comes to, as far as that can be said without knowing what is in the files, nor when the crash was.
@@ -312,6 +320,7 @@ mod tests {
             errno: None,
             before: Progress::default(),
             after: Progress::default(),
+            left: None,
         };
         let operations = actions.into_iter().map(operation).collect();
         Trace { operations, files: vec![("f".to_owned(), FileId(0))], ..Trace::default() }

@@ -1,7 +1,9 @@
 //! The crash that a series has not judged yet, and the recovery that judges it.
 
 use crashtest_kit::CallLog;
-use crashtest_model::{Digest, FailureDetail, Observed, Outcome, Promise, RawFile, RawState, TrialRecord, Verdict};
+use crashtest_model::{
+    Digest, FailureDetail, Gaps, Observed, Outcome, Promise, RawFile, RawState, TrialRecord, Verdict,
+};
 use crashtest_states::Snapshot;
 
 use super::Series;
@@ -94,7 +96,7 @@ impl Series<'_, '_, '_> {
     /// In flight is either outcome: what was found is what must be found from now on.
     pub(super) fn adopt(&mut self, observed: &Observed) {
         if let Observed::State { generation: Some(found), .. } = observed {
-            self.promise = Promise { acked: *found, begun: *found, installed: true };
+            self.promise = Promise { acked: *found, begun: *found, installed: true, gaps: Gaps::NONE };
         }
     }
 
