@@ -26,6 +26,8 @@ fn file(path: &str, under_kill: UnderKill, written: &[(Way, Synced, u64)], damag
         damage: damage.iter().copied().collect(),
         beside: Vec::new(),
         example: None,
+        database: None,
+        as_if_there: false,
     }
 }
 
@@ -42,6 +44,7 @@ fn record(files: Vec<AuditedFile>) -> AuditRecord {
         interrupted: false,
         audit,
         checked: None,
+        accept_unchecked: false,
     }
 }
 
@@ -198,8 +201,9 @@ fn checked(record: AuditRecord, verdicts: &[(Verdict, u64)], unnoticed: &[Damage
     });
     let check = Check::Each(["python3", "check.py", "{dir}"].map(str::to_owned).to_vec());
     let verdicts = verdicts.iter().copied().collect();
-    let sensitivity = Sensitivity { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new() };
-    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, sensitivity };
+    let sensitivity =
+        Sensitivity { planted: true, unnoticed: unnoticed.to_vec(), unopened: Vec::new(), overlooked: BTreeMap::new() };
+    let checked = Checked { check, states: 412, left_out: 0, verdicts, example, sensitivity, names_states: false };
     AuditRecord { checked: Some(checked), ..record }
 }
 
@@ -223,7 +227,8 @@ fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
     for (record, judgement) in [
         (whole(), AuditJudgement::Unbroken),
         (broken(), AuditJudgement::Broken),
-        (mapped(), AuditJudgement::Unbroken),
+        (mapped(), AuditJudgement::Inconclusive),
+        (AuditRecord { accept_unchecked: true, ..mapped() }, AuditJudgement::Unbroken),
         (checked(mapped(), intact, &[]), AuditJudgement::Inconclusive),
         (record(vec![]), AuditJudgement::Inconclusive),
         (checked(whole(), intact, &[]), AuditJudgement::Unbroken),
@@ -341,7 +346,7 @@ fn the_folder_of_an_audit_of_another_version_is_refused() {
     let out = tempfile::tempdir().unwrap();
     let recorded = kept(out.path(), mixed());
     let file = recorded.path.join("audit.json");
-    let text = std::fs::read_to_string(&file).unwrap().replacen("\"format\": 1", "\"format\": 99", 1);
+    let text = std::fs::read_to_string(&file).unwrap().replacen("\"format\": 2", "\"format\": 99", 1);
     std::fs::write(&file, text).unwrap();
     let error = read_results(&recorded.path).unwrap_err();
     assert!(matches!(&error, FolderError::Format { found, .. } if found == "audit 99"), "{error}");

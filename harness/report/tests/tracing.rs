@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crashtest_model::{Action, Data, Durable, FileId, Generation, Operation, Progress, Promise, Trace};
+use crashtest_model::{Action, Data, Durable, FileId, Gaps, Generation, Operation, Progress, Promise, Trace};
 use crashtest_report::render::{Terminal, json, text};
 
 const STATE: FileId = FileId(0);
@@ -35,7 +35,12 @@ fn trace(saves: Vec<Vec<Action>>) -> Trace {
     let at = |begun: usize, acked: usize| Progress {
         activity: None,
         opened: true,
-        promise: Promise { acked: Generation(acked as u64), begun: Generation(begun as u64), installed: true },
+        promise: Promise {
+            acked: Generation(acked as u64),
+            begun: Generation(begun as u64),
+            installed: true,
+            gaps: Gaps::NONE,
+        },
     };
     let last = saves.len();
     for (n, save) in saves.into_iter().enumerate() {
@@ -46,6 +51,7 @@ fn trace(saves: Vec<Vec<Action>>) -> Trace {
             errno: None,
             before: at(n + 1, n),
             after: at(n + 1, n),
+            left: None,
         }));
     }
     let end = at(last, last);

@@ -3,7 +3,7 @@
 use crashtest_model::{
     About, Activity, Aim, At, Budget, Bytes, Call, CallFailure, CallIndex, CallMark, Conditions, ConsequencePhrase,
     Consequences, Coverage, CrashPoint, Digest, Documented, Environment, Expectation, FORMAT, FailureDetail, Fault,
-    FileSystem, Generation, Injection, KillAt, Lasting, Loader, Note, Observed, Outcome, Plan, Promise, RawFile,
+    FileSystem, Gaps, Generation, Injection, KillAt, Lasting, Loader, Note, Observed, Outcome, Plan, Promise, RawFile,
     RawState, Rows, RunRecord, Seed, Signal, Start, StrategyInfo, TargetSpec, Termination, TrialRecord, Verdict,
     WorkloadInfo,
 };
@@ -117,7 +117,12 @@ pub(crate) fn intact(trial: u64) -> TrialRecord {
         delay_ns: 1_250_000,
         calibrated_ns: 527_000,
         base: Generation(trial * 3),
-        promise: Promise { acked: Generation(trial * 3 + 2), begun: Generation(trial * 3 + 3), installed: true },
+        promise: Promise {
+            acked: Generation(trial * 3 + 2),
+            begun: Generation(trial * 3 + 3),
+            installed: true,
+            gaps: Gaps::NONE,
+        },
         acks: trial % 6,
         saving_ns: 0,
         writers: vec![],
@@ -265,7 +270,8 @@ pub(crate) fn direct_trials() -> Vec<TrialRecord> {
         if n == 7 {
             record = TrialRecord { start: Start::First, phase: "init:after-create".into(), ..empty(n) };
             record.in_save = false;
-            record.promise = Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: false };
+            record.promise =
+                Promise { acked: Generation::ZERO, begun: Generation::ZERO, installed: false, gaps: Gaps::NONE };
         }
         record
     });
@@ -326,7 +332,8 @@ pub(crate) fn swept_twice(trial: u64) -> TrialRecord {
 
 /// A write that falls short and that nobody looks at.
 pub(crate) fn short_write(trial: u64) -> TrialRecord {
-    let injection = Injection { call: CallIndex(3), failure: CallFailure::Short(4096), lasting: Lasting::Once };
+    let injection =
+        Injection { call: CallIndex(3), failure: CallFailure::Short(4096), lasting: Lasting::Once, reading: false };
     let mut record = TrialRecord { fault: Fault::Io, aim: Aim::Failing(injection), left_over: None, ..torn(trial) };
     record.outcome = Outcome::Judged(Verdict::FalseAck);
     record.detail.as_mut().unwrap().around = around("writes 4096 bytes only");
@@ -336,7 +343,7 @@ pub(crate) fn short_write(trial: u64) -> TrialRecord {
 /// A failing call after which the old state is there.
 pub(crate) fn withstood(trial: u64) -> TrialRecord {
     let failure = CallFailure::Errno(28);
-    let injection = Injection { call: CallIndex(trial as u32), failure, lasting: Lasting::FromThenOn };
+    let injection = Injection { call: CallIndex(trial as u32), failure, lasting: Lasting::FromThenOn, reading: false };
     TrialRecord { fault: Fault::Io, aim: Aim::Failing(injection), left_over: None, ..intact(trial) }
 }
 
@@ -360,6 +367,9 @@ pub(crate) fn broken_everywhere() -> Vec<TrialRecord> {
 pub(crate) fn note_of_broken_everywhere() -> Note {
     swept_note(Coverage {
         differs: true,
+        differences: vec!["12 and 13 calls".into()],
+        by_real_kills: true,
+        missed: vec!["`index.db` holds 12 bytes, and its calls come to 10".into()],
         unmodelled: vec!["ioctl".into(), "fallocate".into()],
         mapped: vec!["index.db".into()],
         outside: vec!["/var/log/bot.log".into()],
@@ -369,7 +379,7 @@ pub(crate) fn note_of_broken_everywhere() -> Note {
 
 /// What is known of a sweep, as its note.
 pub(crate) fn swept_note(coverage: Coverage) -> Note {
-    Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(coverage) }
+    Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(Box::new(coverage)) }
 }
 
 /// The trials of a clean run that is swept in part and made to fail, and never killed at random.

@@ -63,8 +63,19 @@ struct File<'r> {
 /// The audit as JSON, with a newline at its end.
 #[must_use]
 pub fn audit(record: &AuditRecord) -> String {
-    let AuditRecord { format, started, environment, command, dir, copy_of, status, interrupted, audit, checked } =
-        record;
+    let AuditRecord {
+        format,
+        started,
+        environment,
+        command,
+        dir,
+        copy_of,
+        status,
+        interrupted,
+        audit,
+        checked,
+        accept_unchecked: _,
+    } = record;
     let printed_file = |audited| File {
         file: audited,
         fix: file::fix(audited),

@@ -93,16 +93,12 @@ fn of_a_file(record: &AuditRecord, audited: &AuditedFile) -> TestCaseStatus {
     }
 }
 
-/// Whether a checker was asked about every state of this file, and would have noticed its damage.
+/// Whether a checker was asked about every state of this file, and notices damage to it.
 fn is_checked(record: &AuditRecord, audited: &AuditedFile) -> bool {
     let is_mapped = record.mapped().any(|mapped| mapped.path == audited.path);
     record.checked.as_ref().is_some_and(|checked| {
         let sensitivity = &checked.sensitivity;
-        checked.left_out == 0
-            && !is_mapped
-            && !sensitivity.is_blind()
-            && !sensitivity.unopened.contains(&audited.path)
-            && audited.damage.keys().all(|damage| sensitivity.sees(&audited.path, *damage))
+        checked.left_out == 0 && !is_mapped && sensitivity.judges(&audited.path)
     })
 }
 

@@ -83,10 +83,15 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             Some(checked) => checker_conclusion(record, checked, &points),
             None if unclear > 0 => {
                 let needs = if unclear == 1 { "needs" } else { "need" };
-                (
-                    Tone::Warn,
-                    format!("nothing is broken that shows without a checker; {} {needs} --check", share(unclear)),
-                )
+                let judged = match audit.count(UnderKill::Whole) {
+                    0 if !record.accept_unchecked => "nothing was judged",
+                    _ => "nothing is broken that shows without a checker",
+                };
+                (Tone::Warn, format!("{judged}; {} {needs} --check", share(unclear)))
+            }
+            None if once > 0 && audit.count(UnderKill::Whole) == 0 && !record.accept_unchecked => {
+                let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
+                (Tone::Warn, format!("nothing was judged; {} {is} written only once, when {it} {is} made", share(once)))
             }
             None if once > 0 => {
                 let (is, it) = if once == 1 { ("is", "it") } else { ("are", "they") };
@@ -120,6 +125,12 @@ fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> 
             );
             (Tone::Warn, words)
         }
+        _ if !record.interrupted && checked.left_out > 0 => {
+            let all = thousands(checked.states + checked.left_out);
+            let words =
+                format!("the checker accepts {states} of {all} distinct states that a kill can leave (--max-states)");
+            (Tone::Good, words)
+        }
         0 => {
             let words = format!(
                 "the checker accepts all {states} distinct states that a kill can leave at {points} crash points"
@@ -135,10 +146,18 @@ fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> 
 
 /// The command that judges what this one cannot; `None` where it would have nothing to add.
 pub(crate) fn next_step(record: &AuditRecord) -> Option<String> {
-    let open = |file: &AuditedFile| !matches!(file.under_kill, UnderKill::Whole | UnderKill::WrittenOnce);
+    let judged = |file: &AuditedFile| {
+        let is_accepted = record.accept_unchecked || record.audit.count(UnderKill::Whole) > 0;
+        file.under_kill == UnderKill::Whole || (file.under_kill == UnderKill::WrittenOnce && is_accepted)
+    };
+    let open = |file: &AuditedFile| !judged(file);
     let command = Program::words_for_a_shell(&record.command);
     // A program that is not told its directory can only be asked where it is.
     let how = if command.contains(DIR) { "run" } else { "audit" };
-    let next = || format!("crashtest {how} --check 'CHECK {{dir}}' -- {command}");
+    let mut checkers = record.audit.files.iter().filter_map(|file| file.database.as_ref()?.checker());
+    let check = checkers.next().unwrap_or_else(|| "CHECK {dir}".to_owned());
+    let check = Program::words_for_a_shell(&[check]);
+    let check = if check.starts_with('\'') { check } else { format!("'{check}'") };
+    let next = || format!("crashtest {how} --check {check} -- {command}");
     (record.checked.is_none() && record.audit.files.iter().any(open)).then(next)
 }

@@ -30,7 +30,7 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
     let coverage = row.coverage.as_ref()?;
     let mut words = format!("of {} calls in one recorded run", thousands(coverage.calls));
     let real = row.kills_landed.filter(|_| row.fault == Fault::Sweep).unwrap_or(row.trials);
-    if real < row.trials && !coverage.differs {
+    if real < row.trials && !coverage.by_real_kills {
         words += &format!("; {} reached by a real SIGKILL, the others derived from the recording", thousands(real));
     }
     if coverage.random_kills > 0 {
@@ -53,12 +53,21 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
 pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes: Vec<String> = overlooked(row).into_iter().collect();
     let Some(coverage) = &row.coverage else { return notes };
-    if coverage.differs {
+    if coverage.by_real_kills {
         notes.push(
-            "two runs made different calls, or several threads did, or a run left other files than its calls come to: each crash \
-             point is one of the first run that was reached by a real kill in another, and the recovery from it was not swept again"
+            "nothing could be derived from the recorded run: each crash point is one of it that was reached by a real kill in another, \
+             and the recovery from it was not swept again"
                 .to_owned(),
         );
+    }
+    if !coverage.differences.is_empty() {
+        let what = coverage.differences.join("; ");
+        notes.push(match coverage.differs {
+            true => format!(
+                "two runs are not alike: {what}. The crash states are those of the first; other runs may leave others"
+            ),
+            false => format!("two runs make the same calls, and differ in {what}"),
+        });
     }
     let mut name = |names: &[String], words: &str| {
         if !names.is_empty() {
@@ -92,7 +101,12 @@ pub(crate) fn unseen(sensitivity: &Sensitivity) -> Option<String> {
     let files = (!sensitivity.unopened.is_empty()).then(|| {
         format!("the checker opens other files than {}: damage to it is not seen", listed(&sensitivity.unopened))
     });
-    let words: Vec<String> = kinds.into_iter().chain(files).collect();
+    let alone = sensitivity.overlooked.iter().map(|(path, damage)| {
+        let kinds: Vec<String> = damage.iter().map(Damage::to_string).collect();
+        let judged = if sensitivity.judges(path) { "" } else { ": not judged" };
+        format!("the checker does not notice that `{}` is {}{judged}", PlainName(path), any_of(&kinds))
+    });
+    let words: Vec<String> = kinds.into_iter().chain(files).chain(alone).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
 

@@ -7,6 +7,9 @@ use crate::render::words::coverage::any_of;
 
 /// The ways in which a file is written, separated by semicolons: "3 × temp + rename, no fsync".
 pub(crate) fn written(file: &AuditedFile) -> String {
+    if let Some(database) = &file.database {
+        return database.kind.to_string();
+    }
     if file.written.is_empty() {
         return "by no call that was seen".to_owned();
     }
@@ -51,6 +54,10 @@ pub(crate) fn under_kill(file: &AuditedFile, points: u64, is_checked: bool) -> S
         format!("{}{words} of {points} crash points", each.join(", "))
     };
     match file.under_kill {
+        UnderKill::Broken if file.as_if_there => {
+            let each: Vec<String> = file.damage.keys().map(Damage::to_string).collect();
+            format!("{} while the next run writes it: the call that makes it empties one that is there", any_of(&each))
+        }
         UnderKill::Broken => damage(""),
         UnderKill::Unknown => "not known: it holds something else than its calls come to".to_owned(),
         UnderKill::NeedsCheck => match file.damage.values().sum() {
@@ -69,6 +76,9 @@ pub(crate) fn under_kill(file: &AuditedFile, points: u64, is_checked: bool) -> S
 pub(crate) fn unclear(file: &AuditedFile) -> Option<String> {
     if file.under_kill != UnderKill::NeedsCheck {
         return None;
+    }
+    if let Some(database) = &file.database {
+        return Some(format!("a {}: only its own check can say whether it is whole", database.kind));
     }
     let how =
         match file.written.iter().map(|written| written.way).find(|way| Way::Rewrite <= *way && *way <= Way::Append) {
