@@ -34,7 +34,7 @@ use crate::values;
 ///
 /// A state file is there before the run or after it. At each crash point it has to be as the last finished save left it, or as the one
 /// under way will. What is appended or written in place beside other files (databases, logs) needs a checker: `--check` is said of it. A file that
-/// the run makes once, and writes over nothing, is accepted. With --check, each distinct crash state is put into a directory of ours and
+/// the run makes under its own name, emptying what might be there, is judged as if it had been there; one that it makes once in another way is accepted. Where no file can be judged, that is no answer. With --check, each distinct crash state is put into a directory of ours and
 /// the checker says whether the program gets over it. Power cuts are not tested.
 ///
 /// The state directory is --dir; `{dir}` in the command and CRASHTEST_DIR in its environment name it. What the program prints goes to
@@ -42,7 +42,7 @@ use crate::values;
 /// .git/COMMIT_EDITMSG, __pycache__) are not judged, and listed where there are any.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --copy -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --out results -- python3 bot.py\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was tested: the run wrote no state file · 5 programs cannot be traced here"
+    after_help = "Examples:\n  crashtest audit -- python3 bot.py\n  crashtest audit --copy -- python3 bot.py\n  crashtest audit --dir state -- ./server --once\n  crashtest audit --setup 'cp -r fixtures/. {dir}' -- python3 bot.py {dir}\n  crashtest audit --exclude 'cache/**' --include trades.log -- npm run import\n  crashtest audit --check \"sh -c 'test $(sqlite3 a.db \\\"pragma integrity_check\\\") = ok'\" -- sqlite3 a.db 'insert into t values(1)'\n  crashtest audit --out results -- python3 bot.py\n  crashtest audit --output-format json -- git commit -m x\n\nExit status: 0 no file is broken · 1 a kill can leave a file torn, empty or missing · 2 usage, or the program cannot be started ·\n3 nothing was judged: the run wrote no state file, or only a checker can judge them (--accept-unchecked) · 5 programs cannot be traced here"
 )]
 pub(crate) struct AuditArgs {
     /// The state directory [default: the working directory; with `{dir}` in the command a temporary one, empty at first]
@@ -62,6 +62,12 @@ pub(crate) struct AuditArgs {
     /// The same, started once: it reads the name of a directory per line and answers each with one such line
     #[arg(long, value_name = "CMD")]
     pub check_batch: Option<String>,
+    /// The checker is asked about at most so many crash states, evenly spread [default: 500 with --check, all with --check-batch]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    pub max_states: Option<u64>,
+    /// Accept files that only a checker could judge: without it, where none of the files can be judged, that is no answer (exit status 3)
+    #[arg(long)]
+    pub accept_unchecked: bool,
     /// Which files are judged
     #[command(flatten)]
     pub selection: SelectionOptions,
@@ -82,6 +88,8 @@ pub(crate) struct AuditArgs {
 
 /// How long a program, or the set-up, takes at most.
 const LIMIT: Duration = Duration::from_secs(600);
+/// The crash states that a checker is asked about which is started for each.
+const MAX_STATES: u64 = 500;
 /// How long an answer of the checker takes at most.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -114,6 +122,7 @@ impl AuditArgs {
             selection: self.selection.selection()?,
             limit: self.limit.unwrap_or(LIMIT),
             answer_limit: self.limit.unwrap_or(ANSWER_LIMIT),
+            max_states: self.max_states.or_else(|| self.check.as_ref().map(|_| MAX_STATES)),
         })
     }
 }
@@ -192,6 +201,7 @@ fn record(args: &AuditArgs, plan: &AuditPlan, audited: &AuditedProgram) -> Audit
         interrupted: false,
         audit: audited.audit.clone(),
         checked: audited.checked.clone(),
+        accept_unchecked: args.accept_unchecked,
     }
 }
 
