@@ -99,33 +99,22 @@ fn the_recipe_of_each_strategy_is_what_its_saves_are_traced_to_do() {
     }
 }
 
-/// Sweeps a target whose calls differ, and says how many points no run came to again.
-fn sweep_of_undecided() -> u64 {
+#[test]
+fn a_target_whose_calls_differ_from_run_to_run_is_swept_from_one_of_them_and_no_point_is_dropped() {
     let place = Place::new();
     // One worker: each sweeps its share of the points of the life that it has recorded itself, and these differ.
     let options = format!("--fault sweep --state-size 16KiB --jobs 1 {}", fast());
     let (exit, summary) = place.campaign("planted-undecided", &options);
     let again = rows(&summary).find(|row| row["start"] == "again").unwrap();
     assert_eq!(again["swept"]["differs"], true);
-    assert!(count(again, "torn") > 0 && count(again, "empty") > 0, "{again}");
+    assert!(!again["swept"]["differences"].as_array().unwrap().is_empty(), "{again}");
+    assert!(count(again, "torn") + count(again, "empty") > 0, "{again}");
     assert_eq!((exit, count(again, "inconclusive")), (Some(1), 0));
-    let records: Vec<Value> =
-        place.trials().into_iter().filter(|t| t["fault"] == "sweep" && t["start"] == "again").collect();
-    let numbers: Vec<u64> = records.iter().map(|record| record["trial"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "no point is dropped");
-    let judged: u64 = again["verdicts"].as_object().unwrap().values().map(|n| n["count"].as_u64().unwrap()).sum();
-    let unreached = records.iter().filter(|record| record["outcome"] == "unreached").count() as u64;
-    assert_eq!(again["trials"], judged + unreached);
-    let (kills, trials) = (again["kills_landed"].as_u64().unwrap(), again["trials"].as_u64().unwrap());
-    // Some runs are shorter than the recorded one, and at their end when they should be killed.
-    assert!(kills > 20 && kills >= trials * 8 / 10, "nothing was derived: {again}");
-    unreached
-}
-
-#[test]
-fn a_target_whose_calls_differ_from_run_to_run_is_swept_by_real_kills_and_no_point_is_dropped() {
-    // Four sweeps of five have points to which no run comes again.
-    assert!((0..20).any(|_| sweep_of_undecided() > 0));
+    let records = place.trials().into_iter().filter(|t| t["fault"] == "sweep" && t["start"] == "again");
+    let mut first: Vec<u64> = records.map(|t| t["trial"].as_u64().unwrap()).filter(|n| *n < 1_000_000).collect();
+    first.sort_unstable();
+    assert_eq!(first, (0..first.len() as u64).collect::<Vec<_>>(), "no point is dropped");
+    assert!(again["swept"]["nested"].as_u64().unwrap() > 0, "the lives after it are swept as well: {again}");
 }
 
 #[test]

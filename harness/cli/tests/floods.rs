@@ -58,7 +58,7 @@ fn promises_between_floods_are_heard_under_every_fault() {
 fn a_lost_ack_is_seen_behind_a_flood() {
     // Acknowledges each save before it makes it.
     let program = format!(
-        "echo crashtest: ready; for n in 1 2 3; do {FLOOD}; echo; echo crashtest: begin $n; echo crashtest: ack $n; {FLOOD}; \
+        "o=$(cat {{dir}}/f 2>/dev/null | wc -l); echo crashtest: ready; for n in $((o+1)) $((o+2)) $((o+3)); do {FLOOD}; echo; echo crashtest: begin $n; echo crashtest: ack $n; {FLOOD}; \
          seq $n > {{dir}}/t; mv {{dir}}/t {{dir}}/f; done"
     );
     let (ran, summary) = run(&Place::new(), "--fault sweep --max-states 12", &CHECK, &program);

@@ -252,11 +252,11 @@ impl Generations for BookFiles {
 
 #[cfg(test)]
 mod tests {
-    use crashtest_model::RawState;
+    use crashtest_model::{Gaps, RawState};
 
     use super::*;
 
-    const PROMISE: Promise = Promise { acked: Generation(8), begun: Generation(9), installed: true };
+    const PROMISE: Promise = Promise { acked: Generation(8), begun: Generation(9), installed: true, gaps: Gaps::NONE };
 
     fn oracle(kept: Kept) -> BookFiles {
         BookFiles::new(kept, Seed(6), Bytes::kib(8))

@@ -260,9 +260,10 @@ impl Shared for Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crashtest_model::Gaps;
 
     fn promise(acked: u64, begun: u64) -> Promise {
-        Promise { acked: Generation(acked), begun: Generation(begun), installed: true }
+        Promise { acked: Generation(acked), begun: Generation(begun), installed: true, gaps: Gaps::NONE }
     }
 
     fn judged(desk: &Desk, promises: &[Promise]) -> Judged {

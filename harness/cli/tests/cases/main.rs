@@ -1,0 +1,313 @@
+//! Programs of all kinds, with the verdict that is right: broken ones that must be found, sound ones that must be green.
+//!
+//! Each is a few lines of `programs.py`, beside which it says what is sound or broken about it. What is swept, killed or made to fail is
+//! bounded, so that all of them together take some minutes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::Command;
+
+use serde_json::Value;
+use support::programs::{Interpreter, Language};
+use support::{Place, Ran};
+
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/programs.py");
+
+/// What a case comes to.
+#[derive(Clone, Copy, Debug)]
+enum Right {
+    /// A claim is broken, and this verdict is among those found.
+    Broken(&'static str),
+    /// No claim is broken, and something was proved.
+    Sound,
+    /// Nothing is proved, and the report says so in these words.
+    Open(&'static str),
+    /// The words of the program make no sense, as these say.
+    Refused(&'static str),
+}
+
+/// Options of the cases: a checker for each state, none, no set-up.
+const OURS: [&str; 3] = ["--each", "--unchecked", "--bare"];
+
+/// A run of a program of this kind, with these options.
+fn run(kind: &str, options: &str) -> (Ran, Place) {
+    let place = Place::new();
+    let python = Interpreter::find(Language::Python).expect("Python is here");
+    let role = |role: &str, dir: &str| format!("{} {role} {kind} {dir}", python.words(&[PROGRAMS]).join(" "));
+    let mut command = place.command("run --seed 1 --quiet --limit 60s");
+    command.args(options.split_whitespace().filter(|word| !OURS.contains(word)));
+    if !options.contains("--bare") {
+        command.args(["--setup", &role("setup", "{dir}")]);
+    }
+    if options.contains("--each") {
+        command.args(["--check", &role("check", "{dir}")]);
+    } else if !options.contains("--unchecked") {
+        command.args(["--check-batch", &role("batch", "-")]);
+    }
+    command.arg("--").args(python.words(&[PROGRAMS])).args(["run", kind, "{dir}"]);
+    (Ran::from(command.output().unwrap()), place)
+}
+
+/// The verdicts of the newest run in `place` that break a claim.
+fn verdicts(place: &Place) -> Vec<String> {
+    let text = std::fs::read_to_string(place.latest().join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    let rows = summary["results"].as_array().unwrap();
+    rows.iter().flat_map(|row| row["verdicts"].as_object().unwrap().keys().cloned()).collect()
+}
+
+/// Holds each case against what is right: the kind, the options, and that.
+fn hold(cases: &[(&str, &str, Right)]) {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    for (kind, options, right) in cases {
+        let (ran, place) = run(kind, options);
+        let text = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let case = format!("{kind} {options}: exit {:?}, {}{}", ran.exit, ran.out, ran.err);
+        match right {
+            Right::Broken(verdict) => {
+                assert_eq!(ran.exit, Some(1), "{case}");
+                assert!(verdicts(&place).iter().any(|found| found == verdict), "{case}");
+            }
+            Right::Sound => assert_eq!(ran.exit, Some(0), "{case}"),
+            Right::Open(words) => {
+                assert_eq!(ran.exit, Some(3), "{case}");
+                assert!(text.contains(words), "{case}");
+            }
+            Right::Refused(words) => {
+                assert_eq!(ran.exit, Some(2), "{case}");
+                assert!(ran.err.contains(words), "{case}");
+            }
+        }
+    }
+}
+
+const SWEEP: &str = "--fault sweep --max-states 16";
+const KILL: &str = "--fault kill --iterations 8";
+const IO: &str = "--fault io --max-states 40";
+
+#[test]
+fn names_lead_where_the_kernel_leads_them() {
+    hold(&[
+        ("through_a_descriptor", "--fault sweep --max-states 60", Right::Broken("empty")),
+        ("through_a_descriptor", "--fault kill --iterations 40", Right::Broken("empty")),
+        ("by_a_link_from_outside", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("by_a_second_name_outside", "--fault sweep --max-states 60", Right::Broken("empty")),
+        ("resolved_in_a_root", "--fault sweep --max-states 60", Right::Broken("empty")),
+    ]);
+}
+
+#[test]
+fn what_a_program_reaches_from_elsewhere_is_seen() {
+    let mut cases = vec![
+        ("from_within", "--fault sweep --max-states 60", Right::Broken("empty")),
+        ("copied_inside_the_kernel", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("through_elsewhere", SWEEP, Right::Sound),
+        ("through_elsewhere", KILL, Right::Sound),
+    ];
+    // chroot(2) is for root.
+    if is_root() {
+        cases.push(("in_another_root", "--fault sweep --max-states 60", Right::Broken("empty")));
+        cases.push(("as_nobody", SWEEP, Right::Sound));
+    }
+    hold(&cases);
+}
+
+#[test]
+fn changes_that_no_write_makes_are_seen() {
+    hold(&[
+        ("punched", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("zeroed_by_ioctl", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("cleared_in_memory", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("stored_in_memory", SWEEP, Right::Broken("torn")),
+        ("stored_in_memory", KILL, Right::Broken("torn")),
+    ]);
+}
+
+#[test]
+fn all_that_a_restart_can_read_is_put_back() {
+    hold(&[
+        ("newest_first", SWEEP, Right::Sound),
+        ("newest_first", KILL, Right::Sound),
+        ("newest_in_place", SWEEP, Right::Broken("torn")),
+        ("sum_before", SWEEP, Right::Sound),
+        ("sum_after", SWEEP, Right::Broken("wont-open")),
+        ("for_everybody", SWEEP, Right::Sound),
+        ("for_everybody", KILL, Right::Sound),
+    ]);
+}
+
+#[test]
+fn files_of_all_kinds_are_put_back() {
+    hold(&[
+        ("two_names", SWEEP, Right::Sound),
+        ("two_names_in_place", SWEEP, Right::Broken("torn")),
+        ("with_a_pipe", SWEEP, Right::Sound),
+        ("with_a_socket", SWEEP, Right::Sound),
+        ("with_holes", SWEEP, Right::Sound),
+        ("without_a_name", SWEEP, Right::Sound),
+        ("exchanged", SWEEP, Right::Sound),
+    ]);
+}
+
+#[test]
+fn runs_that_differ_are_swept_from_one_of_them() {
+    hold(&[
+        ("stamped", SWEEP, Right::Sound),
+        ("stamped", "--fault sweep --max-states 16 --unchecked", Right::Sound),
+        ("stamped", IO, Right::Sound),
+        ("stamped_in_place", SWEEP, Right::Broken("torn")),
+        ("another_name_each_time", SWEEP, Right::Sound),
+        ("log_with_times", SWEEP, Right::Broken("lost-ack")),
+        ("log_mended", SWEEP, Right::Sound),
+    ]);
+}
+
+#[test]
+fn threads_are_swept_in_the_order_that_they_had() {
+    hold(&[
+        ("threads_in_turn", SWEEP, Right::Sound),
+        // An error in a thread that nobody asks for it is nobody's.
+        ("threads_in_turn", IO, Right::Broken("false-ack")),
+        ("thread_beside", SWEEP, Right::Broken("lost-ack")),
+    ]);
+}
+
+#[test]
+fn a_start_that_does_not_go_well_is_a_finding() {
+    hold(&[
+        ("lock_file", SWEEP, Right::Broken("wont-open")),
+        ("lock_file", "--fault kill --iterations 16 --continue", Right::Broken("wont-open")),
+        ("lock_that_dies", SWEEP, Right::Sound),
+        ("lock_that_dies", "--fault kill --iterations 16 --continue", Right::Sound),
+        ("counts_from_one", SWEEP, Right::Refused("began save 1 after save 3 was acknowledged and found")),
+        ("one_save", "--fault sweep --bare", Right::Sound),
+        ("one_save", "--fault kill --iterations 8 --bare", Right::Sound),
+        ("starts_over_damage", SWEEP, Right::Broken("torn")),
+    ]);
+}
+
+#[test]
+fn a_checker_is_believed_in_what_counts() {
+    hold(&[
+        ("with_a_backup", SWEEP, Right::Sound),
+        ("by_content", SWEEP, Right::Sound),
+        ("linked_version", SWEEP, Right::Sound),
+        ("journalled", SWEEP, Right::Sound),
+        ("table", SWEEP, Right::Sound),
+        ("table_with_a_log", SWEEP, Right::Sound),
+        ("with_a_backup", "--fault sweep --max-states 16 --each", Right::Sound),
+    ]);
+}
+
+#[test]
+fn saves_that_are_independent_are_judged_each_for_itself() {
+    hold(&[
+        ("each_for_itself", SWEEP, Right::Sound),
+        ("each_for_itself", "--fault sweep --max-states 16 --each", Right::Sound),
+        ("each_for_itself_unsaid", SWEEP, Right::Sound),
+        ("one_is_lost", SWEEP, Right::Broken("lost-ack")),
+    ]);
+}
+
+#[test]
+fn calls_that_fail_are_noticed_or_not() {
+    hold(&[
+        ("takes_what_was_written", IO, Right::Broken("false-ack")),
+        ("goes_on_after_a_failed_sync", IO, Right::Broken("false-ack")),
+        ("says_nothing", "--fault io --max-states 60 --each", Right::Open("trials are inconclusive")),
+        ("starts_anew_where_it_cannot_read", IO, Right::Broken("silent-reset")),
+        ("writes_it_anew", IO, Right::Sound),
+    ]);
+}
+
+#[test]
+fn what_is_harmless_is_no_finding() {
+    hold(&[
+        ("log_mended", IO, Right::Sound),
+        ("table", IO, Right::Sound),
+        ("table_with_a_log", IO, Right::Sound),
+        ("through_elsewhere", IO, Right::Sound),
+        ("through_elsewhere_unlooked", IO, Right::Broken("false-ack")),
+    ]);
+}
+
+/// An audit of a program of this kind in an empty directory of its own, with these options and the set-up done.
+fn audit(kind: &str, options: &str, set_up: bool) -> (Ran, Place) {
+    let place = Place::new();
+    let python = Interpreter::find(Language::Python).expect("Python is here");
+    let words = |role: &'static str| python.words(&[PROGRAMS]).into_iter().chain([role, kind, "."]).collect::<Vec<_>>();
+    if set_up {
+        let words = words("setup");
+        assert!(Command::new(words[0]).args(&words[1..]).current_dir(place.path()).status().unwrap().success());
+    }
+    let mut command = place.command(&format!("audit {options}"));
+    command.arg("--").args(words("run"));
+    (Ran::from(command.output().unwrap()), place)
+}
+
+#[test]
+fn an_audit_tells_the_truth_the_first_time() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    for (kind, options, set_up, exit, words) in [
+        ("makes_it", "", false, 1, "torn or empty while the next run"),
+        ("makes_it", "", true, 1, "truncate-and-write"),
+        ("makes_it_whole", "", false, 0, "whole at all"),
+        ("makes_it_new", "", false, 3, "nothing was judged"),
+        ("makes_it_new", "--accept-unchecked", false, 0, "written only once"),
+        ("keeps_a_log", "", false, 0, "*.log"),
+        ("rewrites_a_log", "", true, 1, "trades.log"),
+        ("table", "", true, 3, "SQLite database"),
+        ("table_with_a_log", "", true, 3, "SQLite database"),
+    ] {
+        let (ran, _place) = audit(kind, options, set_up);
+        let text = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ran.exit, Some(exit), "{kind} {options} {set_up}: {}{}", ran.out, ran.err);
+        assert!(text.contains(words), "{kind}: {}", ran.out);
+        if kind.starts_with("table") {
+            assert!(!text.contains("t.db-"), "one row: {}", ran.out);
+            assert!(text.contains("pragma integrity_check"), "a checker to paste: {}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn what_is_redirected_into_the_directory_is_no_state() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    let place = Place::new();
+    let python = Interpreter::find(Language::Python).expect("Python is here");
+    let out = std::fs::File::create(place.path().join("report.txt")).unwrap();
+    let mut command = place.command("audit");
+    command.arg("--").args(python.words(&[PROGRAMS])).args(["run", "prints", "."]);
+    let status = command.stdout(out.try_clone().unwrap()).stderr(out).status().unwrap();
+    let text = std::fs::read_to_string(place.path().join("report.txt")).unwrap();
+    assert_eq!(status.code(), Some(0), "{text}");
+    assert!(text.contains("the one state file is a whole version"), "{text}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_table_for_programs_that_differ_from_run_to_run() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    for kind in ["stamped_in_place", "another_name_each_time", "log_with_times"] {
+        let table = || {
+            let (ran, place) = run(kind, SWEEP);
+            let text = std::fs::read_to_string(place.latest().join("summary.json")).unwrap();
+            let summary: Value = serde_json::from_str(&text).unwrap();
+            let verdicts = summary["results"].as_array().unwrap().iter().map(|row| row["verdicts"].clone());
+            (ran.exit, verdicts.collect::<Vec<_>>())
+        };
+        assert_eq!(table(), table(), "{kind}");
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
