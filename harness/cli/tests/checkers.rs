@@ -141,7 +141,7 @@ fn what_a_checker_refuses_is_called_the_same_when_it_is_replayed() {
         "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 3000 || echo crashtest: refused no whole list'";
     let ran = run(&place, &["--fault", "sweep,io", "--check", check, "--", "sh", "-c", script]);
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
-    for failure in [".sweep.torn.after-write", ".sweep.empty.", ".io.torn."] {
+    for failure in [".sweep.torn.after-write", ".sweep.empty.after-truncate", ".io.torn."] {
         assert_shows_again(&place, failure);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const PACE: Pace = Pace {
     // It saves as often as it does.
     saves: u64::MAX,
     confirms: Confirms::Each { intact: 8, failing: 2 },
-    second_lives: SecondLives::Some { fewest: 4, most: 32, calls: 1_000 },
+    second_lives: SecondLives::Some { fewest: 4, most: 64, calls: 2_000 },
     follows_scripts: false,
 };
 

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use crashtest_linux::attributes;
 use crashtest_linux::trace::Tracee;
 use crashtest_model::{Action, Data, FileId, Operation, STORE};
 
+use crate::snapshot::besides;
 use crate::trace::recorder::Recorder;
 
 /// Longer files are not compared, in bytes: they would be read at each call.
@@ -73,7 +75,6 @@ impl Recorder<'_> {
             let Ok(now) = Mapped::read(&mapped.open) else { continue };
             let runs = differing(&mapped.held, &now);
             let (path, file) = (mapped.path.clone(), mapped.file);
-            let modified = mapped.open.metadata().ok();
             mapped.held.clone_from(&now);
             for run in runs {
                 let progress = self.progress_now();
@@ -81,10 +82,8 @@ impl Recorder<'_> {
                 let requested = data.len() as u64;
                 let offset = run.start as u64;
                 let action = Action::Write { path: path.clone(), file, offset, data: Data::Kept(data), requested };
-                let left = modified.as_ref().filter(|_| self.keeps_attributes).and_then(|_| {
-                    let found = crashtest_linux::attributes::of(&self.mapped[n].open).ok()?;
-                    Some(crate::snapshot::besides(&found))
-                });
+                let left = self.keeps_attributes.then(|| attributes::of(&self.mapped[n].open).ok()).flatten();
+                let left = left.map(|found| besides(&found));
                 self.trace.operations.push(Operation {
                     process: 0,
                     call: STORE.into(),
