@@ -97,7 +97,7 @@ impl AuditedProgram {
             }
         };
         let length = |(_, entry): (&Path, &Entry)| match entry {
-            Entry::File { content, .. } => content.len() as u64,
+            Entry::File { content, .. } => content.stored(),
             _ => 0,
         };
         let bytes = state.entries().map(length).sum();

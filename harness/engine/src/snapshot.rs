@@ -4,18 +4,19 @@
 //! What files have besides their contents is read where somebody asks for it, and written wherever a snapshot has it.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crashtest_linux::attributes::{self, Refused};
 use crashtest_linux::directory::{self, Directory, DirectoryError, Kind, Listed};
 use crashtest_model::{Attributes, Data, Node};
-use crashtest_states::{Entry, Snapshot};
+use crashtest_states::{Content, Entry, LONGEST_WHOLE, Snapshot};
 
-/// A part of a file that is all zeros and at least so long, in bytes, is made a hole of.
-const HOLE: usize = 64 * 1024;
+/// What is read at once of a long file, in bytes.
+const PIECE: u64 = 1 << 20;
 
 /// How much of the files is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,10 +91,9 @@ impl Taken {
 
     fn file(&mut self, dir: &Directory, name: &Path, path: &Path) -> Result<Entry, DirectoryError> {
         let failed = |source| DirectoryError::Io { doing: "read", path: dir.path().join(name), source };
-        let mut file = dir.open_file(name)?;
+        let file = dir.open_file(name)?;
         let metadata = file.metadata().map_err(failed)?;
-        let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-        file.read_to_end(&mut content).map_err(failed)?;
+        let content = read_content(&file).map_err(failed)?;
         if metadata.nlink() > 1 {
             self.names.entry((metadata.dev(), metadata.ino())).or_default().push(path.to_owned());
         }
@@ -101,8 +101,28 @@ impl Taken {
             let found = attributes::of(&file).map_err(failed)?;
             self.attributes.push((path.to_owned(), Arc::new(besides(&found))));
         }
-        Ok(Entry::File { mode: metadata.permissions().mode() & 0o7777, content: content.into() })
+        Ok(Entry::File { mode: metadata.permissions().mode() & 0o7777, content })
     }
+}
+
+/// What is in `file`; the holes of a long one are not read.
+fn read_content(mut file: &File) -> io::Result<Content> {
+    let length = file.metadata()?.len();
+    if length <= LONGEST_WHOLE {
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes.into());
+    }
+    let mut content = Content::zeros(length);
+    let mut piece = vec![0; PIECE as usize];
+    for data in directory::data(file)? {
+        for at in data.clone().step_by(PIECE as usize) {
+            let some = &mut piece[..(data.end - at).min(PIECE) as usize];
+            file.read_exact_at(some, at)?;
+            content.write(at, some);
+        }
+    }
+    Ok(content)
 }
 
 /// What a file has besides, as a snapshot keeps it.
@@ -191,23 +211,18 @@ fn give(
 }
 
 /// Writes a new file; of what is long and all zeros only its length.
-fn write_file(dir: &Directory, path: &Path, mode: u32, content: &[u8]) -> Result<(), DirectoryError> {
-    if content.len() < HOLE {
-        return dir.write(path, mode, content).map(drop);
-    }
+fn write_file(dir: &Directory, path: &Path, mode: u32, content: &Content) -> Result<(), DirectoryError> {
     let failed = |source| DirectoryError::Io { doing: "write", path: dir.path().join(path), source };
-    let mut file = dir.create(path, mode)?;
-    let mut write = || -> io::Result<()> {
-        for part in content.chunks(HOLE) {
-            if part.len() == HOLE && part.iter().all(|byte| *byte == 0) {
-                file.seek(SeekFrom::Current(HOLE as i64))?;
-            } else {
-                file.write_all(part)?;
-            }
-        }
-        file.set_len(content.len() as u64)
-    };
-    write().map_err(failed)
+    let file = dir.create(path, mode)?;
+    let mut end = 0;
+    for (at, part) in content.parts() {
+        file.write_all_at(part, at).map_err(failed)?;
+        end = at + part.len() as u64;
+    }
+    if end < content.length() {
+        file.set_len(content.length()).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Makes `snapshot` all there is below `dir`; returns what cannot be put there, a sentence each. A file that is as it should be is left
@@ -235,19 +250,16 @@ pub(crate) fn restore(snapshot: &Snapshot, dir: &Directory) -> Result<Vec<String
 /// Whether `name` is a file as it is in `snapshot`, under this name only.
 fn is_as(dir: &Directory, name: &Path, snapshot: &Snapshot) -> bool {
     let Some(Entry::File { mode, content }) = snapshot.entry(name) else { return false };
-    let Ok(mut file) = dir.open_file(name) else { return false };
+    let Ok(file) = dir.open_file(name) else { return false };
     let is_alike = file.metadata().is_ok_and(|metadata| {
-        metadata.nlink() == 1
-            && metadata.permissions().mode() & 0o7777 == *mode
-            && metadata.len() == content.len() as u64
+        metadata.nlink() == 1 && metadata.permissions().mode() & 0o7777 == *mode && metadata.len() == content.length()
     });
     let is_twin = snapshot.twins().any(|(path, first)| path == name || first == name);
     let has = |wanted: &Arc<Attributes>| attributes::of(&file).is_ok_and(|found| besides(&found) == **wanted);
     if !is_alike || is_twin || !snapshot.attributes(name).is_none_or(has) {
         return false;
     }
-    let mut bytes = Vec::with_capacity(content.len());
-    file.read_to_end(&mut bytes).is_ok() && bytes[..] == content[..]
+    read_content(&file).is_ok_and(|found| found == *content)
 }
 
 /// fsync of every file and directory below `dir`: what was installed counts as long on disk.
@@ -269,7 +281,7 @@ pub(crate) fn sync(dir: &Directory) -> Result<(), DirectoryError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -324,6 +336,25 @@ mod tests {
     }
 
     #[test]
+    fn of_a_file_of_a_tebibyte_only_what_is_in_it_is_read_and_written() {
+        let from = tempfile::tempdir().unwrap();
+        let file = File::create(from.path().join("long")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        for at in [0, 1 << 30, (1 << 40) - 3] {
+            file.write_all_at(b"abc", at).unwrap();
+        }
+        let taken = take(&open(&from), Detail::Contents).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            restore(&taken, &open(&to)).unwrap();
+            assert_eq!(take(&open(&to), Detail::Contents).unwrap(), taken);
+        }
+        let metadata = fs::metadata(to.path().join("long")).unwrap();
+        assert_eq!(metadata.len(), 1 << 40);
+        assert!(metadata.blocks() * 512 < 1 << 20, "{} blocks", metadata.blocks());
+    }
+
+    #[test]
     fn links_out_of_the_directory_are_never_followed() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("precious"), b"data").unwrap();
@@ -343,7 +374,7 @@ mod tests {
         let at = |name: &str| from.path().join(name);
         fs::create_dir(at("closed")).unwrap();
         fs::write(at("closed/f"), b"f").unwrap();
-        fs::write(at("open-to-all"), vec![0; 3 * HOLE]).unwrap();
+        fs::write(at("open-to-all"), vec![0; 3 << 16]).unwrap();
         fs::hard_link(at("closed/f"), at("second")).unwrap();
         nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o640)).unwrap();
         let mode = |name: &str, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();

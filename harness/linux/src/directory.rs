@@ -27,6 +27,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags}
 
 pub use attributes::Node;
 pub use error::{DirectoryError, Replaced};
+pub use file::data;
 pub use identity::Identity;
 use identity::{identity, identity_of};
 pub use listing::{Kind, Listed};

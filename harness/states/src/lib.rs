@@ -16,7 +16,7 @@ mod tree;
 mod unexplained;
 
 pub use audit::{Oracle, Severity, StateFile, audit, audited_states, state_files};
-pub use content::Content;
+pub use content::{Content, LONGEST_WHOLE};
 pub use crash::{CrashPoints, CrashState, crash_points, crash_states, distinct};
 pub use durability::{Durability, Persisted, moved_below};
 pub use failures::{fits, injections, needs_room, reading_injections};

@@ -69,9 +69,15 @@ impl Snapshot {
         self.entries.get(path)
     }
 
-    /// The content of the file `name`; `None` if it is no file or not there.
+    /// The content of the file `name`; `None` if it is no file or not there, or longer than [`LONGEST_WHOLE`](crate::LONGEST_WHOLE).
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.content(name)?.bytes()
+    }
+
+    /// What is in the file `name`, of whatever length; `None` if it is no file or not there.
+    #[must_use]
+    pub fn content(&self, name: &str) -> Option<&Content> {
         match self.entries.get(Path::new(name)) {
             Some(Entry::File { content, .. }) => Some(content),
             _ => None,

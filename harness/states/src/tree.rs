@@ -90,9 +90,7 @@ impl Tree {
             }
             Action::Open { file, truncated: true, .. } => self.change(*file, |content| *content = Content::default()),
             Action::Write { file, offset, data, .. } => self.write(*file, *offset, data.bytes()),
-            Action::Resize { file, length, .. } => {
-                self.change(*file, |content| content.edit().resize(index(*length), 0))
-            }
+            Action::Resize { file, length, .. } => self.change(*file, |content| content.resize(*length)),
             Action::Zero { file, offset, length, .. } => self.zero(*file, *offset, *length),
             Action::Rename { from, to, exchange: false } => self.rename(Path::new(from), Path::new(to)),
             Action::Rename { from, to, exchange: true } => self.exchange(Path::new(from), Path::new(to)),
@@ -118,7 +116,8 @@ impl Tree {
     /// not at all: of that, nothing.
     pub fn apply_part(&mut self, operation: &Operation, bytes: u64) {
         if let (None, Action::Write { file, offset, data, .. }) = (operation.errno, &operation.action) {
-            self.write(*file, *offset, &data.bytes()[..index(bytes).min(data.bytes().len())]);
+            let done = usize::try_from(bytes).unwrap_or(usize::MAX).min(data.bytes().len());
+            self.write(*file, *offset, &data.bytes()[..done]);
         }
     }
 
@@ -264,27 +263,11 @@ impl Tree {
     }
 
     fn write(&mut self, file: FileId, offset: u64, data: &[u8]) {
-        // A write of nothing does not lengthen a file, wherever it is.
-        if data.is_empty() {
-            return;
-        }
-        self.change(file, |content| {
-            let bytes = content.edit();
-            let range = index(offset)..index(offset) + data.len();
-            if bytes.len() < range.end {
-                bytes.resize(range.end, 0);
-            }
-            bytes[range].copy_from_slice(data);
-        });
+        self.change(file, |content| content.write(offset, data));
     }
 
-    /// Zeroes what there is of a range; it does not lengthen the file.
     fn zero(&mut self, file: FileId, offset: u64, length: u64) {
-        self.change(file, |content| {
-            let bytes = content.edit();
-            let end = index(offset.saturating_add(length)).min(bytes.len());
-            bytes[index(offset).min(end)..end].fill(0);
-        });
+        self.change(file, |content| content.zero(offset, length));
     }
 
     fn chmod(&mut self, path: &Path, new: u32) {
@@ -353,11 +336,6 @@ impl Tree {
 fn together(before: &Attributes, left: &Attributes) -> Attributes {
     let extended = left.extended.clone().or_else(|| before.extended.clone()).unwrap_or_default();
     Attributes { extended: Some(extended), ..*left }
-}
-
-/// A place in a content. Contents lie in memory, so that none is beyond what can be addressed.
-fn index(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

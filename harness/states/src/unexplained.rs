@@ -31,10 +31,10 @@ fn differs(path: &Path, derived: &Snapshot, left: &Snapshot) -> Option<String> {
             (Some(Entry::File { content: wanted, .. }), Some(Entry::File { content: found, .. }))
                 if wanted != found =>
             {
-                let same = wanted.iter().zip(found.iter()).take_while(|(a, b)| a == b).count();
-                match wanted.len() == found.len() {
+                let same = wanted.first_difference(found);
+                match wanted.length() == found.length() {
                     true => format!("holds something else from byte {same} on than its calls come to"),
-                    false => format!("holds {} bytes, and its calls come to {}", found.len(), wanted.len()),
+                    false => format!("holds {} bytes, and its calls come to {}", found.length(), wanted.length()),
                 }
             }
             (Some(_), Some(_)) => "has another mode, or is of another kind, than its calls come to".to_owned(),

@@ -147,6 +147,8 @@ fn files_of_all_kinds_are_put_back() {
         ("with_a_pipe", SWEEP, Right::Sound),
         ("with_a_socket", SWEEP, Right::Sound),
         ("with_holes", SWEEP, Right::Sound),
+        ("in_a_tebibyte", SWEEP, Right::Sound),
+        ("in_one_place_of_a_tebibyte", "--fault sweep --max-states 60", Right::Broken("torn")),
         ("without_a_name", SWEEP, Right::Sound),
         ("exchanged", SWEEP, Right::Sound),
     ]);

@@ -410,6 +410,45 @@ class exchanged(Kind):
         os.unlink(self.at("new"))
 
 
+@kind
+class in_a_tebibyte(Kind):
+    """Sound: two places of a long file with holes, written in turn."""
+    ledger = "disk"
+
+    def place(self, n):
+        return n % 2 << 39
+
+    def setup(self):
+        with open(self.at("disk"), "wb") as file:
+            file.truncate(1 << 40)
+        self.save(0)
+
+    def save(self, n):
+        fd = os.open(self.at("disk"), os.O_WRONLY)
+        os.lseek(fd, self.place(n), os.SEEK_SET)
+        write_all(fd, text(n))
+        os.fsync(fd)
+        os.close(fd)
+
+    def load(self):
+        found = []
+        with open(self.at("disk"), "rb") as file:
+            for n in (0, 1):
+                file.seek(self.place(n))
+                try:
+                    found.append(number(file.read(len(text(n)))))
+                except (ValueError, IndexError):
+                    pass
+        return max(found)
+
+
+@kind
+class in_one_place_of_a_tebibyte(in_a_tebibyte):
+    """Broken: one place, which is written over."""
+    def place(self, n):
+        return 1 << 39
+
+
 # Two runs of these differ in some bytes.
 @kind
 class stamped(Kind):

@@ -266,8 +266,8 @@ impl Sound {
     fn judge_silence(&self, run: &Recording, left: &Snapshot, judged: (Verdict, String)) -> (Verdict, String) {
         let says_nothing = self.trace.end.promise.acked == Generation::ZERO || run.trace.operations.is_empty();
         let is_silent = says_nothing && run.is_clean();
-        let lengths = |state: &Snapshot| -> Vec<(PathBuf, usize)> {
-            let length = |entry: &Entry| if let Entry::File { content, .. } = entry { content.len() } else { 0 };
+        let lengths = |state: &Snapshot| -> Vec<(PathBuf, u64)> {
+            let length = |entry: &Entry| if let Entry::File { content, .. } = entry { content.length() } else { 0 };
             state.entries().map(|(path, entry)| (path.to_owned(), length(entry))).collect()
         };
         let is_alike = if self.repeats { *left == self.left } else { lengths(left) == lengths(&self.left) };

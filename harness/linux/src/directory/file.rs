@@ -2,12 +2,32 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::ops::Range;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, SeekFrom};
 
 use super::{Directory, DirectoryError};
+
+/// The parts of `file` that have data, in order; what lies between them are holes, of zeros. Moves the offset of the descriptor.
+///
+/// # Errors
+/// What the system says.
+pub fn data(file: &File) -> io::Result<Vec<Range<u64>>> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    loop {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Nothing but a hole from there on.
+            Err(rustix::io::Errno::NXIO) => return Ok(parts),
+            Err(error) => return Err(error.into()),
+        };
+        at = rustix::fs::seek(file, SeekFrom::Hole(start))?;
+        parts.push(start..at);
+    }
+}
 
 impl Directory {
     /// Opens a regular file for reading; what is none is an error, and does not block.

@@ -7,7 +7,7 @@ use std::path::Path;
 use crashtest_model::{Action, At, CrashPoint, FileId, Seed, Tears, Trace};
 
 use super::saves;
-use crate::{CrashState, Snapshot, crash_points, crash_states, distinct};
+use crate::{Content, CrashState, Snapshot, crash_points, crash_states, distinct};
 
 /// Tears of one write, at most; more are sampled.
 const TEARS_PER_WRITE: usize = 64;
@@ -78,16 +78,19 @@ pub(super) fn bounded(
     groups: Vec<Range<usize>>,
     most: u64,
 ) -> (Vec<Range<usize>>, u64) {
-    let length = |name: &str| before.file(name).map_or(0, |content| content.len() as u64);
-    let mut lengths: BTreeMap<FileId, u64> = trace.files.iter().map(|(name, file)| (*file, length(name))).collect();
+    let stored = |name: &str| before.content(name).map_or(0, Content::stored);
+    let mut lengths: BTreeMap<FileId, u64> = trace.files.iter().map(|(name, file)| (*file, stored(name))).collect();
     let mut bytes: u64 = 0;
     for group in &groups {
         let Some(operation) = trace.operations.get(points[group.start].call.0 as usize) else { continue };
         let Some(file) = saves::changed(operation) else { continue };
         let length = lengths.entry(file).or_default();
         match &operation.action {
-            Action::Write { offset, data, .. } => *length = (*length).max(offset + data.length()),
-            Action::Resize { length: cut, .. } => *length = *cut,
+            // What is left out in between takes no room.
+            Action::Write { offset, data, .. } => {
+                *length = (*length).max(offset + data.length()).min(*length + data.length());
+            }
+            Action::Resize { length: cut, .. } => *length = (*length).min(*cut),
             Action::Open { .. } => *length = 0,
             _ => {}
         }

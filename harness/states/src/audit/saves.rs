@@ -195,7 +195,7 @@ impl<'t> Pass<'t> {
     }
 
     fn length(&self, file: FileId) -> u64 {
-        self.tree.content(file).map_or(0, |content| content.len() as u64)
+        self.tree.content(file).map_or(0, |content| content.length())
     }
 
     /// Returns whether another process than `process` has `file` open and changes it after operation `n`.

@@ -35,9 +35,7 @@ pub(super) enum Version {
 impl Version {
     pub(super) fn from_entry(entry: Option<&Entry>) -> Version {
         match entry {
-            Some(Entry::File { content, .. }) => {
-                Version::File { digest: content.digest(), length: content.len() as u64 }
-            }
+            Some(Entry::File { content, .. }) => Version::File { digest: content.digest(), length: content.length() },
             Some(Entry::Link { target }) => Version::Link { digest: Digest::of_value(target) },
             Some(Entry::Directory { .. } | Entry::Special { .. }) | None => Version::Absent,
         }

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use crashtest_model::{At, CrashPoint, Trace};
-use crashtest_states::{Snapshot, Tree};
+use crashtest_states::{Content, Snapshot, Tree};
 
 /// Lines around the crash point that are shown with a failure.
 pub(crate) const AROUND: usize = 12;
 /// Bytes around the first difference of a file that are shown.
-const CONTEXT: usize = 48;
+const CONTEXT: u64 = 48;
 
 /// What marks the point of a kill.
 pub(crate) const KILLED: &str = "killed here";
@@ -25,7 +25,7 @@ pub(crate) fn text(trace: &Trace, point: CrashPoint, what: &str, initial: &Snaps
     all.dedup();
     for path in all {
         let name = path.to_string_lossy();
-        let (before, after) = (promised.file(&name), crash.file(&name));
+        let (before, after) = (promised.content(&name), crash.content(&name));
         if before != after {
             let _ = writeln!(text, "\n{name}");
             difference(&mut text, before, after);
@@ -73,17 +73,16 @@ fn acknowledged(trace: &Trace, point: CrashPoint, initial: &Snapshot) -> Snapsho
     tree.snapshot()
 }
 
-fn difference(out: &mut String, before: Option<&[u8]>, after: Option<&[u8]>) {
+fn difference(out: &mut String, before: Option<&Content>, after: Option<&Content>) {
     let length =
-        |content: Option<&[u8]>| content.map_or("not there".to_owned(), |bytes| format!("{} bytes", bytes.len()));
+        |content: Option<&Content>| content.map_or("not there".to_owned(), |it| format!("{} bytes", it.length()));
     let _ = writeln!(out, "  before: {}\n  after:  {}", length(before), length(after));
     let (Some(before), Some(after)) = (before, after) else { return };
-    let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let same = before.first_difference(after);
     let _ = writeln!(out, "  the first difference is at byte {same}:");
     let from = same.saturating_sub(CONTEXT / 2);
     for (sign, bytes) in [('-', before), ('+', after)] {
-        let shown = &bytes[from.min(bytes.len())..(same + CONTEXT).min(bytes.len())];
-        let _ = writeln!(out, "  {sign} {}", readable(shown));
+        let _ = writeln!(out, "  {sign} {}", readable(&bytes.range(from, same + CONTEXT)));
     }
 }
 

@@ -153,7 +153,11 @@ fn mapped(trace: &Trace) -> BTreeSet<String> {
 fn misderive(state: &mut CrashState) {
     state.snapshot = state.snapshot.changed(|_, entry| {
         Some(match entry {
-            Entry::File { mode, content } => Entry::File { mode: *mode, content: [&content[..], b" "].concat().into() },
+            Entry::File { mode, content } => {
+                let mut content = content.clone();
+                content.write(content.length(), b" ");
+                Entry::File { mode: *mode, content }
+            }
             other => other.clone(),
         })
     });

@@ -83,7 +83,9 @@ fn damaged(whole: &Snapshot, files: &BTreeSet<PathBuf>, damage: Damage) -> Snaps
     whole.changed(|path, entry| match (entry, damage) {
         _ if !files.contains(path) => Some(entry.clone()),
         (Entry::File { mode, content }, Damage::Torn) => {
-            Some(Entry::File { mode: *mode, content: content[..content.len() / 2].to_vec().into() })
+            let mut torn = content.clone();
+            torn.resize(content.length() / 2);
+            Some(Entry::File { mode: *mode, content: torn })
         }
         (Entry::File { mode, .. }, Damage::Empty) => Some(Entry::File { mode: *mode, content: Vec::new().into() }),
         (_, Damage::Missing) => None,

@@ -234,11 +234,21 @@ impl File {
 
     /// What a content of it is like.
     fn classify(&self, content: &Content) -> RawFile {
+        let length = Some(content.length());
         if self.whole.contains(&content.digest()) {
-            let length = Some(content.len() as u64);
             return RawFile { state: RawState::Whole, length, tear_offset: None, whole_length: None };
         }
-        classify(content, &self.last.iter().map(|content| &content[..]).collect::<Vec<_>>())
+        if let Some(bytes) = content.bytes() {
+            return classify(bytes, &self.last.iter().filter_map(Content::bytes).collect::<Vec<_>>());
+        }
+        let agreed = self.last.iter().map(|version| (content.first_difference(version), version.length())).max();
+        let state = match agreed {
+            _ if content.parts().next().is_none() => RawState::ZeroFilled,
+            Some((agreed, _)) if agreed == content.length() => RawState::Partial,
+            _ => RawState::Other,
+        };
+        let (tear_offset, whole_length) = agreed.unzip();
+        RawFile { state, length, tear_offset, whole_length }
     }
 
     /// Takes a content for a version.
@@ -276,8 +286,10 @@ impl Generations for Files {
 
     fn classify_file(&mut self, file: usize, content: &[u8], _promise: Promise) -> RawFile {
         let known = self.known.borrow();
-        let content = Content::from(content.to_vec());
-        known.meant().nth(file).map_or_else(|| classify(&content, &[]), |(_, file)| file.classify(&content))
+        known
+            .meant()
+            .nth(file)
+            .map_or_else(|| classify(content, &[]), |(_, file)| file.classify(&Content::from(content.to_vec())))
     }
 
     fn completes(&mut self, _generation: Generation, _end: u64) -> bool {

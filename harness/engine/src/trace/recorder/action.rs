@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crashtest_linux::trace::{Descriptor, FileCall, OpenFile, Request, SyncKind, Target, Tracee};
 use crashtest_model::{Action, Data, Durable, FileId, Node};
+use crashtest_states::LONGEST_WHOLE;
 
 use crate::trace::recorder::Recorder;
 use crate::trace::recorder::names::is_deleted;
@@ -379,6 +380,10 @@ impl Recorder<'_> {
         if metadata.is_file() {
             *file = self.id_of((metadata.dev(), metadata.ino()));
             *mode = metadata.mode() & 0o7777;
+            if self.keeps_data && metadata.len() > LONGEST_WHOLE {
+                self.unmodelled("rename of a file of more than 128 MiB into the state directory");
+                return;
+            }
             *data = match self.keeps_data {
                 true => Data::Kept(fs::read(to).unwrap_or_default()),
                 false => Data::Length(metadata.len()),
