@@ -66,12 +66,6 @@ impl ProgramOptions {
         // What is no glob is said now.
         self.selection.selection()?;
         let SelectionOptions { include, exclude } = self.selection.clone();
-        if check.is_some() && !(include.is_empty() && exclude.is_empty()) {
-            let why = "--include and --exclude choose what is judged without a checker, and there is one";
-            return Err(
-                Problem::usage(why.to_owned()).hint(Some("leave them out: what --check says is what counts".into()))
-            );
-        }
         for words in [Some(&command), setup.as_ref(), check.as_ref().map(Check::command)] {
             words.map_or(Ok(()), |words| can_be_found(words, &cwd))?;
         }

@@ -12,7 +12,8 @@ pub(crate) struct SelectionOptions {
     /// several times
     #[arg(long, value_name = "GLOB", help_heading = "Which files")]
     pub include: Vec<String>,
-    /// Do not judge these files, relative to the state directory; may be given several times
+    /// Do not judge these files, relative to the state directory; may be given several times. A checker still sees them, and need not
+    /// notice damage to them
     #[arg(long, value_name = "GLOB", help_heading = "Which files")]
     pub exclude: Vec<String>,
 }

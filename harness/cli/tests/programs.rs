@@ -229,7 +229,6 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (with(&["--setup", "false"]), 2, "the set-up `false` ended with status 1"),
         (with(&["--writers", "2"]), 2, "is for strategies"),
         (with(&["--iterations", "9"]), 2, "--iterations counts kills, and none is planned"),
-        (with(&["--check", "true", "--exclude", "f"]), 2, "choose what is judged without a checker"),
         (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
         (run(&place, &["--", "no-such-interpreter-9", "{dir}"]), 2, "`no-such-interpreter-9` is not there"),
         (run(&place, &["--cwd", "--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),

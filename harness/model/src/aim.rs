@@ -59,6 +59,8 @@ pub enum Aim {
         /// In the life after it.
         then: CrashPoint,
     },
+    /// At a call of the recorded run; then it is started again on what that left, and runs to its end.
+    Started(CrashPoint),
     /// Two writers of one state: so many calls of a save of the first, so many of the second, and then.
     Together {
         /// Calls of the first writer.
@@ -198,6 +200,7 @@ impl fmt::Display for Aim {
             Aim::Idle(at) => write!(f, "idle, {at:.2} saves after recovery"),
             Aim::Call(point) => write!(f, "{point}"),
             Aim::Twice { first, then } => write!(f, "{first}; after the restart {then}"),
+            Aim::Started(first) => write!(f, "{first}; started again"),
             Aim::Together { first, then, ending } => write!(
                 f,
                 "the first writer after {first} calls of its save, the second after {then} of its own; {}",

@@ -9,6 +9,7 @@ mod audit;
 mod completion;
 mod consequences;
 mod durations;
+mod failed_call;
 mod fault;
 mod grid;
 mod note;
@@ -34,6 +35,7 @@ pub use audit::{
 pub use completion::Completion;
 pub use consequences::{ConsequencePhrase, Consequences};
 pub use durations::Durations;
+pub use failed_call::FailedCall;
 pub use fault::{Confirm, Fault, Signal, Start, Tears};
 pub use grid::{CellSummary, Conformance, Expectations, FaultConformance, GridRecord, GridSummary, PlannedCell};
 pub use note::{About, Coverage, Metadata, Note};

@@ -50,6 +50,13 @@ pub struct Metadata {
 pub struct Coverage {
     /// Calls of the recorded run.
     pub calls: u64,
+    /// Crash points of the recorded run, or ways in which its calls can fail, that are gone through: as many as come, unless somebody
+    /// interrupts it.
+    #[serde(default)]
+    pub points: u64,
+    /// Crash points of the lives after its crash states, as far as these were begun.
+    #[serde(default)]
+    pub points_again: u64,
     /// Crash points of the recorded run that were left out, to stay within a bound.
     pub left_out: u64,
     /// Those of the lives after its crash states.
@@ -107,6 +114,8 @@ impl Coverage {
         };
         Coverage {
             calls: self.calls.max(other.calls),
+            points: self.points.max(other.points),
+            points_again: self.points_again + other.points_again,
             left_out: self.left_out.max(other.left_out),
             left_out_again: self.left_out_again + other.left_out_again,
             nested: self.nested.max(other.nested),
@@ -134,11 +143,13 @@ mod tests {
     #[test]
     fn what_workers_know_of_the_recorded_run_is_the_same_and_of_the_lives_after_it_adds_up() {
         let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let of_run = Coverage { calls: 9, left_out: 3, outside: words(&["/a"]), ..Coverage::default() };
-        let one = Coverage { left_out_again: 2, unmodelled: words(&["tee"]), ..of_run.clone() };
-        let other = Coverage { left_out_again: 5, differs: true, outside: words(&["/b"]), ..of_run.clone() };
+        let of_run = Coverage { calls: 9, points: 7, left_out: 3, outside: words(&["/a"]), ..Coverage::default() };
+        let one = Coverage { left_out_again: 2, points_again: 1, unmodelled: words(&["tee"]), ..of_run.clone() };
+        let other =
+            Coverage { left_out_again: 5, points_again: 4, differs: true, outside: words(&["/b"]), ..of_run.clone() };
         let both = Coverage {
             left_out_again: 7,
+            points_again: 5,
             unmodelled: words(&["tee"]),
             outside: words(&["/a", "/b"]),
             differs: true,

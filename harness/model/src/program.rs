@@ -27,7 +27,8 @@ pub struct Program {
     /// Whether each kill comes on what the one before has left, and not on the state that the set-up made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continues: bool,
-    /// Without a checker: files that are judged although they would be excluded, and files that are not judged. Globs.
+    /// Files that are judged although they would be excluded, and files that are not judged. Globs. A checker need not notice damage to
+    /// those that are not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// See [`include`](Program::include).

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aim, CallMark, Consequences, Damage, Digest, Fault, Generation, Phase, Seed, Start, Verdict};
+use crate::{Aim, CallMark, Consequences, Damage, Digest, FailedCall, Fault, Generation, Phase, Seed, Start, Verdict};
 
 /// What the victim has promised when it died: recovery must give a generation from `acked` to `begun`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,6 +248,9 @@ pub struct FailureDetail {
     /// The traced calls around the crash point, one a line, the crash point marked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub around: Vec<String>,
+    /// What the call was for that was made to fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_call: Option<FailedCall>,
     /// The trials before this one whose recoveries were killed, oldest first: what they were promised was looked for here as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried_from: Vec<u64>,

@@ -3,6 +3,7 @@
 //! A sentence says only what the record holds. Where the victim was is its own mark, so "at write(2)" does not say whether the
 //! call had begun. What it had done is read from the lengths.
 
+mod failing;
 mod moment;
 mod point;
 mod quote;
@@ -72,6 +73,7 @@ fn outcome_words(record: &TrialRecord) -> Option<String> {
     };
     let why = record.detail.as_ref().map(|detail| plain(&detail.why)).filter(|why| !why.is_empty());
     let words = match (record.verdict()?, &record.observed) {
+        (Verdict::SilentReset, Some(observed)) if *observed != Observed::Fresh && why.is_some() => why?,
         (Verdict::SilentReset, _) => format!("recovery reported a fresh, empty state and no error, though {promised}"),
         (Verdict::AcceptedGarbage, Some(Observed::Garbage { why })) => {
             format!("recovery accepted a content that no save ever made ({})", plain(why))

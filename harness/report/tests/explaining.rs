@@ -100,3 +100,20 @@ fn a_whole_file_is_never_called_damaged() {
         fix(&record, crashtest_model::Shape::Document)
     );
 }
+
+#[test]
+fn the_fix_for_a_call_that_failed_is_about_that_call() {
+    use crashtest_model::FailedCall::*;
+    let mut said = String::new();
+    for call in
+        [Open, WriteAside, Append, WriteInPlace, SyncAppended, Sync, SyncDirectory, Name, Remove, Close, Read, Other]
+    {
+        for verdict in [Verdict::FalseAck, Verdict::SilentReset, Verdict::Torn] {
+            let mut record = common::short_write(3);
+            record.outcome = Outcome::Judged(verdict);
+            record.detail.as_mut().unwrap().failed_call = Some(call);
+            said.push_str(&format!("{call:?}, {verdict}: {}\n", fix(&record, Shape::Document)));
+        }
+    }
+    insta::assert_snapshot!(said);
+}

@@ -7,6 +7,7 @@ mod audit;
 mod content;
 mod crash;
 mod durability;
+mod failed_call;
 mod failures;
 mod losses;
 mod selection;
@@ -19,6 +20,7 @@ pub use audit::{Oracle, Severity, StateFile, audit, audited_states, state_files}
 pub use content::{Content, LONGEST_WHOLE};
 pub use crash::{CrashPoints, CrashState, crash_points, crash_states, distinct};
 pub use durability::{Durability, Persisted, moved_below};
+pub use failed_call::failed_call;
 pub use failures::{fits, injections, needs_room, reading_injections};
 pub use losses::passed_over;
 pub use selection::{BadGlob, SCRATCH, Selection};

@@ -192,12 +192,27 @@ fn a_start_that_does_not_go_well_is_a_finding() {
 }
 
 #[test]
+fn a_start_that_goes_on_over_damage_destroys_what_could_have_been_recovered() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    for (kind, destroys) in [("starts_over_damage", true), ("stops_at_damage", false)] {
+        let (ran, place) = run(kind, "--fault sweep --max-states 40");
+        assert_eq!(ran.exit, Some(1), "{kind}: {}{}", ran.out, ran.err);
+        let found = verdicts(&place).iter().any(|found| found == "silent-reset");
+        assert_eq!(found, destroys, "{kind}: {}", ran.out);
+        assert_eq!(ran.out.contains("could have been recovered"), destroys, "{kind}: {}", ran.out);
+    }
+}
+
+#[test]
 fn a_checker_is_believed_in_what_counts() {
     hold(&[
         ("with_a_backup", SWEEP, Right::Sound),
         ("by_content", SWEEP, Right::Sound),
         ("linked_version", SWEEP, Right::Sound),
         ("journalled", SWEEP, Right::Sound),
+        ("journal_believed", "--fault sweep --max-states 120", Right::Broken("torn")),
         ("table", SWEEP, Right::Sound),
         ("table_with_a_log", SWEEP, Right::Sound),
         ("with_a_backup", "--fault sweep --max-states 16 --each", Right::Sound),

@@ -599,6 +599,12 @@ class starts_over_damage(Kind):
         put(self.at("ledger"), text(n))
 
 
+@kind
+class stops_at_damage(starts_over_damage):
+    """Broken: the same, but it does not start on what it cannot read, which is still there for whoever mends it."""
+    start = Kind.start
+
+
 # Whom to believe.
 @kind
 class with_a_backup(Kind):
@@ -668,9 +674,17 @@ class journalled(Kind):
     """Sound: the new content is in a journal before it is written in place."""
     def start(self):
         if os.path.exists(self.at("journal")):
-            self.put_synced("ledger", text(self.load()))
+            # One that is not whole was cut before anything was written in place.
+            if self.whole_journal() is not None:
+                self.put_synced("ledger", text(self.whole_journal()))
             os.unlink(self.at("journal"))
         return self.load()
+
+    def whole_journal(self):
+        try:
+            return number(slurp(self.at("journal")))
+        except (OSError, ValueError, IndexError):
+            return None
 
     def put_synced(self, name, data):
         fd = os.open(self.at(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -686,10 +700,18 @@ class journalled(Kind):
         sync_dir(self.d)
 
     def load(self):
-        try:
-            return number(slurp(self.at("journal")))
-        except (OSError, ValueError, IndexError):
-            return super().load()
+        n = self.whole_journal()
+        return super().load() if n is None else n
+
+
+@kind
+class journal_believed(journalled):
+    """Broken: a start writes in place what it finds, though the journal that it came from was cut: the next kill tears it."""
+    def start(self):
+        if os.path.exists(self.at("journal")):
+            self.put_synced("ledger", text(self.load()))
+            os.unlink(self.at("journal"))
+        return self.load()
 
 
 @kind

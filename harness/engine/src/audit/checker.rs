@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_kit::Generations;
-use crashtest_linux::supervision;
+use crashtest_linux::directory::Directory;
+use crashtest_linux::{machine, supervision};
 use crashtest_model::{
-    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Sensitivity, Trace,
+    Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Sensitivity, Trace, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot, audited_states};
 
+use serde::{Deserialize, Serialize};
+
+use crate::audit::shares;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
 use crate::judge::judgement::Judgement;
@@ -20,11 +24,18 @@ use crate::state_dir::StateDir;
 use crate::subject::Restarts;
 use crate::subject::program::{Checker, Files, Place, try_out};
 
+/// A process has at least so many states to ask about: fewer are asked about sooner than it has started.
+const LEAST_SHARE: usize = 4;
+
 /// A checker that is asked about copies of crash states, as what they are restarted on with.
 pub(super) struct Asked {
     checker: Checker,
     dir: Rc<StateDir>,
     files: Files,
+    /// As it was made, for others like it.
+    check: Check,
+    place: Place,
+    limit: Duration,
 }
 
 impl Asked {
@@ -37,7 +48,37 @@ impl Asked {
         supervision::adopt_orphans().map_err(EngineError::Wait)?;
         let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
         let dir = Rc::clone(&place.dir);
-        Ok(Asked { checker: Checker::new(named_from(check, cwd), place, limit), dir, files })
+        let check = named_from(check, cwd);
+        Ok(Asked { checker: Checker::new(check.clone(), place.clone(), limit), dir, files, check, place, limit })
+    }
+
+    /// Another checker that works in a directory of its own beside this one's, and knows as much.
+    fn beside(&self, number: usize) -> Result<Asked, EngineError> {
+        let above = self.dir.path().parent().unwrap_or(Path::new("/"));
+        let ours = Directory::ours(above)?;
+        let dir = Rc::new(StateDir::make(&ours, &format!("state-{number}"))?.guarded(Directory::ours(above)?));
+        let cwd = start_directory(&self.place.cwd, self.dir.path(), dir.path());
+        let place = Place { dir, cwd, ..self.place.clone() };
+        let files = self.files.clone();
+        Ok(Asked { files, ..Asked::new(&self.check, place, &self.place.cwd, self.limit)? })
+    }
+
+    /// What it says of `state`, which is number `number`.
+    fn about(&mut self, recorded: &Recorded<'_>, number: usize, state: &CrashState) -> Result<AboutState, EngineError> {
+        let mut about = AboutState { number, verdicts: Vec::new(), example: None };
+        points::judge(self, recorded, state, &mut |_, point, judgement| {
+            about.verdicts.push(judgement.verdict);
+            let is_worse = about.example.as_ref().is_none_or(|example| judgement.verdict < example.verdict);
+            if judgement.verdict.is_violation() && is_worse {
+                about.example = Some(example(recorded.trace, point, &judgement));
+            }
+            Ok(judgement.verdict)
+        })?;
+        Ok(about)
+    }
+
+    fn go_on(&self) -> Result<(), EngineError> {
+        self.place.go_on()
     }
 }
 
@@ -138,7 +179,7 @@ pub(super) fn check_all(
     if enough() {
         return Ok(found);
     }
-    match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], progress) {
+    match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], stop, progress) {
         // What it was asked about until then is known.
         Ok(()) | Err(EngineError::Interrupted) => Ok(found),
         Err(error) => Err(error),
@@ -162,6 +203,7 @@ fn learn_and_ask(
     recorded: &Recorded<'_>,
     states: &[CrashState],
     [before, after]: [&Snapshot; 2],
+    stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), EngineError> {
     asked.files.begin_on(before);
@@ -178,32 +220,77 @@ fn learn_and_ask(
             "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
         )));
     }
-    for state in states {
-        points::judge(asked, recorded, state, &mut |_, point, judgement| {
-            note(found, recorded.trace, point, &judgement);
-            Ok(judgement.verdict)
-        })?;
+    ask_about_all(found, asked, recorded, states, stop, progress)
+}
+
+/// Asks about all of `states`: in a process on each processor, and here about those that are left over.
+fn ask_about_all(
+    found: &mut Checked,
+    asked: &mut Asked,
+    recorded: &Recorded<'_>,
+    states: &[CrashState],
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), EngineError> {
+    let mut is_asked = vec![false; states.len()];
+    let mut worst = None;
+    let mut take = |state: AboutState, is_asked: &mut Vec<bool>| {
+        is_asked[state.number] = true;
         found.states += 1;
         found.left_out -= 1;
+        state.verdicts.iter().for_each(|verdict| *found.verdicts.entry(*verdict).or_default() += 1);
+        if let Some(example) = state.example
+            && worst.is_none_or(|worst| (example.verdict, state.number) < worst)
+        {
+            worst = Some((example.verdict, state.number));
+            found.example = Some(example);
+        }
         progress(found.states, states.len() as u64);
+    };
+    let processes = match machine::processors().min(states.len() / LEAST_SHARE) {
+        1 => 0,
+        processes => processes,
+    };
+    let work = |part: usize, say: &mut dyn FnMut(&AboutState) -> bool| {
+        // What goes wrong in a share goes wrong again where it is asked about what is left over, and is told then.
+        let Ok(mut asked) = asked.beside(part) else { return };
+        for (number, state) in states.iter().enumerate().skip(part).step_by(processes) {
+            match asked.about(recorded, number, state) {
+                Ok(about) if say(&about) => {}
+                _ => return,
+            }
+        }
+    };
+    shares::share_out(processes, &work, &mut |about| take(about, &mut is_asked), stop);
+    for (number, state) in states.iter().enumerate() {
+        if !is_asked[number] {
+            asked.go_on()?;
+            let about = asked.about(recorded, number, state)?;
+            take(about, &mut is_asked);
+        }
     }
     Ok(())
 }
 
-/// Counts a judgement, and keeps it if it is the worst so far.
-fn note(found: &mut Checked, trace: &Trace, point: CrashPoint, judgement: &Judgement<'_>) {
-    let Judgement { promise, verdict, why, raw, .. } = judgement;
-    *found.verdicts.entry(*verdict).or_default() += 1;
-    let is_worse = found.example.as_ref().is_none_or(|example| *verdict < example.verdict);
-    if verdict.is_violation() && is_worse {
-        found.example = Some(CheckedExample {
-            verdict: *verdict,
-            why: why.clone(),
-            point,
-            place: point.to_string(),
-            call: trace.call_in_words(point),
-            promise: *promise,
-            raw: Some(raw.clone()),
-        });
+/// What the checker said of one state.
+#[derive(Serialize, Deserialize)]
+struct AboutState {
+    number: usize,
+    /// One for each crash point that leaves it.
+    verdicts: Vec<Verdict>,
+    /// The worst of them, if that breaks a claim.
+    example: Option<CheckedExample>,
+}
+
+/// `judgement` of the state that a kill at `point` leaves, to be shown.
+fn example(trace: &Trace, point: CrashPoint, judgement: &Judgement<'_>) -> CheckedExample {
+    CheckedExample {
+        verdict: judgement.verdict,
+        why: judgement.why.clone(),
+        point,
+        place: point.to_string(),
+        call: trace.call_in_words(point),
+        promise: judgement.promise,
+        raw: Some(judgement.raw.clone()),
     }
 }

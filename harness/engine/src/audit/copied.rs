@@ -202,8 +202,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let bot = scratch.path().join("bot");
         fs::create_dir(&bot).unwrap();
-        // A hole: no disk is filled for this.
-        fs::File::create(bot.join("big")).unwrap().set_len(MOST_HELD + 1).unwrap();
+        crate::audit::tests::take_room(&bot.join("big"), MOST_HELD + 4096);
         let to = scratch.path().join("to");
         let error = copy(&plan(&bot, None, &[]), &to).unwrap_err();
         assert!(matches!(error, EngineError::BigCopy { .. }) && error.hint().is_some() && !to.exists(), "{error}");

@@ -11,7 +11,7 @@ use crashtest_model::{
     About, Activity, Aim, At, CallIndex, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed,
     Promise, Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Entry, Snapshot, injections, passed_over, reading_injections};
+use crashtest_states::{CrashState, Entry, Snapshot, failed_call, injections, passed_over, reading_injections};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -58,14 +58,17 @@ pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, par
         let ways = injections(&failing.sound.trace);
         let of = ways.len();
         let all = failing.context.plan.spread(ways, 1);
-        failing.note_what_is_left_out(of - all.len())?;
+        let (writing, left_out) = (all.len(), of - all.len());
+        failing.note_what_is_gone_through(writing, left_out)?;
         let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
         for (trial, injection) in mine {
             failing.run(trial, injection)?;
         }
         if failing.begin_on_what_was_left()? {
             let ways = reading_injections(&failing.sound.trace);
+            let of = ways.len();
             let all = failing.context.plan.spread(ways, 1);
+            failing.note_what_is_gone_through(writing + all.len(), left_out + of - all.len())?;
             for (trial, injection) in (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number) {
                 failing.run(READING + trial, injection)?;
             }
@@ -161,14 +164,12 @@ impl<'s, 'a> Failing<'s, 'a> {
         Ok(true)
     }
 
-    /// Notes that so many ways in which calls can fail are left out, and what cannot fail as nothing is known of it.
-    fn note_what_is_left_out(&mut self, left_out: usize) -> Result<(), EngineError> {
+    /// Notes in how many ways calls fail, that so many others are left out, and what cannot fail as nothing is known of it.
+    fn note_what_is_gone_through(&mut self, points: usize, left_out: usize) -> Result<(), EngineError> {
         let sound = &self.sound.trace;
-        if left_out == 0 && sound.unmodelled.is_empty() {
-            return Ok(());
-        }
         let known = Coverage {
             calls: sound.operations.len() as u64,
+            points: points as u64,
             left_out: left_out as u64,
             unmodelled: sound.unmodelled.keys().cloned().collect(),
             ..Coverage::default()
@@ -248,7 +249,8 @@ impl<'s, 'a> Failing<'s, 'a> {
         if verdict != Verdict::Intact {
             let failure = injection.failure.to_string();
             let around = run.trace.around_call(call, &failure, findings::AROUND);
-            record.detail = Some(FailureDetail { around, ..record.detail.unwrap_or_default() });
+            let failed_call = failed_call(&self.sound.trace, &self.from.files, injection.call);
+            record.detail = Some(FailureDetail { around, failed_call, ..record.detail.unwrap_or_default() });
             let point = CrashPoint { call, at: At::After };
             text = Some(findings::text(&run.trace, point, &failure, &self.from.files, &state.snapshot));
         }

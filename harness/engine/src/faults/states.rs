@@ -14,6 +14,7 @@ mod confirm;
 pub(crate) mod findings;
 mod life;
 mod reports;
+mod starts;
 mod sweep;
 
 pub(crate) use again::{once, restart_on};

@@ -107,6 +107,7 @@ impl Subject for Fake {
             saves: self.saves,
             confirms: Confirms::OneIn { first: 4, nested: 16 },
             second_lives: SecondLives::All,
+            starts_on_damage: 0,
             follows_scripts: true,
         }
     }
@@ -131,7 +132,7 @@ impl Subject for Fake {
         }
         let mut trace = life.end();
         let obeyed = match orders {
-            Orders::Record => false,
+            Orders::Record | Orders::Watch => false,
             Orders::Fail(_) | Orders::FailNth { .. } => true,
             Orders::Kill(point) => (point.call.0 as usize) < trace.operations.len(),
         };
@@ -150,7 +151,7 @@ impl Subject for Fake {
                 tree.snapshot()
             }
         };
-        Ok(Recording { trace, obeyed, ending, complaint: None, reused: None, failed })
+        Ok(Recording { trace, obeyed, ending, complaint: None, reused: None, least_begun: None, failed })
     }
 
     fn files(&self) -> Result<Snapshot, EngineError> {

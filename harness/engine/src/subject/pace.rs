@@ -13,6 +13,8 @@ pub(crate) struct Pace {
     pub(crate) confirms: Confirms,
     /// After which crash states the next life is swept as well.
     pub(crate) second_lives: SecondLives,
+    /// On so many damaged crash states of each verdict a life is started, to see what it makes of them.
+    pub(crate) starts_on_damage: usize,
     /// Whether a life makes as many saves as its script says.
     pub(crate) follows_scripts: bool,
 }

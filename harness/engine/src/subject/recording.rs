@@ -37,6 +37,8 @@ pub(crate) struct Recording {
     pub(crate) complaint: Option<String>,
     /// The first save that it has begun though it had found a later one done.
     pub(crate) reused: Option<Generation>,
+    /// The least number of a save that it has begun.
+    pub(crate) least_begun: Option<Generation>,
     /// The call that was made to fail, or the first of them.
     pub(crate) failed: Option<CallIndex>,
 }

@@ -53,6 +53,7 @@ pub(crate) fn pace(registry: &dyn Registry, plan: &Plan) -> Pace {
         saves,
         confirms: Confirms::OneIn { first: CONFIRMED, nested: CONFIRMED_NESTED },
         second_lives: SecondLives::All,
+        starts_on_damage: 0,
         follows_scripts: true,
     }
 }
@@ -156,7 +157,7 @@ pub(crate) fn live(
     let traced = trace::trace(move || life.live(script), &mut recorder, limit(victims.plan))?;
     let Recorded { trace, obeyed, failed } = recorder.finish();
     let complaint = board.failure().map(|failure| failure.why);
-    Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused: None, failed })
+    Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused: None, least_begun: None, failed })
 }
 
 /// How long a recorded life may take: one step of it may take the plan's limit, and it makes some.

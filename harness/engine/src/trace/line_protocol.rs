@@ -58,6 +58,11 @@ impl Printed {
         self.reused
     }
 
+    /// The least number of a save that it has begun.
+    pub(crate) fn least_begun(&self) -> Option<Generation> {
+        self.least.map(Generation)
+    }
+
     /// What is wrong with what it has printed, if something is: "“…” is none of …".
     pub(crate) fn nonsense(&self) -> Option<&str> {
         self.nonsense.as_deref()

@@ -7,6 +7,8 @@ use crashtest_model::{CrashPoint, Injection, Trace};
 pub(crate) enum Orders {
     /// Nothing.
     Record,
+    /// Nothing, and nothing is learnt from it: it begins on damaged files.
+    Watch,
     /// Everything is killed there.
     Kill(CrashPoint),
     /// A call fails: the one at this place.
@@ -37,7 +39,7 @@ impl Orders {
     pub(crate) fn injection(self) -> Option<Injection> {
         match self {
             Orders::Fail(injection) | Orders::FailNth { injection, .. } => Some(injection),
-            Orders::Record | Orders::Kill(_) => None,
+            Orders::Record | Orders::Watch | Orders::Kill(_) => None,
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn point_words(record: &TrialRecord) -> String {
         Aim::Twice { first, then } => {
             format!("killed {}, started again, killed {}{call}{}", place(first), place(then), doing(record))
         }
+        Aim::Started(first) => format!("killed {}, started again", place(first)),
         Aim::Failing(injection) => format!("{injection}{call}, and {}", went_on(record)),
         Aim::Together { .. } => record.aim.to_string(),
         aim => format!("killed {aim}"),

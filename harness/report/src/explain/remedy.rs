@@ -4,18 +4,22 @@
 
 use crashtest_model::{Aim, Fault, RawState, Shape, Termination, TrialRecord, Verdict};
 
+use crate::explain::failing;
+
 const REPLACE_WHOLE: &str =
     "write to a temporary file in the same directory, fsync it, rename it over the target, then fsync the directory";
 const CONTENT_FIRST: &str = "write and fsync the whole content under the temporary name, and only then rename it";
 const NEVER_AWAY: &str =
     "never remove or move the old file first: a rename of the new one over it replaces it in one step";
-const REFUSE: &str = "let the loader refuse what it cannot read; an empty default is for a first start only";
+pub(super) const REFUSE: &str = "let the loader refuse what it cannot read; an empty default is for a first start only";
 const FRAMES: &str =
     "put a length and a checksum before each record, and cut off what does not match them when the log is opened";
 const EVERY_RESULT: &str = "check what write returned and write the rest; after a failed fsync the data may be gone: write it anew, \
      never fsync again";
 const BACK_FIRST: &str =
     "let recovery write the file back before anything else, and remove what it came from only after that";
+const GO_ON: &str = "let a start go on where the last one was killed: use locks that die with their holder (flock(2) on an open file), believe \
+     no pid file, and clear away what was left half done";
 const CHECKSUM: &str = "store a length and a checksum with the state, and refuse what does not match";
 
 const BY_HAND: &str = "nothing was injected: run the set-up, the program and the checker by hand, one after the other, and mend what fails";
@@ -33,11 +37,19 @@ pub fn fix(record: &TrialRecord, shape: Shape) -> String {
     {
         return fix.to_owned();
     }
+    let failed_call = record.detail.as_ref().and_then(|detail| detail.failed_call);
+    if let Some(fix) = failed_call.and_then(|call| failing::fix(call, verdict)) {
+        return fix.to_owned();
+    }
     if shape == Shape::Log && matches!(verdict, Verdict::Torn | Verdict::LostAck | Verdict::AcceptedGarbage) {
         return FRAMES.to_owned();
     }
     let file = file_fix(record);
     let and_the_file = |first: &str| file.map_or_else(|| first.to_owned(), |file| format!("{first}; and {file}"));
+    // What the kill before it has left keeps the next start out.
+    if matches!(record.aim, Aim::Started(_)) && verdict == Verdict::WontOpen {
+        return GO_ON.to_owned();
+    }
     // A second kill finds the recovery from the first one not finished.
     if matches!(record.aim, Aim::Twice { .. }) && verdict.is_violation() {
         return and_the_file(BACK_FIRST);

@@ -204,6 +204,7 @@ pub(crate) fn torn(trial: u64) -> TrialRecord {
             },
         ],
         around: vec![],
+        failed_call: None,
         carried_from: vec![],
     });
     record

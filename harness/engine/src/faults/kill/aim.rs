@@ -65,6 +65,7 @@ pub(crate) fn wait(aim: Aim, timings: &Timings, board: Board, idle_ns: u64, dama
         | Aim::Gap(_)
         | Aim::Call(_)
         | Aim::Twice { .. }
+        | Aim::Started(_)
         | Aim::Together { .. }
         | Aim::Run(_)
         | Aim::Failing(_) => {

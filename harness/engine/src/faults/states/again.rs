@@ -4,6 +4,8 @@ use crashtest_model::{Aim, CrashPoint, Fault, Observed, Promise, Trace, TrialRec
 use crashtest_states::{CrashState, Oracle, Snapshot};
 
 use super::confirm::Point;
+use super::life::Life;
+use super::starts::Bad;
 use super::sweep::{NESTED, Recorded, Sweep};
 use crate::context::Context;
 use crate::error::EngineError;
@@ -41,6 +43,12 @@ pub(crate) fn once(
 ) -> Result<(), EngineError> {
     under_test.as_subject(record.start, record.stream, |subject| {
         let mut sweep = Sweep::new(context, subject, record.start, record.seed, record.stream, WHOLE);
+        if let Aim::Started(_) = record.aim {
+            return match sweep.state_of(record)? {
+                Some((life, n, observed)) => sweep.once_more(&life, n, &observed),
+                None => Ok(()),
+            };
+        }
         let reference = sweep.reference(record)?;
         let (Some(from), Some((point, prefix))) = (sweep.life_of(record)?, place(record.aim)) else { return Ok(()) };
         let at = Point { trial: record.trial, aim: record.aim, prefix };
@@ -60,8 +68,12 @@ pub(crate) fn restart_on(
         subject.learn_for_replay(record.fault)?;
         let mut sweep = Sweep::new(context, subject, record.start, record.seed, record.stream, WHOLE);
         let reference = sweep.reference(record)?;
+        let raw = sweep.subject.stored_file_state(record.raw.as_ref(), &crash_state, record.promise);
+        if let Some(bad) = sweep.start_on_stored(record, &crash_state)? {
+            let (raw, observed, verdict, why) = bad.on(raw);
+            return Ok(Replayed { raw, observed, verdict, why });
+        }
         let subject = &mut *sweep.subject;
-        let raw = subject.stored_file_state(record.raw.as_ref(), &crash_state, record.promise);
         let state = CrashState { digest: crash_state.digest(), snapshot: crash_state, points: Vec::new() };
         let shown = reference.zip(place(record.aim)).and_then(|(run, (point, _))| run.observed(point, &state));
         let observed = match shown {
@@ -78,7 +90,7 @@ fn place(aim: Aim) -> Option<(CrashPoint, &'static str)> {
     match aim {
         Aim::Call(point) => Some((point, "")),
         Aim::Twice { then, .. } => Some((then, "again:")),
-        // No aim of a sweep.
+        // Another aim is none of a kill.
         _ => None,
     }
 }
@@ -101,15 +113,45 @@ impl Sweep<'_, '_> {
 
     /// The life that `record` was killed in, found as the sweep found it.
     fn life_of(&mut self, record: &TrialRecord) -> Result<Option<Beginning>, EngineError> {
-        let from = self.first()?;
         if !matches!(record.aim, Aim::Twice { .. }) {
-            return Ok(Some(from));
+            return self.first().map(Some);
         }
+        let Some((life, n, observed)) = self.state_of(record)? else { return Ok(None) };
+        Ok(life.again(n, &observed, self.subject.answers_by_promise()))
+    }
+
+    /// The first life, the number of the crash state of it that `record` was started on, and what a restart makes of that.
+    fn state_of(&mut self, record: &TrialRecord) -> Result<Option<(Life, usize, Observed)>, EngineError> {
+        let from = self.first()?;
         let recording = self.subject.live(&from, Orders::Record)?;
         let life = self.derived(from, recording.trace, 1);
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
         let Some(state) = life.states.get(n) else { return Ok(None) };
         let observed = self.subject.restart(state, points::widest(&life, state))?;
-        Ok(life.again(n, &observed, self.subject.answers_by_promise()))
+        Ok(Some((life, n, observed)))
+    }
+
+    /// Starts once more on state `n` of `life`, of which a restart makes `observed`, and reports it if it goes wrong again.
+    fn once_more(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
+        let from = life.again(n, observed, self.subject.answers_by_promise()).unwrap_or_else(|| life.on_damage(n));
+        match self.start_again(&life.trace, &from, observed)? {
+            Some(bad) => self.report_start(life, n, from, bad),
+            None => Ok(()),
+        }
+    }
+
+    /// How a start on the stored `crash_state` goes wrong once more, if it was a start that `record` is about.
+    fn start_on_stored(&mut self, record: &TrialRecord, crash_state: &Snapshot) -> Result<Option<Bad>, EngineError> {
+        let Aim::Started(_) = record.aim else { return Ok(None) };
+        let first = self.first()?;
+        let whole = self.subject.live(&first, Orders::Record)?.trace;
+        let observed = self.subject.restart_anew(crash_state, record.promise)?;
+        let found = match observed {
+            Observed::State { generation: Some(found), .. } if !self.subject.answers_by_promise() => found,
+            _ => record.promise.acked,
+        };
+        let after = Promise { acked: found, begun: record.promise.begun.max(found), ..record.promise };
+        let from = Beginning { files: crash_state.clone(), before: record.promise, after, ..first };
+        self.start_again(&whole, &from, &observed)
     }
 }

@@ -75,7 +75,7 @@ impl Confirmed {
             }
             Confirms::OneIn { .. } if verdict != Verdict::Intact => true,
             Confirms::OneIn { first, nested } => {
-                let one_in = if matches!(at.aim, Aim::Twice { .. }) { nested } else { first };
+                let one_in = if matches!(at.aim, Aim::Twice { .. } | Aim::Started(_)) { nested } else { first };
                 at.trial == 0 || seed.derive("confirm", at.trial).0.is_multiple_of(one_in)
             }
         }

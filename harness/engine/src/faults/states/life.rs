@@ -97,6 +97,22 @@ impl Life {
         })
     }
 
+    /// The life on the damaged crash state `n`.
+    pub(super) fn on_damage(&self, n: usize) -> Beginning {
+        let state = &self.states[n];
+        let promised = state.strongest_promise(&self.trace);
+        let names = self.from.names.derive("on damage", n as u64);
+        let script = Script::SaveThenStop(1);
+        Beginning {
+            files: state.snapshot.clone(),
+            names,
+            before: promised,
+            after: promised,
+            script,
+            ..self.from.clone()
+        }
+    }
+
     /// What its recording could not see, or has no model of.
     pub(super) fn beyond_the_model(&self) -> Coverage {
         Coverage {

@@ -1,7 +1,7 @@
 //! The reports of a sweep: a record of each crash point, confirmed by a real kill where that is wanted.
 
 use crashtest_model::{
-    About, Activity, Coverage, CrashPoint, FailureDetail, Fault, Seed, Start, Termination, TrialRecord, Verdict,
+    About, Activity, Aim, Coverage, CrashPoint, FailureDetail, Fault, Seed, Start, Termination, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, Snapshot};
 
@@ -13,6 +13,9 @@ use crate::error::EngineError;
 use crate::judge::judgement::Judgement;
 use crate::judge::record::concluded;
 use crate::subject::Subject;
+
+/// What marks the end of a start that nobody killed.
+const ENDED: &str = "ended by itself here";
 
 /// What the points of a sweep have in common, and who hears of them.
 pub(super) struct Reports<'s, 'a> {
@@ -138,9 +141,13 @@ impl<'s, 'a> Reports<'s, 'a> {
         let mut record = concluded(record, state.digest, judgement, subject.generations());
         let mut text = None;
         if !is_intact {
-            let around = life.trace.around(point, findings::AROUND);
+            // Nobody kills a start that is watched until its end.
+            let (around, here) = match at.aim {
+                Aim::Started(_) => (life.trace.around_call(point.call, ENDED, findings::AROUND), ENDED),
+                _ => (life.trace.around(point, findings::AROUND), findings::KILLED),
+            };
             record.detail = Some(FailureDetail { around, ..record.detail.unwrap_or_default() });
-            text = Some(findings::text(&life.trace, point, findings::KILLED, &life.from.files, &state.snapshot));
+            text = Some(findings::text(&life.trace, point, here, &life.from.files, &state.snapshot));
         }
         self.context.report_with(record, &state.snapshot, after, text)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crashtest_linux::pinned::Pinned;
 use crashtest_model::{
-    About, Aim, At, CallIndex, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise,
-    Seed, Start, Termination, Trace, TrialRecord, Verdict,
+    About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
+    Termination, Trace, TrialRecord, Verdict,
 };
 use crashtest_states::{CrashState, Difference, Snapshot, compare, unexplained};
 
@@ -16,10 +16,9 @@ use super::reports::Reports;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
-use crate::judge::judgement::Judgement;
 use crate::protocol::Part;
 use crate::subject::life::Script;
-use crate::subject::{Beginning, Recording, Subject, UnderTest};
+use crate::subject::{Beginning, Subject, UnderTest};
 use crate::trace::orders::Orders;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
@@ -93,6 +92,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let calls = life.trace.operations.len() as u64;
         let known = Coverage {
             calls,
+            points: life.points.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
             differences: difference.phrases,
@@ -109,16 +109,20 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         // From here on, this process and the one that it starts on each state take turns.
         let _pinned = Pinned::among(self.part.number, self.part.of);
-        let mut intact = Vec::new();
+        let (mut intact, mut broken) = (Vec::new(), Vec::new());
         for (n, state) in life.states.iter().enumerate() {
             if n as u64 % self.part.of != self.part.number {
                 continue;
             }
             let at = |point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" };
             let judged = self.judge(&life, state, &at)?;
-            if judged.worst == Verdict::Intact {
-                intact.push((n, judged.observed));
+            match judged.worst {
+                Verdict::Intact => intact.push((n, judged.observed)),
+                _ => broken.push((n, judged)),
             }
+        }
+        for n in self.to_start_on(&life, &broken) {
+            self.start_on_damage(&life, n)?;
         }
         for (n, observed) in self.to_sweep_again(intact, calls) {
             self.again(&life, n, &observed)?;
@@ -188,11 +192,12 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let first = life.states[n].points[0];
         let recording = self.subject.live(&from, Orders::Record)?;
         let left = self.subject.files()?;
+        if self.subject.did_not_start(&life.trace, &recording).is_some() {
+            let Some(bad) = self.not_started(&life.trace, recording)? else { return Ok(()) };
+            return self.report_start(life, n, from, bad);
+        }
         let aim = |then| Aim::Twice { first, then };
         let number = (n as u64 + 1) * NESTED;
-        if let Some(how) = self.subject.did_not_start(&life.trace, &recording) {
-            return self.not_started(&life.states[n], from, recording, how, (number, first));
-        }
         self.subject.check_numbers(&recording, observed)?;
         if *observed == Observed::Fresh {
             // What comes after is the first life again.
@@ -203,33 +208,15 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let second = self.derived(from, recording.trace, life.states.len().min(most));
         // What is excluded the first life has said: what a crash has left of a temporary is there as well.
         let excluded = Vec::new();
-        let known = Coverage { left_out_again: second.left_out, missed, excluded, ..second.beyond_the_model() };
+        let points_again = second.points.len() as u64;
+        let known =
+            Coverage { points_again, left_out_again: second.left_out, missed, excluded, ..second.beyond_the_model() };
         self.reports.note(known)?;
         for state in &second.states {
             let at = |then| Point { trial: number + second.number(then), aim: aim(then), prefix: "again:" };
             self.judge(&second, state, &at)?;
         }
         Ok(())
-    }
-
-    /// Reports that a start on the intact `state` has ended in another way than it should.
-    fn not_started(
-        &mut self,
-        state: &CrashState,
-        from: Beginning,
-        recording: Recording,
-        how: String,
-        (trial, first): (u64, CrashPoint),
-    ) -> Result<(), EngineError> {
-        let promise = from.before;
-        let left = self.subject.files()?;
-        let end = CrashPoint { call: CallIndex(recording.trace.operations.len() as u32), at: At::Before };
-        let at = Point { trial, aim: Aim::Twice { first, then: CrashPoint::FIRST }, prefix: "again:" };
-        let life = Life::killed_at(end, from, recording.trace);
-        let observed = Observed::Crashed { how };
-        let judgement = Judgement::new(promise, &state.snapshot, &observed, self.subject.generations());
-        let reports = &mut self.reports;
-        reports.report(self.subject, &life, state, &at, end, Termination::Derived, judgement, Some(&left))
     }
 
     /// Reaches every point of `life` by a real kill, those of this worker's share.

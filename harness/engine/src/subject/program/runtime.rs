@@ -195,7 +195,7 @@ impl Runtime {
             Orders::Record => self.files.learn(&trace, &beginning.files, ended),
             Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
             // What it makes of a failure may be half a save.
-            Orders::Fail(_) | Orders::FailNth { .. } => {}
+            Orders::Watch | Orders::Fail(_) | Orders::FailNth { .. } => {}
         }
         let complaint = match traced.ending {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
@@ -203,8 +203,8 @@ impl Runtime {
             Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };
-        let reused = output.borrow().listener().reused();
-        Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, failed })
+        let (reused, least_begun) = (output.borrow().listener().reused(), output.borrow().listener().least_begun());
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, least_begun, failed })
     }
 
     /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out

@@ -68,6 +68,7 @@ pub(crate) fn extent_words(row: &ResultRow) -> String {
     match left_out(row) {
         0 if row.coverage.as_ref().is_some_and(|coverage| coverage.differs) => "those of one run".to_owned(),
         0 => "exhaustive".to_owned(),
+        left_out if left_out == unasked(row) => format!("{} not asked", thousands(left_out)),
         left_out if left_out == unreached(row) => format!("{} not reached", thousands(left_out)),
         left_out => format!("{} left out", thousands(left_out)),
     }
@@ -84,9 +85,17 @@ fn unreached(row: &ResultRow) -> u64 {
     if row.fault.is_exhaustive() { row.trials.saturating_sub(of_a_verdict) } else { 0 }
 }
 
-/// The number of what was not judged: to stay within a bound, or as no run came there again.
+/// What an interrupted run had still to go through, of the lives that it had begun.
+fn unasked(row: &ResultRow) -> u64 {
+    let planned = row.coverage.as_ref().map_or(0, |coverage| coverage.points + coverage.points_again);
+    if row.fault.is_exhaustive() { planned.saturating_sub(row.trials) } else { 0 }
+}
+
+/// The number of what was not judged: to stay within a bound, as somebody interrupted the run, or as no run came there again.
 fn left_out(row: &ResultRow) -> u64 {
-    unreached(row) + row.coverage.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
+    unreached(row)
+        + unasked(row)
+        + row.coverage.as_ref().map_or(0, |coverage| coverage.left_out + coverage.left_out_again)
 }
 
 /// The interval of a count in words; where there is no estimate, how much was tried.

@@ -83,6 +83,7 @@ impl Series<'_, '_, '_> {
                 begun_digest: Some(self.generations.digest(self.promise.begun)),
                 calls: crash.calls.marks(),
                 around: Vec::new(),
+                failed_call: None,
                 carried_from: inherited.map_or_else(Vec::new, |inherited| inherited.trials),
             });
             crash.record.observed = Some(observed);
