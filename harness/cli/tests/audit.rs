@@ -222,6 +222,40 @@ fn a_checker_has_the_last_word_of_a_database_and_works_on_copies() {
 }
 
 #[test]
+fn a_checker_is_asked_on_all_processors_and_comes_to_the_same_on_one() {
+    let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $n > f; echo $n >> g; done";
+    let run = |one: bool| {
+        let place = place();
+        fs::write(place.path().join("state/f"), "0\n").unwrap();
+        let asked = place.path().join("asked");
+        let check = format!(
+            "sh -c 'echo $PPID >> {}; test -s {{dir}}/f && test -f {{dir}}/g || test $(cat {{dir}}/f) = 0'",
+            asked.display()
+        );
+        let crashtest = place.command("audit --output-format json --check");
+        let mut command = Command::new("taskset");
+        command.args(["-c", if one { "0" } else { "0-1023" }]).arg(crashtest.get_program()).args(crashtest.get_args());
+        command.arg(&check).args(["--", "sh", "-c", script]).current_dir(place.path().join("state"));
+        let ran = Ran::from(command.output().unwrap());
+        let audit: Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+        let askers = fs::read_to_string(asked).unwrap();
+        let askers: std::collections::BTreeSet<&str> = askers.lines().collect();
+        (ran.exit, audit["checked"].clone(), askers.len())
+    };
+    let ((exit, all, askers), (_, one, _)) = (run(false), run(true));
+    assert_eq!(exit, Some(1), "{all:#}");
+    let result = |checked: &Value| {
+        let example = &checked["example"];
+        [&checked["states"], &checked["left_out"], &checked["verdicts"], &example["place"], &example["why"]]
+            .map(Value::clone)
+    };
+    assert_eq!(result(&all), result(&one));
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert!(askers > processors.min(4) || processors == 1, "{askers} processes asked on {processors} processors");
+}
+
+#[test]
 fn a_checker_that_notices_nothing_is_no_excuse_for_what_a_kill_leaves() {
     let place = place();
     let f = place.path().join("state/f");
