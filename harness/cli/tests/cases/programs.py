@@ -1,11 +1,30 @@
-"""Small programs for the cases: `programs.py ROLE KIND DIR`, where ROLE is setup, run, check (one directory) or batch (a line each).
+"""Small programs for the cases: `main()` is told ROLE KIND DIR, where ROLE is setup, run, check (one directory) or batch (a line each).
 
 A state is the file `ledger`: a line with its number, many lines of the same digit, and a line with the sum of the lengths. Each KIND saves
 it in one way; what is sound or broken about it is said beside it. Without KIND, `kinds` lists them.
 """
-import ctypes, errno, fcntl, hashlib, json, mmap, os, random, shutil, socket, sqlite3, struct, sys, threading, time
+import os, sys, time
 
-libc = ctypes.CDLL(None, use_errno=True)
+
+class Late:
+    """A module that is loaded when it is used: these programs are started thousands of times."""
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, name):
+        __import__(self.name)
+        return getattr(sys.modules[self.name], name)
+
+
+class LibC:
+    """The C library, loaded when it is used."""
+    def __getattr__(self, name):
+        return getattr(ctypes.CDLL(None, use_errno=True), name)
+
+
+ctypes, fcntl, hashlib, mmap, random = map(Late, ["ctypes", "fcntl", "hashlib", "mmap", "random"])
+shutil, socket, sqlite3, struct, threading = map(Late, ["shutil", "socket", "sqlite3", "struct", "threading"])
+libc = LibC()
 LINES = 700
 
 
@@ -944,7 +963,7 @@ class prints(Kind):
         os.write(1, b"two\n")
 
 
-if __name__ == "__main__":
+def main():
     role, name, d = sys.argv[1:4]
     if role == "batch":
         for line in sys.stdin:

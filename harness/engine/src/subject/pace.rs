@@ -35,6 +35,8 @@ pub(crate) enum Confirms {
         intact: usize,
         /// Of each place and verdict that break a claim.
         failing: u64,
+        /// Of those that show nothing, in a life after a crash: drawn from the seed.
+        nested: usize,
     },
 }
 

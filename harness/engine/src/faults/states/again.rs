@@ -124,7 +124,7 @@ impl Sweep<'_, '_> {
     fn state_of(&mut self, record: &TrialRecord) -> Result<Option<(Life, usize, Observed)>, EngineError> {
         let from = self.first()?;
         let recording = self.subject.live(&from, Orders::Record)?;
-        let life = self.derived(from, recording.trace, 1);
+        let life = self.derived(from, recording.trace);
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
         let Some(state) = life.states.get(n) else { return Ok(None) };
         let observed = self.subject.restart(state, points::widest(&life, state))?;

@@ -94,6 +94,12 @@ pub(super) fn spread(trace: &Trace, points: &[CrashPoint], most: usize) -> BTree
     chosen
 }
 
+/// As many as `most` of `points`, drawn by `seed`.
+pub(super) fn drawn(points: &[CrashPoint], most: usize, seed: Seed) -> BTreeSet<CrashPoint> {
+    let draw = |n: usize| points.get(seed.derive("confirmed", n as u64).0 as usize % points.len().max(1)).copied();
+    (0..most).filter_map(draw).collect()
+}
+
 /// Whether a write of a run that was killed inside of it is a part of one of another run.
 fn is_part(killed: &Action, whole: &Action) -> bool {
     match (killed, whole) {

@@ -7,7 +7,7 @@ use crashtest_model::{
 };
 use crashtest_states::{CrashState, Entry, Oracle, crash_points, crash_states, distinct};
 
-use super::confirm::spread;
+use super::confirm::{drawn, spread};
 use crate::faults::points::Source;
 use crate::judge::run_oracle;
 use crate::subject::life::Script;
@@ -33,13 +33,14 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// The crash states of a recorded life, one of so many `lives` that share the plan's bound.
+    /// The crash states of a recorded life, one of so many `lives` that share the plan's bound: of a first one, or of one after a crash,
+    /// `is_nested`.
     pub(super) fn derived(
         subject: &dyn Subject,
         plan: &Plan,
         from: Beginning,
         trace: Trace,
-        lives: usize,
+        (lives, is_nested): (usize, bool),
         seed: Seed,
     ) -> Life {
         let found = crash_points(&trace, plan.tears, TEARS_PER_WRITE, seed);
@@ -52,6 +53,7 @@ impl Life {
         }
         let oracle = subject.oracle(&trace, &from.files);
         let spread = match subject.pace().confirms {
+            Confirms::Each { nested, .. } if is_nested => drawn(&points, nested, from.names),
             Confirms::Each { intact, .. } => spread(&trace, &points, intact),
             Confirms::OneIn { .. } => BTreeSet::new(),
         };

@@ -105,8 +105,8 @@ impl Sweep<'_, '_> {
             return Ok(None);
         }
         let why = format!(
-            "started again on the damaged files, the program began save {least}, though save {promised} had been acknowledged, and went \
-             on: the checker accepts what it left, and what could have been recovered is gone"
+            "started again on the damaged files, the program began save {least} though save {promised} was acknowledged, and wrote \
+             over them: what was left to recover is gone"
         );
         Ok(Some(Bad { verdict: Verdict::SilentReset, why, observed, trace: recording.trace, left }))
     }

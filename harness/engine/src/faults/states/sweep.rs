@@ -88,7 +88,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let recorded = self.record_twice(&from)?;
         self.subject.check_promises(&recorded.trace)?;
         let (is_derivable, difference) = (recorded.is_derivable(), recorded.difference);
-        let life = self.derived(from, recorded.trace, 1);
+        let life = self.derived(from, recorded.trace);
         let calls = life.trace.operations.len() as u64;
         let known = Coverage {
             calls,
@@ -152,9 +152,9 @@ impl<'s, 'a> Sweep<'s, 'a> {
         Ok(Recorded { difference: compare(&first.trace, &second.trace), trace: first.trace, missed })
     }
 
-    /// The crash states of a recorded life, one of so many `lives` that share the bound.
-    pub(super) fn derived(&self, from: Beginning, trace: Trace, lives: usize) -> Life {
-        Life::derived(&*self.subject, self.reports.context.plan, from, trace, lives, self.reports.seed)
+    /// The crash states of a recorded first life.
+    pub(super) fn derived(&self, from: Beginning, trace: Trace) -> Life {
+        Life::derived(&*self.subject, self.reports.context.plan, from, trace, (1, false), self.reports.seed)
     }
 
     /// Restarts on `state` and judges it at every point of `life` that leaves it.
@@ -205,7 +205,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
         let missed = unexplained(&recording.trace, &from.files, &left);
-        let second = self.derived(from, recording.trace, life.states.len().min(most));
+        let (lives, plan, seed) = (life.states.len().min(most), self.reports.context.plan, self.reports.seed);
+        let second = Life::derived(&*self.subject, plan, from, recording.trace, (lives, true), seed);
         // What is excluded the first life has said: what a crash has left of a temporary is there as well.
         let excluded = Vec::new();
         let points_again = second.points.len() as u64;

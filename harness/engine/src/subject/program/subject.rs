@@ -17,7 +17,7 @@ pub(crate) const PACE: Pace = Pace {
     starts: &[Start::Again],
     // It saves as often as it does.
     saves: u64::MAX,
-    confirms: Confirms::Each { intact: 8, failing: 2 },
+    confirms: Confirms::Each { intact: 8, failing: 2, nested: 1 },
     second_lives: SecondLives::Some { fewest: 4, most: 64, calls: 2_000 },
     starts_on_damage: 2,
     follows_scripts: false,
