@@ -57,6 +57,8 @@ pub fn audit(
     let is_judged = |path: &Path| excluded(path).is_none();
     let oracle = Oracle::new(trace, &before, true, &is_judged);
     let Oracle { timelines, ways, rules, .. } = &oracle;
+    // Where state was there already, a new name is a new file, and its next save has another one: a backup, a release.
+    let is_first_run = !rules.keys().any(|path| before.entry(path).is_some());
     let unexplained = unexplained(trace, Tree::new(&before, &trace.files), after, timelines);
     let companions = companions(timelines, ways, &is_judged);
 
@@ -97,8 +99,8 @@ pub fn audit(
         looked_at += group.len() as u64;
         distinct.insert(state.digest());
         for (path, damage, severity) in oracle.judge(trace, point, &state) {
-            let would_empty =
-                severity == Severity::Made && damage != Damage::Missing && oracle.would_empty(trace, path);
+            let is_made = is_first_run && severity == Severity::Made && damage != Damage::Missing;
+            let would_empty = is_made && oracle.would_empty(trace, path);
             let severity = if would_empty { Severity::Broken } else { severity };
             let seen = seen.entry(path).or_default();
             seen.as_if_there |= would_empty;

@@ -300,6 +300,7 @@ fn an_audit_tells_the_truth_the_first_time() {
     for (kind, options, set_up, exit, words) in [
         ("makes_it", "", false, 1, "torn or empty while the next run"),
         ("makes_it", "", true, 1, "truncate-and-write"),
+        ("keeps_dated_copies", "", true, 0, "whole at all"),
         ("makes_it_whole", "", false, 0, "whole at all"),
         ("makes_it_new", "", false, 3, "nothing was judged"),
         ("makes_it_new", "--accept-unchecked", false, 0, "written only once"),

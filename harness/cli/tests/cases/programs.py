@@ -930,6 +930,14 @@ class makes_it_new(Kind):
 
 
 @kind
+class keeps_dated_copies(Kind):
+    """Sound: before each save a copy is made under a name of its own."""
+    def run(self):
+        put(self.at(f"ledger-{time.time_ns()}"), slurp(self.at("ledger")))
+        replace(self.at("ledger"), text(1))
+
+
+@kind
 class makes_it_whole(Kind):
     """Sound: another name, then its own."""
     def run(self):
