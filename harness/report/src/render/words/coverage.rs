@@ -11,7 +11,13 @@ const MOST_NAMES: usize = 8;
 pub(crate) fn repeats(plan: &Plan) -> String {
     let mut sentences = Vec::new();
     if plan.kills() || !plan.is_exhaustive() {
-        sentences.push("Kills follow the wall clock: the seed repeats the plan, not each outcome.");
+        sentences.push(match plan.program {
+            Some(_) => {
+                "Of two kills one comes right behind a call, where programs can be traced, and one follows the wall clock: the seed \
+                 repeats the plan, not each outcome."
+            }
+            None => "Kills follow the wall clock: the seed repeats the plan, not each outcome.",
+        });
     }
     if plan.is_exhaustive() && plan.target.is_shared() {
         sentences.push(
