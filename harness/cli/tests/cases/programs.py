@@ -207,6 +207,21 @@ class zeroed_by_ioctl(Last):
 
 
 @kind
+class hints_in_memory(Kind):
+    """Sound: two hints, far apart in a mapped file that nobody needs, are stored between two calls; the ledger is replaced."""
+    def setup(self):
+        super().setup()
+        put(self.at("hints.lock"), bytes(20000))
+
+    def save(self, n):
+        fd = os.open(self.at("hints.lock"), os.O_RDWR)
+        with mmap.mmap(fd, 20000) as hints:
+            hints[10:13] = hints[9000:9003] = hints[19000:19003] = b"%3d" % n
+            replace(self.at("ledger"), text(n))
+        os.close(fd)
+
+
+@kind
 class cleared_in_memory(Last):
     def bad(self, n):
         fd = os.open(self.at("ledger"), os.O_RDWR)

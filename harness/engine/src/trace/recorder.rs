@@ -292,10 +292,11 @@ impl Watcher for Recorder<'_> {
         let before_stores = self.trace.operations.len();
         self.note_stores();
         if let Orders::Kill(CrashPoint { call, at: At::After }) = self.orders
-            && (before_stores..self.trace.operations.len()).contains(&(call.0 as usize))
+            && call.0 as usize >= before_stores
+            // Of several stores between two calls, which were seen at once, all are there.
+            && call.0 as usize + 1 == self.trace.operations.len()
         {
             self.obeyed = true;
-            self.trace.operations.truncate(call.0 as usize + 1);
             return Enter::Kill;
         }
         let index = CallIndex(self.trace.operations.len() as u32);
