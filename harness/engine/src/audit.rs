@@ -190,7 +190,7 @@ pub fn audit_program(
         (Some(check), Some(copies)) => {
             let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
             let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
-            let recorded = Recorded::new(&traced.trace, &before, &audit);
+            let recorded = Recorded::new(&traced.trace, [&before, &after], &audit);
             Some(checker::check_all(check, asked, &recorded, [&before, &after], (plan.max_states, stop), progress)?)
         }
         _ => None,

@@ -116,6 +116,11 @@ pub(crate) trait Subject: Restarts {
         true
     }
 
+    /// Whether whoever restarts notices no damage at all to the file of this name.
+    fn overlooks(&self, _path: &str) -> bool {
+        false
+    }
+
     /// What its files are to be at each point of `trace`, which began with the files `before`, where no restart says what they hold.
     fn oracle(&self, _trace: &Trace, _before: &Snapshot) -> Option<Oracle> {
         None

@@ -119,6 +119,12 @@ impl Sensitivity {
         self.planted && !self.unnoticed.contains(&damage) && opened && !alone
     }
 
+    /// Returns whether it notices no damage at all to this file, of several that were damaged each alone.
+    #[must_use]
+    pub fn overlooks(&self, path: &str) -> bool {
+        self.overlooked.get(path).is_some_and(|overlooked| overlooked.len() == Damage::ALL.len())
+    }
+
     /// Returns whether it notices some damage to this file: only then is what becomes of it judged.
     #[must_use]
     pub fn judges(&self, path: &str) -> bool {

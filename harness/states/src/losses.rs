@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crashtest_model::{Action, CallIndex, Durable, FileId, Generation, Operation, Trace};
 
 /// The first call of `trace`, if any, whose error the program has passed over: data that it had handed over may be gone, and it
-/// acknowledged the save all the same.
+/// acknowledged the save all the same. That of one file is no loss where whoever restarts overlooks all damage to it, as `is_overlooked`
+/// says of its names.
 #[must_use]
-pub fn passed_over(trace: &Trace) -> Option<CallIndex> {
+pub fn passed_over(trace: &Trace, is_overlooked: &dyn Fn(&str) -> bool) -> Option<CallIndex> {
     let operations = &trace.operations;
+    let mut lost: Vec<(usize, Option<FileId>)> = Vec::new();
     let failed = operations
         .iter()
         .enumerate()
@@ -31,11 +33,22 @@ pub fn passed_over(trace: &Trace) -> Option<CallIndex> {
             }
             _ => false,
         };
-        if is_lost {
-            return Some(CallIndex(n as u32));
-        }
+        let file = match &operation.action {
+            Action::Sync { file, .. } => *file,
+            Action::Close { file, .. } => Some(*file),
+            _ => None,
+        };
+        lost.extend(is_lost.then_some((n, file)));
     }
-    None
+    let first = CallIndex(lost.first()?.0 as u32);
+    // Of two that are gone one may have been what the other is made from.
+    let files: BTreeSet<Option<FileId>> = lost.iter().map(|(_, file)| *file).collect();
+    let names = match files.first() {
+        Some(Some(file)) if files.len() == 1 => names(trace, *file, operations.len()),
+        _ => Vec::new(),
+    };
+    let is_nobodys = !names.is_empty() && names.iter().all(|name| is_overlooked(name));
+    (!is_nobodys).then_some(first)
 }
 
 /// How many operations were done when the save was acknowledged that was under way at operation `n`; `None` where it was not.
@@ -111,6 +124,12 @@ fn is_content_lost(trace: &Trace, n: usize, acked: usize, file: FileId) -> bool 
 
 /// Whether `file` has a name once so many operations are done.
 fn has_name(trace: &Trace, file: FileId, done: usize) -> bool {
+    // Names below a directory that was moved are not followed: such a file counts as named.
+    !names(trace, file, done).is_empty() || was_in_a_moved_directory(trace, file)
+}
+
+/// The names of `file` once so many operations are done.
+fn names(trace: &Trace, file: FileId, done: usize) -> Vec<&str> {
     let mut names: BTreeMap<&str, FileId> = trace.files.iter().map(|(name, file)| (name.as_str(), *file)).collect();
     for operation in trace.operations[..done].iter().filter(|operation| operation.errno.is_none()) {
         match &operation.action {
@@ -131,8 +150,7 @@ fn has_name(trace: &Trace, file: FileId, done: usize) -> bool {
             _ => {}
         }
     }
-    // Names below a directory that was moved are not followed: such a file counts as named.
-    names.values().any(|named| *named == file) || was_in_a_moved_directory(trace, file)
+    names.into_iter().filter(|(_, named)| *named == file).map(|(name, _)| name).collect()
 }
 
 fn was_in_a_moved_directory(trace: &Trace, file: FileId) -> bool {

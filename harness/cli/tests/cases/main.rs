@@ -271,6 +271,8 @@ fn what_is_harmless_is_no_finding() {
         ("log_mended", IO, Right::Sound),
         ("table", IO, Right::Sound),
         ("table_with_a_log", IO, Right::Sound),
+        ("memo_beside", "--fault io --each", Right::Sound),
+        ("memo_beside", SWEEP, Right::Sound),
         ("through_elsewhere", IO, Right::Sound),
         ("through_elsewhere_unlooked", IO, Right::Broken("false-ack")),
     ]);

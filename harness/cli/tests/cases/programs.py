@@ -870,6 +870,21 @@ class goes_on_after_a_failed_sync(Kind):
 
 
 @kind
+class memo_beside(Kind):
+    """Sound: whether a memo that nobody reads is on the disk it does not look at; its mode is set with the kind of the file in it."""
+    def save(self, n):
+        replace(self.at("ledger"), text(n))
+        fd = os.open(self.at("a-memo"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        write_all(fd, b"saved %d" % n)
+        libc.fchmod(fd, 0o100644)
+        try:
+            os.fsync(fd)
+        except OSError:
+            pass
+        os.close(fd)
+
+
+@kind
 class says_nothing(Kind):
     """Whether it notices an error nobody can tell: it swallows all of them, acknowledges nothing, and ends with 0."""
     def run(self):

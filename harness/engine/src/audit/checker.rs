@@ -12,7 +12,7 @@ use crashtest_linux::{machine, supervision};
 use crashtest_model::{
     Audit, Check, Checked, CheckedExample, CrashPoint, DIR, Observed, Program, Promise, Sensitivity, Trace, Verdict,
 };
-use crashtest_states::{CrashState, Snapshot, audited_states};
+use crashtest_states::{CrashState, Entry, Snapshot, audited_states};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,9 +132,22 @@ pub(super) struct Recorded<'t> {
 }
 
 impl<'t> Recorded<'t> {
-    /// The run of `trace`, on files that were as in `before`.
-    pub(super) fn new(trace: &'t Trace, before: &Snapshot, audit: &Audit) -> Recorded<'t> {
-        let paths: BTreeSet<PathBuf> = audit.files.iter().map(|file| PathBuf::from(&file.path)).collect();
+    /// The run of `trace`, on files that were as in `before`, and were as in `after` at its end.
+    pub(super) fn new(trace: &'t Trace, [before, after]: [&Snapshot; 2], audit: &Audit) -> Recorded<'t> {
+        let mut paths = BTreeSet::new();
+        for file in &audit.files {
+            // A database that is a directory is one row: of its files, those that the run has changed.
+            let above = Path::new(if file.path == "." { "" } else { &file.path });
+            let its_own = after.entries().filter(|(path, entry)| {
+                matches!(entry, Entry::File { .. }) && before.entry(path) != Some(entry) && path.starts_with(above)
+            });
+            match file.database {
+                Some(_) if !matches!(after.entry(above), Some(Entry::File { .. })) => {
+                    paths.extend(its_own.map(|(path, _)| path.to_owned()));
+                }
+                _ => drop(paths.insert(PathBuf::from(&file.path))),
+            }
+        }
         let installed = paths.iter().any(|path| before.entry(path).is_some());
         Recorded { trace, paths, installed, states: audit.distinct_states }
     }

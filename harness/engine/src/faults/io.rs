@@ -206,13 +206,15 @@ impl<'s, 'a> Failing<'s, 'a> {
         let limit_ms = 4 * self.context.plan.limit_ms;
         let mut came_to = (Verdict::Inconclusive, String::new());
         let sound = &self.sound;
-        let judged = points::judge(self.subject, &AtItsEnd(run.trace.end.promise), &state, &mut |_, _, judgement| {
-            came_to = judge(&run, injection, call, (judgement.verdict, judgement.why), limit_ms);
-            if came_to.0 == Verdict::Intact && *judgement.observed == Observed::Opened {
-                came_to = sound.judge_silence(&run, &state.snapshot, came_to.clone());
-            }
-            Ok(came_to.0)
-        })?;
+        let judged =
+            points::judge(self.subject, &AtItsEnd(run.trace.end.promise), &state, &mut |subject, _, judgement| {
+                let overlooked = |path: &str| subject.overlooks(path);
+                came_to = judge(&run, injection, call, (judgement.verdict, judgement.why), (limit_ms, &overlooked));
+                if came_to.0 == Verdict::Intact && *judgement.observed == Observed::Opened {
+                    came_to = sound.judge_silence(&run, &state.snapshot, came_to.clone());
+                }
+                Ok(came_to.0)
+            })?;
         let (verdict, why) = came_to;
         Ok(Lived { run, call, state, observed: judged.observed, verdict, why })
     }
@@ -294,7 +296,7 @@ fn judge(
     injection: Injection,
     call: CallIndex,
     (verdict, why): (Verdict, String),
-    limit_ms: u64,
+    (limit_ms, overlooked): (u64, &dyn Fn(&str) -> bool),
 ) -> (Verdict, String) {
     let acked = run.trace.end.promise.acked;
     if !run.obeyed {
@@ -308,7 +310,7 @@ fn judge(
         (Verdict::SilentReset, why)
     } else if verdict.is_violation() && acked_all_the_same(run, call).is_some() {
         (Verdict::FalseAck, format!("save {acked} was acknowledged; a restart {why}"))
-    } else if let Some(call) = passed_over(&run.trace) {
+    } else if let Some(call) = passed_over(&run.trace, overlooked) {
         (Verdict::FalseAck, format!("call {call} failed, which may have lost data; save {acked} was acknowledged"))
     } else {
         (verdict, why)

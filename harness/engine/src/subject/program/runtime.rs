@@ -102,6 +102,11 @@ impl Runtime {
         }
     }
 
+    /// Whether the checker notices no damage to the file of this name, where it is damaged alone.
+    pub(super) fn overlooks(&self, path: &str) -> bool {
+        self.sensitivity.as_ref().is_some_and(|sensitivity| sensitivity.overlooks(path))
+    }
+
     /// The state that it starts from: an empty directory, prepared by the set-up.
     pub(crate) fn set_up(&self) -> Result<Snapshot, EngineError> {
         let dir = &self.place.dir;

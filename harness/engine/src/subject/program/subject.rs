@@ -126,6 +126,10 @@ impl Subject for Runtime {
         Runtime::counts(self, path)
     }
 
+    fn overlooks(&self, path: &str) -> bool {
+        Runtime::overlooks(self, path)
+    }
+
     fn oracle(&self, trace: &Trace, before: &Snapshot) -> Option<Oracle> {
         self.program.check.is_none().then(|| self.files.oracle(trace, before))
     }

@@ -209,8 +209,12 @@ impl Recorder<'_> {
                 let (path, name) = self.target(tracee, target)?;
                 Some((Action::Mknod { path: name, node: Node::Socket, mode: 0 }, Unfinished::At { path }))
             }
-            Request::Chmod { target, mode } => known(Action::Chmod { path: self.target(tracee, target)?.1, mode }),
-            Request::Fchmod { fd, mode } => known(Action::Chmod { path: self.descriptor(tracee, fd, false)?, mode }),
+            Request::Chmod { target, mode } => {
+                known(Action::Chmod { path: self.target(tracee, target)?.1, mode: mode & 0o7777 })
+            }
+            Request::Fchmod { fd, mode } => {
+                known(Action::Chmod { path: self.descriptor(tracee, fd, false)?, mode: mode & 0o7777 })
+            }
             Request::Attribute { target } => {
                 let (path, name) = self.target(tracee, target)?;
                 Some((Action::Attribute { path: name }, Unfinished::At { path }))
