@@ -3,9 +3,9 @@
 //! With a length and a checksum before each record a torn tail is known as such and cut off; JSON lines have neither, and the record
 //! after a torn one continues its line. What is not synced survives a kill, as the page cache does.
 
-use crashtest_model::{Expectation, Fault, Shape, StrategyInfo, Verdict};
+use crashtest_model::{Expectation, Fault, Loader, Shape, StrategyInfo, Verdict};
 
-use super::{always_intact, damaged_by_kills, first_start, intact_under};
+use super::{always_intact, damaged_by_kills, first_start, shows};
 use crate::log::Journal;
 use crate::log::format::Format;
 
@@ -57,9 +57,12 @@ pub(crate) fn lines() -> StrategyInfo {
                 // The next record continues the torn line, and a loader that skips that line skips both.
                 &Expectation { must: vec![Verdict::LostAck], ..Expectation::default() },
             ),
-            // A write that fails has written nothing, and what a short one leaves over is written by the next. Only a short one
-            // *and* then one that fails would leave a fragment.
-            intact_under(Fault::Io).to_vec(),
+            // What a short write leaves over is written by the next one. Where the disk fills up in between, a fragment stays; once there
+            // is room again, the next record continues it.
+            vec![
+                shows(Loader::Strict, Fault::Io, &[Verdict::Torn], &[]),
+                shows(Loader::Lenient, Fault::Io, &[], &[Verdict::LostAck]),
+            ],
             first_start(&[Verdict::Empty, Verdict::Torn]),
         ]
         .concat(),
