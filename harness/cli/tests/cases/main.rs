@@ -258,6 +258,7 @@ fn saves_that_are_independent_are_judged_each_for_itself() {
 fn calls_that_fail_are_noticed_or_not() {
     hold(&[
         ("takes_what_was_written", IO, Right::Broken("false-ack")),
+        ("tries_the_rest_once", IO, Right::Broken("false-ack")),
         ("goes_on_after_a_failed_sync", IO, Right::Broken("false-ack")),
         ("says_nothing", "--fault io --max-states 60 --each", Right::Open("trials are inconclusive")),
         ("starts_anew_where_it_cannot_read", IO, Right::Broken("silent-reset")),

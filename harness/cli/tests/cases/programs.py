@@ -854,6 +854,23 @@ class takes_what_was_written(Kind):
 
 
 @kind
+class tries_the_rest_once(Kind):
+    """Broken: a first write that fails ends the save; whether the rest could be written is not looked at."""
+    def save(self, n):
+        data = text(n)
+        fd = os.open(self.at("new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        done = os.write(fd, data)
+        try:
+            write_all(fd, data[done:])
+        except OSError:
+            pass
+        os.fsync(fd)
+        os.close(fd)
+        os.rename(self.at("new"), self.at("ledger"))
+        sync_dir(self.d)
+
+
+@kind
 class goes_on_after_a_failed_sync(Kind):
     """Broken: the sync of the ledger may fail, that of the index is looked at."""
     def save(self, n):
