@@ -145,6 +145,7 @@ fn changes_that_no_write_makes_are_seen() {
         ("punched", "--fault sweep --max-states 60", Right::Broken("torn")),
         ("zeroed_by_ioctl", "--fault sweep --max-states 60", Right::Broken("torn")),
         ("cleared_in_memory", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("stored_in_much_memory", SWEEP, Right::Open("`ledger` holds something else from byte")),
         ("hints_in_memory", "--fault sweep", Right::Sound),
         ("stored_in_memory", SWEEP, Right::Broken("torn")),
         ("stored_in_memory", KILL, Right::Broken("torn")),

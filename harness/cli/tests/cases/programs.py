@@ -207,6 +207,26 @@ class zeroed_by_ioctl(Last):
 
 
 @kind
+class stored_in_much_memory(Kind):
+    """What is stored in so long a file is not seen: that it is other than its calls come to is said."""
+    SIZE = 17 << 20
+
+    def setup(self):
+        super().setup()
+        os.truncate(self.at("ledger"), self.SIZE)
+
+    def save(self, n):
+        fd = os.open(self.at("ledger"), os.O_RDWR)
+        with mmap.mmap(fd, self.SIZE) as view:
+            view[: len(text(n))] = text(n)
+        os.close(fd)
+
+    def load(self):
+        with open(self.at("ledger"), "rb") as file:
+            return number(file.read(len(text(0))))
+
+
+@kind
 class hints_in_memory(Kind):
     """Sound: two hints, far apart in a mapped file that nobody needs, are stored between two calls; the ledger is replaced."""
     def setup(self):
