@@ -16,7 +16,7 @@ use crashtest_states::{CrashState, Entry, Snapshot, audited_states};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::shares;
+use crate::audit::shares::{self, Say};
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
 use crate::judge::judgement::Judgement;
@@ -264,7 +264,7 @@ fn ask_about_all(
         1 => 0,
         processes => processes,
     };
-    let work = |part: usize, say: &mut dyn FnMut(&AboutState) -> bool| {
+    let work = |part: usize, say: Say<'_, AboutState>| {
         // What goes wrong in a share goes wrong again where it is asked about what is left over, and is told then.
         let Ok(mut asked) = asked.beside(part) else { return };
         for (number, state) in states.iter().enumerate().skip(part).step_by(processes) {

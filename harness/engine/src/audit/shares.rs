@@ -16,12 +16,15 @@ const HEED_MS: u16 = 50;
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 16;
 
+/// Says what was found; gives whether somebody still listens.
+pub(super) type Say<'s, T> = &'s mut dyn FnMut(&T) -> bool;
+
 /// Has `work` done in `parts` processes, each of which is told which part is its own and says what it finds; hands each finding to `each`,
 /// until all have ended or `stop` is set. A process that cannot be had, or that ends early, is missed by nobody here: what was not said was
 /// not done.
 pub(super) fn share_out<T: Serialize + DeserializeOwned>(
     parts: usize,
-    work: &dyn Fn(usize, &mut dyn FnMut(&T) -> bool),
+    work: &dyn Fn(usize, Say<'_, T>),
     each: &mut dyn FnMut(T),
     stop: &AtomicBool,
 ) {
@@ -58,7 +61,7 @@ struct Share {
 }
 
 impl Share {
-    fn begin<T: Serialize>(work: impl FnOnce(&mut dyn FnMut(&T) -> bool)) -> io::Result<Share> {
+    fn begin<T: Serialize>(work: impl FnOnce(Say<'_, T>)) -> io::Result<Share> {
         let (reads, mut writes) = io::pipe()?;
         let process = fork_child(|| {
             work(&mut |said| {
