@@ -635,6 +635,8 @@ class one_save(Kind):
         say("begin", 1)
         self.save(1)
         say("ack", 1)
+        # So that kills meet what comes after it.
+        time.sleep(0.02)
 
     def answer(self):
         return super().answer() if os.path.exists(self.at("ledger")) else [("fresh",)]
