@@ -8,7 +8,6 @@ mod checker;
 mod copied;
 mod shares;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -169,10 +168,8 @@ pub fn audit_program(
     place.go_on()?;
     let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
     let after = read(&dir)?;
-    let printed = printed_into(&dir);
-    let excluded = |path: &Path| match printed.contains(path) {
-        true => Some(PRINTED.to_owned()),
-        false => plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traced.trace, path)),
+    let excluded = |path: &Path| {
+        plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traced.trace, path))
     };
     // Who ends the recording wants to see what it shows; who then asks again has had enough.
     let is_cut_short = stop.swap(false, Ordering::Relaxed);
@@ -198,16 +195,8 @@ pub fn audit_program(
     Ok(AuditedProgram { audit, checked, status: traced.status, trace: traced.trace, before })
 }
 
-/// What is said of files that the program prints into: they are not its state.
-const PRINTED: &str = "what it prints";
 /// The pattern of files that are logs, if they are only appended to.
 const LOGS: &str = "*.log";
-
-/// The files below `dir` that our own standard input, output and error are open on: what is redirected there is no state.
-fn printed_into(dir: &StateDir) -> BTreeSet<PathBuf> {
-    let open = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
-    open.filter_map(|path| path.strip_prefix(dir.path()).map(Path::to_owned).ok()).collect()
-}
 
 /// Whether a run only appends to the file of this name, if it changes it at all: nobody depends on a log.
 fn is_only_a_log(trace: &Trace, path: &Path) -> bool {

@@ -93,7 +93,7 @@ impl Taken {
         let failed = |source| DirectoryError::Io { doing: "read", path: dir.path().join(name), source };
         let file = dir.open_file(name)?;
         let metadata = file.metadata().map_err(failed)?;
-        let content = read_content(&file).map_err(failed)?;
+        let content = read_content(&file, metadata.len()).map_err(failed)?;
         if metadata.nlink() > 1 {
             self.names.entry((metadata.dev(), metadata.ino())).or_default().push(path.to_owned());
         }
@@ -105,9 +105,8 @@ impl Taken {
     }
 }
 
-/// What is in `file`; the holes of a long one are not read.
-fn read_content(mut file: &File) -> io::Result<Content> {
-    let length = file.metadata()?.len();
+/// What is in `file` of this length; the holes of a long one are not read.
+fn read_content(mut file: &File, length: u64) -> io::Result<Content> {
     if length <= LONGEST_WHOLE {
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         file.read_to_end(&mut bytes)?;
@@ -259,7 +258,7 @@ fn is_as(dir: &Directory, name: &Path, snapshot: &Snapshot) -> bool {
     if !is_alike || is_twin || !snapshot.attributes(name).is_none_or(has) {
         return false;
     }
-    read_content(&file).is_ok_and(|found| found == *content)
+    read_content(&file, content.length()).is_ok_and(|found| found == *content)
 }
 
 /// fsync of every file and directory below `dir`: what was installed counts as long on disk.

@@ -89,7 +89,7 @@ pub(crate) fn from_stat(stat: &Stat) -> Attributes {
     Attributes {
         mode: stat.st_mode & 0o7777,
         owner: (stat.st_uid, stat.st_gid),
-        modified_ns: stat.st_mtime.saturating_mul(SECOND).saturating_add(stat.st_mtime_nsec.cast_signed()),
+        modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
         links: stat.st_nlink,
         inode: (stat.st_dev, stat.st_ino),
         extended: BTreeMap::new(),
@@ -121,6 +121,11 @@ fn extended(file: impl AsFd) -> io::Result<BTreeMap<String, Vec<u8>>> {
 fn of_users(list: &[u8]) -> impl Iterator<Item = &str> {
     let names = list.split(|byte| *byte == 0).filter_map(|name| str::from_utf8(name).ok());
     names.filter(|name| name.starts_with(USERS))
+}
+
+/// A time of stat(2), in ns since 1970.
+pub(crate) fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(SECOND).saturating_add(rest)
 }
 
 /// Gives an open file all of `wanted`; returns what cannot be given here.

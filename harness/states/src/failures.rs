@@ -125,46 +125,11 @@ fn fills_up_at(offset: u64, requested: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crashtest_model::{Data, FileId, Gaps, Generation, Operation, Progress, Promise};
+    use crashtest_model::Data;
     use proptest::prelude::*;
 
     use super::*;
-
-    const FILE: FileId = FileId(0);
-
-    fn path() -> String {
-        "f".to_owned()
-    }
-
-    fn write() -> Action {
-        Action::Write { path: path(), file: FILE, offset: 0, data: Data::Length(9), requested: 9 }
-    }
-
-    fn fsync() -> Action {
-        Action::Sync { path: path(), file: Some(FILE), durable: Durable::File }
-    }
-
-    fn close() -> Action {
-        Action::Close { path: path(), file: FILE }
-    }
-
-    /// A run that makes save 1 by these calls, each with its error, and acknowledges it.
-    fn acked(calls: &[(Action, Option<i32>)]) -> Trace {
-        let during = |acked| {
-            let promise = Promise { acked: Generation(acked), begun: Generation(1), installed: true, gaps: Gaps::NONE };
-            Progress { promise, ..Progress::default() }
-        };
-        let operation = |(action, errno): &(Action, Option<i32>)| Operation {
-            call: "write".into(),
-            action: action.clone(),
-            errno: *errno,
-            process: 0,
-            before: during(0),
-            after: during(0),
-            left: None,
-        };
-        Trace { operations: calls.iter().map(operation).collect(), end: during(1), ..Trace::default() }
-    }
+    use crate::acked::{FILE, acked, close, fsync, path, write};
 
     proptest! {
         #[test]

@@ -3,6 +3,8 @@
 //! A trace holds the data of every write, so each state follows from it and the files at its start. Pure logic: no I/O, no process.
 //! Reading states from a directory and writing them into one is the engine's business.
 
+#[cfg(test)]
+mod acked;
 mod audit;
 mod content;
 mod crash;

@@ -625,6 +625,21 @@ class counts_from_one(Kind):
 
 
 @kind
+class counts_anew_after_a_crash(Kind):
+    """Its numbers go on after a clean end; after any other they begin at 1."""
+    def start(self):
+        n = self.load()
+        if os.path.exists(self.at("running")):
+            return 0
+        put(self.at("running"), b"")
+        return n
+
+    def run(self):
+        super().run()
+        os.unlink(self.at("running"))
+
+
+@kind
 class one_save(Kind):
     """Sound: it makes one save a run, the same each time."""
     def setup(self):
@@ -1038,6 +1053,7 @@ class prints(Kind):
         os.write(1, b"one\n")
         replace(self.at("ledger"), text(1))
         os.write(1, b"two\n")
+        os.write(2, b"three\n")
 
 
 def main():

@@ -73,7 +73,6 @@ pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, par
                 failing.run(READING + trial, injection)?;
             }
         }
-        failing.subject.also_reads(false);
         Ok(())
     })
 }
@@ -122,6 +121,8 @@ impl<'s, 'a> Failing<'s, 'a> {
         seed: Seed,
         stream: Seed,
     ) -> Result<Failing<'s, 'a>, EngineError> {
+        // The life before may have been one in which they fail.
+        subject.also_reads(false);
         let from = Beginning { stream, ..subject.install(Script::SaveThenDie(SAVES))? };
         let mut failing = Failing { context, subject, seed, from, sound: Sound::default() };
         failing.sound = failing.live_soundly()?;

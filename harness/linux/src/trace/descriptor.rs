@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{fstat, stat};
 use nix::unistd::{Whence, lseek};
 
+use crate::attributes::nanoseconds;
 use crate::process;
 
 /// A descriptor of a stopped task. To be dropped before the task goes on: a lock on the same open file is held until the last of
@@ -76,7 +77,7 @@ impl Descriptor {
             mode: status.st_mode & 0o7777,
             links: status.st_nlink,
             owner: (status.st_uid, status.st_gid),
-            modified_ns: status.st_mtime.saturating_mul(1_000_000_000).saturating_add(status.st_mtime_nsec),
+            modified_ns: nanoseconds(status.st_mtime, status.st_mtime_nsec),
         })
     }
 

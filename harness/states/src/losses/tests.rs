@@ -1,49 +1,13 @@
 //! Tests of which failures lose data: of contents, of names, of what a log holds.
 
-use crashtest_model::{Data, FileId, Gaps, Generation, Progress, Promise};
+use crashtest_model::{Data, FileId, Generation};
 
 use super::*;
-
-const FILE: FileId = FileId(0);
+use crate::acked::{acked, close, fsync, path, write};
 
 /// The call whose error is passed over, where whoever restarts looks at every file.
 fn loses(trace: &Trace) -> Option<CallIndex> {
     passed_over(trace, &|_| false)
-}
-
-fn path() -> String {
-    "f".to_owned()
-}
-
-fn write() -> Action {
-    Action::Write { path: path(), file: FILE, offset: 0, data: Data::Length(9), requested: 9 }
-}
-
-fn fsync() -> Action {
-    Action::Sync { path: path(), file: Some(FILE), durable: Durable::File }
-}
-
-fn close() -> Action {
-    Action::Close { path: path(), file: FILE }
-}
-
-/// A run that makes save 1 by these calls, each with its error, and acknowledges it.
-fn acked(calls: &[(Action, Option<i32>)]) -> Trace {
-    let during = |acked| {
-        let promise = Promise { acked: Generation(acked), begun: Generation(1), installed: true, gaps: Gaps::NONE };
-        Progress { promise, ..Progress::default() }
-    };
-    let operation = |(action, errno): &(Action, Option<i32>)| Operation {
-        call: "write".into(),
-        action: action.clone(),
-        errno: *errno,
-        process: 0,
-        before: during(0),
-        after: during(0),
-        left: None,
-    };
-    let files = vec![(path(), FILE)];
-    Trace { files, operations: calls.iter().map(operation).collect(), end: during(1), ..Trace::default() }
 }
 
 #[test]

@@ -27,6 +27,12 @@ pub(super) struct Bad {
 }
 
 impl Bad {
+    /// A start on an intact state that ended as in `how`.
+    pub(super) fn not_started(how: String, recording: Recording, left: Snapshot) -> Bad {
+        let (observed, trace) = (Observed::Crashed { how: how.clone() }, recording.trace);
+        Bad { verdict: Verdict::WontOpen, why: how, observed, trace, left }
+    }
+
     /// What it comes to, judged on files that are like `raw`.
     pub(super) fn on(self, raw: RawFile) -> (RawFile, Observed, Verdict, String) {
         (raw, self.observed, self.verdict, self.why)
@@ -76,15 +82,8 @@ impl Sweep<'_, '_> {
             return self.over_damage(from);
         }
         let recording = self.subject.live(from, Orders::Record)?;
-        self.not_started(whole, recording)
-    }
-
-    /// What is wrong with `recording`, a life on an intact state that is over, where it did not go on as it should.
-    pub(super) fn not_started(&mut self, whole: &Trace, recording: Recording) -> Result<Option<Bad>, EngineError> {
         let Some(how) = self.subject.did_not_start(whole, &recording) else { return Ok(None) };
-        let left = self.subject.files()?;
-        let (observed, trace) = (Observed::Crashed { how: how.clone() }, recording.trace);
-        Ok(Some(Bad { verdict: Verdict::WontOpen, why: how, observed, trace, left }))
+        Ok(Some(Bad::not_started(how, recording, self.subject.files()?)))
     }
 
     /// A life from `from`, on damaged files, that goes on as if there were nothing, so that what could have been recovered is gone.

@@ -13,6 +13,7 @@ use crashtest_states::{CrashState, Difference, Snapshot, compare, unexplained};
 use super::confirm::{Point, kill_at};
 use super::life::Life;
 use super::reports::Reports;
+use super::starts::Bad;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
@@ -192,9 +193,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let first = life.states[n].points[0];
         let recording = self.subject.live(&from, Orders::Record)?;
         let left = self.subject.files()?;
-        if self.subject.did_not_start(&life.trace, &recording).is_some() {
-            let Some(bad) = self.not_started(&life.trace, recording)? else { return Ok(()) };
-            return self.report_start(life, n, from, bad);
+        if let Some(how) = self.subject.did_not_start(&life.trace, &recording) {
+            return self.report_start(life, n, from, Bad::not_started(how, recording, left));
         }
         let aim = |then| Aim::Twice { first, then };
         let number = (n as u64 + 1) * NESTED;
