@@ -126,6 +126,8 @@ const TABLE: &[Row] = &[
     Row::programs("check_batch", CHECKS, CHECKED),
     Row::programs("include", SELECTS, SELECTED),
     Row::programs("exclude", SELECTS, SELECTED),
+    Row::programs("for", ENDS, ENDED),
+    Row::programs("saves", ENDS, ENDED),
     Row::programs(
         "continue",
         "it starts each life on what the one before has left",
@@ -152,6 +154,10 @@ const TABLE: &[Row] = &[
     Row::both("help"),
     Row::both("version"),
 ];
+
+/// What --for and --saves do.
+const ENDS: &str = "it ends a program that goes on for ever";
+const ENDED: &str = "leave it out: a strategy makes as many saves as are needed";
 
 const CHECKS: &str = "it says what a crash has left of the program's files";
 const CHECKED: &str = "leave it out: crashtest knows what a strategy has saved, and checks that";

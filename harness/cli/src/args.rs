@@ -1,6 +1,10 @@
 //! What the user typed. The doc comments are the help.
 
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use crashtest_model::Program;
 
 use crate::command::audit::AuditArgs;
 use crate::command::trace::TraceArgs;
@@ -50,11 +54,41 @@ pub(crate) enum Command {
     Worker,
 }
 
+/// The commands that take a program after `--`.
+const WITH_PROGRAMS: [&str; 3] = ["audit", "run", "trace"];
+
+/// The command line of `arguments` with the `--` that is missing in it, where that is what `error` is about.
+pub(crate) fn with_dashes(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let Some(ContextValue::String(first)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_missing = error.kind() == ErrorKind::UnknownArgument && !first.starts_with('-');
+    let takes_one = words.first().is_some_and(|command| WITH_PROGRAMS.contains(&command.as_str()));
+    if !is_missing || !takes_one || words.iter().any(|word| word == "--") {
+        return None;
+    }
+    let (options, program) = words.split_at(words.iter().position(|word| word == first)?);
+    let typed = |words: &[String]| Program::words_for_a_shell(words);
+    Some(format!("crashtest {} -- {}", typed(options), typed(program)))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_program_without_dashes_before_it_is_shown_with_them() {
+        let corrected = |line: &str| {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            let error = Cli::try_parse_from(std::iter::once("crashtest".into()).chain(words.clone())).unwrap_err();
+            with_dashes(&error, &words)
+        };
+        let wanted = "crashtest audit --dir d -- python3 bot.py".to_owned();
+        assert_eq!(corrected("audit --dir d python3 bot.py"), Some(wanted));
+        assert_eq!(corrected("audit --frob -- python3 bot.py"), None);
+        assert_eq!(corrected("list python3"), None);
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -25,8 +25,10 @@ mod selection;
 mod signals;
 mod state_directory;
 mod under_reaper;
+mod until;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -38,8 +40,21 @@ use crate::problem::Problem;
 fn main() -> ExitCode {
     // Before anything that needs more of it: an overflow is a signal and no message.
     let result = requirements::stack().and_then(|()| {
+        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+        if let Some(arguments) = command::both::without_a_command(&arguments) {
+            return command::both::audit_and_run(arguments);
+        }
         let mut command = applicability::with_headings(Cli::command());
-        let matches = command.get_matches_mut();
+        let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+            Ok(matches) => matches,
+            Err(error) => match args::with_dashes(&error, &arguments) {
+                Some(line) => {
+                    let why = Problem::usage("the program and its arguments come after `--`".to_owned());
+                    return Err(why.hint(Some(line)));
+                }
+                None => error.exit(),
+            },
+        };
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
         // What does not apply is refused before anything else is looked at.
         matches.subcommand_matches("run").map_or(Ok(()), applicability::check)?;

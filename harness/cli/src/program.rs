@@ -12,6 +12,7 @@ use crashtest_model::{
 use crate::problem::Problem;
 use crate::selection::SelectionOptions;
 use crate::state_directory;
+use crate::until::UntilOptions;
 
 /// The name that stands in place of a workload's.
 pub(crate) const WORKLOAD: &str = "program";
@@ -19,7 +20,7 @@ pub(crate) const WORKLOAD: &str = "program";
 /// A program of one's own, after `--`.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramOptions {
-    /// The program and its arguments, after `--`: it saves, is crashed, and has to end by itself. `{dir}` in a word stands for the state
+    /// The program and its arguments, after `--`: it saves and is crashed. One that goes on for ever is ended: see --for. `{dir}` in a word stands for the state
     /// directory, where it has to save; without it name --cwd or --uses-env. CRASHTEST_SEED is the seed. It may print
     /// `crashtest: ready`, `crashtest: begin N` and `crashtest: ack N` (flushed)
     #[arg(value_name = "CMD", last = true)]
@@ -44,6 +45,9 @@ pub(crate) struct ProgramOptions {
     /// Without a checker: which files are judged
     #[command(flatten)]
     pub selection: SelectionOptions,
+    /// When it is ended
+    #[command(flatten)]
+    pub until: UntilOptions,
     /// Under `kill`: each life goes on with what the one before has left, and not with what --setup made
     #[arg(id = "continue", long = "continue")]
     pub continues: bool,
@@ -74,8 +78,8 @@ impl ProgramOptions {
         }
         let (command, named) =
             if self.cwd { state_directory::with_absolute_paths(&command, &cwd)? } else { (command, Vec::new()) };
-        let continues = self.continues;
-        Ok(Some(Program { command, setup, check, continues, include, exclude, cwd, inside: self.cwd, named }))
+        let (continues, until) = (self.continues, self.until.until(false));
+        Ok(Some(Program { command, setup, check, until, continues, include, exclude, cwd, inside: self.cwd, named }))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use crashtest_model::{Fault, Rows, Start, Tally, Verdict};
+use crashtest_engine::{AuditProgress, SoFar};
+use crashtest_model::{Fault, Rows, Start, Tally, Until, Verdict};
 use crashtest_report::thousands;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -11,6 +12,8 @@ use crate::console;
 
 /// Nothing is shown of work that is over before this.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Nothing is shown of a recording that is over before this.
+const LONG_RECORDING: Duration = Duration::from_secs(2);
 /// How often a log gets a line.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the bar's counts change.
@@ -94,32 +97,81 @@ impl Progress {
     }
 }
 
-/// How much of something is done, on a terminal.
-pub(crate) struct Counter {
-    what: &'static str,
-    /// The bar, once the work takes long.
-    bar: Option<ProgressBar>,
+/// How far an audit is, on a terminal.
+pub(crate) struct AuditLine {
+    /// Of a recording.
+    recording: ProgressBar,
+    /// Of the crash states that were asked about.
+    asking: ProgressBar,
+    command: String,
+    /// What ends the recording.
+    ends: &'static str,
     began: Instant,
+    /// When a bar was shown or changed last.
+    shown: Option<Instant>,
 }
 
-impl Counter {
-    /// Starts counting `what`.
-    pub(crate) fn new(what: &'static str) -> Counter {
-        Counter { what, bar: None, began: Instant::now() }
+impl AuditLine {
+    /// Starts with the recording of `command`, which goes on until it ends, or `until` then.
+    pub(crate) fn new(command: &str, until: Until) -> AuditLine {
+        let hidden = || ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+        let recording = style.map_or_else(|_| hidden(), |style| hidden().with_style(style));
+        let ends = match until.is_never() {
+            true => "crashtest: Ctrl-C ends the program and reports; --for 5s does so by itself",
+            false => "crashtest: Ctrl-C ends the program sooner, and reports",
+        };
+        let command = command.to_owned();
+        AuditLine { recording, asking: bar(Some(0)), command, ends, began: Instant::now(), shown: None }
     }
 
-    /// Shows that `done` are done `of` so many.
-    pub(crate) fn show(&mut self, done: u64, of: u64) {
-        if self.began.elapsed() < PATIENCE || !io::stderr().is_terminal() {
+    /// Shows how far it is.
+    pub(crate) fn show(&mut self, so_far: AuditProgress) {
+        if !io::stderr().is_terminal() || self.shown.is_some_and(|shown| shown.elapsed() < REDRAW) {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = bar(Some(of));
+        let (bar, patience) = match so_far {
+            AuditProgress::Recording(_) => (&self.recording, LONG_RECORDING),
+            AuditProgress::Asked { .. } => (&self.asking, PATIENCE),
+        };
+        if self.began.elapsed() < patience {
+            return;
+        }
+        if self.shown.is_none() && matches!(so_far, AuditProgress::Recording(_)) {
+            console::complain(self.ends);
+        }
+        self.shown = Some(Instant::now());
+        match so_far {
+            AuditProgress::Recording(so_far) => bar.set_message(recorded(&self.command, so_far)),
+            AuditProgress::Asked { done, of } => {
+                self.recording.finish_and_clear();
+                bar.set_length(of);
+                bar.set_position(done);
+                bar.set_message("crash states");
+            }
+        }
+        if bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
-            bar.set_message(self.what);
-            bar
-        });
-        bar.set_position(done);
+        }
+        bar.tick();
+    }
+}
+
+/// "recording python3 bot.py: 1,240 file-changing calls, 31 saves of 3 files".
+fn recorded(command: &str, so_far: SoFar) -> String {
+    let of = |n: u64, one: &str| format!("{} {one}{}", thousands(n), if n == 1 { "" } else { "s" });
+    let SoFar { calls, saves, files } = so_far;
+    let saves = match files {
+        0 => of(saves, "save"),
+        files => format!("{} of {}", of(saves, "save"), of(files, "file")),
+    };
+    format!("recording {command}: {}, {saves}", of(calls, "file-changing call"))
+}
+
+impl Drop for AuditLine {
+    fn drop(&mut self) {
+        self.recording.finish_and_clear();
+        self.asking.finish_and_clear();
     }
 }
 
@@ -165,14 +217,6 @@ impl Steps {
 }
 
 impl Drop for Steps {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Drop for Counter {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -230,6 +274,13 @@ mod tests {
         let aim = Aim::Call(CrashPoint { call: CallIndex(0), at: At::Before });
         let outcome = Outcome::Judged(verdict);
         TrialRecord { outcome, ..TrialRecord::planned(0, fault, Start::Again, Seed(0), aim) }
+    }
+
+    #[test]
+    fn a_recording_is_shown_with_what_it_has_seen() {
+        let words = |calls, saves, files| recorded("python3 bot.py", SoFar { calls, saves, files });
+        assert_eq!(words(1240, 31, 3), "recording python3 bot.py: 1,240 file-changing calls, 31 saves of 3 files");
+        assert_eq!(words(1, 1, 0), "recording python3 bot.py: 1 file-changing call, 1 save");
     }
 
     #[test]

@@ -400,7 +400,7 @@ fn a_file_that_is_moved_in_from_outside_is_there_whole_or_not_at_all() {
 #[test]
 fn what_a_program_leaves_running_is_said_and_proves_nothing() {
     let place = place();
-    let (audit, exit) = audited(&place, "--limit 5s", &["sh", "-c", "sleep 1000 & echo 1 > t; mv t f"]);
+    let (audit, exit) = audited(&place, "--limit 5s --saves 9", &["sh", "-c", "sleep 1000 & echo 1 > t; mv t f"]);
     assert_eq!((exit, &audit["status"]), (Some(3), &"what it had left running was stopped after 5 s".into()));
 }
 
@@ -408,7 +408,7 @@ fn what_a_program_leaves_running_is_said_and_proves_nothing() {
 fn what_cannot_be_run_is_a_usage_error_with_its_reason() {
     let place = place();
     for (options, program, reason) in [
-        ("", "not-a-program-of-this-machine", "No such file"),
+        ("", "not-a-program-of-this-machine", "is not there"),
         ("--dir nowhere", "true", "nowhere"),
         ("--include [", "true", "--include does not take `[`"),
         ("--setup false", "true", "the set-up `false` ended"),

@@ -142,7 +142,7 @@ fn an_interrupt_ends_the_recording_of_an_audit_which_says_what_that_shows() {
     assert!(alive(&place).is_empty(), "somebody is left");
     let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("a kill can leave") && said.contains("truncate-and-write"), "{said}");
-    assert!(said.contains("What this rests on interrupted"), "{said}");
+    assert!(said.contains("What this rests on ended by Ctrl-C after"), "{said}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_model::{Action, Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace};
+use crashtest_model::{Action, Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace, Until};
 use crashtest_states::{Entry, Selection, Snapshot, crash_states};
 
 pub use self::again::{Answered, ask_again};
@@ -27,7 +27,9 @@ use crate::error::EngineError;
 use crate::snapshot;
 use crate::state_dir::StateDir;
 use crate::subject::program::{Place, set_up};
-use crate::trace_once::trace_program;
+use crate::trace::quiet::cut_to_quiet;
+use crate::trace::recorder::SoFar;
+use crate::trace_once::{Tracing, trace_program};
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
@@ -58,6 +60,8 @@ pub struct AuditPlan {
     pub passed_over: Vec<PathBuf>,
     /// Which files are judged.
     pub selection: Selection,
+    /// When the program is ended that goes on for ever.
+    pub until: Until,
     /// How long the program and the set-up may take.
     pub limit: Duration,
     /// How long an answer of the checker may take.
@@ -75,6 +79,10 @@ pub struct AuditedProgram {
     pub checked: Option<Checked>,
     /// How it ended: "exit status 0".
     pub status: String,
+    /// Whether we ended it, as it did not end by itself.
+    pub was_cut: bool,
+    /// Whether somebody had enough of the recording, and wanted to see what it shows.
+    pub was_asked_to_end: bool,
     /// The run that was recorded, and the files before it.
     trace: Trace,
     before: Snapshot,
@@ -115,8 +123,22 @@ impl AuditedProgram {
     }
 }
 
+/// How far an audit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditProgress {
+    /// The program runs, and is recorded.
+    Recording(SoFar),
+    /// The checker was asked about so many crash states.
+    Asked {
+        /// So many.
+        done: u64,
+        /// Of so many.
+        of: u64,
+    },
+}
+
 /// Runs the program of `plan` once, audits what it does to the files of its state directory, and asks the checker about each crash
-/// state, telling `progress` how many of how many it was asked about. What holds for [`trace_program`] holds for this.
+/// state, telling `progress` how far it is. What holds for [`trace_program`] holds for this.
 ///
 /// # Errors
 /// The directory cannot be read or holds too much, one of the commands cannot be started, the checker does not accept what the run itself
@@ -124,7 +146,7 @@ impl AuditedProgram {
 pub fn audit_program(
     plan: &AuditPlan,
     stop: &Arc<AtomicBool>,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &dyn Fn(AuditProgress),
 ) -> Result<AuditedProgram, EngineError> {
     let is_needed = plan.dir.is_none() || plan.setup.is_some() || plan.check.is_some() || plan.copy;
     for dir in plan.dir.iter().chain(plan.copy.then_some(&plan.cwd)).filter(|_| is_needed) {
@@ -166,33 +188,52 @@ pub fn audit_program(
     }
     let before = read(&dir)?;
     place.go_on()?;
-    let traced = trace_program(&plan.command, dir.path(), &plan.cwd, true, plan.limit, stop)?;
-    let after = read(&dir)?;
+    let tell = |so_far| progress(AuditProgress::Recording(so_far));
+    let tracing = Tracing {
+        command: &plan.command,
+        dir: dir.path(),
+        cwd: &plan.cwd,
+        keep_data: true,
+        limit: plan.limit,
+        until: plan.until,
+        stop,
+        tell: Some(&tell),
+    };
+    let mut traced = trace_program(&tracing)?;
+    let mut after = read(&dir)?;
+    if let Some(cut) = &traced.cut
+        && let Some(quiet) = cut_to_quiet(&mut traced.trace, &before, &after, cut)
+    {
+        after = quiet;
+    }
     let excluded = |path: &Path| {
         plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traced.trace, path))
     };
     // Who ends the recording wants to see what it shows; who then asks again has had enough.
-    let is_cut_short = stop.swap(false, Ordering::Relaxed);
-    let cut_short = Instant::now();
+    let was_asked_to_end = stop.swap(false, Ordering::Relaxed);
+    let asked_to_end = Instant::now();
     let enough = || {
         // Ctrl-C in a terminal comes twice: from there, and passed on by the process above.
-        if is_cut_short && cut_short.elapsed() < ONE_CTRL_C {
+        if was_asked_to_end && asked_to_end.elapsed() < ONE_CTRL_C {
             stop.store(false, Ordering::Relaxed);
         }
         stop.load(Ordering::Relaxed)
     };
     let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded, &enough);
-    stop.fetch_or(is_cut_short, Ordering::Relaxed);
+    enough();
     let checked = match (&plan.check, copies) {
         (Some(check), Some(copies)) => {
             let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
             let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
             let recorded = Recorded::new(&traced.trace, [&before, &after], &audit);
-            Some(checker::check_all(check, asked, &recorded, [&before, &after], (plan.max_states, stop), progress)?)
+            let mut asked_about = |done, of| progress(AuditProgress::Asked { done, of });
+            let bounds = (plan.max_states, &**stop);
+            Some(checker::check_all(check, asked, &recorded, [&before, &after], bounds, &mut asked_about)?)
         }
         _ => None,
     };
-    Ok(AuditedProgram { audit, checked, status: traced.status, trace: traced.trace, before })
+    let was_cut = traced.cut.is_some();
+    Ok(AuditedProgram { audit, checked, status: traced.status, was_cut, was_asked_to_end, trace: traced.trace, before })
 }
 
 /// The pattern of files that are logs, if they are only appended to.
@@ -244,11 +285,12 @@ mod tests {
             temporary: dir.to_owned(),
             passed_over: Vec::new(),
             selection: Selection::new(&[], &[]).unwrap(),
+            until: Until::default(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
             max_states: None,
         };
-        audit_program(&plan, &Arc::default(), &mut |_, _| ())
+        audit_program(&plan, &Arc::default(), &|_| ())
     }
 
     /// Makes a file that takes room on the disk, without a byte being written.

@@ -22,12 +22,13 @@ mod trace;
 mod trace_once;
 mod worker;
 
-pub use audit::{Answered, AuditPlan, AuditedProgram, ask_again, audit_program};
+pub use audit::{Answered, AuditPlan, AuditProgress, AuditedProgram, ask_again, audit_program};
 pub use binary::{DescribedStrategy, DescribedTarget, Description, describe, main};
 pub use error::{Blame, EngineError, TargetsError};
 pub use event::Event;
 pub use judge::oracle::judge;
 pub use protocol::PROTOCOL;
 pub use supervisor::{CONTROL_LIVES, End, Ended, Replayer, Sandbox, WorkerProgram, run};
-pub use trace_once::{TracedProgram, trace_program, trace_target};
+pub use trace::recorder::SoFar;
+pub use trace_once::{TracedProgram, Tracing, trace_program, trace_target};
 pub use worker::serve;

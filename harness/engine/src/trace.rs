@@ -2,4 +2,5 @@
 
 pub(crate) mod line_protocol;
 pub(crate) mod orders;
+pub(crate) mod quiet;
 pub(crate) mod recorder;

@@ -11,7 +11,7 @@ use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
-use crashtest_model::{DIR, Plan, Trace};
+use crashtest_model::{DIR, Plan, Trace, Until};
 
 use crate::error::EngineError;
 use crate::subject::life::Script;
@@ -21,7 +21,7 @@ use crate::subject::victims::Victims;
 use crate::supervisor::Sandbox;
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
-use crate::trace::recorder::Recorder;
+use crate::trace::recorder::{Cut, Recorded, Recorder, SoFar};
 
 /// A program that was traced.
 #[derive(Clone, Debug)]
@@ -32,35 +32,55 @@ pub struct TracedProgram {
     pub status: String,
     /// What is wrong with what it printed of its saves, if something is.
     pub nonsense: Option<String>,
+    /// How far it was when we ended it, as it did not end by itself.
+    pub(crate) cut: Option<Cut>,
 }
 
-/// Runs `command` in the directory `cwd` with `dir` as its state directory, and records what it does to the files there, with the promises that it prints
+/// A program that is to be traced.
+#[derive(Clone, Copy)]
+pub struct Tracing<'a> {
+    /// The program and its arguments.
+    pub command: &'a [OsString],
+    /// Its state directory.
+    pub dir: &'a Path,
+    /// Where it is started.
+    pub cwd: &'a Path,
+    /// Whether what it writes is kept, and not only how much: it may be more than there is memory.
+    pub keep_data: bool,
+    /// How long it may take, where it does not make calls until it is ended.
+    pub limit: Duration,
+    /// When it is ended.
+    pub until: Until,
+    /// It is ended once this is set.
+    pub stop: &'a AtomicBool,
+    /// Who is told how far it is.
+    pub tell: Option<&'a dyn Fn(SoFar)>,
+}
+
+/// Runs the program of `tracing` and records what it does to the files in its state directory, with the promises that it prints
 /// in between. What it prints goes to our standard error. This process must have one thread.
-/// Everything that the program has started is dead when this returns; it is ended after `limit`, or once `stop` is set.
-/// Without `keep_data`, the trace has how much was written and not what: a program may write more than there is memory.
+/// Everything that the program has started is dead when this returns.
 ///
 /// # Errors
 /// The program cannot be started, the directory cannot be read, or programs cannot be traced here.
-pub fn trace_program(
-    command: &[OsString],
-    dir: &Path,
-    cwd: &Path,
-    keep_data: bool,
-    limit: Duration,
-    stop: &AtomicBool,
-) -> Result<TracedProgram, EngineError> {
+pub fn trace_program(tracing: &Tracing<'_>) -> Result<TracedProgram, EngineError> {
+    let Tracing { dir, cwd, stop, .. } = *tracing;
     let dir = std::fs::canonicalize(dir).map_err(EngineError::sandbox("use as state directory", dir))?;
     let name = |word: &OsString| match word.to_str() {
         Some(text) => OsString::from(text.replace(DIR, &dir.to_string_lossy())),
         None => word.clone(),
     };
-    let words: Vec<OsString> = command.iter().map(name).collect();
+    let words: Vec<OsString> = tracing.command.iter().map(name).collect();
     let Some((program, arguments)) = words.split_first() else { return Err(EngineError::Program("no program".into())) };
     let printed = RefCell::new(Printed::default());
     let progress = || printed.borrow().progress();
     let mut recorder = Recorder::new(&dir, Orders::Record, &progress).map_err(EngineError::sandbox("read", &dir))?;
     recorder.stop_at(Some(stop));
-    if !keep_data {
+    recorder.end_at(tracing.until);
+    if let Some(tell) = tracing.tell {
+        recorder.tell(tell);
+    }
+    if !tracing.keep_data {
         recorder.keep_lengths_only();
     }
     if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
@@ -73,10 +93,17 @@ pub fn trace_program(
         command.current_dir(cwd).env("PWD", cwd);
     }
     signals::with_the_usual_limit_signal(&mut command);
+    let more = tracing.until.after_ms.map_or(Duration::ZERO, Duration::from_millis);
+    let limit = tracing.limit + more;
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
-    let trace = recorder.finish().trace;
+    let Recorded { trace, cut, .. } = recorder.finish();
+    let cut = cut.filter(|_| traced.ending == Ending::Killed);
     let nonsense = printed.borrow().nonsense().map(str::to_owned);
-    Ok(TracedProgram { trace, status: status(traced.ending, limit, stop), nonsense })
+    let status = match &cut {
+        Some(cut) => cut.in_words(stop.load(Ordering::Relaxed)),
+        None => status(traced.ending, limit, stop),
+    };
+    Ok(TracedProgram { trace, status, nonsense, cut })
 }
 
 /// Traces a life of the plan's target: an opening of an installed state and `saves` saves. This process must have one thread.
@@ -96,7 +123,7 @@ pub fn trace_target(
     let beginning = target::install(&mut victims, stream, Script::SaveThenStop(saves))?;
     let recording = target::live(&victims, &beginning, Orders::Record, Some(stop))?;
     let status = status(recording.ending, target::limit(plan), stop);
-    Ok(TracedProgram { trace: recording.trace, status, nonsense: None })
+    Ok(TracedProgram { trace: recording.trace, status, nonsense: None, cut: None })
 }
 
 /// "exit status 0".

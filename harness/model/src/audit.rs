@@ -332,6 +332,9 @@ pub struct AuditRecord {
     pub copy_of: Option<String>,
     /// How the program ended: "exit status 0".
     pub status: String,
+    /// Whether crashtest ended it, as it does not end by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// Whether somebody had enough before it was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
@@ -372,10 +375,10 @@ impl AuditRecord {
         }
     }
 
-    /// Returns whether the program came to its end and said that it had done its work.
+    /// Returns whether the program came to its end and said that it had done its work, or has none to come to.
     #[must_use]
     pub fn ended_well(&self) -> bool {
-        self.status == "exit status 0"
+        self.cut || self.status == "exit status 0"
     }
 
     /// The failures, the checker's first, each with the crash point that shows it.

@@ -41,7 +41,7 @@ pub use grid::{CellSummary, Conformance, Expectations, FaultConformance, GridRec
 pub use note::{About, Coverage, Metadata, Note};
 pub use phase::{Activity, Call, CallMark, LAST_WRITE, Moment, Phase};
 pub use plan::{Budget, HarnessBug, MOST_SAVES, Plan, SERIES_LENGTH, TargetSpec};
-pub use program::{Check, CommandLine, DIR, NamedFile, Program, Sensitivity};
+pub use program::{Check, CommandLine, DIR, NamedFile, Program, Sensitivity, Until};
 pub use run::{Environment, FORMAT, FileSystem, RunRecord};
 pub use seed::{Digest, Seed};
 pub use summary::{

@@ -57,6 +57,9 @@ pub struct Coverage {
     /// Crash points of the lives after its crash states, as far as these were begun.
     #[serde(default)]
     pub points_again: u64,
+    /// How far the recorded run was when crashtest ended it, as it does not end by itself: "after 3 s, 12 saves".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
     /// Crash points of the recorded run that were left out, to stay within a bound.
     pub left_out: u64,
     /// Those of the lives after its crash states.
@@ -116,6 +119,7 @@ impl Coverage {
             calls: self.calls.max(other.calls),
             points: self.points.max(other.points),
             points_again: self.points_again + other.points_again,
+            cut: self.cut.clone().or_else(|| other.cut.clone()),
             left_out: self.left_out.max(other.left_out),
             left_out_again: self.left_out_again + other.left_out_again,
             nested: self.nested.max(other.nested),

@@ -34,6 +34,9 @@ pub struct Program {
     /// See [`include`](Program::include).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// When a run of it is over that goes on for ever.
+    #[serde(default, skip_serializing_if = "Until::is_never")]
+    pub until: Until,
     /// Where they are started: relative names in their words are looked up there.
     pub cwd: PathBuf,
     /// Whether the writer, and nothing else, is started inside the state directory.
@@ -42,6 +45,25 @@ pub struct Program {
     /// Files outside the state directory that the words of a writer name which is started inside it. None may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<NamedFile>,
+}
+
+/// When the run of a program is over that goes on for ever: whichever comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Until {
+    /// So long after its first file-changing call, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// Once it has made so many saves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saves: Option<u64>,
+}
+
+impl Until {
+    /// Returns whether it has to end by itself.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        *self == Until::default()
+    }
 }
 
 /// A file that a word of a command names.

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Activity;
+
 pub use action::{Action, Durable, Node};
 pub use attributes::Attributes;
 pub use crash_point::{At, CrashPoint};
@@ -53,6 +55,19 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Forgets the calls from number `calls` on, and what the program has begun since: the run was so far then.
+    pub fn cut_to(&mut self, calls: usize) {
+        let Some(next) = self.operations.get(calls) else { return };
+        let mut end = next.before;
+        let begun = calls.checked_sub(1).map_or(end.promise.acked, |last| self.operations[last].after.promise.begun);
+        end.promise.begun = begun.max(end.promise.acked);
+        if end.promise.begun == end.promise.acked && end.activity.is_some() {
+            end.activity = Some(Activity::Idle);
+        }
+        self.end = end;
+        self.operations.truncate(calls);
+    }
+
     /// Returns how far the program was at `point`.
     #[must_use]
     pub fn progress(&self, point: CrashPoint) -> Progress {

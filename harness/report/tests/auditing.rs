@@ -41,6 +41,7 @@ fn record(files: Vec<AuditedFile>) -> AuditRecord {
         dir: Some("/srv/bot".into()),
         copy_of: None,
         status: "exit status 0".into(),
+        cut: false,
         interrupted: false,
         audit,
         checked: None,

@@ -18,6 +18,7 @@ mod companions;
 mod databases;
 mod known;
 mod oracle;
+mod quiet;
 mod saves;
 mod seen;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use self::companions::{beside, companions};
 use self::databases::{database_of, databases};
 pub use self::known::{StateFile, state_files};
 pub use self::oracle::{Oracle, Severity};
+pub use self::quiet::quiet_moment;
 use self::seen::{Seen, example};
 use self::versions::{Timeline, Version};
 use crate::{Entry, Snapshot, Tree, crash_states};

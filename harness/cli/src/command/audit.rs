@@ -1,5 +1,6 @@
 //! `crashtest audit`: how a program writes its files, and what a kill could leave of each, from one recorded run.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,8 @@ use crashtest_engine::{AuditPlan, AuditedProgram, EngineError};
 use crashtest_linux::directory::{Directory, DirectoryError};
 use crashtest_linux::mounts;
 use crashtest_model::{
-    AUDIT_FORMAT, AuditFailure, AuditJudgement, AuditRecord, Check, CrashPoint, DIR, FileSystem, Program, Recheck,
+    AUDIT_FORMAT, AuditFailure, AuditJudgement, AuditRecord, Check, CommandLine, CrashPoint, DIR, FileSystem, Program,
+    Recheck,
 };
 use crashtest_report::render;
 use crashtest_report::{AuditOut, CrashStates, RecordedAudit};
@@ -21,9 +23,10 @@ use crate::exit::Exit;
 use crate::host;
 use crate::problem::Problem;
 use crate::program;
-use crate::progress::Counter;
+use crate::progress::AuditLine;
 use crate::selection::SelectionOptions;
 use crate::signals;
+use crate::until::UntilOptions;
 use crate::values;
 
 /// How a program writes its files, and what a kill could leave of each
@@ -68,6 +71,9 @@ pub(crate) struct AuditArgs {
     /// Accept files that only a checker could judge: without it, where none of the files can be judged, that is no answer (exit status 3)
     #[arg(long)]
     pub accept_unchecked: bool,
+    /// When the program is ended
+    #[command(flatten)]
+    pub until: UntilOptions,
     /// Which files are judged
     #[command(flatten)]
     pub selection: SelectionOptions,
@@ -100,7 +106,8 @@ impl AuditArgs {
         let dir = self.dir.clone().or_else(|| (!names_it).then(|| PathBuf::from(".")));
         let setup = self.setup.as_deref().map(|setup| program::split_words("--setup", setup)).transpose()?;
         let check = program::check_of(self.check.as_deref(), self.check_batch.as_deref())?;
-        for words in setup.iter().chain(check.as_ref().map(Check::command)) {
+        let command: CommandLine = self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        for words in setup.iter().chain(check.as_ref().map(Check::command)).chain([&command]) {
             program::can_be_found(words, &cwd)?;
         }
         if let (true, false, Some(dir)) = (self.copy, names_it, &dir)
@@ -120,6 +127,7 @@ impl AuditArgs {
             temporary: std::env::temp_dir(),
             passed_over: Vec::new(),
             selection: self.selection.selection()?,
+            until: self.until.until(console::error_is_seen()),
             limit: self.limit.unwrap_or(LIMIT),
             answer_limit: self.limit.unwrap_or(ANSWER_LIMIT),
             max_states: self.max_states.or_else(|| self.check.as_ref().map(|_| MAX_STATES)),
@@ -127,10 +135,15 @@ impl AuditArgs {
     }
 }
 
+/// `command` as one types it in a shell.
+fn words(command: &[OsString]) -> String {
+    let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    Program::words_for_a_shell(&words)
+}
+
 /// What is done, before it is done: who only wanted to look has a moment to stop it, and knows the next time.
 fn beginning(command: &[OsString], plan: &AuditPlan) -> String {
-    let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let (words, cwd) = (Program::words_for_a_shell(&words), plan.cwd.display());
+    let (words, cwd) = (words(command), plan.cwd.display());
     match plan.copy {
         true => format!("crashtest: runs `{words}` once, in a copy of {cwd}"),
         false => format!("crashtest: runs `{words}` once, for real, in {cwd}; --copy runs it in a copy"),
@@ -161,8 +174,8 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
         console::complain(&beginning(&args.command, &plan));
     }
     let started = jiff::Timestamp::now().to_string();
-    let mut progress = Counter::new("crash states");
-    let audited = crashtest_engine::audit_program(&plan, &stop, &mut |done, of| progress.show(done, of));
+    let progress = RefCell::new(AuditLine::new(&words(&args.command), plan.until));
+    let audited = crashtest_engine::audit_program(&plan, &stop, &|so_far| progress.borrow_mut().show(so_far));
     drop(progress);
     let is_interrupted = stop.load(Ordering::Relaxed);
     let audited = match audited {
@@ -181,7 +194,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<Exit, Problem> {
     });
     kept?;
     Ok(match record.judgement() {
-        _ if is_interrupted => Exit::Interrupted,
+        _ if is_interrupted || audited.was_asked_to_end => Exit::Interrupted,
         AuditJudgement::Broken => Exit::Broken,
         AuditJudgement::Inconclusive => Exit::Inconclusive,
         AuditJudgement::Unbroken => Exit::Clean,
@@ -198,6 +211,7 @@ fn record(args: &AuditArgs, plan: &AuditPlan, audited: &AuditedProgram) -> Audit
         dir: whole(plan.dir.as_ref()).map(|dir| dir.to_string_lossy().into_owned()),
         copy_of: plan.copy.then(|| plan.cwd.to_string_lossy().into_owned()),
         status: audited.status.clone(),
+        cut: audited.was_cut,
         interrupted: false,
         audit: audited.audit.clone(),
         checked: audited.checked.clone(),

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 pub(crate) mod audit;
+pub(crate) mod both;
 pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod list;

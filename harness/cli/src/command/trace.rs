@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use crashtest_engine::{Sandbox, TracedProgram};
-use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears, Trace};
+use crashtest_engine::{Sandbox, TracedProgram, Tracing};
+use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears, Trace, Until};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
 
@@ -72,7 +72,16 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
             // Lines say how much was written, and not what.
             let keep_data = args.output_format == OutputFormat::Json;
             let cwd = program::working_directory()?;
-            crashtest_engine::trace_program(&args.command, &dir, &cwd, keep_data, LIMIT, &stop)?
+            crashtest_engine::trace_program(&Tracing {
+                command: &args.command,
+                dir: &dir,
+                cwd: &cwd,
+                keep_data,
+                limit: LIMIT,
+                until: Until::default(),
+                stop: &stop,
+                tell: None,
+            })?
         }
     };
     show(&traced.trace, &traced.status, args.output_format);

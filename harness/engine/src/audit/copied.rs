@@ -126,6 +126,8 @@ mod tests {
 
     use crashtest_states::Selection;
 
+    use crashtest_model::Until;
+
     use super::*;
 
     fn plan(cwd: &Path, dir: Option<&Path>, words: &[&str]) -> AuditPlan {
@@ -139,6 +141,7 @@ mod tests {
             temporary: PathBuf::new(),
             passed_over: Vec::new(),
             selection: Selection::new(&[], &[]).unwrap(),
+            until: Until::default(),
             limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
             max_states: None,

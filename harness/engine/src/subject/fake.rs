@@ -151,7 +151,7 @@ impl Subject for Fake {
                 tree.snapshot()
             }
         };
-        Ok(Recording { trace, obeyed, ending, complaint: None, reused: None, least_begun: None, failed })
+        Ok(Recording { trace, obeyed, ending, complaint: None, reused: None, least_begun: None, failed, cut: None })
     }
 
     fn files(&self) -> Result<Snapshot, EngineError> {

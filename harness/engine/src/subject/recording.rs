@@ -6,6 +6,7 @@ use crashtest_model::{CallIndex, Generation, Promise, Seed, Trace};
 use crashtest_states::Snapshot;
 
 use super::life::Script;
+use crate::trace::recorder::Cut;
 
 /// How a recorded life begins.
 #[derive(Clone, Debug)]
@@ -41,11 +42,18 @@ pub(crate) struct Recording {
     pub(crate) least_begun: Option<Generation>,
     /// The call that was made to fail, or the first of them.
     pub(crate) failed: Option<CallIndex>,
+    /// How far it was when we ended it, as it does not end by itself.
+    pub(crate) cut: Option<Cut>,
 }
 
 impl Recording {
     /// Whether it came to its end without an error.
     pub(crate) fn is_clean(&self) -> bool {
         self.ending == Ending::Exited(Exit::Status(0))
+    }
+
+    /// Whether it did so, or goes on for ever and did without an error what it was to do.
+    pub(crate) fn went_well(&self) -> bool {
+        self.is_clean() || self.cut.is_some()
     }
 }

@@ -155,9 +155,18 @@ pub(crate) fn live(
     recorder.stop_at(stop);
     let script = beginning.script;
     let traced = trace::trace(move || life.live(script), &mut recorder, limit(victims.plan))?;
-    let Recorded { trace, obeyed, failed } = recorder.finish();
+    let Recorded { trace, obeyed, failed, .. } = recorder.finish();
     let complaint = board.failure().map(|failure| failure.why);
-    Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused: None, least_begun: None, failed })
+    Ok(Recording {
+        trace,
+        obeyed,
+        ending: traced.ending,
+        complaint,
+        reused: None,
+        least_begun: None,
+        failed,
+        cut: None,
+    })
 }
 
 /// How long a recorded life may take: one step of it may take the plan's limit, and it makes some.

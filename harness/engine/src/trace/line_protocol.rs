@@ -53,6 +53,11 @@ impl Printed {
         self.progress
     }
 
+    /// How many saves it has acknowledged.
+    pub(crate) fn saves(&self) -> u64 {
+        self.acked.len() as u64
+    }
+
     /// The first save that it has begun though it was there when it started, if there is one.
     pub(crate) fn reused(&self) -> Option<Generation> {
         self.reused

@@ -9,10 +9,12 @@
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
 mod action;
+mod course;
 mod ear;
 mod failing;
 mod left;
 mod names;
+mod recorded;
 mod stores;
 
 use std::cell::RefCell;
@@ -22,18 +24,23 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::mounts;
 use crashtest_linux::trace::{Enter, FileCall, OpenFile, Request, Return, Stops, Tracee, Watcher};
-use crashtest_model::{Action, At, CallFailure, CallIndex, CrashPoint, FileId, Lasting, Operation, Progress, Trace};
+use crashtest_model::{
+    Action, At, CallFailure, CallIndex, CrashPoint, FileId, Lasting, Operation, Progress, Trace, Until,
+};
 
 use crate::output::Output;
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
 use action::Unfinished;
+use course::Course;
+pub use course::SoFar;
 use ear::Ear;
+pub(crate) use recorded::{Cut, Recorded};
 use stores::Mapped;
 
 /// How long a call is held while another thread is inside of one, in ns. Hardly any call takes so long that waits for nobody.
@@ -67,8 +74,8 @@ pub(crate) struct Recorder<'p> {
     open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
     /// Where what it prints is heard.
     ear: Ear<'p>,
-    /// Whether somebody wants no more of it.
-    stop: Option<&'p AtomicBool>,
+    /// How far the run is, and when it is over.
+    course: Course<'p>,
     trace: Trace,
     /// Whether what is written is kept, besides how much it is.
     keeps_data: bool,
@@ -84,15 +91,6 @@ pub(crate) struct Recorder<'p> {
     counted: u32,
     /// Whether the orders were carried out.
     obeyed: bool,
-}
-
-/// What a recorder has written down.
-pub(crate) struct Recorded {
-    pub(crate) trace: Trace,
-    /// Whether the orders were carried out.
-    pub(crate) obeyed: bool,
-    /// The first call that was made to fail.
-    pub(crate) failed: Option<CallIndex>,
 }
 
 impl<'p> Recorder<'p> {
@@ -121,7 +119,7 @@ impl<'p> Recorder<'p> {
             held: BTreeMap::new(),
             open: BTreeMap::new(),
             ear: Ear::Nobody,
-            stop: None,
+            course: Course::default(),
             trace: Trace::default(),
             keeps_data: true,
             keeps_attributes: false,
@@ -136,9 +134,19 @@ impl<'p> Recorder<'p> {
         Ok(recorder)
     }
 
-    /// Ends everything as soon as `stop` is set.
+    /// Ends the run as soon as `stop` is set.
     pub(crate) fn stop_at(&mut self, stop: Option<&'p AtomicBool>) {
-        self.stop = stop;
+        self.course.stop = stop;
+    }
+
+    /// Ends the run once it is so far.
+    pub(crate) fn end_at(&mut self, until: Until) {
+        self.course.until = until;
+    }
+
+    /// Tells `tell` again and again how far the run is.
+    pub(crate) fn tell(&mut self, tell: &'p dyn Fn(SoFar)) {
+        self.course.tell = Some(tell);
     }
 
     /// Keeps how much is written, and not what: the crash states cannot be derived from such a trace.
@@ -183,12 +191,8 @@ impl<'p> Recorder<'p> {
         tracee.is_alone() && self.certain == Some(open.inode.0)
     }
 
-    /// The trace, and what came of the orders.
-    pub(crate) fn finish(mut self) -> Recorded {
-        self.note_stores();
-        self.trace.end = (self.progress)();
-        self.trace.processes = self.processes.len() as u32;
-        Recorded { trace: self.trace, obeyed: self.obeyed, failed: self.failed }
+    fn nobody_is_inside(&self) -> bool {
+        self.open.values().all(Vec::is_empty)
     }
 
     fn note_files(&mut self, dir: &Path) -> io::Result<()> {
@@ -270,8 +274,8 @@ impl Watcher for Recorder<'_> {
         if self.reads { Stops::AlsoReads } else { Stops::Changes }
     }
 
-    fn has_enough(&self) -> bool {
-        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    fn has_enough(&mut self) -> bool {
+        self.course.look() && (self.nobody_is_inside() || self.course.is_overdue())
     }
 
     fn enters(&mut self, tracee: &Tracee, call: &FileCall) -> Enter {
@@ -289,6 +293,7 @@ impl Watcher for Recorder<'_> {
         if self.has_to_wait(tracee.tid(), &unfinished) {
             return Enter::Hold;
         }
+        self.course.begins(self.trace.operations.len(), self.nobody_is_inside());
         let before_stores = self.trace.operations.len();
         self.note_stores();
         if let Orders::Kill(CrashPoint { call, at: At::After }) = self.orders
@@ -351,6 +356,8 @@ impl Watcher for Recorder<'_> {
         self.trace.operations.push(operation);
         let killed_behind = self.orders == Orders::Kill(CrashPoint { call: index, at: At::After });
         if matches!(unfinished, Unfinished::Certain) && !killed_behind {
+            let calls = self.trace.operations.len();
+            self.course.returns(&self.trace.operations[calls - 1], calls);
             return Enter::Pass;
         }
         self.open.entry(tracee.tid()).or_default().push((index.0 as usize, unfinished));
@@ -386,6 +393,9 @@ impl Watcher for Recorder<'_> {
         };
         operation.errno = result.err();
         operation.after = after;
+        let calls = self.trace.operations.len();
+        self.course.returns(&self.trace.operations[index], calls);
+        let operation = &mut self.trace.operations[index];
         if let Unfinished::FailedClose { errno } = unfinished {
             self.obeyed = true;
             operation.errno = Some(errno);
@@ -418,5 +428,6 @@ impl Watcher for Recorder<'_> {
 
     fn idle(&mut self) {
         self.ear.attend();
+        self.course.report(self.trace.operations.len());
     }
 }

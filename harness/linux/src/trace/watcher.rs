@@ -47,7 +47,7 @@ pub trait Watcher {
     fn ended(&mut self, _tid: i32) {}
 
     /// Returns whether everything is to be killed now. Asked again and again, also while nothing happens.
-    fn has_enough(&self) -> bool {
+    fn has_enough(&mut self) -> bool {
         false
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the audit, and what they share.
 
 mod laws;
+mod quiet;
 mod run;
 mod ways;
 mod writers;

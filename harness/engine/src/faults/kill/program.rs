@@ -9,7 +9,7 @@ use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_model::{
     About, Aim, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Plan, Progress, Promise, Seed, Start,
-    Termination, TrialRecord, Verdict,
+    Termination, TrialRecord, Until, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -24,9 +24,12 @@ use crate::subject::program::named::{self, Named};
 use crate::subject::program::runtime::Runtime;
 use crate::subject::program::{STARTED_AGAIN, numbers_do_not_go_on, start};
 use crate::trace::line_protocol::Printed;
+use crate::trace::orders::Orders;
 
 /// Runs of the control.
 const CONTROL_RUNS: u64 = 3;
+/// Of a program that goes on for ever.
+const CONTROL_RUNS_IN_PART: u64 = 2;
 /// How often a run is killed that may have ended before, each time sooner by this factor.
 const TRIES: i32 = 8;
 const SOONER: f64 = 0.8;
@@ -47,13 +50,22 @@ struct Ran {
     took_ns: u64,
     /// From its start to `crashtest: ready`, in ns.
     ready_ns: Option<u64>,
+    /// Whether we ended it, as it goes on for ever.
+    is_cut: bool,
 }
 
 impl Ran {
     /// A run that was killed when it was so far.
     fn killed(progress: Progress) -> Ran {
         let printed = Printed::so_far(progress);
-        Ran { termination: Termination::Kill, printed, complaint: String::new(), took_ns: 0, ready_ns: None }
+        Ran {
+            termination: Termination::Kill,
+            printed,
+            complaint: String::new(),
+            took_ns: 0,
+            ready_ns: None,
+            is_cut: false,
+        }
     }
 }
 
@@ -68,6 +80,9 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         let ran = run(runtime, promise, None)?;
         // Before anything is run again: it may be somebody's real state.
         outside.check()?;
+        if ran.is_cut {
+            return control_of_one_that_goes_on(context, runtime, &installed);
+        }
         let wrong = match (&ran.termination, &ran.complaint) {
             (Termination::Exit { status: 0 }, _) => None,
             (Termination::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
@@ -75,7 +90,8 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             _ => {
                 let limit = runtime.limit.as_secs_f64();
                 Some(format!(
-                    "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit)"
+                    "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit; \
+                     one that goes on for ever is ended by --for 5s or --saves N)"
                 ))
             }
         };
@@ -89,6 +105,38 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             runtime.place.dir.restore(&left)?;
         }
         let wrong = wrong.map(|why| (Verdict::FailedSave, why));
+        let (left, observed) = judge(context, runtime, record, &ran, wrong)?;
+        if number == 0 {
+            check_numbers(runtime, &left, &observed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program that goes on for ever some times, for as long as it is recorded, and checks what there was the last time that it was
+/// between two saves.
+fn control_of_one_that_goes_on(
+    context: &mut Context<'_>,
+    runtime: &mut Runtime,
+    installed: &Snapshot,
+) -> Result<(), EngineError> {
+    for number in 0..CONTROL_RUNS_IN_PART {
+        let seed = context.plan.seed.derive("control", number);
+        let beginning = runtime.beginning(installed.clone(), Script::Install);
+        let recording = runtime.record(&beginning, Orders::Record)?;
+        let left = runtime.files()?;
+        if number == 0 {
+            if let Some(sensitivity) = runtime.try_checker(installed, &left)?.cloned() {
+                context.note(Fault::None, Start::Again, About::Sensitivity(sensitivity))?;
+            }
+            runtime.place.dir.restore(&left)?;
+        }
+        let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, Aim::Run(1.0));
+        let wrong = recording.complaint.clone().map(|how| (Verdict::FailedSave, format!("the program {how}")));
+        // What it has acknowledged is held against it where it is killed: nobody has stopped it cleanly.
+        let mut so_far = recording.trace.end;
+        so_far.promise.acked = beginning.before.acked;
+        let ran = Ran { termination: Termination::Derived, ..Ran::killed(so_far) };
         let (left, observed) = judge(context, runtime, record, &ran, wrong)?;
         if number == 0 {
             check_numbers(runtime, &left, &observed)?;
@@ -142,10 +190,14 @@ pub(crate) fn kills(
         let ran = run(runtime, promise, None)?;
         usual = if ran.took_ns < usual.took_ns { ran } else { usual };
     }
+    let from = runtime.beginning(installed.clone(), Script::Install);
+    if usual.is_cut {
+        // What it was doing when it was ended may be half done.
+        runtime.record(&from, Orders::Record)?;
+    }
     let left = runtime.files()?;
     runtime.files.learn_state(&left);
     runtime.try_checker(&installed, &left)?;
-    let from = runtime.beginning(installed.clone(), Script::Install);
     // A run that begins on what the one before has left makes other calls.
     let calls = if runtime.program.continues { Calls::default() } else { Calls::recorded(runtime, &from)? };
     for number in trials {
@@ -223,6 +275,8 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         .map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.command_line())))?;
     let mut group = Group::lead_by(&child);
     let limit_ns = begun_ns + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
+    let more_ns = runtime.program.until.after_ms.unwrap_or(0).saturating_mul(1_000_000);
+    let is_over = |printed: &Printed| is_over(runtime.program.until, printed, now_ns() - begun_ns);
     let mut ready_ns = None;
     let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
     if aim.is_none() || usual_ready.is_some() {
@@ -242,12 +296,15 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
             group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
         }
         _ => output
-            .listen(&mut group, limit_ns, |_, exit| exit.is_some() && !supervision::strays_run(&ours))
+            .listen(&mut group, limit_ns.saturating_add(more_ns), |printed, exit| {
+                is_over(printed) || (exit.is_some() && !supervision::strays_run(&ours))
+            })
             .map_err(EngineError::Wait)?,
     };
     // A run ends with the last process that it has started.
     let lingers = exit.is_some() && supervision::strays_run(&ours);
     let took_ns = now_ns() - begun_ns;
+    let is_cut = aim.is_none() && exit.is_none() && is_over(output.listener());
     group.kill();
     supervision::kill_strays(&ours);
     let termination = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
@@ -263,7 +320,13 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     // All that it has printed by its end.
     output.take_all();
     runtime.place.dir.check()?;
-    Ok(Ran { termination, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns })
+    Ok(Ran { termination, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns, is_cut })
+}
+
+/// Whether a run that has printed this after so many ns is to be ended, if it has not ended by itself.
+fn is_over(until: Until, printed: &Printed, ran_ns: u64) -> bool {
+    let is_late = until.after_ms.is_some_and(|after| ran_ns / 1_000_000 >= after);
+    is_late || until.saves.is_some_and(|saves| printed.saves() >= saves)
 }
 
 /// Judges what a run has left, and reports it; `wrong` is what went wrong before that.

@@ -94,7 +94,7 @@ impl Sweep<'_, '_> {
         else {
             return Ok(None);
         };
-        if !recording.is_clean() {
+        if !recording.went_well() {
             return Ok(None);
         }
         let left = self.subject.files()?;

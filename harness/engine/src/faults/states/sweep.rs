@@ -21,6 +21,7 @@ use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
 use crate::trace::orders::Orders;
+use crate::trace::recorder::Cut;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 pub(super) const NESTED: u64 = 1_000_000;
@@ -46,6 +47,8 @@ pub(super) struct Recorded {
     difference: Difference,
     /// The files that the run has left other than its calls come to.
     missed: Vec<String>,
+    /// How far it was when it was ended, as it does not end by itself.
+    cut: Option<String>,
 }
 
 impl Recorded {
@@ -99,6 +102,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             differences: difference.phrases,
             by_real_kills: !is_derivable,
             missed: recorded.missed,
+            cut: recorded.cut,
             ..life.beyond_the_model()
         };
         self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(Box::new(known)))?;
@@ -150,7 +154,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let second = self.subject.live(from, Orders::Record)?;
         self.subject.learn_from_whole(&from.files, &left)?;
         let missed = unexplained(&first.trace, &from.files, &left);
-        Ok(Recorded { difference: compare(&first.trace, &second.trace), trace: first.trace, missed })
+        let cut = first.cut.as_ref().map(Cut::how_far);
+        Ok(Recorded { difference: compare(&first.trace, &second.trace), trace: first.trace, missed, cut })
     }
 
     /// The crash states of a recorded first life.

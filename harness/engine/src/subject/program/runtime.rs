@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::{self, Ending};
-use crashtest_model::{Digest, Fault, Program, Promise, Seed, Sensitivity};
+use crashtest_model::{Digest, Fault, Program, Promise, Seed, Sensitivity, Until};
 use crashtest_states::Snapshot;
 
 use crate::error::EngineError;
@@ -26,6 +26,7 @@ use crate::subject::program::versions::Files;
 use crate::subject::{Beginning, Recording};
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
+use crate::trace::quiet::cut_to_quiet;
 use crate::trace::recorder::{Recorded, Recorder};
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
@@ -34,6 +35,8 @@ const NOT_STARTED: i32 = 127;
 const RUNS_TO_LEARN_FROM: usize = 2;
 /// With a checker: one shows which files a refusal may be about.
 const RUNS_TO_LEARN_FILES_FROM: usize = 1;
+/// How much longer than twice the recorded run another one may take that is to make as many saves, in ms.
+const PATIENCE_MS: u64 = 1_000;
 /// The most crash states whose answers are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -56,6 +59,8 @@ pub(crate) struct Runtime {
     aside: RefCell<BTreeSet<PathBuf>>,
     /// Whether calls that read are recorded as well.
     pub(crate) reads: Cell<bool>,
+    /// How long a run was recorded that has not ended by itself, in ms; `None` where each has.
+    goes_on_ms: Cell<Option<u64>>,
     turns: Turns,
 }
 
@@ -74,6 +79,7 @@ impl Runtime {
             names_survivors: false,
             aside: RefCell::default(),
             reads: Cell::default(),
+            goes_on_ms: Cell::default(),
             turns: Turns::default(),
         }
     }
@@ -160,7 +166,12 @@ impl Runtime {
     /// Runs it, recorded, on the files that `beginning` names, under `orders`.
     pub(crate) fn record(&self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
         let _turn = self.turn()?;
-        let recording = self.record_once(beginning, orders)?;
+        let knew = self.goes_on_ms.get().is_some();
+        let mut recording = self.record_once(beginning, orders)?;
+        if self.goes_on_ms.get().is_some() && !knew && self.until(beginning.script) != self.program.until {
+            // Now it is known that it makes no more saves than it is to make only if it is ended.
+            recording = self.record_once(beginning, orders)?;
+        }
         self.turns.learn(&recording.trace);
         let known = self.aside.borrow().len();
         self.aside.borrow_mut().extend(recording.trace.aside.iter().map(PathBuf::from));
@@ -184,18 +195,29 @@ impl Runtime {
         if self.reads.get() {
             recorder.also_reads();
         }
-        let traced = execute(command, &self.command_line(), &mut recorder, self.limit)?;
+        let until = self.until(beginning.script);
+        recorder.end_at(until);
+        let limit = self.limit + until.after_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let traced = execute(command, &self.command_line(), &mut recorder, limit)?;
         if traced.foreign && orders == Orders::Record {
             return Err(EngineError::Foreign(self.command_line()));
         }
         output.borrow_mut().take_all();
         dir.check()?;
-        let Recorded { trace, obeyed, failed } = recorder.finish();
+        let Recorded { mut trace, obeyed, failed, cut } = recorder.finish();
+        let cut = cut.filter(|_| traced.ending == Ending::Killed);
         // Of a run in which nothing was done to it: one that copes with a failed call may well begin anew, and be ready again.
         if matches!(orders, Orders::Record) {
             output.borrow().listener().make_sense()?;
         }
-        let ended = traced.ending == Ending::Exited(Exit::Status(0));
+        let mut ended = traced.ending == Ending::Exited(Exit::Status(0));
+        if let (Some(cut), Orders::Record | Orders::Watch) = (&cut, orders) {
+            self.goes_on_ms.set(Some(self.goes_on_ms.get().unwrap_or(0).max(cut.lasted_ms)));
+            if let Some(quiet) = cut_to_quiet(&mut trace, &beginning.files, &dir.take()?, cut) {
+                dir.restore(&quiet)?;
+                ended = true;
+            }
+        }
         match orders {
             Orders::Record => self.files.learn(&trace, &beginning.files, ended),
             Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
@@ -209,7 +231,22 @@ impl Runtime {
             Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
         };
         let (reused, least_begun) = (output.borrow().listener().reused(), output.borrow().listener().least_begun());
-        Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, least_begun, failed })
+        Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, least_begun, failed, cut })
+    }
+
+    /// When a run that is to do `script` is ended, if it does not end by itself.
+    fn until(&self, script: Script) -> Until {
+        let Until { after_ms, saves } = self.program.until;
+        let Some(lasted_ms) = self.goes_on_ms.get() else { return self.program.until };
+        let saves = match script {
+            // It may count as a save what comes before one: the first of two is made for certain.
+            Script::SaveThenStop(1) => Some(2),
+            Script::SaveThenDie(few) => Some(few),
+            _ => saves,
+        };
+        // One that makes no more saves, as its calls fail, is not waited for.
+        let after_ms = after_ms.or(Some(2 * lasted_ms + PATIENCE_MS));
+        Until { after_ms, saves }
     }
 
     /// How the checker takes damage to what differs between the states `before` and `whole`; `None` where there is none. It is tried out

@@ -29,6 +29,8 @@ struct Printed<'r> {
     status: &'r str,
     /// Whether somebody had enough before it was over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Whether crashtest ended the program, as it does not end by itself.
+    cut: bool,
     interrupted: bool,
     calls: u64,
     processes: u32,
@@ -71,6 +73,7 @@ pub fn audit(record: &AuditRecord) -> String {
         dir,
         copy_of,
         status,
+        cut,
         interrupted,
         audit,
         checked,
@@ -91,6 +94,7 @@ pub fn audit(record: &AuditRecord) -> String {
         dir: dir.as_deref(),
         copy_of: copy_of.as_deref(),
         status,
+        cut: *cut,
         interrupted: *interrupted,
         calls: audit.calls,
         processes: audit.processes,

@@ -49,7 +49,8 @@ fn head(text: &mut String, record: &AuditRecord) {
     };
     let command = Program::words_for_a_shell(&record.command);
     let _ = writeln!(text, "## {sign} crashtest audit: `{}`\n\n**{}**\n", code(&command), plain(&sentence));
-    let _ = writeln!(text, "The run ended with {}.\n", plain(&record.status));
+    let how = if record.cut { "was" } else { "ended with" };
+    let _ = writeln!(text, "The run {how} {}.\n", plain(&record.status));
 }
 
 fn files(text: &mut String, record: &AuditRecord) {

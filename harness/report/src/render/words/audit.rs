@@ -55,6 +55,10 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             };
             (Tone::Warn, format!("interrupted: {looked_at}"))
         }
+        () if audit.calls == 0 && !record.ended_well() => (
+            Tone::Warn,
+            format!("the program ended with {} before it changed a file: nothing was tested", record.status),
+        ),
         () if audit.files.is_empty() => {
             let what = match audit.excluded.is_empty() && audit.temporaries.is_empty() {
                 true => "nothing",

@@ -59,6 +59,9 @@ pub(crate) fn recording_words(row: &ResultRow) -> Option<String> {
 pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     let mut notes: Vec<String> = overlooked(row).into_iter().collect();
     let Some(coverage) = &row.coverage else { return notes };
+    if let Some(cut) = &coverage.cut {
+        notes.push(format!("the program does not end by itself: crashtest ended its recorded run {cut}"));
+    }
     if coverage.by_real_kills {
         notes.push(
             "nothing could be derived from the recorded run: each crash point is one of it that was reached by a real kill in another, \

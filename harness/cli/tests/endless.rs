@@ -1,0 +1,92 @@
+//! Programs that never end: recorded for a while, or for some saves, and judged as far as they came.
+
+mod support;
+
+use support::programs::{EXAMPLES, Interpreter, Language};
+use support::{Place, Ran};
+
+/// Replaces its state by a rename for ever, going on from what it finds.
+const SOUND: &str = r#"n=$(head -n 1 "$1/s") && [ "$n" ] || exit 1; echo "crashtest: ready"
+while :; do
+  n=$((n+1)); echo "crashtest: begin $n"; seq $n $((n+900)) > "$1/t" && mv "$1/t" "$1/s" || exit 1; echo "crashtest: ack $n"
+done"#;
+/// Writes it over.
+const BROKEN: &str = r#"n=$(head -n 1 "$1/s"); echo "crashtest: ready"
+while :; do
+  n=$((n+1)); echo "crashtest: begin $n"; seq $n $((n+900)) > "$1/s"; echo "crashtest: ack $n"
+done"#;
+/// Acknowledges a save, and makes it in the background.
+const LATE: &str = r#"n=$(head -n 1 "$1/s"); echo "crashtest: ready"
+while :; do
+  n=$((n+1)); echo "crashtest: begin $n"; echo "crashtest: ack $n"; seq $n $((n+900)) > "$1/t"; mv "$1/t" "$1/s"
+done"#;
+const SET_UP: &str = "sh -c 'seq 0 900 > {dir}/s'";
+const CHECK: &str = r#"sh -c 'set -- $(cat "$1/s"); if [ $# = 901 ]; then echo "crashtest: state $1"; else echo "crashtest: refused $# lines"; fi' sh {dir}"#;
+
+/// Runs such a shell program with `more` options.
+fn run(script: &str, more: &str) -> Ran {
+    let place = Place::new();
+    let mut command = place.command(&format!("run --quiet --out r --seed 1 {more}"));
+    command.args(["--setup", SET_UP, "--check", CHECK, "--", "sh", "-c", script, "sh", "{dir}"]);
+    Ran::from(command.output().unwrap())
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn an_audit_of_a_bot_that_never_ends_says_how_it_writes_each_file() {
+    let Some(python) = Interpreter::find(Language::Python) else { return };
+    let place = Place::new();
+    for bound in ["--saves 24", "--for 2s"] {
+        let mut command = place.command(&format!("audit {bound} --"));
+        // The interpreter without what is installed beside it has no SQLite in it: named as people do.
+        command.args(["python3", &format!("{EXAMPLES}/python/ticker_bot.py"), "{dir}"]);
+        let ran = Ran::from(command.output().unwrap());
+        let said = words(&ran.out);
+        assert_eq!(ran.exit, Some(1), "{python:?} {}{}", ran.out, ran.err);
+        assert!(said.contains("a kill can leave 1 of 3 state files torn or empty"), "{}", ran.out);
+        for row in ["fills.db SQLite database needs --check", "temp + rename", "truncate-and-write"] {
+            assert!(said.contains(row), "{row}: {}", ran.out);
+        }
+        assert!(said.contains("What this rests on ended by crashtest after "), "{}", ran.out);
+        assert!(said.contains("excluded bot.log (*.log)"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_sound_program_that_never_ends_passes_every_fault() {
+    let ran = run(SOUND, "--fault none,kill,sweep,io -n 8 --max-states 24 --saves 4");
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    let said = words(&ran.out);
+    assert!(said.contains("the program does not end by itself: crashtest ended its recorded run after"), "{}", ran.out);
+}
+
+#[test]
+fn a_broken_program_that_never_ends_is_found_under_each_fault() {
+    for fault in ["kill -n 30", "sweep"] {
+        let ran = run(BROKEN, &format!("--fault {fault} --saves 4"));
+        assert_eq!(ran.exit, Some(1), "{fault}: {}{}", ran.out, ran.err);
+    }
+    let ran = run(LATE, "--fault sweep --saves 4");
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("lost-ack"), "{}", ran.out);
+}
+
+#[test]
+fn a_program_that_begins_its_numbers_anew_is_told_so_before_any_verdict() {
+    let anew = SOUND.replace(r#"n=$(head -n 1 "$1/s") && [ "$n" ] || exit 1"#, "n=0");
+    let ran = run(&anew, "--saves 4");
+    assert_eq!(ran.exit, Some(2), "{}{}", ran.out, ran.err);
+    assert!(words(&ran.err).contains("the program began save 1 after save"), "{}", ran.err);
+}
+
+#[test]
+fn what_ends_a_program_does_not_go_with_a_strategy() {
+    for option in ["--for 5s", "--saves 3"] {
+        let ran = Ran::from(Place::new().command(&format!("run --strategy atomic {option}")).output().unwrap());
+        assert_eq!(ran.exit, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("it ends a program that goes on for ever"), "{}", ran.err);
+    }
+}

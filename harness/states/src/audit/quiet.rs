@@ -1,0 +1,34 @@
+//! The last moment of a run at which the program was between two saves: a run that somebody has ended counts up to there.
+
+use crashtest_model::Trace;
+
+use super::saves::{Kind, Saves};
+use crate::{Snapshot, Tree};
+
+/// Returns after how many operations of `trace` no save was under way the last time. The run began on the files `before`, and somebody has
+/// ended it. `pauses` says after how many operations the program did nothing for a while: where it says nothing of its saves, the last of
+/// these counts at which no file was half written.
+#[must_use]
+pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> usize {
+    let all = trace.operations.len();
+    let says_its_saves = trace.end.promise.begun.0 > 0;
+    // Between two calls it may have acknowledged a save and begun the next one.
+    let is_promised = |n: &usize| {
+        let after = n.checked_sub(1).map(|last| trace.operations[last].after);
+        let before = if *n == all { trace.end } else { trace.operations[*n].before };
+        after.is_none_or(|after| before.promise.acked >= after.promise.begun)
+    };
+    let saves = Saves::collect(trace, Tree::new(before, &trace.files), false);
+    let is_whole = |n: usize| {
+        !saves.all.iter().any(|save| {
+            let is_under_way = save.first < n && (n <= save.last || !save.whole);
+            // Each record that is appended may be the last one.
+            is_under_way && save.kind != Kind::Append
+        })
+    };
+    let quiet: Vec<usize> = (0..=all).filter(is_promised).collect();
+    let whole: Vec<usize> = quiet.iter().copied().filter(|n| is_whole(*n)).collect();
+    let mut paused = whole.iter().copied().filter(|n| !says_its_saves && pauses.contains(n));
+    let some = |n: &usize| *n > 0;
+    paused.rfind(some).or(whole.last().copied().filter(some)).or(quiet.last().copied()).unwrap_or(all)
+}

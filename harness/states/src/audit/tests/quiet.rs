@@ -1,0 +1,58 @@
+//! Where a run that somebody has ended counts up to.
+
+use crashtest_model::{Activity, Gaps, Generation, Progress, Promise};
+
+use super::super::quiet_moment;
+use super::run::Run;
+
+#[test]
+fn a_save_that_is_under_way_at_the_end_does_not_count() {
+    let mut run = Run::finding(&[("s", b"old")]);
+    for _ in 0..2 {
+        let file = run.create("s.tmp");
+        run.write(file, 0, b"new").fsync(file).close(file).rename("s.tmp", "s");
+    }
+    let quiet = |run: &Run, pauses: &[usize]| quiet_moment(&run.trace(), &run.before(), pauses);
+    assert_eq!(quiet(&run, &[]), 10, "after the last rename");
+    let file = run.create("s.tmp");
+    run.write(file, 0, b"ne");
+    assert_eq!(quiet(&run, &[]), 10);
+    assert_eq!(quiet(&run, &[5]), 5, "it did nothing for a while there");
+    assert_eq!(quiet(&run, &[6]), 10, "in the middle of a save it may wait as well");
+}
+
+#[test]
+fn a_log_that_is_held_open_counts_record_by_record() {
+    let mut run = Run::finding(&[]);
+    let file = run.create("log.txt");
+    run.write(file, 0, b"a").close(file);
+    run.open(0, false);
+    for n in 1..4 {
+        run.write(file, n, b"b");
+    }
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[]), run.operations.len());
+}
+
+#[test]
+fn a_save_that_is_acknowledged_before_the_next_call_counts_though_the_next_one_has_begun() {
+    let mut run = Run::finding(&[("s", b"old")]);
+    for n in 1..=2 {
+        let file = run.create("t");
+        run.write(file, 0, b"new").close(file).rename("t", "s");
+        let promise = |acked, begun| Progress {
+            activity: Some(Activity::Save),
+            promise: Promise { acked: Generation(acked), begun: Generation(begun), installed: true, gaps: Gaps::NONE },
+            opened: true,
+        };
+        let made = run.operations.len() - 4;
+        run.operations[made..].iter_mut().for_each(|call| {
+            (call.before, call.after) = (promise(n - 1, n), promise(n - 1, n));
+        });
+    }
+    let mut trace = run.trace();
+    trace.end = run.operations[7].after;
+    assert_eq!(quiet_moment(&trace, &run.before(), &[]), 4, "the second one was not acknowledged");
+    trace.cut_to(4);
+    assert_eq!((trace.end.promise.acked, trace.end.promise.begun), (Generation(1), Generation(1)));
+    assert_eq!((trace.operations.len(), trace.end.activity), (4, Some(Activity::Idle)));
+}
