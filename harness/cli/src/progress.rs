@@ -157,7 +157,7 @@ impl AuditLine {
     }
 }
 
-/// "recording python3 bot.py: 1,240 file-changing calls, 31 saves of 3 files".
+/// "1,240 file-changing calls, 31 saves of 3 files: recording python3 bot.py".
 fn recorded(command: &str, so_far: SoFar) -> String {
     let of = |n: u64, one: &str| format!("{} {one}{}", thousands(n), if n == 1 { "" } else { "s" });
     let SoFar { calls, saves, files } = so_far;
@@ -165,7 +165,7 @@ fn recorded(command: &str, so_far: SoFar) -> String {
         0 => of(saves, "save"),
         files => format!("{} of {}", of(saves, "save"), of(files, "file")),
     };
-    format!("recording {command}: {}, {saves}", of(calls, "file-changing call"))
+    format!("{}, {saves}: recording {command}", of(calls, "file-changing call"))
 }
 
 impl Drop for AuditLine {
@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn a_recording_is_shown_with_what_it_has_seen() {
         let words = |calls, saves, files| recorded("python3 bot.py", SoFar { calls, saves, files });
-        assert_eq!(words(1240, 31, 3), "recording python3 bot.py: 1,240 file-changing calls, 31 saves of 3 files");
-        assert_eq!(words(1, 1, 0), "recording python3 bot.py: 1 file-changing call, 1 save");
+        assert_eq!(words(1240, 31, 3), "1,240 file-changing calls, 31 saves of 3 files: recording python3 bot.py");
+        assert_eq!(words(1, 1, 0), "1 file-changing call, 1 save: recording python3 bot.py");
     }
 
     #[test]

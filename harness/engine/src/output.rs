@@ -138,6 +138,12 @@ impl<L: Listener> Output<L> {
         &self.listener
     }
 
+    /// Forgets what was printed: from now on `listener` is told.
+    pub(crate) fn begin_anew(&mut self, listener: L) {
+        self.listener = listener;
+        self.complaints.clear();
+    }
+
     pub(crate) fn listener_mut(&mut self) -> &mut L {
         &mut self.listener
     }

@@ -111,6 +111,11 @@ pub(crate) trait Subject: Restarts {
     /// From now on, calls that read are seen in its lives as well, or no longer.
     fn also_reads(&mut self, _reads: bool) {}
 
+    /// What has to be said of how its restarts were made, a sentence each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether what becomes of the file of this name is judged by whoever restarts.
     fn counts(&self, _path: &str) -> bool {
         true

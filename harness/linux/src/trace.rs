@@ -15,6 +15,7 @@
 //! Not followed: a program of another architecture's calls (32 bits) is killed by the filter.
 
 mod calls;
+mod copies;
 mod descriptor;
 mod filter;
 mod probe;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use calls::{At, Bytes, CopyKind, FileCall, Request, SyncKind, Target};
+pub use copies::{Copies, CopyEnd, NotHeld};
 pub use descriptor::{Descriptor, OpenFile};
 pub use filter::{Stops, traced_calls};
 pub use probe::probe;

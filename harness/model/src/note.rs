@@ -101,6 +101,9 @@ pub struct Coverage {
     /// Files outside the state directory that were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// What has to be said of how restarts were made, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Of a program without a checker: files that were excluded, and not judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<String>,
@@ -127,6 +130,7 @@ impl Coverage {
             mapped: either(&self.mapped, &other.mapped),
             stored: either(&self.stored, &other.stored),
             outside: either(&self.outside, &other.outside),
+            remarks: either(&self.remarks, &other.remarks),
             excluded: either(&self.excluded, &other.excluded),
             random_kills: self.random_kills + other.random_kills,
             random_states: self.random_states.max(other.random_states),

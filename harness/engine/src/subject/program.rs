@@ -3,6 +3,7 @@
 mod answer;
 mod canaries;
 mod checker;
+mod copied;
 pub(crate) mod named;
 pub(crate) mod runtime;
 pub(crate) mod start;

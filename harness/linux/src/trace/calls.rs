@@ -11,6 +11,17 @@ pub enum At {
     Descriptor(i32),
 }
 
+impl At {
+    /// What a call's argument `value` names: a descriptor, or the working directory.
+    pub(super) fn of_argument(value: u64) -> At {
+        // The kernel takes an int: whatever stands in the upper half does not count.
+        match value as u32 as i32 {
+            AT_FDCWD => At::Cwd,
+            fd => At::Descriptor(fd),
+        }
+    }
+}
+
 /// A path in the tracee's memory, and what it is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -304,7 +315,7 @@ fn request(name: &str, args: [u64; 6]) -> Request {
     let int = |n: usize| args[n] as u32 as i32;
     let word = |n: usize| args[n] as u32;
     let named = |at, path: usize, follow| Target { at, path: args[path], follow, in_root: false };
-    let directory = |fd: usize| if int(fd) == AT_FDCWD { At::Cwd } else { At::Descriptor(int(fd)) };
+    let directory = |fd: usize| At::of_argument(args[fd]);
     // Itself where it is a link, or what it leads to.
     let cwd = |n: usize| named(At::Cwd, n, false);
     let at = |fd: usize, path: usize| named(directory(fd), path, false);

@@ -117,6 +117,71 @@ pub enum Stops {
     Changes,
     /// Those that read as well.
     AlsoReads,
+    /// Those that name a file, whatever they do to it, and those that print.
+    Paths,
+}
+
+/// Calls that print.
+const PRINTING: &[&str] = &["write", "writev"];
+/// Calls that name a file: which argument is the directory that the name is relative to, and which the name. What names two is there twice.
+const NAMING: &[(&str, Option<usize>, usize)] = &[
+    ("access", None, 0),
+    ("chdir", None, 0),
+    ("chmod", None, 0),
+    ("chown", None, 0),
+    ("creat", None, 0),
+    ("execve", None, 0),
+    ("execveat", Some(0), 1),
+    ("faccessat", Some(0), 1),
+    ("faccessat2", Some(0), 1),
+    ("fchmodat", Some(0), 1),
+    ("fchmodat2", Some(0), 1),
+    ("fchownat", Some(0), 1),
+    ("getxattr", None, 0),
+    ("inotify_add_watch", None, 1),
+    ("lgetxattr", None, 0),
+    ("link", None, 0),
+    ("link", None, 1),
+    ("linkat", Some(0), 1),
+    ("linkat", Some(2), 3),
+    ("listxattr", None, 0),
+    ("llistxattr", None, 0),
+    ("lstat", None, 0),
+    ("mkdir", None, 0),
+    ("mkdirat", Some(0), 1),
+    ("mknod", None, 0),
+    ("mknodat", Some(0), 1),
+    ("name_to_handle_at", Some(0), 1),
+    ("newfstatat", Some(0), 1),
+    ("open", None, 0),
+    ("openat", Some(0), 1),
+    ("openat2", Some(0), 1),
+    ("readlink", None, 0),
+    ("readlinkat", Some(0), 1),
+    ("rename", None, 0),
+    ("rename", None, 1),
+    ("renameat", Some(0), 1),
+    ("renameat", Some(2), 3),
+    ("renameat2", Some(0), 1),
+    ("renameat2", Some(2), 3),
+    ("rmdir", None, 0),
+    ("setxattr", None, 0),
+    ("stat", None, 0),
+    ("statfs", None, 0),
+    ("statx", Some(0), 1),
+    ("symlink", None, 1),
+    ("symlinkat", Some(1), 2),
+    ("truncate", None, 0),
+    ("unlink", None, 0),
+    ("unlinkat", Some(0), 1),
+    ("utimensat", Some(0), 1),
+];
+
+/// Returns where the call of this number has its names: the arguments of the directory and of the name.
+pub(super) fn path_arguments(number: u64) -> Vec<(Option<usize>, usize)> {
+    let Some(call) = usize::try_from(number).ok().and_then(Sysno::new) else { return Vec::new() };
+    let named = NAMING.iter().filter(|(name, ..)| *name == call.name());
+    named.map(|(_, directory, name)| (*directory, *name)).collect()
 }
 
 /// Opens that can write, make or empty a file. O_TMPFILE needs one of the first two.
@@ -139,7 +204,13 @@ pub fn traced_calls() -> Vec<&'static str> {
 pub(super) fn program(stops: Stops) -> &'static BpfProgram {
     static CHANGES: OnceLock<BpfProgram> = OnceLock::new();
     static ALSO_READS: OnceLock<BpfProgram> = OnceLock::new();
+    static PATHS: OnceLock<BpfProgram> = OnceLock::new();
     match stops {
+        Stops::Paths => PATHS.get_or_init(|| {
+            let named = NAMING.iter().map(|(name, ..)| *name).chain(PRINTING.iter().copied());
+            let calls = named.filter_map(|name| Some((number(name)?, vec![ret(libc::SECCOMP_RET_TRACE)])));
+            assemble(calls.collect())
+        }),
         Stops::Changes => CHANGES.get_or_init(|| compile(Stops::Changes)),
         Stops::AlsoReads => ALSO_READS.get_or_init(|| compile(Stops::AlsoReads)),
     }
@@ -147,7 +218,6 @@ pub(super) fn program(stops: Stops) -> &'static BpfProgram {
 
 /// The filter as a binary search for the number: the kernel runs it once for each number there is whenever a program starts under it.
 fn compile(stops: Stops) -> BpfProgram {
-    let number = |name: &str| name.parse::<Sysno>().ok().map(|call| call.id() as u32);
     let reading: &[&[&str]] = if stops == Stops::AlsoReads { &[READING, OPENING] } else { &[] };
     let always = ALWAYS.iter().chain(reading.iter().copied().flatten());
     let always = always.filter_map(|name| Some((number(name)?, vec![ret(libc::SECCOMP_RET_TRACE)])));
@@ -157,7 +227,15 @@ fn compile(stops: Stops) -> BpfProgram {
         block.push(ret(libc::SECCOMP_RET_ALLOW));
         Some((number(name)?, block))
     });
-    let calls: BTreeMap<u32, Vec<sock_filter>> = always.chain(sometimes).collect();
+    assemble(always.chain(sometimes).collect())
+}
+
+/// The number of a call, where this architecture has it.
+fn number(name: &str) -> Option<u32> {
+    name.parse::<Sysno>().ok().map(|call| call.id() as u32)
+}
+
+fn assemble(calls: BTreeMap<u32, Vec<sock_filter>>) -> BpfProgram {
     let calls: Vec<(u32, Vec<sock_filter>)> = calls.into_iter().collect();
     let mut program = vec![load(ARCH), jump_if_equal(NATIVE, 1, 0), ret(libc::SECCOMP_RET_KILL_PROCESS), load(NUMBER)];
     program.extend(search(&calls));

@@ -93,6 +93,27 @@ pub(super) fn return_error(pid: i32, errno: i32) -> Result<(), Errno> {
     arch::set_result(pid, -i64::from(errno))
 }
 
+/// A task before a system call: what its registers hold there.
+#[derive(Clone, Copy)]
+pub(super) struct Before(arch::Registers);
+
+impl Before {
+    /// Of a task that the filter has stopped.
+    pub(super) fn read(pid: i32) -> Result<Before, Errno> {
+        arch::read(pid).map(Before)
+    }
+
+    /// Makes this call in place of the one that the task is before, with these arguments.
+    pub(super) fn call_instead(&self, pid: i32, number: u64, args: [u64; 6]) -> Result<(), Errno> {
+        arch::call_instead(pid, &self.0, number, args)
+    }
+
+    /// Puts a task that is stopped anywhere before the call again: it makes it when it is resumed.
+    pub(super) fn again(&self, pid: i32) -> Result<(), Errno> {
+        arch::again(pid, &self.0)
+    }
+}
+
 fn info(pid: i32) -> Result<libc::ptrace_syscall_info, Errno> {
     // SAFETY: all of its fields are numbers.
     let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
@@ -109,6 +130,30 @@ mod arch {
     use nix::errno::Errno;
     use nix::sys::ptrace;
     use nix::unistd::Pid;
+
+    /// All of them.
+    pub(super) type Registers = libc::user_regs_struct;
+    /// How long the instruction `syscall` is.
+    const SYSCALL: u64 = 2;
+
+    pub(super) fn read(pid: i32) -> Result<Registers, Errno> {
+        ptrace::getregs(Pid::from_raw(pid))
+    }
+
+    pub(super) fn call_instead(pid: i32, before: &Registers, number: u64, args: [u64; 6]) -> Result<(), Errno> {
+        let mut registers = *before;
+        registers.orig_rax = number;
+        for (n, value) in args.into_iter().enumerate() {
+            *argument(&mut registers, n) = value;
+        }
+        ptrace::setregs(Pid::from_raw(pid), registers)
+    }
+
+    pub(super) fn again(pid: i32, before: &Registers) -> Result<(), Errno> {
+        // The number of no call: nothing is made again by itself.
+        let (rax, rip, orig_rax) = (before.orig_rax, before.rip - SYSCALL, u64::MAX);
+        ptrace::setregs(Pid::from_raw(pid), Registers { rax, rip, orig_rax, ..*before })
+    }
 
     fn change(pid: i32, change: impl FnOnce(&mut libc::user_regs_struct)) -> Result<(), Errno> {
         let pid = Pid::from_raw(pid);
@@ -156,6 +201,21 @@ mod arch {
 #[cfg(target_arch = "aarch64")]
 mod arch {
     use nix::errno::Errno;
+
+    /// Programs are not copied here.
+    pub(super) type Registers = ();
+
+    pub(super) fn read(_pid: i32) -> Result<Registers, Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    pub(super) fn call_instead(_pid: i32, _before: &Registers, _number: u64, _args: [u64; 6]) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    pub(super) fn again(_pid: i32, _before: &Registers) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
 
     const NT_PRSTATUS: usize = 1;
     const NT_ARM_SYSTEM_CALL: usize = 0x404;

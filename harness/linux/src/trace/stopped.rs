@@ -50,6 +50,11 @@ pub(super) enum Event {
 }
 
 impl Stopped {
+    /// A task that was left stopped.
+    pub(super) fn that_is_held(tid: i32) -> Stopped {
+        Stopped { tid }
+    }
+
     /// The thread.
     pub(super) fn tid(&self) -> i32 {
         self.tid
@@ -121,25 +126,35 @@ impl Stopped {
 
 /// Waits for whatever one of this thread's own children and tracees does next.
 pub(super) fn wait() -> Result<Event, Errno> {
-    wait_with(0).map(|(tid, status)| event(tid, status))
+    wait_with(-1, 0).map(|(tid, status)| event(tid, status))
+}
+
+/// Waits for what task `tid` does next.
+pub(super) fn wait_for(tid: i32) -> Result<Event, Errno> {
+    loop {
+        match wait_with(tid, 0) {
+            Err(Errno::EINTR) => {}
+            waited => return waited.map(|(tid, status)| event(tid, status)),
+        }
+    }
 }
 
 /// Returns what one of them has done by now; EINTR where none has done anything.
 pub(super) fn look() -> Result<Event, Errno> {
-    match wait_with(libc::WNOHANG)? {
+    match wait_with(-1, libc::WNOHANG)? {
         (0, _) => Err(Errno::EINTR),
         (tid, status) => Ok(event(tid, status)),
     }
 }
 
-fn wait_with(options: libc::c_int) -> Result<(i32, i32), Errno> {
+fn wait_with(tid: i32, options: libc::c_int) -> Result<(i32, i32), Errno> {
     let mut status = 0;
     // SAFETY: the status is written to a live integer.
-    let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD | options) };
+    let tid = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::__WNOTHREAD | options) };
     Errno::result(tid).map(|tid| (tid, status))
 }
 
-/// The event that a status of waitpid(2) stands for: the only place where a task becomes a stopped one.
+/// The event that a status of waitpid(2) stands for: here a task becomes a stopped one.
 fn event(tid: i32, status: i32) -> Event {
     if libc::WIFEXITED(status) {
         return Event::Ended { tid, exit: Exit::Status(libc::WEXITSTATUS(status)) };

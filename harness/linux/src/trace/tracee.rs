@@ -16,6 +16,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::calls::{At, Bytes, Target};
+use super::copies::is_held;
 use super::descriptor::Descriptor;
 use super::resolve::{Resolved, Walk, place};
 
@@ -348,9 +349,9 @@ pub(super) fn is_of_this_thread(tid: i32) -> bool {
     status(tid, "TracerPid:") == Some(nix::unistd::gettid().as_raw())
 }
 
-/// The processes that this thread traces.
+/// The processes that this thread traces, but for those that it holds to be copied.
 pub(super) fn of_this_thread() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| is_of_this_thread(*pid)).collect()
+    pids.filter(|pid| !is_held(*pid) && is_of_this_thread(*pid)).collect()
 }

@@ -3,6 +3,7 @@
 //! Each record that a victim writes holds who wrote it and its number. What the tracer says of a call is held against that. Forking
 //! needs a process of one thread: these tests run one after the other on the main thread.
 
+mod copies;
 mod endings;
 mod signals;
 mod stops;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
         stops::a_parent_sees_the_stops_of_its_child_and_the_child_loses_nothing,
         endings::what_runs_in_the_background_is_followed_to_its_end,
         endings::what_does_not_end_with_the_first_process_is_killed,
+        copies::each_copy_sees_the_files_as_they_are_then,
+        copies::what_does_not_look_or_is_several_is_not_held,
         endings::a_child_that_is_born_while_everything_is_killed_is_killed_too,
     ])
 }

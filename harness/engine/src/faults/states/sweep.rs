@@ -132,7 +132,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         for (n, observed) in self.to_sweep_again(intact, calls) {
             self.again(&life, n, &observed)?;
         }
-        Ok(())
+        let remarks = self.subject.remarks();
+        self.reports.note(Coverage { remarks, ..Coverage::default() })
     }
 
     /// How the recorded life begins.

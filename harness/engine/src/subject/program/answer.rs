@@ -91,6 +91,12 @@ impl LastWord {
         self.nonsense.map_or(Ok(self.said), Err)
     }
 
+    /// Whether whole lines have said what there is to say: of what survives there may be more.
+    pub(crate) fn is_answer(&self) -> bool {
+        let is_one = self.said.as_ref().is_some_and(|said| !matches!(said, Answer::Has(_)));
+        is_one && self.nonsense.is_none() && self.lines.begun().is_empty()
+    }
+
     fn add(&mut self, line: Result<Option<Said>, Nonsense>) {
         match line {
             Ok(None) => {}
@@ -160,6 +166,20 @@ impl Listener for Answers {
 }
 
 impl Answer {
+    /// Whether it says the same as `other`, in whatever words.
+    pub(crate) fn agrees_with(&self, other: &Answer) -> bool {
+        match (self, other) {
+            (Answer::State(one), Answer::State(other)) => one == other,
+            (Answer::Has(one), Answer::Has(other)) => one == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Whether it opened, as far as it says itself.
+    pub(crate) fn is_sound(&self) -> bool {
+        matches!(self, Answer::Opened | Answer::State(_) | Answer::Fresh | Answer::Has(_))
+    }
+
     /// What it is to have been observed under `promise`, on a crash state of this digest.
     pub(crate) fn observed(&self, promise: Promise, digest: Digest) -> Observed {
         let state = |generation, missing| Observed::State { generation, digest, missing, mixed: Vec::new() };

@@ -20,10 +20,19 @@ use nix::poll::PollFlags;
 use crate::error::EngineError;
 use crate::output::Output;
 use crate::subject::program::answer::{Answer, Answers, LastWord, Nonsense};
+use crate::subject::program::copied::{Copied, Ran};
 use crate::subject::program::start::{self, Place};
 
 /// The statuses with which a shell says that it could not run a command.
 const NOT_RUN: [i32; 2] = [126, 127];
+
+/// So many states are asked about by starting the checker for each, before it is copied: fewer are asked about sooner than it is held.
+const STARTED_FIRST: u64 = 4;
+/// One copy in so many is let end after its answer, and so is one that was started anew: to see that nothing else follows, and that it says
+/// the same.
+const ONE_IN: u64 = 32;
+/// How often the checker is held anew when it is gone.
+const MOST_STARTS: u32 = 3;
 
 /// How long it is waited for the line that says that all of what survives was said, in ns.
 const DONE_NS: u64 = 50_000_000;
@@ -35,6 +44,13 @@ pub(crate) struct Checker {
     place: Place,
     limit: Duration,
     batch: Option<Batch>,
+    copied: Option<Copied>,
+    /// How often it was held to be copied.
+    starts: u32,
+    /// Why it is not copied.
+    not_copied: Option<&'static str>,
+    /// How many states it was asked about, where it is started for each.
+    asked: u64,
 }
 
 /// A checker that serves one state after the other.
@@ -52,7 +68,7 @@ struct Batch {
 impl Checker {
     /// A checker for the state directory of `place`, with so much time for each state.
     pub(crate) fn new(check: Check, place: Place, limit: Duration) -> Checker {
-        Checker { check, place, limit, batch: None }
+        Checker { check, place, limit, batch: None, copied: None, starts: 0, not_copied: None, asked: 0 }
     }
 
     /// What it says of `state`, which is put into the state directory.
@@ -61,7 +77,7 @@ impl Checker {
     /// The directory cannot be written, or what is said of [`ask`](Checker::ask).
     pub(crate) fn ask_about(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         self.put(state)?;
-        self.ask()
+        self.ask(state)
     }
 
     /// The same, and which files somebody opened there meanwhile; `None` where that cannot be seen.
@@ -74,7 +90,7 @@ impl Checker {
     ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
         self.put(state)?;
         let opened = Opened::below(self.place.dir.path()).ok();
-        let answer = self.ask()?;
+        let answer = self.ask(state)?;
         Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
     }
 
@@ -82,13 +98,13 @@ impl Checker {
         self.place.dir.restore(state)
     }
 
-    /// What it says of what the state directory holds now.
+    /// What it says of `state`, which the state directory holds now.
     ///
     /// # Errors
     /// It cannot be started, or says what nobody understands: then it is not a checker of ours.
-    fn ask(&mut self) -> Result<Answer, EngineError> {
+    fn ask(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         let answer = match self.check {
-            Check::Each(_) => self.ask_a_new_one(),
+            Check::Each(_) => self.ask_one(state),
             Check::Batch(_) => self.ask_the_running_one(),
         };
         // It may have had more to say.
@@ -100,12 +116,65 @@ impl Checker {
 
     /// The process of the one that serves all states, while it runs.
     pub(crate) fn process(&self) -> Option<i32> {
-        self.batch.as_ref().map(|batch| batch.group.leader())
+        let batch = self.batch.as_ref().map(|batch| batch.group.leader());
+        batch.or_else(|| self.copied.as_ref().map(Copied::process))
+    }
+
+    /// Why it was started anew for each state, where there were many.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let why = self.not_copied.filter(|_| self.asked > STARTED_FIRST)?;
+        Some(format!("the checker was started anew for each crash state: {why}"))
+    }
+
+    /// What one says that is a copy of one that is held, or is started for it.
+    fn ask_one(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
+        self.asked += 1;
+        let to_end = self.asked.is_multiple_of(ONE_IN);
+        let Some(answer) = self.ask_a_copy(to_end)? else { return self.ask_a_new_one() };
+        if !to_end && answer.is_sound() {
+            return Ok(answer);
+        }
+        self.place.go_on()?;
+        self.put(state)?;
+        let anew = self.ask_a_new_one()?;
+        if !anew.agrees_with(&answer) {
+            self.copied = None;
+            self.not_copied = Some("a copy of one that had been started before said something else");
+        }
+        Ok(anew)
+    }
+
+    /// What a copy says; `None` where there is none.
+    fn ask_a_copy(&mut self, to_end: bool) -> Result<Option<Answer>, EngineError> {
+        if self.asked <= STARTED_FIRST || self.not_copied.is_some() {
+            return Ok(None);
+        }
+        if self.copied.is_none() {
+            self.starts += 1;
+            let command = self.command()?;
+            match Copied::start(command, &self.place, self.limit)? {
+                Ok(copied) => self.copied = Some(copied),
+                Err(why) => self.not_copied = Some(why),
+            }
+        }
+        let Some(copied) = &mut self.copied else { return Ok(None) };
+        let Some(Ran { exit, spoken, complaint }) = copied.ask(self.limit, to_end) else {
+            self.copied = None;
+            self.not_copied = (self.starts >= MOST_STARTS).then_some("it ended again and again while it was held");
+            return Ok(None);
+        };
+        self.answer(exit, spoken, &complaint).map(Some)
+    }
+
+    /// The command that starts it for one state.
+    fn command(&self) -> Result<std::process::Command, EngineError> {
+        let mut command = start::command(self.check.command(), &self.place)?;
+        command.stdin(Stdio::null()).process_group(0);
+        Ok(command)
     }
 
     fn ask_a_new_one(&self) -> Result<Answer, EngineError> {
-        let mut command = start::command(self.check.command(), &self.place)?;
-        command.stdin(Stdio::null());
+        let mut command = self.command()?;
         let mut output = Output::capture(&mut command, LastWord::default())?.until(self.place.stop.as_ref());
         let child = self.start(&mut command)?;
         let mut group = Group::lead_by(&child);
@@ -113,10 +182,20 @@ impl Checker {
         let exit = output.listen(&mut group, deadline_ns, |_, exit| exit.is_some()).map_err(EngineError::Wait)?;
         // What it has left running would go on in the state directory.
         drop(group);
-        supervision::kill_strays(&[]);
+        supervision::kill_strays(&self.process().into_iter().collect::<Vec<i32>>());
         output.take_all();
         let complaint = output.complaint();
-        let spoken = output.into_listener().end().map_err(|nonsense| self.not_understood(&nonsense))?;
+        self.answer(exit, output.into_listener().end(), &complaint)
+    }
+
+    /// What one has answered that has said this and ended so.
+    fn answer(
+        &self,
+        exit: Option<Exit>,
+        spoken: Result<Option<Answer>, Nonsense>,
+        complaint: &str,
+    ) -> Result<Answer, EngineError> {
+        let spoken = spoken.map_err(|nonsense| self.not_understood(&nonsense))?;
         Ok(match (exit, spoken) {
             (None, _) => Answer::Hung(self.limit_ms()),
             (Some(Exit::Status(status)), None) if NOT_RUN.contains(&status) => {

@@ -4,6 +4,7 @@ use crashtest_kit::Generations;
 use crashtest_model::{Fault, Generation, Observed, Promise, RawFile, Start, Trace};
 use crashtest_states::{CrashState, Oracle, Snapshot};
 
+use super::checker::Checker;
 use super::runtime::Runtime;
 use crate::error::EngineError;
 use crate::judge::file_state;
@@ -120,6 +121,10 @@ impl Subject for Runtime {
 
     fn also_reads(&mut self, reads: bool) {
         self.reads.set(reads);
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.checker.as_ref().and_then(Checker::remark).into_iter().collect()
     }
 
     fn counts(&self, path: &str) -> bool {

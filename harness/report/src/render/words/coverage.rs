@@ -62,6 +62,7 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
     if let Some(cut) = &coverage.cut {
         notes.push(format!("the program does not end by itself: crashtest ended its recorded run {cut}"));
     }
+    notes.extend(coverage.remarks.iter().cloned());
     if coverage.by_real_kills {
         notes.push(
             "nothing could be derived from the recorded run: each crash point is one of it that was reached by a real kill in another, \

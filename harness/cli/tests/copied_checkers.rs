@@ -1,0 +1,75 @@
+//! Checkers that are started once and copied for each crash state, and those that cannot be.
+
+mod support;
+
+use support::programs::{EXAMPLES, Interpreter, Language};
+use support::{Place, Ran};
+
+const WRITER: &str = r#"n=$(cat "$1/n"); for k in 1 2 3 4 5 6; do n=$((n+1)); echo "crashtest: begin $n"; echo $n > "$1/t" && mv "$1/t" "$1/n" || exit 1; echo "crashtest: ack $n"; done"#;
+
+/// Runs the writer with a checker in Python of which this is what it does before it looks, and with how it looks.
+fn checked(before: &str, looks: &str) -> Option<Ran> {
+    let python = Interpreter::find(Language::Python)?;
+    let place = Place::new();
+    let script = format!(
+        "import os, sys, threading, time\n{before}\nn = open(os.path.join(sys.argv[1], 'n')).read()\n{looks}\n"
+    );
+    std::fs::write(place.path().join("check.py"), script).unwrap();
+    let check = format!("{} {{dir}}", python.words(&["check.py"]).join(" "));
+    let mut command = place.command("run --quiet --out r --seed 1 --fault sweep --jobs 1");
+    command.args(["--setup", "sh -c 'echo 0 > {dir}/n'", "--check", &check, "--", "sh", "-c", WRITER, "sh", "{dir}"]);
+    Some(Ran::from(command.output().unwrap()))
+}
+
+const SAYS: &str = "print('crashtest: state', int(n)) if n.strip() else print('crashtest: refused empty')";
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_checker_is_copied_where_that_says_the_same_and_else_started_anew() {
+    let anew = "the checker was started anew for each crash state:";
+    for (before, looks, why) in [
+        ("", SAYS, None),
+        // Says nothing but how it ends.
+        ("", "int(n)", None),
+        // Leaves a process running that writes.
+        ("", &format!("{SAYS}; os.fork() or [time.sleep(1000)]"), None),
+        ("threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()", SAYS, Some("it has threads")),
+        ("held = open(os.path.join(sys.argv[1], 'n'))", "held.seek(0); n = held.read(); int(n)", None),
+        ("os.chdir(sys.argv[1]); began = os.times().elapsed", SAYS, None),
+        (
+            "began = os.times().elapsed",
+            &format!("assert os.times().elapsed - began < 0.4\n{SAYS}"),
+            Some("a copy of one that had been started before said something else"),
+        ),
+    ] {
+        let Some(ran) = checked(before, looks) else { return };
+        let said = words(&ran.out);
+        assert_eq!(ran.exit, Some(0), "{before}; {looks}: {}{}", ran.out, ran.err);
+        assert_eq!(said.contains(anew), why.is_some(), "{before}; {looks}: {}", ran.out);
+        assert!(why.is_none_or(|why| said.contains(why)), "{before}; {looks}: {}", ran.out);
+    }
+}
+
+#[test]
+fn copies_find_what_a_checker_finds_that_is_asked_about_one_state_after_the_other() {
+    let Some(python) = Interpreter::find(Language::Python) else { return };
+    for writer in ["direct", "atomic", "forward_journal"] {
+        let mode = if writer == "forward_journal" { "forward_journal" } else { "" };
+        let asked = |option: &str, check: String| {
+            let place = Place::new();
+            let set_up = python.example(writer, "{dir} init");
+            let program = format!("{EXAMPLES}/python/{writer}.py");
+            let mut command = place.command("audit --max-states 60 --output-format json");
+            command.args([option, &check, "--setup", &set_up, "--"]).args(python.words(&[&program, "{dir}"]));
+            let ran = Ran::from(command.output().unwrap());
+            let audit: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+            (ran.exit, audit["checked"]["verdicts"].clone())
+        };
+        let copied = asked("--check", python.example("check", &format!("{{dir}} {mode}")));
+        assert_eq!(copied, asked("--check-batch", python.example("check_batch", mode)), "{writer}");
+        assert!(copied.1.as_object().is_some_and(|verdicts| !verdicts.is_empty()), "{writer}: {copied:?}");
+    }
+}
