@@ -152,7 +152,7 @@ impl Copies {
                 // It may be stopped by a full pipe.
                 Err(Errno::EINTR) if heard() => break CopyEnd::Enough,
                 Err(Errno::EINTR) => {}
-                Err(other) => return Err(io::Error::from(other).into()),
+                Err(_) => break CopyEnd::Lost,
                 Ok(Event::Ended { tid, exit }) => {
                     tasks.remove(&tid);
                     if tid == self.program {
@@ -199,14 +199,22 @@ impl Copies {
             }
         }
         let copy = copy.ok_or(Errno::EAGAIN)?;
+        let stands = self.stand_again(copy);
+        if stands.is_err() {
+            kill_all(BTreeSet::from([copy]));
+        }
+        stands.map(|()| copy)
+    }
+
+    /// Puts the program and its new copy before the call again, and lets the copy go on.
+    fn stand_again(&self, copy: i32) -> Result<(), Errno> {
         let Event::Stopped(stopped, _) = wait_for(copy)? else { return Err(Errno::ESRCH) };
         self.before.again(copy)?;
         stopped.resume(0)?;
-        // Its own turn comes with the next copy: until then it stands behind the call.
-        self.before.again(program)?;
-        resume(program)?;
-        match wait_for(program)? {
-            Event::Stopped(_, Reason::Entry) => Ok(copy),
+        self.before.again(self.program)?;
+        resume(self.program)?;
+        match wait_for(self.program)? {
+            Event::Stopped(_, Reason::Entry) => Ok(()),
             _ => Err(Errno::ESRCH),
         }
     }
