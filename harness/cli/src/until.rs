@@ -8,7 +8,7 @@ use crashtest_model::Until;
 use crate::values;
 
 /// How long a program is recorded that goes on for ever, where nobody says so.
-const USUAL: Duration = Duration::from_secs(10);
+const USUAL: Duration = Duration::from_millis(Until::USUAL_MS);
 
 /// When a program is ended that does not end by itself.
 #[derive(Clone, Copy, Debug, Default, Args)]

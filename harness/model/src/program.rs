@@ -59,6 +59,15 @@ pub struct Until {
 }
 
 impl Until {
+    /// Where nobody says when, in ms.
+    pub const USUAL_MS: u64 = 10_000;
+
+    /// Returns whether somebody has said when, as one does of a program that goes on for ever.
+    #[must_use]
+    pub fn was_said(&self) -> bool {
+        self.saves.is_some() || self.after_ms.is_some_and(|after| after != Until::USUAL_MS)
+    }
+
     /// Returns whether it has to end by itself.
     #[must_use]
     pub fn is_never(&self) -> bool {

@@ -1,6 +1,9 @@
 //! The last moment of a run at which the program was between two saves: a run that somebody has ended counts up to there.
 
-use crashtest_model::Trace;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crashtest_model::{Action, Trace};
 
 use super::saves::{Kind, Saves};
 use crate::{Snapshot, Tree};
@@ -19,16 +22,40 @@ pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> usize
         after.is_none_or(|after| before.promise.acked >= after.promise.begun)
     };
     let saves = Saves::collect(trace, Tree::new(before, &trace.files), false);
+    let temporary = temporary(trace);
     let is_whole = |n: usize| {
-        !saves.all.iter().any(|save| {
-            let is_under_way = save.first < n && (n <= save.last || !save.whole);
-            // Each record that is appended may be the last one.
-            is_under_way && save.kind != Kind::Append
-        })
+        !temporary.iter().any(|there| there.contains(&n))
+            && !saves.all.iter().any(|save| {
+                let is_under_way = save.first < n && (n <= save.last || !save.whole);
+                // Each record that is appended may be the last one.
+                is_under_way && save.kind != Kind::Append
+            })
     };
     let quiet: Vec<usize> = (0..=all).filter(is_promised).collect();
     let whole: Vec<usize> = quiet.iter().copied().filter(|n| is_whole(*n)).collect();
     let mut paused = whole.iter().copied().filter(|n| !says_its_saves && pauses.contains(n));
     let some = |n: &usize| *n > 0;
     paused.rfind(some).or(whole.last().copied().filter(some)).or(quiet.last().copied()).unwrap_or(all)
+}
+
+/// After how many operations there were files that the run makes and then renames or removes: from each one's making to its end. What it
+/// has made last may become one.
+fn temporary(trace: &Trace) -> Vec<Range<usize>> {
+    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut found, mut last) = (Vec::new(), None);
+    for (n, operation) in trace.operations.iter().enumerate().filter(|(_, operation)| operation.errno.is_none()) {
+        match &operation.action {
+            Action::Open { path, created: true, .. } => drop(made.insert(path, n)),
+            Action::Rename { from: path, .. } | Action::Unlink { path } => {
+                if let Some(first) = made.remove(path.as_str()) {
+                    found.push(first + 1..n + 1);
+                    last = Some(n);
+                }
+            }
+            _ => {}
+        }
+    }
+    let not_yet = made.values().filter(|first| last.is_some_and(|last| **first > last));
+    found.extend(not_yet.map(|first| first + 1..usize::MAX));
+    found
 }

@@ -18,11 +18,11 @@ use crate::error::EngineError;
 use crate::faults::kill::at_calls::{self, Calls};
 use crate::judge::{file_state, oracle};
 use crate::output::Output;
-use crate::subject::Subject;
 use crate::subject::life::Script;
 use crate::subject::program::named::{self, Named};
 use crate::subject::program::runtime::Runtime;
 use crate::subject::program::{STARTED_AGAIN, numbers_do_not_go_on, start};
+use crate::subject::{Recording, Subject};
 use crate::trace::line_protocol::Printed;
 use crate::trace::orders::Orders;
 
@@ -71,17 +71,28 @@ impl Ran {
 
 /// Runs the program to its end, and checks what it left, some times.
 pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Result<(), EngineError> {
+    let mut is_asked = runtime.program.until.was_said();
     for number in 0..CONTROL_RUNS {
         let seed = context.plan.seed.derive("control", number);
         let installed = runtime.set_up()?;
         named::check_set_up(&runtime.program, &installed)?;
+        if std::mem::take(&mut is_asked) {
+            let outside = Named::look(&runtime.program);
+            let recording = runtime.record(&runtime.beginning(installed.clone(), Script::Install), Orders::Record)?;
+            outside.check()?;
+            if recording.cut.is_some() {
+                return control_of_one_that_goes_on(context, runtime, &installed, Some(recording));
+            }
+            // It ends by itself all the same.
+            runtime.place.dir.restore(&installed)?;
+        }
         let promise = runtime.promised_by_setup();
         let outside = Named::look(&runtime.program);
         let ran = run(runtime, promise, None)?;
         // Before anything is run again: it may be somebody's real state.
         outside.check()?;
         if ran.is_cut {
-            return control_of_one_that_goes_on(context, runtime, &installed);
+            return control_of_one_that_goes_on(context, runtime, &installed, None);
         }
         let wrong = match (&ran.termination, &ran.complaint) {
             (Termination::Exit { status: 0 }, _) => None,
@@ -119,11 +130,16 @@ fn control_of_one_that_goes_on(
     context: &mut Context<'_>,
     runtime: &mut Runtime,
     installed: &Snapshot,
+    mut first: Option<Recording>,
 ) -> Result<(), EngineError> {
     for number in 0..CONTROL_RUNS_IN_PART {
         let seed = context.plan.seed.derive("control", number);
-        let beginning = runtime.beginning(installed.clone(), Script::Install);
-        let recording = runtime.record(&beginning, Orders::Record)?;
+        let script = if number == 0 { Script::Install } else { Script::SaveThenStop(1) };
+        let beginning = runtime.beginning(installed.clone(), script);
+        let recording = match first.take() {
+            Some(recording) => recording,
+            None => runtime.record(&beginning, Orders::Record)?,
+        };
         let left = runtime.files()?;
         if number == 0 {
             if let Some(sensitivity) = runtime.try_checker(installed, &left)?.cloned() {

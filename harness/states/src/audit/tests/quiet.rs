@@ -18,7 +18,7 @@ fn a_save_that_is_under_way_at_the_end_does_not_count() {
     run.write(file, 0, b"ne");
     assert_eq!(quiet(&run, &[]), 10);
     assert_eq!(quiet(&run, &[5]), 5, "it did nothing for a while there");
-    assert_eq!(quiet(&run, &[6]), 10, "in the middle of a save it may wait as well");
+    assert_eq!(quiet(&run, &[7]), 10, "in the middle of a save it may wait as well");
 }
 
 #[test]
