@@ -273,6 +273,8 @@ mod tests {
             "cwd" => "--cwd",
             "uses_env" => "--uses-env",
             "check_batch" => "--check-batch=x",
+            "for" => "--for=5s",
+            "saves" => "--saves=5",
             "targets" | "workload" | "setup" | "check" | "include" | "exclude" => "",
             other => panic!("{other} needs a value here"),
         };
