@@ -330,7 +330,7 @@ fn an_interrupted_trace_shows_what_there_is_and_leaves_no_process() {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{}", ran.err);
-    assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("interrupted"), "{}", ran.out);
+    assert!(ran.out.contains("write     f  2 bytes") && ran.out.contains("ended by Ctrl-C after "), "{}", ran.out);
     wait_until("their end", || alive(&place).is_empty());
 }
 
