@@ -108,9 +108,10 @@ impl Runtime {
         }
     }
 
-    /// Whether the checker notices no damage to the file of this name, where it is damaged alone.
+    /// Whether the checker notices no damage to the file of this name, where it is damaged alone, or nobody is asked about that file.
     pub(super) fn overlooks(&self, path: &str) -> bool {
-        self.sensitivity.as_ref().is_some_and(|sensitivity| sensitivity.overlooks(path))
+        let is_judged = self.files.judges(Path::new(path));
+        self.sensitivity.as_ref().is_some_and(|sensitivity| !is_judged || sensitivity.overlooks(path))
     }
 
     /// The state that it starts from: an empty directory, prepared by the set-up.
