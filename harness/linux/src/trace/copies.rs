@@ -143,9 +143,10 @@ impl Copies {
     /// # Errors
     /// What the system says.
     pub fn run(&mut self, limit: Duration, heard: &mut dyn FnMut() -> bool) -> Result<CopyEnd, TraceError> {
+        // Before there is a copy: nothing is left where there is no alarm to be had.
+        let alarm = Alarm::after(limit)?;
         let Ok(copy) = self.copy() else { return Ok(CopyEnd::Lost) };
         let mut tasks = BTreeSet::from([copy]);
-        let alarm = Alarm::after(limit)?;
         let end = loop {
             match wait() {
                 Err(Errno::EINTR) if alarm.is_over() => break CopyEnd::TimeUp,

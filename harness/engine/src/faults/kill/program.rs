@@ -71,12 +71,11 @@ impl Ran {
 
 /// Runs the program to its end, and checks what it left, some times.
 pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Result<(), EngineError> {
-    let mut is_asked = runtime.program.until.was_said();
     for number in 0..CONTROL_RUNS {
         let seed = context.plan.seed.derive("control", number);
         let installed = runtime.set_up()?;
         named::check_set_up(&runtime.program, &installed)?;
-        if std::mem::take(&mut is_asked) {
+        if number == 0 && runtime.program.until.was_said() {
             let outside = Named::look(&runtime.program);
             let recording = runtime.record(&runtime.beginning(installed.clone(), Script::Install), Orders::Record)?;
             outside.check()?;

@@ -10,10 +10,8 @@ use crashtest_linux::trace::{Copies, CopyEnd, NotHeld};
 use crate::error::EngineError;
 use crate::output::Output;
 use crate::subject::program::answer::{Answer, LastWord, Nonsense};
+use crate::subject::program::runtime::NOT_STARTED;
 use crate::subject::program::start::Place;
-
-/// The exit status of a process that could not execute its program; nobody looks at it.
-const NOT_STARTED: i32 = 127;
 
 /// A checker that is held to be copied.
 pub(super) struct Copied {

@@ -30,7 +30,7 @@ use crate::trace::quiet::cut_to_quiet;
 use crate::trace::recorder::{Recorded, Recorder};
 
 /// The exit status of a process that could not execute its program, as shells have it; nobody looks at it.
-const NOT_STARTED: i32 = 127;
+pub(super) const NOT_STARTED: i32 = 127;
 /// Without a checker: from two it shows whether they leave the same.
 const RUNS_TO_LEARN_FROM: usize = 2;
 /// With a checker: one shows which files a refusal may be about.

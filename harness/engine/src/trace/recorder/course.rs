@@ -47,8 +47,16 @@ pub(super) struct Course<'p> {
 }
 
 impl Course<'_> {
+    /// Whether anybody ends the run or is told of it: a life of a target is not counted.
+    fn is_watched(&self) -> bool {
+        !self.until.is_never() || self.stop.is_some() || self.tell.is_some()
+    }
+
     /// A call begins, after so many others. Whether nobody is inside of another one is `alone`.
     pub(super) fn begins(&mut self, calls: usize, alone: bool) {
+        if !self.is_watched() {
+            return;
+        }
         let now = now_ns();
         self.since_ns.get_or_insert(now);
         if alone && self.last_ns > 0 && now - self.last_ns > PAUSE_NS && self.pauses.last() != Some(&calls) {
@@ -58,6 +66,9 @@ impl Course<'_> {
 
     /// A call has come back as `operation`, one of so many.
     pub(super) fn returns(&mut self, operation: &Operation, calls: usize) {
+        if !self.is_watched() {
+            return;
+        }
         self.last_ns = now_ns();
         self.counted.take(operation);
         let (before, after) = (operation.before.promise, operation.after.promise);
@@ -89,6 +100,9 @@ impl Course<'_> {
 
     /// Looks whether it is over.
     pub(super) fn look(&mut self) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
         let Until { after_ms, saves } = self.until;
         let now = now_ns();
         let is_late = || Some(now.saturating_sub(self.since_ns?) / 1_000_000 >= after_ms?);

@@ -19,6 +19,8 @@ fn a_save_that_is_under_way_at_the_end_does_not_count() {
     assert_eq!(quiet(&run, &[]), 10);
     assert_eq!(quiet(&run, &[5]), 5, "it did nothing for a while there");
     assert_eq!(quiet(&run, &[7]), 10, "in the middle of a save it may wait as well");
+    run.fsync(file).close(file);
+    assert_eq!(quiet(&run, &[]), 10, "it is whole, and has yet to get its name");
 }
 
 #[test]
