@@ -22,7 +22,7 @@ fn the_files_of_a_state_in_several_files_are_not_left_over() {
 
 #[test]
 fn without_the_sigkill_a_run_is_inconclusive_not_green() {
-    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 4s");
+    let (exit, summary) = Place::new().campaign("atomic", "--iterations 5 --plant no-kill --limit 2s");
     let row = kills(&summary, "again");
     assert_eq!(exit, Some(3));
     assert_eq!(row["kills_landed"], 0);

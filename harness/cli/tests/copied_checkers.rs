@@ -34,6 +34,10 @@ fn a_checker_is_copied_where_that_says_the_same_and_else_started_anew() {
         ("", SAYS, None),
         // Says nothing but how it ends.
         ("", "int(n)", None),
+        // Has said half of it before it looks.
+        ("print('crashtest: state ', end='', flush=True)", "print(int(n) if n.strip() else 'none')", None),
+        // Prints more than a pipe holds.
+        ("for k in range(40): print('x' * 100000)", SAYS, None),
         // Leaves a process running that writes.
         ("", &format!("{SAYS}; os.fork() or [time.sleep(1000)]"), None),
         ("threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()", SAYS, Some("it has threads")),

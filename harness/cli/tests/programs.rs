@@ -207,7 +207,7 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
     let waiting = [
         [&["--check", "sleep 100"], &limit[..], &saves].concat(),
         [&["--check-batch", "sleep 100"], &limit[..], &saves].concat(),
-        [&["--cwd"], &limit[..], &["--", "sleep", "100"]].concat(),
+        [&["--cwd", "--for", "1s"], &limit[..], &["--", "sleep", "100"]].concat(),
     ];
     let waited = std::thread::scope(|scope| {
         let threads = waiting.map(|words| scope.spawn(move || run(&Place::new(), &words)));
@@ -232,7 +232,7 @@ fn what_is_wrong_with_a_command_is_said_clearly() {
         (with(&["--exclude", "["]), 2, "--exclude does not take `[`"),
         (run(&place, &["--", "no-such-interpreter-9", "{dir}"]), 2, "`no-such-interpreter-9` is not there"),
         (run(&place, &["--cwd", "--", "sh", "-c", "echo no config >&2; exit 3"]), 4, "exited with status 3: no config"),
-        (endless, 4, "did not end within 5 s"),
+        (endless, 4, "did not end within 6 s, and changed no file until then"),
         (run(&place, &["--cwd", "--", "true"]), 3, "changed no file in the state directory"),
     ] {
         let said = format!("{}{}", ran.out, ran.err);

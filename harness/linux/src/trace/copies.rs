@@ -72,8 +72,8 @@ pub enum CopyEnd {
 }
 
 impl Copies {
-    /// Starts `body` in a new process, and holds the program that it executes before its first call that touches `dir`. This process must
-    /// have one thread.
+    /// Starts `body` in a new process, and holds the program that it executes before its first call that touches `dir`. `heard` is asked
+    /// as in [`run`](Copies::run); where it says that this is enough, the program is given up. This process must have one thread.
     ///
     /// # Errors
     /// Tracing is not possible here.
@@ -81,6 +81,7 @@ impl Copies {
         body: impl FnOnce() -> i32,
         dir: &Path,
         limit: Duration,
+        heard: &mut dyn FnMut() -> bool,
     ) -> Result<Result<Copies, NotHeld>, TraceError> {
         let dir = fs::canonicalize(dir)?;
         let spawned = spawn::spawn(body, Stops::Paths)?;
@@ -96,7 +97,10 @@ impl Copies {
         };
         loop {
             match wait() {
-                Err(Errno::EINTR) if alarm.is_over() => return give_up(spawned, tasks, NotHeld::NeverLooked),
+                // It may be stopped by a full pipe.
+                Err(Errno::EINTR) if heard() || alarm.is_over() => {
+                    return give_up(spawned, tasks, NotHeld::NeverLooked);
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::ECHILD) => return give_up(spawned, tasks, NotHeld::NeverLooked),
                 Err(other) => return Err(io::Error::from(other).into()),
@@ -118,6 +122,8 @@ impl Copies {
                     let Ok(before) = Before::read(program) else {
                         return give_up(spawned, tasks, NotHeld::Unsupported);
                     };
+                    // What it has printed so far is none of its copies'.
+                    heard();
                     HELD.with_borrow_mut(|held| held.insert(program));
                     return Ok(Ok(Copies { program, before, spawned }));
                 }

@@ -22,7 +22,7 @@ fn hold(words: &[&str], dir: &Path) -> Result<Copies, NotHeld> {
         let _ = command.exec();
         127
     };
-    Copies::hold(body, dir, LIMIT).unwrap()
+    Copies::hold(body, dir, LIMIT, &mut || false).unwrap()
 }
 
 pub(crate) fn each_copy_sees_the_files_as_they_are_then() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crashtest_linux::clock::now_ns;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
+use crashtest_linux::trace::Ending;
 use crashtest_model::{
     About, Aim, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Plan, Progress, Promise, Seed, Start,
     Termination, TrialRecord, Until, Verdict,
@@ -82,6 +83,12 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             if recording.cut.is_some() {
                 return control_of_one_that_goes_on(context, runtime, &installed, Some(recording));
             }
+            if recording.ending == Ending::TimeUp {
+                let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, Aim::Run(1.0));
+                let ran = Ran { termination: Termination::Forced, ..Ran::killed(recording.trace.end) };
+                let wrong = (Verdict::FailedSave, did_not_end(runtime, recording.trace.operations.is_empty()));
+                return judge(context, runtime, record, &ran, Some(wrong)).map(drop);
+            }
             // It ends by itself all the same.
             runtime.place.dir.restore(&installed)?;
         }
@@ -97,13 +104,7 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             (Termination::Exit { status: 0 }, _) => None,
             (Termination::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
             (Termination::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
-            _ => {
-                let limit = runtime.limit.as_secs_f64();
-                Some(format!(
-                    "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit; \
-                     one that goes on for ever is ended by --for 5s or --saves N)"
-                ))
-            }
+            _ => Some(did_not_end(runtime, false)),
         };
         let aim = Aim::Run(1.0);
         let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
@@ -121,6 +122,20 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
         }
     }
     Ok(())
+}
+
+/// What is wrong with a program that has not ended within the limit; whether it has changed no file by then is `idle`.
+fn did_not_end(runtime: &Runtime, idle: bool) -> String {
+    let limit = runtime.longest(runtime.program.until).as_secs_f64();
+    match idle {
+        true => format!(
+            "the program did not end within {limit} s, and changed no file until then (raise --limit for one that needs longer)"
+        ),
+        false => format!(
+            "the program did not end within {limit} s, with all that it has started: it has to do so by itself (or raise --limit; \
+             one that goes on for ever is ended by --for 5s or --saves N)"
+        ),
+    }
 }
 
 /// Runs a program that goes on for ever some times, for as long as it is recorded, and checks what there was the last time that it was
@@ -289,8 +304,8 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     let child = child
         .map_err(|error| EngineError::Program(format!("failed to start `{}`: {error}", runtime.command_line())))?;
     let mut group = Group::lead_by(&child);
-    let limit_ns = begun_ns + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
-    let more_ns = runtime.program.until.after_ms.unwrap_or(0).saturating_mul(1_000_000);
+    let ns = |limit: Duration| begun_ns + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
+    let limit_ns = ns(runtime.limit);
     let is_over = |printed: &Printed| is_over(runtime.program.until, printed, now_ns() - begun_ns);
     let mut ready_ns = None;
     let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
@@ -311,7 +326,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
             group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
         }
         _ => output
-            .listen(&mut group, limit_ns.saturating_add(more_ns), |printed, exit| {
+            .listen(&mut group, ns(runtime.longest(runtime.program.until)), |printed, exit| {
                 is_over(printed) || (exit.is_some() && !supervision::strays_run(&ours))
             })
             .map_err(EngineError::Wait)?,

@@ -76,7 +76,7 @@ fn of_bytes(line: &[u8]) -> Result<Option<Said>, Nonsense> {
 }
 
 /// What all lines say together: the last word counts, and what survives is added up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LastWord {
     lines: Lines<LONGEST>,
     said: Option<Answer>,

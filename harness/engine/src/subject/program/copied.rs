@@ -17,6 +17,8 @@ use crate::subject::program::start::Place;
 pub(super) struct Copied {
     copies: Copies,
     output: Output<LastWord>,
+    /// What it had said when it was held.
+    said: LastWord,
 }
 
 /// What one copy came to.
@@ -35,13 +37,20 @@ impl Copied {
         place: &Place,
         limit: Duration,
     ) -> Result<Result<Copied, &'static str>, EngineError> {
-        let output = Output::capture(&mut command, LastWord::default())?.until(place.stop.as_ref());
+        let mut output = Output::capture(&mut command, LastWord::default())?.until(place.stop.as_ref());
         let started = move || {
             let _ = command.exec();
             NOT_STARTED
         };
-        Ok(match Copies::hold(started, place.dir.path(), limit) {
-            Ok(Ok(copies)) => Ok(Copied { copies, output }),
+        let mut heard = || {
+            output.take_all();
+            output.is_stopped()
+        };
+        Ok(match Copies::hold(started, place.dir.path(), limit, &mut heard) {
+            Ok(Ok(copies)) => {
+                let said = output.listener().clone();
+                Ok(Copied { copies, output, said })
+            }
             Ok(Err(NotHeld::NeverLooked)) => Err("it does not look at the state directory"),
             Ok(Err(NotHeld::Several)) => {
                 Err("it has threads, or other processes, when it looks at the state directory")
@@ -60,7 +69,7 @@ impl Copied {
     /// soon as it has answered.
     pub(super) fn ask(&mut self, limit: Duration, to_end: bool) -> Option<Ran> {
         let output = &mut self.output;
-        output.begin_anew(LastWord::default());
+        output.begin_anew(self.said.clone());
         let mut heard = || {
             output.take_all();
             output.is_stopped() || (!to_end && output.listener().is_answer())

@@ -198,8 +198,7 @@ impl Runtime {
         }
         let until = self.until(beginning.script);
         recorder.end_at(until);
-        let limit = self.limit + until.after_ms.map_or(Duration::ZERO, Duration::from_millis);
-        let traced = execute(command, &self.command_line(), &mut recorder, limit)?;
+        let traced = execute(command, &self.command_line(), &mut recorder, self.longest(until))?;
         if traced.foreign && orders == Orders::Record {
             return Err(EngineError::Foreign(self.command_line()));
         }
@@ -229,10 +228,15 @@ impl Runtime {
             Ending::Exited(Exit::Status(0)) | Ending::Killed => None,
             Ending::Exited(exit) => Some(format!("ended {exit}{}", output.borrow().complaint())),
             Ending::Lingers(_) => Some("left processes running that did not end".to_owned()),
-            Ending::TimeUp => Some(format!("did not end within {} s", self.limit.as_secs_f64())),
+            Ending::TimeUp => Some(format!("did not end within {} s", self.longest(until).as_secs_f64())),
         };
         let (reused, least_begun) = (output.borrow().listener().reused(), output.borrow().listener().least_begun());
         Ok(Recording { trace, obeyed, ending: traced.ending, complaint, reused, least_begun, failed, cut })
+    }
+
+    /// How long a run may take that is ended at `until`, once it has made its first call.
+    pub(crate) fn longest(&self, until: Until) -> Duration {
+        self.limit + until.after_ms.map_or(Duration::ZERO, Duration::from_millis)
     }
 
     /// When a run that is to do `script` is ended, if it does not end by itself.
