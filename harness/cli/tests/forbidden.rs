@@ -1,4 +1,5 @@
-//! A machine that forbids tracing, as containers do: what needs it ends with exit status 5 and says what to do; `kill` works.
+//! A machine that forbids tracing, as containers do, and programs that cannot be traced: what needs it ends with exit status 5 and says
+//! what to do; `kill` works.
 //!
 //! A seccomp(2) filter is a thread's own and goes on to the processes that it starts: each test starts the program from a thread
 //! that has put one on itself.
@@ -6,13 +7,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use seccompiler::{SeccompAction, SeccompFilter};
+use support::skip::skip;
 use support::{Place, Ran};
 
 /// Runs `f` in a thread for which system call `number` fails with EPERM, and for every process that it starts.
@@ -117,4 +119,47 @@ fn where_process_vm_readv_is_forbidden_a_trace_is_the_same() {
     let wanted = trace();
     assert!(wanted.contains("rename") && wanted.contains("1\\n"), "{wanted}");
     assert_eq!(without(libc::SYS_process_vm_readv, trace), wanted);
+}
+
+/// Makes the file `f` by system calls of 32 bits.
+#[cfg(target_arch = "x86_64")]
+const OF_32_BITS: &str = r#"
+    static long call(long number, long a, long b, long c) {
+        long result;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory");
+        return result;
+    }
+    static char name[] = "f", text[] = "hello";
+    void _start(void) {
+        long file = call(5, (long)name, 0x241, 0644);
+        long written = call(4, file, (long)text, 5);
+        call(1, written != 5, 0, 0);
+    }
+"#;
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_program_of_32_bits_is_not_traced_and_never_passes() {
+    let place = Place::new();
+    std::fs::write(place.path().join("p.c"), OF_32_BITS).unwrap();
+    let built = Command::new("cc")
+        .args(["-static", "-nostdlib", "-no-pie", "-o", "p", "p.c"])
+        .current_dir(place.path())
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "a C compiler is there");
+    let program = place.path().join("p");
+    let aside = tempfile::tempdir().unwrap();
+    if !Command::new(&program).current_dir(aside.path()).status().unwrap().success() {
+        return skip("a kernel that takes calls of 32 bits");
+    }
+    let program = program.to_str().unwrap();
+    for arguments in ["run --fault sweep --cwd", "run --fault io --cwd", "audit", "trace"] {
+        // In an empty directory, and what starts it is of 64 bits.
+        for words in [vec![program], vec!["sh", "-c", "$0; exit 0", program]] {
+            let place = Place::new();
+            let ran = Ran::from(place.command(arguments).arg("--").args(&words).output().unwrap());
+            assert_eq!(ran.exit, Some(5), "{arguments} {words:?}: {}{}", ran.out, ran.err);
+            assert!(ran.err.contains("is a program of 32 bits"), "{arguments} {words:?}: {}", ran.err);
+        }
+    }
 }

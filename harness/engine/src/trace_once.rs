@@ -11,7 +11,7 @@ use crashtest_kit::Registry;
 use crashtest_linux::process::Exit;
 use crashtest_linux::signals;
 use crashtest_linux::trace::{Ending, LINGER};
-use crashtest_model::{DIR, Plan, Trace, Until};
+use crashtest_model::{DIR, Plan, Program, Trace, Until};
 
 use crate::error::EngineError;
 use crate::subject::life::Script;
@@ -96,6 +96,10 @@ pub fn trace_program(tracing: &Tracing<'_>) -> Result<TracedProgram, EngineError
     let more = tracing.until.after_ms.map_or(Duration::ZERO, Duration::from_millis);
     let limit = tracing.limit + more;
     let traced = runtime::execute(command, &program.to_string_lossy(), &mut recorder, limit)?;
+    if traced.foreign {
+        let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        return Err(EngineError::Foreign(Program::words_for_a_shell(&words)));
+    }
     let Recorded { trace, cut, .. } = recorder.finish();
     let cut = cut.filter(|_| traced.ending == Ending::Killed);
     let nonsense = printed.borrow().nonsense().map(str::to_owned);

@@ -254,6 +254,20 @@ fn a_checker_excuses_the_damage_that_it_would_notice_and_no_other() {
 }
 
 #[test]
+fn how_a_run_has_ended_is_said_in_a_sentence() {
+    for (status, sentence) in [
+        ("exit status 2", "the program ended with exit status 2: what"),
+        ("killed by signal 11", "the program was killed by signal 11: what"),
+        ("what it had left running was stopped after 5 s", "what it had left running was stopped after 5 s: what"),
+    ] {
+        let mut record = record(vec![file("f", UnderKill::Whole, &[(Way::Rename, Synced::Nothing, 1)], &[])]);
+        record.status = status.into();
+        let said = text::audit(&record, Terminal::plain(160));
+        assert!(said.contains(sentence), "{said}");
+    }
+}
+
+#[test]
 fn no_name_steers_the_terminal() {
     let mut record =
         record(vec![file("a\nb\u{1b}[31m", UnderKill::Broken, &[(Way::Rewrite, Synced::Nothing, 1)], &[])]);

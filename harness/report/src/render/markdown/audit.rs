@@ -49,8 +49,7 @@ fn head(text: &mut String, record: &AuditRecord) {
     };
     let command = Program::words_for_a_shell(&record.command);
     let _ = writeln!(text, "## {sign} crashtest audit: `{}`\n\n**{}**\n", code(&command), plain(&sentence));
-    let how = if record.cut { "was" } else { "ended with" };
-    let _ = writeln!(text, "The run {how} {}.\n", plain(&record.status));
+    let _ = writeln!(text, "How the run ended: {}.\n", plain(&record.status));
 }
 
 fn files(text: &mut String, record: &AuditRecord) {

@@ -55,10 +55,9 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             };
             (Tone::Warn, format!("interrupted: {looked_at}"))
         }
-        () if audit.calls == 0 && !record.ended_well() => (
-            Tone::Warn,
-            format!("the program ended with {} before it changed a file: nothing was tested", record.status),
-        ),
+        () if audit.calls == 0 && !record.ended_well() => {
+            (Tone::Warn, format!("{} before it changed a file: nothing was tested", how_it_ended(record)))
+        }
         () if audit.files.is_empty() => {
             let what = match audit.excluded.is_empty() && audit.temporaries.is_empty() {
                 true => "nothing",
@@ -79,10 +78,9 @@ pub(crate) fn conclusion(record: &AuditRecord) -> (Tone, String) {
             let calls: Vec<&String> = audit.unmodelled.keys().collect();
             (Tone::Warn, format!("crashtest has no model of {}: what a kill there leaves is not known", listed(&calls)))
         }
-        () if !record.ended_well() => (
-            Tone::Warn,
-            format!("the program ended with {}: what it does when it succeeds is not known", record.status),
-        ),
+        () if !record.ended_well() => {
+            (Tone::Warn, format!("{}: what it does when it succeeds is not known", how_it_ended(record)))
+        }
         () => match &record.checked {
             Some(checked) => checker_conclusion(record, checked, &points),
             None if unclear > 0 => {
@@ -145,6 +143,16 @@ fn checker_conclusion(record: &AuditRecord, checked: &Checked, points: &str) -> 
             let all = thousands(checked.states + left_out);
             (Tone::Warn, format!("interrupted: the checker was asked about {states} of {all} distinct crash states"))
         }
+    }
+}
+
+/// "The program ended with exit status 2", of a run that nobody wanted to end so.
+fn how_it_ended(record: &AuditRecord) -> String {
+    let status = &record.status;
+    match status.split(' ').next() {
+        Some("exit") => format!("the program ended with {status}"),
+        Some("killed" | "stopped" | "interrupted") => format!("the program was {status}"),
+        _ => status.clone(),
     }
 }
 
