@@ -94,9 +94,9 @@ fn names_of(action: &Action) -> Vec<&str> {
     }
 }
 
-/// Compares two runs of one program.
+/// Compares two runs of one program. Where one of them was ended before its own end, they are compared as far as both go.
 #[must_use]
-pub fn compare(first: &Trace, second: &Trace) -> Difference {
+pub fn compare(first: &Trace, second: &Trace, whole: bool) -> Difference {
     let mut difference = Difference::default();
     let mut phrases: Vec<String> = Vec::new();
     let mut told: BTreeSet<String> = BTreeSet::new();
@@ -127,12 +127,14 @@ pub fn compare(first: &Trace, second: &Trace) -> Difference {
             say(format!("bytes {path}"), format!("{what} in `{}`", PlainName(path)));
         }
     }
-    if first.operations.len() != second.operations.len() {
+    if whole && first.operations.len() != second.operations.len() {
         difference.in_shape = true;
         say("calls".into(), format!("{} and {} calls", first.operations.len(), second.operations.len()));
     }
+    let both = first.operations.len().min(second.operations.len());
     let promises = |trace: &Trace| {
-        trace.operations.iter().map(|operation| operation.before.promise).chain([trace.end.promise]).collect::<Vec<_>>()
+        let before = trace.operations.iter().take(both).map(|operation| operation.before.promise);
+        before.chain(whole.then_some(trace.end.promise)).collect::<Vec<_>>()
     };
     if !difference.in_shape && promises(first) != promises(second) {
         difference.in_shape = true;
@@ -174,7 +176,7 @@ pub fn same_place(first: &Trace, second: &Trace, point: CrashPoint) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crashtest_model::{At, CallIndex, Data, Operation, Progress};
+    use crashtest_model::{At, CallIndex, Data, Generation, Operation, Progress};
 
     use super::*;
 
@@ -204,13 +206,13 @@ mod tests {
 
     #[test]
     fn what_differs_by_nature_is_named_and_is_no_difference_in_shape() {
-        let same = compare(&save("t", b"x"), &save("t", b"x"));
+        let same = compare(&save("t", b"x"), &save("t", b"x"), true);
         assert_eq!(same, Difference::default());
-        let found = compare(&save("tmp.a8", b"at 12:00:01, id 9"), &save("tmp.zz", b"at 12:07:59, id 9"));
+        let found = compare(&save("tmp.a8", b"at 12:00:01, id 9"), &save("tmp.zz", b"at 12:07:59, id 9"), true);
         assert!(!found.in_shape);
         let expected = ["the name of a file (`tmp.a8` and `tmp.zz`)", "digits (a time, or a number) in `tmp.a8`"];
         assert_eq!(found.phrases, expected);
-        let random = compare(&save("t", b"\x01a\xff____"), &save("t", b"\x07b\x02____"));
+        let random = compare(&save("t", b"\x01a\xff____"), &save("t", b"\x07b\x02____"), true);
         assert_eq!((random.in_shape, random.phrases), (false, vec!["3 bytes in `t`".to_owned()]));
     }
 
@@ -218,7 +220,7 @@ mod tests {
     fn another_length_another_call_and_another_number_of_calls_are_another_shape() {
         let one = save("t", b"12");
         for other in [save("t", b"123"), trace(vec![Action::Unlink { path: "t".into() }]), trace(Vec::new())] {
-            let found = compare(&one, &other);
+            let found = compare(&one, &other, true);
             assert!(found.in_shape && !found.phrases.is_empty(), "{found:?}");
         }
         let through_another = {
@@ -228,7 +230,14 @@ mod tests {
             }
             other
         };
-        assert!(compare(&one, &through_another).in_shape, "not the file that was made");
+        assert!(compare(&one, &through_another, true).in_shape, "not the file that was made");
+        let mut longer = one.clone();
+        longer.operations.extend(save("t", b"13").operations);
+        longer.end.promise.acked = Generation(2);
+        assert!(compare(&one, &longer, true).in_shape);
+        assert_eq!(compare(&one, &longer, false), Difference::default(), "as far as both go");
+        longer.operations[1].before.promise.begun = Generation(2);
+        assert!(compare(&one, &longer, false).in_shape, "it had begun another save there");
     }
 
     #[test]

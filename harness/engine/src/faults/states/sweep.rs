@@ -165,7 +165,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.subject.learn_from_whole(&from.files, &left)?;
         let missed = unexplained(&first.trace, &from.files, &left);
         let cut = first.cut.as_ref().map(Cut::how_far);
-        Ok(Recorded { difference: compare(&first.trace, &second.trace), trace: first.trace, missed, cut })
+        let difference = compare(&first.trace, &second.trace, cut.is_none() && second.cut.is_none());
+        Ok(Recorded { difference, trace: first.trace, missed, cut })
     }
 
     /// The crash states of a recorded first life.

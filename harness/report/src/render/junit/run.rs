@@ -83,7 +83,7 @@ fn failure(row: &ResultRow, claim: Claim, broken: &[&Finding]) -> TestCaseStatus
         findings::around(finding).iter().for_each(|line| text += &format!("  {line}\n"));
     }
     if broken.len() > MOST_FINDINGS {
-        let _ = writeln!(text, "\nand {} more classes", broken.len() - MOST_FINDINGS);
+        let _ = writeln!(text, "\nnot shown: {} of {} classes", broken.len() - MOST_FINDINGS, broken.len());
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status

@@ -135,7 +135,7 @@ fn found(text: &mut String, recorded: &Recorded) {
     }
     let hidden = all.len().saturating_sub(MOST_FINDINGS);
     if hidden > 0 {
-        let _ = writeln!(text, "\n…and {hidden} more classes: `summary.json` has them all.");
+        let _ = writeln!(text, "\nNot shown: {hidden} of {} classes: `summary.json` has them all.", all.len());
     }
     text.push('\n');
 }

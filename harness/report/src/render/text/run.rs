@@ -206,8 +206,9 @@ fn found(out: &mut TerminalText, recorded: &Recorded) {
     let hidden = all.len().saturating_sub(MOST_FINDINGS);
     if hidden > 0 {
         let trials: u64 = all.iter().skip(MOST_FINDINGS).map(|(_, finding)| finding.count).sum();
+        let (trials, classes) = (thousands(trials), all.len());
         out.blank();
-        out.wrapped("     ", &format!("and {hidden} more classes with {} trials: see summary.md", thousands(trials)));
+        out.wrapped("     ", &format!("not shown: {hidden} of {classes} classes (trials: {trials}): see summary.md"));
     }
 }
 
