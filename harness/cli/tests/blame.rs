@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::marked::{MARK, alive};
-use support::skip::{say, skip, soak};
+use support::skip::{is_thorough, say, skip};
 use support::{Place, Ran, descendants, wait_until};
 
 const SMALL: &str = "run --strategy atomic --iterations 40 --seed 1 --quiet --jobs 1";
@@ -300,7 +300,7 @@ fn whoever_ignores_the_death_of_children_can_start_crashtest() {
 /// Behind `CRASHTEST_SOAK`, as a worker may be silent for a minute.
 #[test]
 fn a_crashtest_that_was_stopped_for_long_does_not_take_its_workers_for_silent() {
-    if soak().is_none_or(|times| times < 100) {
+    if !is_thorough() {
         say("SKIPPED: it takes more than a minute: set CRASHTEST_SOAK=100");
         return;
     }

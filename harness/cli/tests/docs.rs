@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use support::Place;
 use support::programs::{Interpreter, Language};
-use support::skip::{skip, soak};
+use support::skip::{is_thorough, skip};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 /// Stands for any text.
@@ -190,7 +190,7 @@ fn run_page(name: &str, languages: &[Language]) {
             let file = place.path().join(file);
             fs::write(&file, changed(&fs::read_to_string(&file).unwrap(), &block.text)).unwrap();
         } else if block.words.first().is_some_and(|word| word == "sh") {
-            is_left_out = block.has("skip") || (block.has("slow") && soak().is_none_or(|times| times < 100));
+            is_left_out = block.has("skip") || (block.has("slow") && !is_thorough());
             if is_left_out {
                 continue;
             }

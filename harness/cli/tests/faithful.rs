@@ -9,7 +9,7 @@ use crashtest_kit::Registry as _;
 use crashtest_model::{Fault, Loader, Shape, Start, StrategyInfo, Trace};
 use crashtest_strategies::{Builtin, recipe_words};
 use serde_json::Value;
-use support::skip::{say, soak};
+use support::skip::{is_thorough, say};
 use support::{Place, count};
 
 /// Memory, where there is some: a thousand kills of a writer that syncs take a minute on a disk.
@@ -28,13 +28,13 @@ fn rows(summary: &Value) -> impl Iterator<Item = &Value> {
 
 /// Sweeps half of the strategies; each crash point derived, and reached by a real kill.
 ///
-/// Without `CRASHTEST_SOAK` it is a sixth: a thousand kills of each take minutes.
+/// Without `CRASHTEST_SOAK=100` it is a sixth: a thousand kills of each take minutes.
 fn derived_is_real(half: usize) {
     // What is about several writers has no life of its own to record.
     let alone = |info: &StrategyInfo| info.expectation(Loader::Strict, Fault::Sweep, Start::Again).is_some();
-    let step = soak().map_or(6, |_| 2);
+    let step = if is_thorough() { 2 } else { 6 };
     if step > 2 {
-        say("every third strategy only: set CRASHTEST_SOAK=1 for all");
+        say("every third strategy only: set CRASHTEST_SOAK=100 for all");
     }
     for info in strategies().filter(alone).skip(half).step_by(step) {
         let options = format!("--fault sweep --confirm all --state-size 16KiB {}", fast());

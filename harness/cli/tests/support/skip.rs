@@ -17,13 +17,18 @@ pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
 }
 
-/// Whether slow tests run at full length, and how many times those repeat whose number is free: `CRASHTEST_SOAK=N`, as CI sets it.
+/// How many times tests repeat whose number is free: `CRASHTEST_SOAK=N`, as CI sets it.
 pub(crate) fn soak() -> Option<usize> {
     let times = std::env::var("CRASHTEST_SOAK").ok()?;
     Some(times.parse().expect("CRASHTEST_SOAK is a number of times"))
 }
 
+/// Whether slow tests run at full length: `CRASHTEST_SOAK=100`, or more. CI has no time for that.
+pub(crate) fn is_thorough() -> bool {
+    soak().is_some_and(|times| times >= 100)
+}
+
 /// Options that bound a test; none where slow tests run at full length.
-pub(crate) fn unless_soaked<'b>(bound: &'b [&'b str]) -> &'b [&'b str] {
-    if soak().is_some() { &[] } else { bound }
+pub(crate) fn unless_thorough<'b>(bound: &'b [&'b str]) -> &'b [&'b str] {
+    if is_thorough() { &[] } else { bound }
 }
