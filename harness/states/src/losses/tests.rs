@@ -13,7 +13,9 @@ fn loses(trace: &Trace) -> Option<CallIndex> {
 #[test]
 fn a_failed_sync_is_repaired_by_writing_anew_and_syncing_and_by_nothing_less() {
     let eio = Some(libc::EIO);
+    let of_another = Action::Sync { path: "g".into(), file: Some(FileId(5)), durable: Durable::File };
     let runs = [
+        (vec![(write(), None), (fsync(), eio), (write(), None), (of_another, None)], true),
         (vec![(write(), None), (fsync(), eio)], true),
         (vec![(write(), None), (fsync(), eio), (fsync(), None)], true),
         (vec![(write(), None), (fsync(), eio), (write(), None)], true),
