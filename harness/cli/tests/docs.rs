@@ -172,9 +172,9 @@ fn run_page(name: &str, languages: &[Language]) {
         let program = interpreter.words(&[])[0].to_owned();
         let called = if *language == Language::Python { "python3" } else { "node" };
         // Where it writes by other pieces the crash points are others.
-        let buffered =
-            Command::new(&program).args(["-c", "import io; print(io.DEFAULT_BUFFER_SIZE)"]).output().unwrap();
-        if *language == Language::Python && buffered.stdout != b"8192\n" {
+        let writes_by = ["-c", "import io; print(io.DEFAULT_BUFFER_SIZE)"];
+        if *language == Language::Python && Command::new(&program).args(writes_by).output().unwrap().stdout != b"8192\n"
+        {
             return skip("a Python that writes by 8 KiB");
         }
         std::os::unix::fs::symlink(program, bin.join(called)).unwrap();

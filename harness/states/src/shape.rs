@@ -94,7 +94,7 @@ fn names_of(action: &Action) -> Vec<&str> {
     }
 }
 
-/// Compares two runs of one program. Where one of them was ended before its own end, they are compared as far as both go.
+/// Compares two runs of one program: two that are `whole`, or else, where one was ended before its own end, as far as both go.
 #[must_use]
 pub fn compare(first: &Trace, second: &Trace, whole: bool) -> Difference {
     let mut difference = Difference::default();

@@ -53,6 +53,8 @@ struct Ran {
     ready_ns: Option<u64>,
     /// Whether we ended it, as it goes on for ever.
     is_cut: bool,
+    /// Whether it had left processes running that had to be ended.
+    lingers: bool,
 }
 
 impl Ran {
@@ -66,12 +68,14 @@ impl Ran {
             took_ns: 0,
             ready_ns: None,
             is_cut: false,
+            lingers: false,
         }
     }
 }
 
 /// Runs the program to its end, and checks what it left, some times.
 pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Result<(), EngineError> {
+    let longest = runtime.longest(runtime.program.until);
     for number in 0..CONTROL_RUNS {
         let seed = context.plan.seed.derive("control", number);
         let installed = runtime.set_up()?;
@@ -86,7 +90,7 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             if recording.ending == Ending::TimeUp {
                 let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, Aim::Run(1.0));
                 let ran = Ran { termination: Termination::Forced, ..Ran::killed(recording.trace.end) };
-                let wrong = (Verdict::FailedSave, did_not_end(runtime, recording.trace.operations.is_empty()));
+                let wrong = (Verdict::FailedSave, did_not_end(longest, recording.trace.operations.is_empty()));
                 return judge(context, runtime, record, &ran, Some(wrong)).map(drop);
             }
             // It ends by itself all the same.
@@ -104,7 +108,7 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
             (Termination::Exit { status: 0 }, _) => None,
             (Termination::Exit { status }, why) => Some(format!("the program exited with status {status}{why}")),
             (Termination::Signal { signal }, why) => Some(format!("the program died of signal {signal}{why}")),
-            _ => Some(did_not_end(runtime, false)),
+            _ => Some(did_not_end(if ran.lingers { runtime.limit } else { longest }, false)),
         };
         let aim = Aim::Run(1.0);
         let record = TrialRecord::planned(number, Fault::None, Start::Again, seed, aim);
@@ -124,9 +128,9 @@ pub(crate) fn control(context: &mut Context<'_>, runtime: &mut Runtime) -> Resul
     Ok(())
 }
 
-/// What is wrong with a program that has not ended within the limit; whether it has changed no file by then is `idle`.
-fn did_not_end(runtime: &Runtime, idle: bool) -> String {
-    let limit = runtime.longest(runtime.program.until).as_secs_f64();
+/// What is wrong with a program that has not ended within `limit`; whether it has changed no file by then is `idle`.
+fn did_not_end(limit: Duration, idle: bool) -> String {
+    let limit = limit.as_secs_f64();
     match idle {
         true => format!(
             "the program did not end within {limit} s, and changed no file until then (raise --limit for one that needs longer)"
@@ -327,7 +331,8 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         }
         _ => output
             .listen(&mut group, ns(runtime.longest(runtime.program.until)), |printed, exit| {
-                is_over(printed) || (exit.is_some() && !supervision::strays_run(&ours))
+                // Only a run that goes on by itself is given the time for which it is recorded.
+                is_over(printed) || (exit.is_some() && (now_ns() >= limit_ns || !supervision::strays_run(&ours)))
             })
             .map_err(EngineError::Wait)?,
     };
@@ -350,7 +355,15 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     // All that it has printed by its end.
     output.take_all();
     runtime.place.dir.check()?;
-    Ok(Ran { termination, complaint: output.complaint(), printed: output.into_listener(), took_ns, ready_ns, is_cut })
+    Ok(Ran {
+        termination,
+        complaint: output.complaint(),
+        printed: output.into_listener(),
+        took_ns,
+        ready_ns,
+        is_cut,
+        lingers,
+    })
 }
 
 /// Whether a run that has printed this after so many ns is to be ended, if it has not ended by itself.
