@@ -6,8 +6,10 @@
 mod again;
 mod checker;
 mod copied;
+mod interleaved;
 mod shares;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use crashtest_linux::directory::{Directory, DirectoryError, Kind, Listed};
 use crashtest_linux::scratch::{self, Scratch};
-use crashtest_model::{Action, Audit, AuditFailure, Check, Checked, CommandLine, CrashPoint, Seed, Trace, Until};
-use crashtest_states::{Entry, Selection, Snapshot, crash_states};
+use crashtest_model::{Action, Audit, AuditFailure, Check, Checked, CommandLine, Seed, Trace, Until};
+use crashtest_states::{Entry, Interleavings, Selection, Snapshot, crash_states, interleavings};
 
 pub use self::again::{Answered, ask_again};
 use self::checker::{Asked, Recorded};
@@ -83,9 +85,11 @@ pub struct AuditedProgram {
     pub was_cut: bool,
     /// Whether somebody had enough of the recording, and wanted to see what it shows.
     pub was_asked_to_end: bool,
-    /// The run that was recorded, and the files before it.
-    trace: Trace,
+    /// The run that was recorded, in each order in which its calls can have taken effect, and the files before it.
+    traces: Vec<Trace>,
     before: Snapshot,
+    /// Of the failures that the first of these orders does not show: which one does, by the name of the failure.
+    shown_in: BTreeMap<String, usize>,
 }
 
 impl AuditedProgram {
@@ -96,7 +100,8 @@ impl AuditedProgram {
     /// # Errors
     /// They cannot be written.
     pub fn write_crash_state(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError> {
-        let Some((_, state)) = crash_states(&self.trace, &self.before, &[failure.point()]).next() else { return Ok(0) };
+        let trace = self.trace_of(failure);
+        let Some((_, state)) = crash_states(trace, &self.before, &[failure.point()]).next() else { return Ok(0) };
         let state: Snapshot = match failure {
             AuditFailure::Checker(_) => state,
             AuditFailure::File { path, example } => {
@@ -116,10 +121,14 @@ impl AuditedProgram {
         Ok(bytes)
     }
 
-    /// Returns the calls around a crash at `point`, with the place of the crash between them, one a line.
+    /// Returns the calls around the crash of `failure`, with the place of the crash between them, one a line.
     #[must_use]
-    pub fn calls_around(&self, point: CrashPoint) -> Vec<String> {
-        self.trace.around(point, MOST_CALLS)
+    pub fn calls_around(&self, failure: &AuditFailure) -> Vec<String> {
+        self.trace_of(failure).around(failure.point(), MOST_CALLS)
+    }
+
+    fn trace_of(&self, failure: &AuditFailure) -> &Trace {
+        &self.traces[self.shown_in.get(&failure.signature()).copied().unwrap_or_default()]
     }
 }
 
@@ -199,15 +208,18 @@ pub fn audit_program(
         stop,
         tell: Some(&tell),
     };
-    let mut traced = trace_program(&tracing)?;
+    let traced = trace_program(&tracing)?;
     let mut after = read(&dir)?;
+    let Interleavings { first: mut trace, mut others, too_many } = interleavings(traced.trace, &before, &after);
     if let Some(cut) = &traced.cut
-        && let Some(quiet) = cut_to_quiet(&mut traced.trace, &before, &after, cut)
+        && let Some(quiet) = cut_to_quiet(&mut trace, &before, &after, cut)
     {
+        interleaved::cut(&mut others, &trace, &before, &quiet);
         after = quiet;
     }
+    let traces: Vec<Trace> = [trace].into_iter().chain(others).collect();
     let excluded = |path: &Path| {
-        plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traced.trace, path))
+        plan.selection.excludes(path).filter(|pattern| pattern != LOGS || is_only_a_log(&traces[0], path))
     };
     // Who ends the recording wants to see what it shows; who then asks again has had enough.
     let was_asked_to_end = stop.swap(false, Ordering::Relaxed);
@@ -219,21 +231,29 @@ pub fn audit_program(
         }
         stop.load(Ordering::Relaxed)
     };
-    let audit = crashtest_states::audit(&traced.trace, &before, &after, &excluded, &enough);
+    let each = traces.iter().map(|trace| crashtest_states::audit(trace, &before, &after, &excluded, &enough));
+    let (mut audit, mut shown_in) = interleaved::together(each);
+    if too_many {
+        audit.unmodelled.insert(interleaved::TOO_MANY.to_owned(), traces[0].overlaps.len() as u64);
+    }
     enough();
     let checked = match (&plan.check, copies) {
         (Some(check), Some(copies)) => {
             let cwd = checker::start_directory(&plan.cwd, dir.path(), copies.path());
             let asked = Asked::new(check, Place { dir: copies, cwd, ..place }, &plan.cwd, plan.answer_limit)?;
-            let recorded = Recorded::new(&traced.trace, [&before, &after], &audit);
+            let recorded = Recorded::new(&traces, [&before, &after], &audit);
             let mut asked_about = |done, of| progress(AuditProgress::Asked { done, of });
             let bounds = (plan.max_states, &**stop);
-            Some(checker::check_all(check, asked, &recorded, [&before, &after], bounds, &mut asked_about)?)
+            let (checked, order) =
+                checker::check_all(check, asked, &recorded, [&before, &after], bounds, &mut asked_about)?;
+            let failure = checked.example.clone().map(AuditFailure::Checker);
+            shown_in.extend(failure.map(|failure| (failure.signature(), order)));
+            Some(checked)
         }
         _ => None,
     };
     let was_cut = traced.cut.is_some();
-    Ok(AuditedProgram { audit, checked, status: traced.status, was_cut, was_asked_to_end, trace: traced.trace, before })
+    Ok(AuditedProgram { audit, checked, status: traced.status, was_cut, was_asked_to_end, traces, before, shown_in })
 }
 
 /// The pattern of files that are logs, if they are only appended to.

@@ -237,7 +237,7 @@ pub struct Audit {
     pub outside: Vec<String>,
     /// Calls that may change files and that crashtest has no model of, by name, and how often.
     pub unmodelled: BTreeMap<String, u64>,
-    /// Whether threads or processes ran side by side: the order of calls may differ in another run.
+    /// Whether calls overlapped: what is found is the worst in any order in which they can have taken effect.
     pub concurrent: bool,
 }
 

@@ -51,11 +51,12 @@ pub use summary::{
 pub use tally::{AcksPerLife, Group, Lost, Rows, SeenSet, Tally, vacuity};
 pub use target::{Concurrency, Conditions, Documented, Expectation, Loader, Shape, StrategyInfo, WorkloadInfo};
 pub use trace::{
-    Action, At, Attributes, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Node, Operation, PlainName,
-    Progress, STORE, Trace,
+    Action, At, Attributes, CallIndex, CrashPoint, Data, Durable, ErrorName, FileId, Node, Operation, Overlap,
+    PlainName, Progress, STORE, Trace,
 };
 pub use trial::{
-    FailureDetail, Gaps, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, Termination, TrialRecord,
+    FailureDetail, Gaps, INTERLEAVED, LostAcks, Observed, Outcome, PartOf, Promise, RawFile, RawState, Termination,
+    TrialRecord,
 };
 pub use units::{Bytes, Generation};
 pub use verdict::Verdict;

@@ -79,6 +79,9 @@ pub struct Coverage {
     /// What differs between two runs, a phrase each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
+    /// Other orders in which the calls of the recorded run can have taken effect, as some overlap.
+    #[serde(default)]
+    pub interleavings: u64,
     /// Whether nothing could be derived: every crash point was reached by a real kill.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_real_kills: bool,
@@ -137,6 +140,7 @@ impl Coverage {
             differs: self.differs || other.differs,
             // Of several workers each has compared two runs of its own: what one of them saw is an example.
             differences: if self.differences.is_empty() { other.differences.clone() } else { self.differences.clone() },
+            interleavings: self.interleavings.max(other.interleavings),
             by_real_kills: self.by_real_kills || other.by_real_kills,
             missed: either(&self.missed, &other.missed),
             disproved: either(&self.disproved, &other.disproved),

@@ -49,9 +49,22 @@ pub struct Trace {
     pub aside: Vec<String>,
     /// How many processes made calls.
     pub processes: u32,
-    /// Whether one was let into a call while another was still inside of one, as it had waited long enough. The order of these two is
-    /// not known.
+    /// Whether one was let into a call while another was still inside of one, as it had waited long enough.
     pub concurrent: bool,
+    /// Those calls: the order in which they took effect is known only as far as this says it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<Overlap>,
+}
+
+/// A call during which others were made, or that was made during another: it took effect at some moment in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Which.
+    pub call: CallIndex,
+    /// When it had not yet taken effect, for certain: as a number among all beginnings and ends of calls.
+    pub from: u32,
+    /// When it was over.
+    pub to: u32,
 }
 
 impl Trace {
@@ -66,6 +79,7 @@ impl Trace {
         }
         self.end = end;
         self.operations.truncate(calls);
+        self.overlaps.retain(|overlap| (overlap.call.0 as usize) < calls);
     }
 
     /// Returns how far the program was at `point`.
@@ -77,6 +91,12 @@ impl Trace {
             (Some(operation), At::Before | At::Inside(_)) => operation.before,
             (Some(operation), At::After) => operation.after,
         }
+    }
+
+    /// Whether the order of all calls up to `point` is known: none of them overlaps another one.
+    #[must_use]
+    pub fn is_in_order_at(&self, point: CrashPoint) -> bool {
+        self.overlaps.iter().all(|overlap| point.call < overlap.call)
     }
 
     /// The place of `point` in words that are equal for equal failures: "save:in-write", "save:after-create-before-write".

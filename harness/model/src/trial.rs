@@ -330,7 +330,16 @@ pub struct TrialRecord {
     pub detail: Option<FailureDetail>,
 }
 
+/// What is added to the numbers of trials in each other order of a run whose calls overlap, once for the first of them and so on.
+pub const INTERLEAVED: u64 = 1_000_000_000_000;
+
 impl TrialRecord {
+    /// Whether its crash state is one that the calls of a run come to in another order than they were seen in.
+    #[must_use]
+    pub fn is_interleaved(&self) -> bool {
+        self.fault == Fault::Sweep && (INTERLEAVED..1_000 * INTERLEAVED).contains(&self.trial)
+    }
+
     /// A planned trial of which nothing is known yet: inconclusive until somebody fills it in.
     #[must_use]
     pub fn planned(trial: u64, fault: Fault, start: Start, seed: Seed, aim: Aim) -> TrialRecord {

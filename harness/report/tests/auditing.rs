@@ -304,8 +304,8 @@ impl CrashStates for States {
         Ok(content.len() as u64)
     }
 
-    fn calls(&self, point: CrashPoint) -> Vec<String> {
-        vec![format!("▶ {point}")]
+    fn calls(&self, failure: &AuditFailure) -> Vec<String> {
+        vec![format!("▶ {}", failure.point())]
     }
 }
 
@@ -400,7 +400,7 @@ fn a_place_that_was_replaced_meanwhile_is_not_written_and_a_folder_that_cannot_b
             to.open(Path::new("none")).map(|_| 0)
         }
 
-        fn calls(&self, _: CrashPoint) -> Vec<String> {
+        fn calls(&self, _: &AuditFailure) -> Vec<String> {
             Vec::new()
         }
     }

@@ -11,8 +11,7 @@ use crashtest_engine::{AuditPlan, AuditedProgram, EngineError};
 use crashtest_linux::directory::{Directory, DirectoryError};
 use crashtest_linux::mounts;
 use crashtest_model::{
-    AUDIT_FORMAT, AuditFailure, AuditJudgement, AuditRecord, Check, CommandLine, CrashPoint, DIR, FileSystem, Program,
-    Recheck,
+    AUDIT_FORMAT, AuditFailure, AuditJudgement, AuditRecord, Check, CommandLine, DIR, FileSystem, Program, Recheck,
 };
 use crashtest_report::render;
 use crashtest_report::{AuditOut, CrashStates, RecordedAudit};
@@ -158,8 +157,8 @@ impl CrashStates for Evidence<'_> {
         self.0.write_crash_state(failure, most, to)
     }
 
-    fn calls(&self, point: CrashPoint) -> Vec<String> {
-        self.0.calls_around(point)
+    fn calls(&self, failure: &AuditFailure) -> Vec<String> {
+        self.0.calls_around(failure)
     }
 }
 

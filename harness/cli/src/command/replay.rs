@@ -150,7 +150,11 @@ fn replay_trial(args: &ReplayArgs, wanted: WantedTrial) -> Result<Exit, Problem>
     if let Some(dir) = crash_state {
         shown |= restart(&mut replayer, &record, &dir, &stop)?;
     }
-    shown |= again(&mut replayer, &record, args.tries, &stop)?;
+    if record.is_interleaved() {
+        console::print("\nNot killed again: calls overlap there, and a kill may come upon them in another order\n");
+    } else {
+        shown |= again(&mut replayer, &record, args.tries, &stop)?;
+    }
     if stop.load(Ordering::Relaxed) {
         return Ok(Exit::Interrupted);
     }

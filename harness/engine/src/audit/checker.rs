@@ -1,6 +1,6 @@
 //! The checker of an audit: each crash state of the recorded run is put into a directory of ours, and it is asked about that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,9 +64,9 @@ impl Asked {
     }
 
     /// What it says of `state`, which is number `number`.
-    fn about(&mut self, recorded: &Recorded<'_>, number: usize, state: &CrashState) -> Result<AboutState, EngineError> {
+    fn about(&mut self, recorded: InOrder<'_>, number: usize, state: &CrashState) -> Result<AboutState, EngineError> {
         let mut about = AboutState { number, verdicts: Vec::new(), example: None };
-        points::judge(self, recorded, state, &mut |_, point, judgement| {
+        points::judge(self, &recorded, state, &mut |_, point, judgement| {
             about.verdicts.push(judgement.verdict);
             let is_worse = about.example.as_ref().is_none_or(|example| judgement.verdict < example.verdict);
             if judgement.verdict.is_violation() && is_worse {
@@ -122,7 +122,8 @@ pub(super) fn start_directory(cwd: &Path, dir: &Path, copies: &Path) -> PathBuf 
 
 /// The recorded run, whose crash states are judged.
 pub(super) struct Recorded<'t> {
-    trace: &'t Trace,
+    /// In each order in which its calls can have taken effect; at least one.
+    traces: &'t [Trace],
     /// The state files.
     paths: BTreeSet<PathBuf>,
     /// What was there before the run counts as saved.
@@ -132,8 +133,8 @@ pub(super) struct Recorded<'t> {
 }
 
 impl<'t> Recorded<'t> {
-    /// The run of `trace`, on files that were as in `before`, and were as in `after` at its end.
-    pub(super) fn new(trace: &'t Trace, [before, after]: [&Snapshot; 2], audit: &Audit) -> Recorded<'t> {
+    /// The run of `traces`, on files that were as in `before`, and were as in `after` at its end.
+    pub(super) fn new(traces: &'t [Trace], [before, after]: [&Snapshot; 2], audit: &Audit) -> Recorded<'t> {
         let mut paths = BTreeSet::new();
         for file in &audit.files {
             // A database that is a directory is one row: of its files, those that the run has changed.
@@ -149,22 +150,44 @@ impl<'t> Recorded<'t> {
             }
         }
         let installed = paths.iter().any(|path| before.entry(path).is_some());
-        Recorded { trace, paths, installed, states: audit.distinct_states }
+        Recorded { traces, paths, installed, states: audit.distinct_states }
     }
 
+    fn in_order(&self, order: usize) -> InOrder<'_> {
+        InOrder { trace: &self.traces[order], installed: self.installed }
+    }
+
+    /// Its crash states, each with the first order that shows it, until it is `enough`.
+    fn states(&self, before: &Snapshot, enough: &dyn Fn() -> bool) -> Vec<(usize, CrashState)> {
+        let mut known = HashSet::new();
+        let all = self.traces.iter().enumerate().flat_map(|(order, trace)| {
+            audited_states(trace, before, enough).into_iter().map(move |state| (order, state))
+        });
+        all.filter(|(_, state)| known.insert(state.digest)).collect()
+    }
+}
+
+/// The recorded run in one order.
+#[derive(Clone, Copy)]
+struct InOrder<'t> {
+    trace: &'t Trace,
+    installed: bool,
+}
+
+impl InOrder<'_> {
     fn with_installed(&self, promise: Promise) -> Promise {
         Promise { installed: promise.installed || self.installed, ..promise }
     }
 }
 
-impl Source for Recorded<'_> {
+impl Source for InOrder<'_> {
     fn promise(&self, point: CrashPoint) -> Promise {
         self.with_installed(self.trace.progress(point).promise)
     }
 }
 
 /// Asks the checker about each state that a kill of the recorded run could have left, telling `progress` of how many it was asked, until
-/// somebody has had enough.
+/// somebody has had enough. Also the number of the order that shows the worst of them.
 ///
 /// # Errors
 /// The checker cannot be started, or does not accept what the run itself has left: then it says nothing of crashes.
@@ -175,12 +198,12 @@ pub(super) fn check_all(
     [before, after]: [&Snapshot; 2],
     (most, stop): (Option<u64>, &AtomicBool),
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Checked, EngineError> {
+) -> Result<(Checked, usize), EngineError> {
     let enough = || stop.load(Ordering::Relaxed);
-    let states = audited_states(recorded.trace, before, &enough);
+    let states = recorded.states(before, &enough);
     let all = recorded.states.max(states.len() as u64);
     let states = spread(states, most);
-    let mut found = Checked {
+    let checked = Checked {
         check: check.clone(),
         states: 0,
         left_out: all,
@@ -189,18 +212,27 @@ pub(super) fn check_all(
         sensitivity: Sensitivity::default(),
         names_states: false,
     };
-    if enough() {
-        return Ok(found);
+    let mut found = Found { checked, worst: None };
+    if !enough() {
+        match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], stop, progress) {
+            // What it was asked about until then is known.
+            Ok(()) | Err(EngineError::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
     }
-    match learn_and_ask(&mut found, &mut asked, recorded, &states, [before, after], stop, progress) {
-        // What it was asked about until then is known.
-        Ok(()) | Err(EngineError::Interrupted) => Ok(found),
-        Err(error) => Err(error),
-    }
+    let order = found.worst.map_or(0, |(_, number)| states[number].0);
+    Ok((found.checked, order))
+}
+
+/// What the checker has said so far.
+struct Found {
+    checked: Checked,
+    /// The worst verdict, and the number of its state.
+    worst: Option<(Verdict, usize)>,
 }
 
 /// As many as `most` of `states`, evenly, the first and the last among them.
-fn spread(states: Vec<CrashState>, most: Option<u64>) -> Vec<CrashState> {
+fn spread<T>(states: Vec<T>, most: Option<u64>) -> Vec<T> {
     let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(2);
     let of = states.len();
     if of <= most {
@@ -211,24 +243,25 @@ fn spread(states: Vec<CrashState>, most: Option<u64>) -> Vec<CrashState> {
 }
 
 fn learn_and_ask(
-    found: &mut Checked,
+    found: &mut Found,
     asked: &mut Asked,
     recorded: &Recorded<'_>,
-    states: &[CrashState],
+    states: &[(usize, CrashState)],
     [before, after]: [&Snapshot; 2],
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), EngineError> {
     asked.files.begin_on(before);
-    asked.files.learn(recorded.trace, before, true);
+    let trace = &recorded.traces[0];
+    asked.files.learn(trace, before, true);
     let (healthy, sensitivity) = try_out(&mut asked.checker, &recorded.paths, after)?;
-    found.sensitivity = sensitivity;
-    let promise = recorded.with_installed(recorded.trace.end.promise);
+    found.checked.sensitivity = sensitivity;
+    let promise = recorded.in_order(0).with_installed(trace.end.promise);
     let healthy = healthy.observed(promise, after.digest());
-    found.names_states = matches!(healthy, Observed::State { .. });
+    found.checked.names_states = matches!(healthy, Observed::State { .. });
     let Judgement { verdict, why, .. } = Judgement::new(promise, after, &healthy, &mut asked.files);
     if verdict.is_violation() {
-        let words = Program::words_for_a_shell(found.check.command());
+        let words = Program::words_for_a_shell(found.checked.check.command());
         return Err(EngineError::Checker(format!(
             "the checker `{words}` does not accept what the run itself has left, without any crash: {why}"
         )));
@@ -238,27 +271,27 @@ fn learn_and_ask(
 
 /// Asks about all of `states`: in a process on each processor, and here about those that are left over.
 fn ask_about_all(
-    found: &mut Checked,
+    found: &mut Found,
     asked: &mut Asked,
     recorded: &Recorded<'_>,
-    states: &[CrashState],
+    states: &[(usize, CrashState)],
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), EngineError> {
     let mut is_asked = vec![false; states.len()];
-    let mut worst = None;
     let mut take = |state: AboutState, is_asked: &mut Vec<bool>| {
         is_asked[state.number] = true;
-        found.states += 1;
-        found.left_out -= 1;
-        state.verdicts.iter().for_each(|verdict| *found.verdicts.entry(*verdict).or_default() += 1);
+        let checked = &mut found.checked;
+        checked.states += 1;
+        checked.left_out -= 1;
+        state.verdicts.iter().for_each(|verdict| *checked.verdicts.entry(*verdict).or_default() += 1);
         if let Some(example) = state.example
-            && worst.is_none_or(|worst| (example.verdict, state.number) < worst)
+            && found.worst.is_none_or(|worst| (example.verdict, state.number) < worst)
         {
-            worst = Some((example.verdict, state.number));
-            found.example = Some(example);
+            found.worst = Some((example.verdict, state.number));
+            checked.example = Some(example);
         }
-        progress(found.states, states.len() as u64);
+        progress(checked.states, states.len() as u64);
     };
     let processes = match machine::processors().min(states.len() / LEAST_SHARE) {
         1 => 0,
@@ -267,18 +300,18 @@ fn ask_about_all(
     let work = |part: usize, say: Say<'_, AboutState>| {
         // What goes wrong in a share goes wrong again where it is asked about what is left over, and is told then.
         let Ok(mut asked) = asked.beside(part) else { return };
-        for (number, state) in states.iter().enumerate().skip(part).step_by(processes) {
-            match asked.about(recorded, number, state) {
+        for (number, (order, state)) in states.iter().enumerate().skip(part).step_by(processes) {
+            match asked.about(recorded.in_order(*order), number, state) {
                 Ok(about) if say(&about) => {}
                 _ => return,
             }
         }
     };
     shares::share_out(processes, &work, &mut |about| take(about, &mut is_asked), stop);
-    for (number, state) in states.iter().enumerate() {
+    for (number, (order, state)) in states.iter().enumerate() {
         if !is_asked[number] {
             asked.go_on()?;
-            let about = asked.about(recorded, number, state)?;
+            let about = asked.about(recorded.in_order(*order), number, state)?;
             take(about, &mut is_asked);
         }
     }

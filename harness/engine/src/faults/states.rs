@@ -12,6 +12,7 @@
 mod again;
 mod confirm;
 pub(crate) mod findings;
+mod interleaved;
 mod life;
 mod reports;
 mod starts;

@@ -4,7 +4,7 @@
 //! chdir(2), so nothing can be wrong about them. Only calls below the state directory are recorded.
 //!
 //! Calls are let into the kernel one at a time, in the order in which they are asked for, so that a run of several threads has one
-//! order. Where one waits for another inside of a call, the other is let in after a while, and the trace says so.
+//! order. Where one waits for another inside of a call, the other is let in after a while, and the trace says that they overlap.
 //!
 //! The same recorder carries orders out: a kill at a crash point of an earlier recording, or a call that fails.
 
@@ -14,6 +14,7 @@ mod ear;
 mod failing;
 mod left;
 mod names;
+mod overlaps;
 mod recorded;
 mod stores;
 
@@ -26,7 +27,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crashtest_linux::clock::now_ns;
 use crashtest_linux::mounts;
 use crashtest_linux::trace::{Enter, FileCall, OpenFile, Request, Return, Stops, Tracee, Watcher};
 use crashtest_model::{
@@ -40,11 +40,9 @@ use action::Unfinished;
 use course::Course;
 pub use course::SoFar;
 use ear::Ear;
+use overlaps::Overlaps;
 pub(crate) use recorded::{Cut, Recorded};
 use stores::Mapped;
-
-/// How long a call is held while another thread is inside of one, in ns. Hardly any call takes so long that waits for nobody.
-const HELD_NS: u64 = 100_000_000;
 
 /// Watches a program and writes down what it does to the files below one directory.
 pub(crate) struct Recorder<'p> {
@@ -67,8 +65,8 @@ pub(crate) struct Recorder<'p> {
     aside: Vec<PathBuf>,
     /// The files that are mapped.
     mapped: Vec<Mapped>,
-    /// By thread: since when it is held, in ns.
-    held: BTreeMap<i32, u64>,
+    /// What is known of calls that overlap.
+    overlaps: Overlaps,
     /// By thread: the operations that it is inside of, and what their returns have to be completed with. There are several where a
     /// signal has interrupted one and its handler makes another, which returns first.
     open: BTreeMap<i32, Vec<(usize, Unfinished)>>,
@@ -116,7 +114,7 @@ impl<'p> Recorder<'p> {
             rerooted: false,
             aside: Vec::new(),
             mapped: Vec::new(),
-            held: BTreeMap::new(),
+            overlaps: Overlaps::default(),
             open: BTreeMap::new(),
             ear: Ear::Nobody,
             course: Course::default(),
@@ -191,10 +189,6 @@ impl<'p> Recorder<'p> {
         tracee.is_alone() && self.certain == Some(open.inode.0)
     }
 
-    fn nobody_is_inside(&self) -> bool {
-        self.open.values().all(Vec::is_empty)
-    }
-
     fn note_files(&mut self, dir: &Path) -> io::Result<()> {
         let mut entries: Vec<_> = fs::read_dir(dir)?.collect::<io::Result<_>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
@@ -223,40 +217,6 @@ impl<'p> Recorder<'p> {
             Some(id) => *id,
             None => self.new_id(inode),
         }
-    }
-
-    /// Whether another thread is inside a write to the same regular file. Where a write has gone is known by the offset and the length
-    /// that it leaves: a second one meanwhile would move them on. Such a write waits for nobody, so that others can wait for it.
-    fn is_being_written(&self, tid: i32, unfinished: &Unfinished) -> bool {
-        let Unfinished::Write { fd, orderly: true, .. } = unfinished else { return false };
-        let others = self.open.iter().filter(|(other, _)| **other != tid);
-        let mut writing = others.flat_map(|(other, inside)| {
-            inside.iter().filter_map(|(_, inside)| match inside {
-                Unfinished::Write { fd, orderly: true, .. } => Some((*other, *fd)),
-                _ => None,
-            })
-        });
-        // Hardly ever is there another: nothing is looked up before.
-        writing.any(|(other, its)| {
-            Recorder::regular(tid, *fd).is_some_and(|open| Recorder::regular(other, its) == Some(open))
-        })
-    }
-
-    /// Whether the call of this thread has to wait: another is inside of one, and does not take all too long.
-    fn has_to_wait(&mut self, tid: i32, unfinished: &Unfinished) -> bool {
-        let somebody_is_inside = self.open.iter().any(|(other, calls)| *other != tid && !calls.is_empty());
-        if !somebody_is_inside {
-            self.held.remove(&tid);
-            return false;
-        }
-        let now = now_ns();
-        let since = *self.held.entry(tid).or_insert(now);
-        if now - since < HELD_NS || self.is_being_written(tid, unfinished) {
-            return true;
-        }
-        self.held.remove(&tid);
-        self.trace.concurrent = true;
-        false
     }
 
     fn unmodelled(&mut self, name: &str) {
@@ -305,6 +265,7 @@ impl Watcher for Recorder<'_> {
             return Enter::Kill;
         }
         let index = CallIndex(self.trace.operations.len() as u32);
+        self.begins(tracee.tid(), before_stores..=index.0 as usize);
         let before = self.progress_now();
         let mut operation = Operation {
             process: self.process(tracee.process()),
@@ -360,7 +321,7 @@ impl Watcher for Recorder<'_> {
             self.course.returns(&self.trace.operations[calls - 1], calls);
             return Enter::Pass;
         }
-        self.open.entry(tracee.tid()).or_default().push((index.0 as usize, unfinished));
+        self.goes_inside(tracee.tid(), index.0 as usize, unfinished);
         if let (Enter::Shorten(bytes), Some(_)) = (enter, self.orders.injection()) {
             self.obeyed |= bytes < requested;
         }
@@ -372,6 +333,7 @@ impl Watcher for Recorder<'_> {
             return Return::Go;
         }
         let Some((index, unfinished)) = self.open.get_mut(&tracee.tid()).and_then(Vec::pop) else { return Return::Go };
+        self.ends(tracee.tid(), index);
         if let Ok(value) = result {
             let mut operations = std::mem::take(&mut self.trace.operations);
             let operation = &mut operations[index];

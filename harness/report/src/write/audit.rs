@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crashtest_linux::directory::{Directory, DirectoryError};
-use crashtest_model::{AuditFailure, AuditRecord, CrashPoint, KeptAuditFailure, Recheck};
+use crashtest_model::{AuditFailure, AuditRecord, KeptAuditFailure, Recheck};
 use nix::unistd::{AccessFlags, access};
 
 use super::reports;
@@ -19,8 +19,8 @@ pub trait CrashStates {
     /// They cannot be written.
     fn write(&self, failure: &AuditFailure, most: u64, to: &Directory) -> Result<u64, DirectoryError>;
 
-    /// Returns the calls around a crash at `point`, one a line.
-    fn calls(&self, point: CrashPoint) -> Vec<String>;
+    /// Returns the calls around the crash that `failure` shows, one a line.
+    fn calls(&self, failure: &AuditFailure) -> Vec<String>;
 }
 
 /// The place for the results folder of an audit, found before its program runs: that may put something else there.
@@ -122,7 +122,7 @@ fn fill(
             continue;
         };
         room = rest;
-        let calls = states.calls(audited.point());
+        let calls = states.calls(&audited);
         let failure = KeptAuditFailure { command: record.command.clone(), failure: audited, recheck: recheck.cloned() };
         failure::write_audited(&folder, &failure, &calls)?;
         kept.push(Some(Path::new(layout::FAILURES).join(name)));

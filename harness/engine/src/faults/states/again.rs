@@ -1,23 +1,19 @@
 //! A failure of a sweep shown again: its crash state restarted on once more, and its kills made once more.
 
 use crashtest_model::{Aim, CrashPoint, Fault, Observed, Promise, Trace, TrialRecord};
-use crashtest_states::{CrashState, Oracle, Snapshot};
+use crashtest_states::{CrashState, Oracle, Snapshot, interleavings};
 
 use super::confirm::Point;
 use super::life::Life;
 use super::starts::Bad;
-use super::sweep::{NESTED, Recorded, Sweep};
+use super::sweep::{NESTED, Recorded, Sweep, WHOLE};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
 use crate::judge::replayed::Replayed;
 use crate::judge::{oracle, run_oracle};
-use crate::protocol::Part;
 use crate::subject::{Beginning, UnderTest};
 use crate::trace::orders::Orders;
-
-/// The only part of a sweep.
-const WHOLE: Part = Part { number: 0, of: 1 };
 
 /// A run recorded again: what its files are to be at each point.
 struct Reference {
@@ -124,7 +120,8 @@ impl Sweep<'_, '_> {
     fn state_of(&mut self, record: &TrialRecord) -> Result<Option<(Life, usize, Observed)>, EngineError> {
         let from = self.first()?;
         let recording = self.subject.live(&from, Orders::Record)?;
-        let life = self.derived(from, recording.trace);
+        let trace = interleavings(recording.trace, &from.files, &self.subject.files()?).first;
+        let life = self.derived(from, trace);
         let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
         let Some(state) = life.states.get(n) else { return Ok(None) };
         let observed = self.subject.restart(state, points::widest(&life, state))?;

@@ -132,7 +132,13 @@ pub(super) fn confirm(
     state: &CrashState,
     point: CrashPoint,
 ) -> Result<Agreement, EngineError> {
+    if !life.trace.is_in_order_at(point) {
+        return Ok(Agreement::NotThere);
+    }
     let Some(killed) = kill_at(subject, &life.from, point)? else { return Ok(Agreement::NotThere) };
+    if !killed.recording.trace.is_in_order_at(point) {
+        return Ok(Agreement::NotThere);
+    }
     if killed.files == state.snapshot {
         return Ok(Agreement::Same(killed));
     }

@@ -8,7 +8,7 @@ use crashtest_model::{
     About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
     Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Difference, Snapshot, compare, unexplained};
+use crashtest_states::{CrashState, Difference, Interleavings, Snapshot, compare, interleavings, unexplained};
 
 use super::confirm::{Point, kill_at};
 use super::life::Life;
@@ -32,6 +32,11 @@ const RANDOM_KILLS: u64 = 1_000;
 /// Their trials are numbered from here.
 const AT_RANDOM: u64 = 1 << 52;
 
+/// A run whose calls overlap in too many ways.
+const TOO_MANY: &str = "a recovery makes calls that overlap in more orders than are looked at: it was swept in the order of their beginnings";
+/// The only part of a sweep.
+pub(super) const WHOLE: Part = Part { number: 0, of: 1 };
+
 /// The sweep of one subject.
 pub(super) struct Sweep<'s, 'a> {
     pub(super) subject: &'s mut dyn Subject,
@@ -47,6 +52,10 @@ pub(super) struct Recorded {
     difference: Difference,
     /// The files that the run has left other than its calls come to.
     missed: Vec<String>,
+    /// The same run in the other orders in which its calls can have taken effect.
+    interleaved: Vec<Trace>,
+    /// Whether these are all.
+    is_ordered: bool,
     /// How far it was when it was ended, as it does not end by itself.
     cut: Option<String>,
 }
@@ -59,7 +68,7 @@ impl Recorded {
 
     /// Whether what a kill leaves of this run follows from its calls.
     pub(super) fn is_derivable(&self) -> bool {
-        self.missed.is_empty() && self.trace.unmodelled.is_empty() && !self.trace.concurrent
+        self.missed.is_empty() && self.trace.unmodelled.is_empty() && self.is_ordered
     }
 }
 
@@ -100,10 +109,13 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.subject.check_promises(&recorded.trace)?;
         let (is_derivable, difference) = (recorded.is_derivable(), recorded.difference);
         let life = self.derived(from, recorded.trace);
+        let others = self.interleaved(&life, recorded.interleaved);
         let calls = life.trace.operations.len() as u64;
+        let new = others.iter().flat_map(|(_, states)| states).map(|state| state.points.len()).sum::<usize>();
         let known = Coverage {
             calls,
-            points: life.points.len() as u64,
+            points: (life.points.len() + new) as u64,
+            interleavings: others.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
             differences: difference.phrases,
@@ -133,6 +145,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
                 _ => broken.push((n, judged)),
             }
         }
+        self.judge_interleaved(&others, self.part, |life, point| Point {
+            trial: life.number(point),
+            aim: Aim::Call(point),
+            prefix: "",
+        })?;
         for n in self.to_start_on(&life, &broken) {
             self.start_on_damage(&life, n)?;
         }
@@ -163,10 +180,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let script = if first.cut.is_some() { Script::SaveThenStop(1) } else { from.script };
         let second = self.subject.live(&Beginning { script, ..from.clone() }, Orders::Record)?;
         self.subject.learn_from_whole(&from.files, &left)?;
-        let missed = unexplained(&first.trace, &from.files, &left);
         let cut = first.cut.as_ref().map(Cut::how_far);
         let difference = compare(&first.trace, &second.trace, cut.is_none() && second.cut.is_none());
-        Ok(Recorded { difference, trace: first.trace, missed, cut })
+        let Interleavings { first: trace, others, too_many } = interleavings(first.trace, &from.files, &left);
+        let missed = unexplained(&trace, &from.files, &left);
+        Ok(Recorded { difference, trace, missed, interleaved: others, is_ordered: !too_many, cut })
     }
 
     /// The crash states of a recorded first life.
@@ -175,7 +193,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
     }
 
     /// Restarts on `state` and judges it at every point of `life` that leaves it.
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         life: &Life,
         state: &CrashState,
@@ -220,20 +238,27 @@ impl<'s, 'a> Sweep<'s, 'a> {
             return Ok(());
         }
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
-        let missed = unexplained(&recording.trace, &from.files, &left);
+        let Interleavings { first: trace, others, too_many } = interleavings(recording.trace, &from.files, &left);
+        let missed = unexplained(&trace, &from.files, &left);
         let (lives, plan, seed) = (life.states.len().min(most), self.reports.context.plan, self.reports.seed);
-        let second = Life::derived(&*self.subject, plan, from, recording.trace, (lives, true), seed);
+        let second = Life::derived(&*self.subject, plan, from, trace, (lives, true), seed);
+        let others = self.interleaved(&second, others);
         // What is excluded the first life has said: what a crash has left of a temporary is there as well.
         let excluded = Vec::new();
         let points_again = second.points.len() as u64;
-        let known =
-            Coverage { points_again, left_out_again: second.left_out, missed, excluded, ..second.beyond_the_model() };
+        let remarks = too_many.then(|| TOO_MANY.to_owned()).into_iter().collect();
+        let left_out_again = second.left_out;
+        let known = Coverage { points_again, left_out_again, missed, excluded, remarks, ..second.beyond_the_model() };
         self.reports.note(known)?;
         for state in &second.states {
             let at = |then| Point { trial: number + second.number(then), aim: aim(then), prefix: "again:" };
             self.judge(&second, state, &at)?;
         }
-        Ok(())
+        self.judge_interleaved(&others, WHOLE, |life, then| Point {
+            trial: number + life.number(then),
+            aim: aim(then),
+            prefix: "again:",
+        })
     }
 
     /// Reaches every point of `life` by a real kill, those of this worker's share.

@@ -50,9 +50,13 @@ impl Recorder<'_> {
         self.trace.end = (self.progress)();
         self.trace.processes = self.processes.len() as u32;
         let is_cut = self.course.is_cut() && !self.obeyed;
+        // What did not come back is not known to be done.
+        let mut inside: BTreeSet<usize> = self.open.values().flatten().map(|(index, _)| *index).collect();
+        if !is_cut {
+            inside.clear();
+        }
+        self.trace.overlaps = self.overlaps.told(&inside);
         let cut = is_cut.then(|| {
-            // What did not come back is not known to be done.
-            let inside: BTreeSet<usize> = self.open.values().flatten().map(|(index, _)| *index).collect();
             let mut n = 0..;
             self.trace.operations.retain(|_| n.next().is_none_or(|n| !inside.contains(&n)));
             let calls = self.trace.operations.len();

@@ -148,7 +148,7 @@ fn summary(out: &mut TerminalText, trace: &Trace, status: &str, files: &Durabili
     if trace.concurrent {
         out.wrapped(
             "  order       ",
-            "threads or processes ran side by side: the order of calls may differ in another run",
+            "calls overlap, as one waited inside the kernel while others were made: shown in the order of their beginnings",
         );
     }
 }

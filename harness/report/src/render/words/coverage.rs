@@ -70,6 +70,13 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if coverage.interleavings > 0 {
+        notes.push(format!(
+            "calls of this run overlap, as one waits inside the kernel while others are made: the crash states of all {} orders in which \
+             they can have taken effect are derived, and the recovery is swept again from those of the first",
+            thousands(coverage.interleavings + 1)
+        ));
+    }
     if !coverage.differences.is_empty() {
         let what = coverage.differences.join("; ");
         notes.push(match coverage.differs {

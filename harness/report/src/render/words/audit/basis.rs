@@ -43,7 +43,7 @@ pub(crate) fn basis(record: &AuditRecord) -> Vec<Line> {
     name("unmodelled", &unmodelled, ": calls that may change files, and that crashtest has no model of");
     name("outside", &audit.outside, ": written outside the state directory, not judged");
     if audit.concurrent {
-        let words = "threads or processes ran side by side: the order of calls may differ in another run";
+        let words = "calls overlap, as one waits inside the kernel while others are made: each order in which they can have taken effect is judged";
         say("order", words.to_owned());
     }
     lines

@@ -1,0 +1,51 @@
+//! The crash states of a run whose calls overlap, in the other orders in which they can have taken effect.
+
+use std::collections::HashSet;
+
+use crashtest_model::{CrashPoint, Digest, INTERLEAVED, Trace};
+use crashtest_states::CrashState;
+
+use super::confirm::Point;
+use super::life::Life;
+use super::sweep::Sweep;
+use crate::error::EngineError;
+use crate::protocol::Part;
+
+/// A life in another order, and those of its crash states that no order before it has.
+type Interleaved = (Life, Vec<CrashState>);
+
+impl Sweep<'_, '_> {
+    /// The lives that are `life` in another order, with what only they leave. What is left in several was left at the same moments.
+    pub(super) fn interleaved(&self, life: &Life, others: Vec<Trace>) -> Vec<Interleaved> {
+        let mut known: HashSet<Digest> = life.states.iter().map(|state| state.digest).collect();
+        let mut in_order = |trace| {
+            let mut other = self.derived(life.from.clone(), trace);
+            let states = std::mem::take(&mut other.states);
+            (other, states.into_iter().filter(|state| known.insert(state.digest)).collect())
+        };
+        others.into_iter().map(&mut in_order).collect()
+    }
+
+    /// Judges what only the other orders leave, `part` of it. No kill is aimed at it: where one takes the calls in another
+    /// order, another run may not.
+    pub(super) fn judge_interleaved(
+        &mut self,
+        others: &[Interleaved],
+        part: Part,
+        at: impl Fn(&Life, CrashPoint) -> Point,
+    ) -> Result<(), EngineError> {
+        for (order, (life, states)) in (1..).zip(others) {
+            for (n, state) in states.iter().enumerate() {
+                if n as u64 % part.of != part.number {
+                    continue;
+                }
+                let at = |point| {
+                    let at = at(life, point);
+                    Point { trial: at.trial + order * INTERLEAVED, ..at }
+                };
+                self.judge(life, state, &at)?;
+            }
+        }
+        Ok(())
+    }
+}
