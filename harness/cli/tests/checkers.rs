@@ -162,3 +162,18 @@ fn without_a_set_up_nothing_is_lost_before_the_first_ack() {
     let ran = run(&place, &["--check", &forgets, "--fault", "sweep", "--", "sh", "-c", script]);
     assert!(ran.exit == Some(4) && ran.out.contains("silent-reset"), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn a_checker_that_is_started_each_time_is_asked_about_500_states_and_the_others_are_counted() {
+    let place = Place::new();
+    std::fs::write(place.path().join("f"), "0\n").unwrap();
+    // The states come one after the other, and no two are alike.
+    let script = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo $i >> f; done";
+    let check = ["--check", "sh -c 'head -n 1 {dir}/f | grep -qx 0'", "--output-format", "json"];
+    let mut command = place.command("audit");
+    command.args(check).args(["--", "sh", "-c", script]);
+    let ran = support::Ran::from(command.output().unwrap());
+    let audit: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    let checked = &audit["checked"];
+    assert_eq!((&checked["states"], &checked["left_out"]), (&500.into(), &101.into()), "{audit:#}");
+}

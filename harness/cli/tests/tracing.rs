@@ -126,6 +126,28 @@ threads = [threading.Thread(target=work, args=(name,)) for name in ['one', 'two'
 }
 
 #[test]
+fn a_call_without_a_model_that_fails_is_listed_and_nothing_more() {
+    if !python() {
+        return;
+    }
+    let place = Place::new();
+    // EXT4_IOC_MOVE_EXT with a donor that is no open file.
+    let script = r"
+import fcntl, os, struct
+with open(os.environ['CRASHTEST_DIR'] + '/f', 'w') as file:
+    file.write('x' * 8192)
+    try:
+        fcntl.ioctl(file, 0xC028660F, struct.pack('IIQQQQ', 0, 999, 0, 0, 1, 0))
+    except OSError:
+        pass
+";
+    let (trace, _) = traced(&place, &["python3", "-c", script]);
+    let calls = trace["operations"].as_array().unwrap();
+    assert!(calls.iter().any(|call| call["call"] == "ioctl" && call["errno"].is_number()), "{trace:#}");
+    assert!(trace["unmodelled"].as_object().is_none_or(|names| names.is_empty()), "{trace:#}");
+}
+
+#[test]
 fn of_two_threads_that_close_a_descriptor_one_has_closed_it() {
     if !python() {
         return;

@@ -354,6 +354,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_comes_back_as_a_hole() {
+        let from = tempfile::tempdir().unwrap();
+        let file = File::create(from.path().join("f")).unwrap();
+        file.set_len(8 << 20).unwrap();
+        file.write_all_at(b"abc", 4 << 20).unwrap();
+        let taken = take(&open(&from), Detail::Contents).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        restore(&taken, &open(&to)).unwrap();
+        let data = directory::data(&File::open(to.path().join("f")).unwrap()).unwrap();
+        let bytes: u64 = data.iter().map(|part| part.end - part.start).sum();
+        assert!(data.len() == 1 && bytes <= 64 << 10, "{data:?}");
+    }
+
+    #[test]
     fn links_out_of_the_directory_are_never_followed() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("precious"), b"data").unwrap();

@@ -111,6 +111,11 @@ pub(crate) trait Subject: Restarts {
     /// From now on, calls that read are seen in its lives as well, or no longer.
     fn also_reads(&mut self, _reads: bool) {}
 
+    /// What of the state that its last life began on cannot be put back, where that is not the one that was meant.
+    fn lost(&self) -> Option<String> {
+        None
+    }
+
     /// What has to be said of how its restarts were made, a sentence each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()

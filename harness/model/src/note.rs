@@ -88,6 +88,9 @@ pub struct Coverage {
     /// Files that the recorded run has left other than its calls come to, and how: calls were missed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed: Vec<String>,
+    /// What of the state that lives were to begin on cannot be put back, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// Real kills that left files which their own calls do not come to: what is derived is not what a kill leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disproved: Vec<String>,
@@ -143,6 +146,7 @@ impl Coverage {
             interleavings: self.interleavings.max(other.interleavings),
             by_real_kills: self.by_real_kills || other.by_real_kills,
             missed: either(&self.missed, &other.missed),
+            lost: either(&self.lost, &other.lost),
             disproved: either(&self.disproved, &other.disproved),
         }
     }

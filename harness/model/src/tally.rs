@@ -315,6 +315,9 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             reasons.push(format!("calls of the program were missed: {first}{more}"));
         }
+        if let Some(first) = coverage.lost.first() {
+            reasons.push(format!("a run does not begin on the state that it is to: {first}"));
+        }
         if let Some(first) = coverage.disproved.first() {
             reasons.push(format!("what was derived is not what a kill leaves: {first}"));
         }
@@ -364,4 +367,29 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         reasons.push("recovery never gave two different generations".to_owned());
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_the_recorded_run_makes_a_sweep_prove_nothing() {
+        let reasons = |coverage: Coverage| {
+            let coverage = Some(Coverage { calls: 9, ..coverage });
+            vacuity(Fault::Sweep, Start::Again, &Tally { trials: 9, kills_landed: 9, coverage, ..Tally::default() })
+                .join("; ")
+        };
+        let all = || vec!["this".to_owned()];
+        for (coverage, why) in [
+            (Coverage { missed: all(), ..Coverage::default() }, "calls of the program were missed: this"),
+            (Coverage { lost: all(), ..Coverage::default() }, "a run does not begin on the state that it is to: this"),
+            (Coverage { disproved: all(), ..Coverage::default() }, "what was derived is not what a kill leaves: this"),
+            (Coverage { stored: all(), ..Coverage::default() }, "`this` is written through a shared mapping"),
+            (Coverage { unmodelled: all(), ..Coverage::default() }, "crashtest has no model of this"),
+        ] {
+            assert!(reasons(coverage).contains(why), "{why}");
+        }
+        assert!(!reasons(Coverage::default()).contains("this"));
+    }
 }

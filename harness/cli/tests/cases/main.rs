@@ -133,6 +133,8 @@ fn what_a_program_reaches_from_elsewhere_is_seen() {
     ];
     // chroot(2) is for root.
     if is_root() {
+        cases.push(("in_another_mount", "--fault sweep --max-states 60", Right::Broken("empty")));
+        cases.push(("with_a_device", SWEEP, Right::Open("is a device, which is not put back")));
         cases.push(("in_another_root", "--fault sweep --max-states 60", Right::Broken("empty")));
         cases.push(("as_nobody", SWEEP, Right::Sound));
     }
@@ -143,13 +145,15 @@ fn what_a_program_reaches_from_elsewhere_is_seen() {
 fn changes_that_no_write_makes_are_seen() {
     hold(&[
         ("punched", "--fault sweep --max-states 60", Right::Broken("torn")),
-        ("zeroed_by_ioctl", "--fault sweep --max-states 60", Right::Broken("torn")),
+        ("zeroed_by_ioctl", "--fault sweep --max-states 60", Right::Broken("wont-open")),
         ("cleared_in_memory", "--fault sweep --max-states 60", Right::Broken("torn")),
         (
             "stored_in_much_memory",
             SWEEP,
             Right::Open("calls of the program were missed: `ledger` holds something else"),
         ),
+        ("fails_to_collapse", SWEEP, Right::Sound),
+        ("asks_a_listener", SWEEP, Right::Open("crashtest has no model of seccomp")),
         ("hints_in_memory", "--fault sweep", Right::Sound),
         ("stored_in_memory", SWEEP, Right::Broken("torn")),
         ("stored_in_memory", KILL, Right::Broken("torn")),
@@ -212,6 +216,7 @@ fn a_start_that_does_not_go_well_is_a_finding() {
     hold(&[
         ("lock_file", SWEEP, Right::Broken("wont-open")),
         ("lock_file", "--fault kill --iterations 16 --continue", Right::Broken("wont-open")),
+        ("starts_without_a_word", SWEEP, Right::Broken("wont-open")),
         ("lock_that_dies", SWEEP, Right::Sound),
         ("lock_that_dies", "--fault kill --iterations 16 --continue", Right::Sound),
         ("counts_from_one", SWEEP, Right::Refused("began save 1 after save 3 was acknowledged and found")),
@@ -220,6 +225,57 @@ fn a_start_that_does_not_go_well_is_a_finding() {
         ("one_save", "--fault kill --iterations 30 --bare", Right::Sound),
         ("starts_over_damage", SWEEP, Right::Broken("torn")),
     ]);
+}
+
+#[test]
+fn a_start_that_does_not_go_well_is_told_with_its_last_words() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    for (kind, words) in
+        [("lock_file", "FileExistsError"), ("starts_without_a_word", "did not print “crashtest: ready”")]
+    {
+        let (ran, _place) = run(kind, SWEEP);
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("on an intact state, started again: the program"), "{kind}: {}", ran.out);
+        assert!(said.contains(words), "{kind}: {}", ran.out);
+    }
+}
+
+#[test]
+fn what_a_checker_does_not_notice_is_said_file_by_file() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    let (ran, _place) = run("memo_beside", SWEEP);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ran.exit, Some(0), "{}", ran.out);
+    assert!(said.contains("the checker does not notice that `a-memo` is torn, empty or missing: not judged"), "{said}");
+}
+
+#[test]
+fn a_kill_comes_inside_a_call_that_copies_in_the_kernel_as_well() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    let (ran, place) = run("copied_inside_the_kernel", "--fault sweep --max-states 60");
+    let is_inside = |trial: &Value| trial["phase"].as_str().is_some_and(|phase| phase.ends_with("in-write"));
+    let is_killed = |trial: &Value| trial["outcome"]["judged"] == "torn" && trial["landed"]["by"] == "kill";
+    assert!(
+        place.trials().iter().any(|trial| is_inside(trial) && is_killed(trial)),
+        "{} {:?}",
+        ran.out,
+        place.trials()
+    );
+}
+
+#[test]
+fn what_there_is_no_model_of_counts_where_it_succeeds() {
+    let place = Place::new();
+    let kind = Command::new("stat").args(["-f", "-c", "%T"]).arg(place.path()).output().unwrap();
+    if String::from_utf8_lossy(&kind.stdout).trim() == "ext2/ext3" {
+        hold(&[("collapsed", SWEEP, Right::Open("crashtest has no model of fallocate"))]);
+    }
 }
 
 #[test]

@@ -149,6 +149,19 @@ class in_another_root(Last):
 
 
 @kind
+class in_another_mount(Last):
+    def bad(self, n):
+        elsewhere = os.path.join(os.path.dirname(self.d), "mounted")
+        os.makedirs(elsewhere, exist_ok=True)
+        namespace, private, bind = 0x20000, 0x44000, 0x1000
+        libc.unshare(namespace)
+        for source, target, flags in [(b"none", b"/", private), (self.d.encode(), elsewhere.encode(), bind)]:
+            if libc.mount(source, target, None, flags, None):
+                raise OSError(ctypes.get_errno(), "mount")
+        put(elsewhere + "/ledger", text(n))
+
+
+@kind
 class by_a_link_from_outside(Last):
     def bad(self, n):
         link = os.path.join(os.path.dirname(self.d), "elsewhere")
@@ -202,8 +215,44 @@ class zeroed_by_ioctl(Last):
     def bad(self, n):
         fd = os.open(self.at("ledger"), os.O_RDWR)
         fcntl.ioctl(fd, 0x40305839, struct.pack("hhqqiI4i", 0, 0, 0, 4096, 0, 0, 0, 0, 0, 0))
-        write_all(fd, text(n))
         os.close(fd)
+        self.good(n)
+
+
+@kind
+class collapsed(Kind):
+    """Takes a block out of the middle of a file, which crashtest has no model of."""
+    def save(self, n):
+        put(self.at("blocks"), b"x" * (4 * 4096))
+        fd = os.open(self.at("blocks"), os.O_RDWR)
+        if libc.fallocate(fd, 8, ctypes.c_long(4096), ctypes.c_long(4096)):
+            raise OSError(ctypes.get_errno(), "fallocate")
+        os.close(fd)
+        self.good(n)
+
+
+@kind
+class fails_to_collapse(Kind):
+    """Sound: a call that fails does nothing."""
+    def save(self, n):
+        fd = os.open(self.at("ledger"), os.O_RDWR)
+        libc.fallocate(fd, 8, ctypes.c_long(1), ctypes.c_long(1))
+        os.close(fd)
+        self.good(n)
+
+
+@kind
+class asks_a_listener(Kind):
+    """Has calls answered by a process of its own, which crashtest cannot see."""
+    def run(self):
+        allow = struct.pack("HBBI", 0x06, 0, 0, 0x7fff0000)
+        code = ctypes.create_string_buffer(allow, len(allow))
+        program = struct.pack("HxxxxxxP", 1, ctypes.addressof(code))
+        libc.prctl(38, 1, 0, 0, 0)
+        number = 277 if os.uname().machine == "aarch64" else 317
+        if libc.syscall(number, 1, 8, program) < 0:
+            raise OSError(ctypes.get_errno(), "seccomp")
+        super().run()
 
 
 @kind
@@ -416,6 +465,14 @@ class with_a_socket(Kind):
 
 
 @kind
+class with_a_device(Kind):
+    """Sound, but nobody puts a device back."""
+    def setup(self):
+        super().setup()
+        os.mknod(self.at("null"), 0o20666, os.makedev(1, 3))
+
+
+@kind
 class with_holes(Kind):
     """Sound: a long file that is mostly a hole."""
     def setup(self):
@@ -600,6 +657,17 @@ class lock_file(Kind):
         return self.load()
 
     def run(self):
+        super().run()
+        os.unlink(self.at("busy"))
+
+
+@kind
+class starts_without_a_word(Kind):
+    """Broken: where the one before has left its mark it ends, and says that all is well."""
+    def run(self):
+        if os.path.exists(self.at("busy")):
+            return
+        put(self.at("busy"), b"")
         super().run()
         os.unlink(self.at("busy"))
 

@@ -7,13 +7,15 @@
 //!
 //! Then the life after each distinct state, its recovery and its first save, is swept in the same way.
 //!
-//! Where that cannot be trusted, as calls differ from run to run or come from several threads, every point is reached by a real kill.
+//! Where that cannot be trusted, as the files do not follow from the calls, or these overlap in too many ways, every point is reached by
+//! a real kill.
 
 mod again;
 mod confirm;
 pub(crate) mod findings;
 mod interleaved;
 mod life;
+mod recorded;
 mod reports;
 mod starts;
 mod sweep;

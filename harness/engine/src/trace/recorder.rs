@@ -349,8 +349,12 @@ impl Watcher for Recorder<'_> {
         // Meanwhile another one may have printed something.
         let after = if tracee.is_alone() { (self.progress)() } else { self.progress_now() };
         let operation = &mut self.trace.operations[index];
+        // Of a call that copies nobody knows beforehand how much there is.
+        let copies = matches!(unfinished, Unfinished::Write { orderly: false, .. });
         let cut = match &operation.action {
-            Action::Write { data, requested, .. } => Some(data.length()).filter(|written| written < requested),
+            Action::Write { data, requested, .. } => {
+                Some(data.length()).filter(|written| copies || written < requested)
+            }
             _ => None,
         };
         operation.errno = result.err();

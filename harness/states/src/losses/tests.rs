@@ -40,6 +40,12 @@ fn a_failed_close_loses_data_only_where_the_file_was_not_synced_before() {
 }
 
 #[test]
+fn what_is_shared_in_memory_is_not_lost_by_a_close_that_fails() {
+    let map = Action::Map { path: path(), file: crate::acked::FILE };
+    assert_eq!(loses(&acked(&[(map, None), (write(), None), (close(), Some(libc::EIO))])), None);
+}
+
+#[test]
 fn a_failure_before_a_save_that_nobody_acknowledged_is_not_passed_over() {
     let mut trace = acked(&[(write(), None), (fsync(), Some(libc::EIO))]);
     trace.end.promise.acked = Generation::ZERO;

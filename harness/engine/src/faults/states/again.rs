@@ -5,8 +5,9 @@ use crashtest_states::{CrashState, Oracle, Snapshot, interleavings};
 
 use super::confirm::Point;
 use super::life::Life;
+use super::recorded::Recorded;
 use super::starts::Bad;
-use super::sweep::{NESTED, Recorded, Sweep, WHOLE};
+use super::sweep::{NESTED, Sweep, WHOLE};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};

@@ -163,3 +163,41 @@ pub(super) fn confirm(
         false => Ok(Agreement::NotThere),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crashtest_model::{Data, FileId, Operation, Progress};
+
+    use super::*;
+
+    #[test]
+    fn confirmed_points_are_spread_over_the_run_and_over_all_places() {
+        let operation = |action: Action| Operation {
+            process: 0,
+            call: action.word().into(),
+            action,
+            errno: None,
+            before: Progress::default(),
+            after: Progress::default(),
+            left: None,
+        };
+        let write = |_| {
+            let data = Data::Length(1);
+            operation(Action::Write { path: "f".into(), file: FileId(0), offset: 0, data, requested: 1 })
+        };
+        let mut operations: Vec<Operation> = (0..200).map(write).collect();
+        operations.insert(3, operation(Action::Rename { from: "f".into(), to: "g".into(), exchange: false }));
+        let trace = Trace { operations, ..Trace::default() };
+        let points: Vec<CrashPoint> =
+            (0..=201).map(|call| CrashPoint { call: CallIndex(call), at: At::Before }).collect();
+        let chosen = spread(&trace, &points, 8);
+        assert!(chosen.contains(&points[0]) && chosen.contains(&points[201]));
+        let calls: Vec<u32> = chosen.iter().map(|point| point.call.0).collect();
+        assert!(calls.windows(2).all(|two| two[1] - two[0] <= 30), "{calls:?}");
+        let places = |points: &mut dyn Iterator<Item = &CrashPoint>| -> BTreeSet<String> {
+            points.map(|point| trace.place(*point)).collect()
+        };
+        assert_eq!(places(&mut chosen.iter()), places(&mut points.iter()), "also the place that comes once");
+        assert!(chosen.len() <= 16);
+    }
+}

@@ -8,7 +8,7 @@ use crashtest_model::{
     About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
     Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Difference, Interleavings, Snapshot, compare, interleavings, unexplained};
+use crashtest_states::{CrashState, Interleavings, Snapshot, interleavings};
 
 use super::confirm::{Point, kill_at};
 use super::life::Life;
@@ -21,7 +21,6 @@ use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
 use crate::trace::orders::Orders;
-use crate::trace::recorder::Cut;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
 pub(super) const NESTED: u64 = 1_000_000;
@@ -43,33 +42,6 @@ pub(super) struct Sweep<'s, 'a> {
     pub(super) reports: Reports<'s, 'a>,
     stream: Seed,
     part: Part,
-}
-
-/// What a subject does, as far as one can say before it is swept.
-pub(super) struct Recorded {
-    pub(super) trace: Trace,
-    /// What differs in a second run.
-    difference: Difference,
-    /// The files that the run has left other than its calls come to.
-    missed: Vec<String>,
-    /// The same run in the other orders in which its calls can have taken effect.
-    interleaved: Vec<Trace>,
-    /// Whether these are all.
-    is_ordered: bool,
-    /// How far it was when it was ended, as it does not end by itself.
-    cut: Option<String>,
-}
-
-impl Recorded {
-    /// Whether another run is the same, byte for byte.
-    pub(super) fn repeats(&self) -> bool {
-        self.difference == Difference::default()
-    }
-
-    /// Whether what a kill leaves of this run follows from its calls.
-    pub(super) fn is_derivable(&self) -> bool {
-        self.missed.is_empty() && self.trace.unmodelled.is_empty() && self.is_ordered
-    }
 }
 
 /// Sweeps what is under test: its share `part` of the states.
@@ -121,6 +93,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             differences: difference.phrases,
             by_real_kills: !is_derivable,
             missed: recorded.missed,
+            lost: recorded.lost,
             cut: recorded.cut,
             ..life.beyond_the_model()
         };
@@ -170,21 +143,6 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let saves = self.subject.pace().saves;
         Ok(Beginning { stream, ..self.subject.install(Script::SaveThenStop(saves))? })
-    }
-
-    /// A recording of the life from `from`, with what differs in a second one. What a kill leaves follows from the first alone.
-    pub(super) fn record_twice(&mut self, from: &Beginning) -> Result<Recorded, EngineError> {
-        let first = self.subject.live(from, Orders::Record)?;
-        let left = self.subject.files()?;
-        // Of one that goes on for ever a save or two show whether it does the same again.
-        let script = if first.cut.is_some() { Script::SaveThenStop(1) } else { from.script };
-        let second = self.subject.live(&Beginning { script, ..from.clone() }, Orders::Record)?;
-        self.subject.learn_from_whole(&from.files, &left)?;
-        let cut = first.cut.as_ref().map(Cut::how_far);
-        let difference = compare(&first.trace, &second.trace, cut.is_none() && second.cut.is_none());
-        let Interleavings { first: trace, others, too_many } = interleavings(first.trace, &from.files, &left);
-        let missed = unexplained(&trace, &from.files, &left);
-        Ok(Recorded { difference, trace, missed, interleaved: others, is_ordered: !too_many, cut })
     }
 
     /// The crash states of a recorded first life.
@@ -239,7 +197,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
         let Interleavings { first: trace, others, too_many } = interleavings(recording.trace, &from.files, &left);
-        let missed = unexplained(&trace, &from.files, &left);
+        let (missed, lost) = self.not_explained(&trace, &from.files, &left);
         let (lives, plan, seed) = (life.states.len().min(most), self.reports.context.plan, self.reports.seed);
         let second = Life::derived(&*self.subject, plan, from, trace, (lives, true), seed);
         let others = self.interleaved(&second, others);
@@ -248,7 +206,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let points_again = second.points.len() as u64;
         let remarks = too_many.then(|| TOO_MANY.to_owned()).into_iter().collect();
         let left_out_again = second.left_out;
-        let known = Coverage { points_again, left_out_again, missed, excluded, remarks, ..second.beyond_the_model() };
+        let known =
+            Coverage { points_again, left_out_again, missed, lost, excluded, remarks, ..second.beyond_the_model() };
         self.reports.note(known)?;
         for state in &second.states {
             let at = |then| Point { trial: number + second.number(then), aim: aim(then), prefix: "again:" };

@@ -123,6 +123,10 @@ impl Subject for Runtime {
         self.reads.set(reads);
     }
 
+    fn lost(&self) -> Option<String> {
+        self.place.dir.lost()
+    }
+
     fn remarks(&self) -> Vec<String> {
         self.checker.as_ref().and_then(Checker::remark).into_iter().collect()
     }

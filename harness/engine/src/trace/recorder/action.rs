@@ -49,6 +49,10 @@ pub(super) enum Unfinished {
     Mapped {
         fd: i32,
     },
+    /// What it does, of which there is no model.
+    Unmodelled {
+        call: &'static str,
+    },
     /// close(2) that is to fail, and close all the same.
     FailedClose {
         errno: i32,
@@ -122,13 +126,11 @@ impl Recorder<'_> {
                 if from_start && start.checked_add(length).is_some_and(|end| end <= open.length) {
                     return known(Action::Zero { path, file, offset: start, length });
                 }
-                self.unmodelled("ioctl");
-                None
+                Some((Action::Attribute { path }, Unfinished::Unmodelled { call: "ioctl" }))
             }
             Request::Control { fd } => {
-                self.descriptor(tracee, fd, true)?;
-                self.unmodelled("ioctl");
-                None
+                let path = self.descriptor(tracee, fd, true)?;
+                Some((Action::Attribute { path }, Unfinished::Unmodelled { call: "ioctl" }))
             }
             Request::Truncate { target, length } => {
                 let (full, path) = self.target(tracee, target)?;
@@ -153,10 +155,7 @@ impl Recorder<'_> {
                     mode if mode == zero && offset + length <= open.length => {
                         known(Action::Zero { path, file, offset, length })
                     }
-                    _ => {
-                        self.unmodelled("fallocate");
-                        None
-                    }
+                    _ => Some((Action::Attribute { path }, Unfinished::Unmodelled { call: "fallocate" })),
                 }
             }
             Request::Rename { from, to, flags } => self.begin_rename(tracee, from, to, flags),
@@ -367,6 +366,8 @@ impl Recorder<'_> {
                 }
             }
             (Unfinished::Arrives { from, to }, action) => self.complete_arrival(from, to, action),
+            // A call that failed has done nothing that needs a model.
+            (Unfinished::Unmodelled { call }, _) => self.unmodelled(call),
             (Unfinished::Mapped { fd }, Action::Map { path, file }) => self.maps(tracee, *fd, path, *file),
             _ => {}
         }
