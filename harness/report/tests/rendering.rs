@@ -5,7 +5,9 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{atomic, atomic_trials, broken_everywhere, clean_in_part, direct, direct_trials, intact, rows, torn};
-use crashtest_model::{Completion, Fault, LostAcks, Note, Outcome, Rows, RunRecord, Termination, TrialRecord, Verdict};
+use crashtest_model::{
+    Completion, Coverage, Fault, LostAcks, Note, Outcome, Rows, RunRecord, Termination, TrialRecord, Verdict,
+};
 use crashtest_report::render::{Color, Conclusion, Judgement, Terminal, json, junit, markdown, text};
 use crashtest_report::{EvidenceIndex, Recorded, summarise_run};
 
@@ -118,6 +120,17 @@ fn what_is_exhaustive_has_a_share_and_no_interval() {
         assert!(said.clone().count() > 0);
         said.for_each(|line| assert!(!line.contains("at most") && !line.contains("95 %)"), "{line}"));
     }
+}
+
+#[test]
+fn an_interrupted_sweep_counts_what_it_had_still_to_ask() {
+    let mut run = atomic();
+    run.plan.faults = vec![Fault::Sweep];
+    let ending = Completion { complete: false, stopped: Some("interrupted".into()), ..ended(130) };
+    let known = Coverage { points: 1_000, points_again: 200, ..common::recording(0) };
+    let recorded = recorded_with(run, &clean_in_part(), &[common::swept_note(known)], &ending, &[]);
+    let said = text::run(&recorded, Terminal::plain(80));
+    assert!(said.contains("0 of 412 crash points broke a claim; 788 not asked"), "{said}");
 }
 
 #[test]
