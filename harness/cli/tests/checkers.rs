@@ -164,6 +164,23 @@ fn without_a_set_up_nothing_is_lost_before_the_first_ack() {
 }
 
 #[test]
+fn a_terminal_shows_of_how_many_crash_states_a_checker_was_asked() {
+    let Some(python) = Interpreter::find(Language::Python) else { return };
+    let place = Place::new();
+    // Its output is a terminal.
+    let on_a_terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let words = python.words(&["-c", on_a_terminal]);
+    let crashtest = place.command("audit");
+    let mut command = std::process::Command::new(words[0]);
+    command.args(&words[1..]).arg(crashtest.get_program()).args(crashtest.get_args()).current_dir(place.path());
+    command.args(["--check", "sh -c 'sleep 0.03; test -e {dir}/f || test ! -e {dir}/g'"]);
+    let script = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo $i > t; mv t f; done";
+    let output = command.args(["--", "sh", "-c", script]).stdin(std::process::Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("left, crash states"), "{said}");
+}
+
+#[test]
 fn a_checker_that_is_started_each_time_is_asked_about_500_states_and_the_others_are_counted() {
     let place = Place::new();
     std::fs::write(place.path().join("f"), "0\n").unwrap();

@@ -243,6 +243,18 @@ fn a_start_that_does_not_go_well_is_told_with_its_last_words() {
 }
 
 #[test]
+fn a_file_outside_that_is_written_in_memory_is_named() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    let (ran, _place) = run("maps_outside", SWEEP);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ran.exit, Some(0), "{}", ran.out);
+    assert!(said.contains("files written outside the state directory, which no crash state holds: /"), "{said}");
+    assert!(said.contains("/memo"), "{said}");
+}
+
+#[test]
 fn what_a_checker_does_not_notice_is_said_file_by_file() {
     if Interpreter::find(Language::Python).is_none() {
         return;

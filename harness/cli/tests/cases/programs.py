@@ -256,6 +256,24 @@ class asks_a_listener(Kind):
 
 
 @kind
+class maps_outside(Kind):
+    """Sound, but for a memo in memory outside of its directory, of which no crash state holds anything."""
+    def memo(self):
+        return os.path.join(os.path.dirname(self.d), "memo")
+
+    def setup(self):
+        super().setup()
+        put(self.memo(), b"0" * 4096)
+
+    def save(self, n):
+        fd = os.open(self.memo(), os.O_RDWR)
+        with mmap.mmap(fd, 4096) as view:
+            view[:8] = b"%08d" % n
+        os.close(fd)
+        self.good(n)
+
+
+@kind
 class stored_in_much_memory(Kind):
     """What is stored in so long a file is not seen: that it is other than its calls come to is said."""
     SIZE = 17 << 20

@@ -247,11 +247,11 @@ impl Recorder<'_> {
                 Some((Action::Close { path, file }, unfinished))
             }
             Request::Map { fd } => {
-                let path = self.descriptor(tracee, fd, false)?;
                 let descriptor = tracee.descriptor(fd).ok()?;
-                let file = self.id_of(descriptor.file().ok()?.inode);
                 // Read-only now can be made writable later, where the descriptor may write.
                 let writes = descriptor.flags().ok()? & libc::O_ACCMODE == libc::O_RDWR;
+                let path = self.descriptor(tracee, fd, writes)?;
+                let file = self.id_of(descriptor.file().ok()?.inode);
                 writes.then_some((Action::Map { path, file }, Unfinished::Mapped { fd }))
             }
             Request::Read { fd } => {
