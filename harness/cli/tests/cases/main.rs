@@ -243,26 +243,20 @@ fn a_start_that_does_not_go_well_is_told_with_its_last_words() {
 }
 
 #[test]
-fn a_file_outside_that_is_written_in_memory_is_named() {
+fn what_was_not_judged_of_a_sound_program_is_named() {
     if Interpreter::find(Language::Python).is_none() {
         return;
     }
-    let (ran, _place) = run("maps_outside", SWEEP);
-    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(ran.exit, Some(0), "{}", ran.out);
-    assert!(said.contains("files written outside the state directory, which no crash state holds: /"), "{said}");
-    assert!(said.contains("/memo"), "{said}");
-}
-
-#[test]
-fn what_a_checker_does_not_notice_is_said_file_by_file() {
-    if Interpreter::find(Language::Python).is_none() {
-        return;
+    for (kind, words) in [
+        ("maps_outside", "files written outside the state directory, which no crash state holds: /"),
+        ("maps_outside", "/memo"),
+        ("memo_beside", "the checker does not notice that `a-memo` is torn, empty or missing: not judged"),
+    ] {
+        let (ran, _place) = run(kind, SWEEP);
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ran.exit, Some(0), "{kind}: {}", ran.out);
+        assert!(said.contains(words), "{kind}: {said}");
     }
-    let (ran, _place) = run("memo_beside", SWEEP);
-    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(ran.exit, Some(0), "{}", ran.out);
-    assert!(said.contains("the checker does not notice that `a-memo` is torn, empty or missing: not judged"), "{said}");
 }
 
 #[test]

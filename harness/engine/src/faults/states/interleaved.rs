@@ -14,12 +14,19 @@ use crate::protocol::Part;
 /// A life in another order, and those of its crash states that no order before it has.
 type Interleaved = (Life, Vec<CrashState>);
 
+/// The crash points of all these states.
+pub(super) fn points_of(others: &[Interleaved]) -> u64 {
+    others.iter().flat_map(|(_, states)| states).map(|state| state.points.len() as u64).sum()
+}
+
 impl Sweep<'_, '_> {
-    /// The lives that are `life` in another order, with what only they leave. What is left in several was left at the same moments.
-    pub(super) fn interleaved(&self, life: &Life, others: Vec<Trace>) -> Vec<Interleaved> {
+    /// The lives that are `life` in another order, with what only they leave. What is left in several was left at the same moments. They have
+    /// the same share of the plan's bound.
+    pub(super) fn interleaved(&self, life: &Life, others: Vec<Trace>, share: (usize, bool)) -> Vec<Interleaved> {
         let mut known: HashSet<Digest> = life.states.iter().map(|state| state.digest).collect();
         let mut in_order = |trace| {
-            let mut other = self.derived(life.from.clone(), trace);
+            let (plan, seed) = (self.reports.context.plan, self.reports.seed);
+            let mut other = Life::derived(&*self.subject, plan, life.from.clone(), trace, share, seed);
             let states = std::mem::take(&mut other.states);
             (other, states.into_iter().filter(|state| known.insert(state.digest)).collect())
         };

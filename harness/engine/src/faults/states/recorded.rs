@@ -43,7 +43,8 @@ impl Sweep<'_, '_> {
     /// A recording of the life from `from`, with what differs in a second one. What a kill leaves follows from the first alone.
     pub(super) fn record_twice(&mut self, from: &Beginning) -> Result<Recorded, EngineError> {
         let first = self.subject.live(from, Orders::Record)?;
-        let left = self.subject.files()?;
+        // Whatever is put there from here on is something else.
+        let (left, lost) = (self.subject.files()?, self.subject.lost());
         // Of one that goes on for ever a save or two show whether it does the same again.
         let script = if first.cut.is_some() { Script::SaveThenStop(1) } else { from.script };
         let second = self.subject.live(&Beginning { script, ..from.clone() }, Orders::Record)?;
@@ -51,15 +52,20 @@ impl Sweep<'_, '_> {
         let cut = first.cut.as_ref().map(Cut::how_far);
         let difference = compare(&first.trace, &second.trace, cut.is_none() && second.cut.is_none());
         let Interleavings { first: trace, others, too_many } = interleavings(first.trace, &from.files, &left);
-        let (missed, lost) = self.not_explained(&trace, &from.files, &left);
+        let (missed, lost) = not_explained(&trace, &from.files, &left, lost);
         Ok(Recorded { difference, trace, missed, lost, interleaved: others, is_ordered: !too_many, cut })
     }
+}
 
-    /// What of the files that a life has `left` its calls do not come to, and why that may be: it did not begin on all that it was to.
-    pub(super) fn not_explained(&self, trace: &Trace, from: &Snapshot, left: &Snapshot) -> (Vec<String>, Vec<String>) {
-        match self.subject.lost() {
-            Some(lost) => (Vec::new(), vec![lost]),
-            None => (unexplained(trace, from, left), Vec::new()),
-        }
+/// What of the files that a life has `left` its calls do not come to; or what was `lost` of those that it was to begin on, which explains it.
+pub(super) fn not_explained(
+    trace: &Trace,
+    from: &Snapshot,
+    left: &Snapshot,
+    lost: Option<String>,
+) -> (Vec<String>, Vec<String>) {
+    match lost {
+        Some(lost) => (Vec::new(), vec![lost]),
+        None => (unexplained(trace, from, left), Vec::new()),
     }
 }

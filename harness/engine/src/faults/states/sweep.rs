@@ -11,7 +11,9 @@ use crashtest_model::{
 use crashtest_states::{CrashState, Interleavings, Snapshot, interleavings};
 
 use super::confirm::{Point, kill_at};
+use super::interleaved::points_of;
 use super::life::Life;
+use super::recorded::not_explained;
 use super::reports::Reports;
 use super::starts::Bad;
 use crate::context::Context;
@@ -81,12 +83,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.subject.check_promises(&recorded.trace)?;
         let (is_derivable, difference) = (recorded.is_derivable(), recorded.difference);
         let life = self.derived(from, recorded.trace);
-        let others = self.interleaved(&life, recorded.interleaved);
+        let others = self.interleaved(&life, recorded.interleaved, (1, false));
         let calls = life.trace.operations.len() as u64;
-        let new = others.iter().flat_map(|(_, states)| states).map(|state| state.points.len()).sum::<usize>();
         let known = Coverage {
             calls,
-            points: (life.points.len() + new) as u64,
+            points: life.points.len() as u64 + points_of(&others),
             interleavings: others.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
@@ -197,13 +198,13 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let most = self.subject.pace().second_lives.at_most(life.trace.operations.len() as u64);
         let Interleavings { first: trace, others, too_many } = interleavings(recording.trace, &from.files, &left);
-        let (missed, lost) = self.not_explained(&trace, &from.files, &left);
+        let (missed, lost) = not_explained(&trace, &from.files, &left, self.subject.lost());
         let (lives, plan, seed) = (life.states.len().min(most), self.reports.context.plan, self.reports.seed);
         let second = Life::derived(&*self.subject, plan, from, trace, (lives, true), seed);
-        let others = self.interleaved(&second, others);
+        let others = self.interleaved(&second, others, (lives, true));
         // What is excluded the first life has said: what a crash has left of a temporary is there as well.
         let excluded = Vec::new();
-        let points_again = second.points.len() as u64;
+        let points_again = second.points.len() as u64 + points_of(&others);
         let remarks = too_many.then(|| TOO_MANY.to_owned()).into_iter().collect();
         let left_out_again = second.left_out;
         let known =

@@ -105,7 +105,6 @@ impl Recorder<'_> {
             return true;
         }
         self.overlaps.held.remove(&tid);
-        self.trace.concurrent = true;
         for call in others {
             if let Some(inside) = self.overlaps.inside.get_mut(&call) {
                 inside.outwaited = true;

@@ -51,11 +51,10 @@ impl Recorder<'_> {
         self.trace.processes = self.processes.len() as u32;
         let is_cut = self.course.is_cut() && !self.obeyed;
         // What did not come back is not known to be done.
-        let mut inside: BTreeSet<usize> = self.open.values().flatten().map(|(index, _)| *index).collect();
-        if !is_cut {
-            inside.clear();
-        }
+        let inside = self.open.values().flatten().map(|(index, _)| *index);
+        let inside: BTreeSet<usize> = inside.filter(|_| is_cut).collect();
         self.trace.overlaps = self.overlaps.told(&inside);
+        self.trace.concurrent = !self.trace.overlaps.is_empty();
         let cut = is_cut.then(|| {
             let mut n = 0..;
             self.trace.operations.retain(|_| n.next().is_none_or(|n| !inside.contains(&n)));
