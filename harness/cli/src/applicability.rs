@@ -144,6 +144,7 @@ const TABLE: &[Row] = &[
     Row::both("limit"),
     Row::both("iterations"),
     Row::both("duration"),
+    Row::both("max_time"),
     Row::both("seed"),
     Row::both("jobs"),
     Row::both("max_failures"),

@@ -201,6 +201,7 @@ pub(crate) fn plan(
         budget: Budget {
             iterations,
             duration_ms: budget.duration.map(values::millis),
+            max_ms: None,
             max_failures: None,
             jobs: budget.jobs.unwrap_or_else(machine::processors),
         },

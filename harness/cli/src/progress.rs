@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use crashtest_engine::{AuditProgress, SoFar};
-use crashtest_model::{Fault, Rows, Start, Tally, Until, Verdict};
+use crashtest_model::{Fault, Group, Rows, Start, Tally, Until, Verdict};
 use crashtest_report::thousands;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -244,7 +244,7 @@ fn bar(planned: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Counts in words, worst first: `empty 512 · torn 60 · intact 904`, then `sweep 1,204 crash points, 3 torn`.
+/// Counts in words, worst first: `empty 512 · torn 60 · intact 904`, then `sweep 210 of 1,550 crash points, 1 finding: torn in-write`.
 fn counts(rows: &Rows) -> String {
     let of = |fault| rows.get(fault, Start::Again);
     let shown = |tally: &Tally| {
@@ -256,17 +256,31 @@ fn counts(rows: &Rows) -> String {
     for fault in Fault::ALL.into_iter().filter(|fault| fault.is_exhaustive()) {
         let Some(tally) = of(fault) else { continue };
         let [one, many] = fault.trial_words();
-        let mut words = format!("{fault} {} {}", thousands(tally.trials), if tally.trials == 1 { one } else { many });
-        let violations = shown(tally).into_iter().filter(|(verdict, _)| verdict.is_violation());
-        violations.for_each(|(verdict, n)| words += &format!(", {n} {verdict}"));
-        parts.push(words);
+        let planned = tally.coverage.as_ref().map_or(0, |coverage| coverage.points + coverage.points_again);
+        let of_planned = if planned > tally.trials { format!(" of {}", thousands(planned)) } else { String::new() };
+        let trials = if tally.trials == 1 && of_planned.is_empty() { one } else { many };
+        parts.push(format!("{fault} {}{of_planned} {trials}{}", thousands(tally.trials), findings(tally)));
     }
     if parts.is_empty() { "control".to_owned() } else { parts.join(" · ") }
 }
 
+/// ", 2 findings: torn in-write, empty after-create": the classes of failures so far, worst first.
+fn findings(tally: &Tally) -> String {
+    let mut found: Vec<&Group> = tally.groups.values().filter(|group| group.verdict.is_violation()).collect();
+    found.sort_by_key(|group| (group.verdict, group.first.trial));
+    let words = |group: &&Group| format!("{} {}", group.verdict, group.first.phase.replace(':', " "));
+    match found.len() {
+        0 => String::new(),
+        n => {
+            let all = found.iter().map(words).collect::<Vec<_>>().join(", ");
+            format!(", {n} finding{}: {all}", if n == 1 { "" } else { "s" })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crashtest_model::{Aim, At, CallIndex, CrashPoint, Outcome, Seed, TrialRecord};
+    use crashtest_model::{About, Aim, At, CallIndex, Coverage, CrashPoint, Note, Outcome, Seed, TrialRecord};
 
     use super::*;
 
@@ -300,7 +314,11 @@ mod tests {
         rows.add(&trial(Fault::Io, Verdict::FalseAck));
         assert_eq!(
             counts(&rows),
-            "empty 1 · intact 1 · sweep 1,204 crash points, 3 torn · io 1 failing call, 1 false-ack"
+            "empty 1 · intact 1 · sweep 1,204 crash points, 1 finding: torn unknown · io 1 failing call, 1 finding: false-ack unknown"
         );
+        let known = Coverage { points: 1_500, points_again: 50, ..Coverage::default() };
+        rows.note(&Note { fault: Fault::Sweep, start: Start::Again, about: About::Coverage(Box::new(known)) });
+        let of_planned = counts(&rows);
+        assert!(of_planned.contains("sweep 1,204 of 1,550 crash points, 1 finding"), "{of_planned}");
     }
 }

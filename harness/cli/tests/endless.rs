@@ -90,3 +90,12 @@ fn what_ends_a_program_does_not_go_with_a_strategy() {
         assert!(ran.err.contains("it ends a program that goes on for ever"), "{}", ran.err);
     }
 }
+
+#[test]
+fn a_run_is_over_when_its_time_is_and_says_what_was_not_asked() {
+    let began = std::time::Instant::now();
+    let ran = run(SOUND, "--fault sweep --for 60s --max-time 1s");
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "it would record for a minute");
+    assert_eq!(ran.exit, Some(3), "{}{}", ran.out, ran.err);
+    assert!(words(&ran.out).contains("the time budget ended"), "{}", ran.out);
+}

@@ -79,6 +79,12 @@ pub struct Coverage {
     /// What differs between two runs, a phrase each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
+    /// Crash states of a first look: one of each place among the calls and each file.
+    #[serde(default)]
+    pub first_look: u64,
+    /// Those of them that were looked at.
+    #[serde(default)]
+    pub first_looked: u64,
     /// Other orders in which the calls of the recorded run can have taken effect, as some overlap.
     #[serde(default)]
     pub interleavings: u64,
@@ -143,6 +149,8 @@ impl Coverage {
             differs: self.differs || other.differs,
             // Of several workers each has compared two runs of its own: what one of them saw is an example.
             differences: if self.differences.is_empty() { other.differences.clone() } else { self.differences.clone() },
+            first_look: self.first_look + other.first_look,
+            first_looked: self.first_looked + other.first_looked,
             interleavings: self.interleavings.max(other.interleavings),
             by_real_kills: self.by_real_kills || other.by_real_kills,
             missed: either(&self.missed, &other.missed),

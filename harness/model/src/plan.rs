@@ -63,8 +63,11 @@ impl TargetSpec {
 pub struct Budget {
     /// Trials with a state installed; `None`: until the time is up.
     pub iterations: Option<u64>,
-    /// Wall-clock limit.
+    /// Wall-clock limit of the trials.
     pub duration_ms: Option<u64>,
+    /// Wall-clock limit of all of it, the control included, whatever there is still to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<u64>,
     /// Stop after so many failing trials.
     pub max_failures: Option<u64>,
     /// Worker processes.
@@ -285,7 +288,7 @@ mod tests {
             confirm: Confirm::Sample,
             max_states: None,
             seed: Seed(seed),
-            budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 1 },
+            budget: Budget { iterations: Some(1000), duration_ms: None, max_ms: None, max_failures: None, jobs: 1 },
             fresh: false,
             limit_ms: 1000,
             sandbox_parent: "/tmp".into(),

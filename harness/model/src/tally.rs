@@ -310,6 +310,12 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         reasons.push(format!("{inconclusive} of {} trials are inconclusive (more than 1 %)", tally.trials));
     }
     if let Some(coverage) = &tally.coverage {
+        if coverage.first_looked < coverage.first_look {
+            reasons.push(format!(
+                "it was over before one crash state of each place and file was looked at: {} of {}",
+                coverage.first_looked, coverage.first_look
+            ));
+        }
         if let Some(first) = coverage.missed.first() {
             let more = coverage.missed.len() - 1;
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
@@ -382,6 +388,10 @@ mod tests {
         };
         let all = || vec!["this".to_owned()];
         for (coverage, why) in [
+            (
+                Coverage { first_look: 9, first_looked: 4, ..Coverage::default() },
+                "it was over before one crash state of each",
+            ),
             (Coverage { missed: all(), ..Coverage::default() }, "calls of the program were missed: this"),
             (Coverage { lost: all(), ..Coverage::default() }, "a run does not begin on the state that it is to: this"),
             (Coverage { disproved: all(), ..Coverage::default() }, "what was derived is not what a kill leaves: this"),
@@ -390,6 +400,7 @@ mod tests {
         ] {
             assert!(reasons(coverage).contains(why), "{why}");
         }
-        assert!(!reasons(Coverage::default()).contains("this"));
+        let all_of_it = Coverage { first_look: 9, first_looked: 9, ..Coverage::default() };
+        assert!(["this", "it was over"].iter().all(|words| !reasons(all_of_it.clone()).contains(words)));
     }
 }

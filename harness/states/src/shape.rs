@@ -71,7 +71,7 @@ impl<'t> Roles<'t> {
 }
 
 /// The names that an action is about.
-fn names_of(action: &Action) -> Vec<&str> {
+pub(crate) fn names_of(action: &Action) -> Vec<&str> {
     match action {
         Action::Rename { from, to, .. } => vec![from, to],
         Action::Link { to, .. } => vec![to],

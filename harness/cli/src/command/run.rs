@@ -1,5 +1,7 @@
 //! `crashtest run`: kill a strategy's writer again and again, and judge every restart.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
 use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program};
@@ -61,6 +63,9 @@ pub(crate) struct RunArgs {
     /// How much to do
     #[command(flatten)]
     pub budget: BudgetOptions,
+    /// End the whole run after this time, whatever there is still to do; the report says what was not asked
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration, help_heading = "How much")]
+    pub max_time: Option<Duration>,
     /// Stop after so many failing trials
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "How much")]
     pub max_failures: Option<u64>,
@@ -143,6 +148,7 @@ impl RunArgs {
                 format!("leave it out, bound them with --max-states, or add kills: --fault {}", faults.join(","));
             return Err(Problem::usage(why.to_owned()).hint(Some(hint)));
         }
+        plan.budget.max_ms = self.max_time.map(values::millis);
         plan.budget.max_failures = self.max_failures;
         plan.fresh = self.fresh;
         plan.planted = self.plant.map(|plant| match plant {

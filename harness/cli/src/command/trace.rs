@@ -112,7 +112,7 @@ fn trace_strategy(args: &TraceArgs, strategy: &str, stop: &AtomicBool) -> Result
         confirm: Confirm::Sample,
         max_states: None,
         seed: Seed(1),
-        budget: Budget { iterations: None, duration_ms: None, max_failures: None, jobs: 1 },
+        budget: Budget { iterations: None, duration_ms: None, max_ms: None, max_failures: None, jobs: 1 },
         fresh: false,
         limit_ms: LIMIT.as_millis() as u64,
         sandbox_parent: std::env::temp_dir(),

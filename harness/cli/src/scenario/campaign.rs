@@ -141,6 +141,7 @@ impl Settings {
             budget: Budget {
                 iterations: self.iterations,
                 duration_ms: self.duration.map(values::millis),
+                max_ms: None,
                 max_failures: self.max_failures,
                 jobs,
             },

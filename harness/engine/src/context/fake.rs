@@ -29,7 +29,7 @@ pub(crate) fn plan() -> Plan {
         confirm: Confirm::Sample,
         max_states: None,
         seed: Seed(1),
-        budget: Budget { iterations: None, duration_ms: None, max_failures: None, jobs: 1 },
+        budget: Budget { iterations: None, duration_ms: None, max_ms: None, max_failures: None, jobs: 1 },
         fresh: false,
         limit_ms: 1000,
         sandbox_parent: std::env::temp_dir(),

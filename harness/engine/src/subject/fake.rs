@@ -108,6 +108,7 @@ impl Subject for Fake {
             confirms: Confirms::OneIn { first: 4, nested: 16 },
             second_lives: SecondLives::All,
             starts_on_damage: 0,
+            looks_around_first: false,
             follows_scripts: true,
         }
     }

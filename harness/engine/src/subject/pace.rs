@@ -15,6 +15,8 @@ pub(crate) struct Pace {
     pub(crate) second_lives: SecondLives,
     /// On so many damaged crash states of each verdict a life is started, to see what it makes of them.
     pub(crate) starts_on_damage: usize,
+    /// Whether crash states of each kind are looked at before the others: a restart takes long.
+    pub(crate) looks_around_first: bool,
     /// Whether a life makes as many saves as its script says.
     pub(crate) follows_scripts: bool,
 }

@@ -54,6 +54,7 @@ pub(crate) fn pace(registry: &dyn Registry, plan: &Plan) -> Pace {
         confirms: Confirms::OneIn { first: CONFIRMED, nested: CONFIRMED_NESTED },
         second_lives: SecondLives::All,
         starts_on_damage: 0,
+        looks_around_first: false,
         follows_scripts: true,
     }
 }

@@ -167,7 +167,8 @@ impl Campaign<'_> {
                 return Ok(End::Interrupted);
             }
             let up = self.plan.budget.duration_ms.is_some_and(|ms| began.elapsed() >= Duration::from_millis(ms));
-            if up && self.trials_began.is_some() {
+            let over = self.plan.budget.max_ms.is_some_and(|ms| began.elapsed() >= Duration::from_millis(ms));
+            if over || (up && self.trials_began.is_some()) {
                 return Ok(End::TimeUp);
             }
             if self.plan.budget.max_failures.is_some_and(|max| self.failures() >= max) {
@@ -232,16 +233,16 @@ impl Campaign<'_> {
             }
             Report::Failed { why, hint, blame } => Ok(Some(End::Broken { why, hint, blame })),
             Report::Done => {
-                if self.trials_began.is_none() {
-                    if self.control_failed() {
-                        return Ok(Some(End::ControlFailed));
-                    }
-                    self.begin_trials()?;
-                }
                 if let Some(worker) = &mut self.workers[worker] {
                     worker.order = None;
                 }
-                self.give_order(worker)?;
+                if self.trials_began.is_some() {
+                    self.give_order(worker)?;
+                } else if self.control_failed() {
+                    return Ok(Some(End::ControlFailed));
+                } else {
+                    self.begin_trials()?;
+                }
                 Ok(self.is_finished().then_some(End::Finished))
             }
         }
@@ -252,11 +253,11 @@ impl Campaign<'_> {
         self.trials_began.is_some() && self.workers.iter().flatten().all(|worker| worker.order.is_none())
     }
 
-    /// The control has passed: everything that the plan has is handed out.
+    /// The control has passed: everything that the plan has is handed out. The worker that has run the control comes first, as it knows most.
     fn begin_trials(&mut self) -> Result<(), EngineError> {
         self.trials_began = Some(Instant::now());
         (self.emit)(Event::TrialsBegin);
-        (1..self.workers.len()).try_for_each(|worker| self.give_order(worker))
+        (0..self.workers.len()).try_for_each(|worker| self.give_order(worker))
     }
 
     /// Trials of the control that its documentation does not allow.

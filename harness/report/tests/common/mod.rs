@@ -34,7 +34,7 @@ pub(crate) fn run(strategy: &str, recipe: &str, must: &[Verdict]) -> RunRecord {
             confirm: crashtest_model::Confirm::Sample,
             max_states: None,
             seed: Seed(12345),
-            budget: Budget { iterations: Some(1000), duration_ms: None, max_failures: None, jobs: 2 },
+            budget: Budget { iterations: Some(1000), duration_ms: None, max_ms: None, max_failures: None, jobs: 2 },
             fresh: false,
             limit_ms: 2000,
             sandbox_parent: "results".into(),

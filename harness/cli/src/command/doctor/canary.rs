@@ -146,6 +146,7 @@ impl Canary {
             budget: Budget {
                 iterations: Some(iterations),
                 duration_ms: None,
+                max_ms: None,
                 max_failures: if inconclusive { None } else { attempt.max_failures() },
                 jobs: 1,
             },

@@ -8,7 +8,7 @@ use crashtest_model::{
     About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
     Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Interleavings, Snapshot, interleavings};
+use crashtest_states::{Alike, CrashState, Interleavings, Snapshot, first_look, interleavings};
 
 use super::confirm::{Point, kill_at};
 use super::interleaved::points_of;
@@ -85,6 +85,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let life = self.derived(from, recorded.trace);
         let others = self.interleaved(&life, recorded.interleaved, (1, false));
         let calls = life.trace.operations.len() as u64;
+        let alike = if recorded.cut.is_some() { Alike::Early } else { Alike::Newest };
         let known = Coverage {
             calls,
             points: life.points.len() as u64 + points_of(&others),
@@ -108,17 +109,26 @@ impl<'s, 'a> Sweep<'s, 'a> {
         // From here on, this process and the one that it starts on each state take turns.
         let _pinned = Pinned::among(self.part.number, self.part.of);
         let (mut intact, mut broken) = (Vec::new(), Vec::new());
-        for (n, state) in life.states.iter().enumerate() {
-            if n as u64 % self.part.of != self.part.number {
-                continue;
-            }
+        let Part { number, of } = self.part;
+        let (order, first_look) = self.order(&life, alike);
+        let mine: Vec<(usize, usize)> =
+            order.into_iter().enumerate().filter(|(place, _)| *place as u64 % of == number).collect();
+        let at_first = mine.iter().filter(|(place, _)| *place < first_look).count();
+        self.reports.note(Coverage { first_look: at_first as u64, ..Coverage::default() })?;
+        for (done, &(_, n)) in mine.iter().enumerate() {
+            let state = &life.states[n];
             let at = |point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" };
             let judged = self.judge(&life, state, &at)?;
             match judged.worst {
                 Verdict::Intact => intact.push((n, judged.observed)),
                 _ => broken.push((n, judged)),
             }
+            if done + 1 == at_first {
+                self.reports.note(Coverage { first_looked: at_first as u64, ..Coverage::default() })?;
+            }
         }
+        intact.sort_by_key(|(n, _)| *n);
+        broken.sort_by_key(|(n, _)| *n);
         self.judge_interleaved(&others, self.part, |life, point| Point {
             trial: life.number(point),
             aim: Aim::Call(point),
@@ -132,6 +142,14 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let remarks = self.subject.remarks();
         self.reports.note(Coverage { remarks, ..Coverage::default() })
+    }
+
+    /// The order in which the crash states of `life` are looked at, by their numbers, and how many of them make a first look.
+    fn order(&self, life: &Life, alike: Alike) -> (Vec<usize>, usize) {
+        match self.subject.pace().looks_around_first {
+            true => first_look(&life.trace, &life.states, alike),
+            false => ((0..life.states.len()).collect(), 0),
+        }
     }
 
     /// How the recorded life begins.

@@ -61,7 +61,17 @@ pub(crate) struct Runtime {
     pub(crate) reads: Cell<bool>,
     /// How long a run was recorded that has not ended by itself, in ms; `None` where each has.
     goes_on_ms: Cell<Option<u64>>,
+    /// Recorded runs that nothing was done to, and that are wanted once more: each takes as long as the program is recorded.
+    kept: Vec<Kept>,
     turns: Turns,
+}
+
+/// A recorded run that is kept.
+#[derive(Debug)]
+struct Kept {
+    beginning: Beginning,
+    recording: Recording,
+    left: Snapshot,
 }
 
 impl Runtime {
@@ -80,6 +90,7 @@ impl Runtime {
             aside: RefCell::default(),
             reads: Cell::default(),
             goes_on_ms: Cell::default(),
+            kept: Vec::new(),
             turns: Turns::default(),
         }
     }
@@ -237,6 +248,28 @@ impl Runtime {
     /// How long a run may take that is ended at `until`, once it has made its first call.
     pub(crate) fn longest(&self, until: Until) -> Duration {
         self.limit + until.after_ms.map_or(Duration::ZERO, Duration::from_millis)
+    }
+
+    /// Keeps a recorded run of a program that goes on for ever, to be given once to whoever asks for one that begins so and is as long.
+    pub(crate) fn keep(&mut self, beginning: Beginning, recording: Recording, left: Snapshot) {
+        self.kept.push(Kept { beginning, recording, left });
+    }
+
+    /// The files that the runs which are kept begin on.
+    pub(super) fn kept_from(&self) -> Option<&Snapshot> {
+        self.kept.first().map(|kept| &kept.beginning.files)
+    }
+
+    /// A run that was kept, as if it were recorded now.
+    pub(super) fn take_kept(&mut self, beginning: &Beginning) -> Result<Option<Recording>, EngineError> {
+        let is_wanted = |kept: &Kept| {
+            let (its, wanted) = (&kept.beginning, beginning);
+            its.files == wanted.files && self.until(its.script) == self.until(wanted.script)
+        };
+        let Some(found) = self.kept.iter().position(is_wanted) else { return Ok(None) };
+        let kept = self.kept.remove(found);
+        self.place.dir.restore(&kept.left)?;
+        Ok(Some(kept.recording))
     }
 
     /// When a run that is to do `script` is ended, if it does not end by itself.

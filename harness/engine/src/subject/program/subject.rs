@@ -21,6 +21,7 @@ pub(crate) const PACE: Pace = Pace {
     confirms: Confirms::Each { intact: 8, failing: 2, nested: 1 },
     second_lives: SecondLives::Some { fewest: 4, most: 64, calls: 2_000 },
     starts_on_damage: 2,
+    looks_around_first: true,
     follows_scripts: false,
 };
 
@@ -70,11 +71,20 @@ impl Subject for Runtime {
     }
 
     fn install(&mut self, script: Script) -> Result<Beginning, EngineError> {
-        let files = self.set_up()?;
+        let files = match self.kept_from() {
+            Some(files) => files.clone(),
+            None => self.set_up()?,
+        };
         Ok(self.beginning(files, script))
     }
 
     fn live(&mut self, beginning: &Beginning, orders: Orders) -> Result<Recording, EngineError> {
+        if orders == Orders::Record
+            && !self.reads.get()
+            && let Some(kept) = self.take_kept(beginning)?
+        {
+            return Ok(kept);
+        }
         self.record(beginning, orders)
     }
 

@@ -2,6 +2,7 @@
 
 use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Sensitivity};
 
+use super::row::unasked;
 use crate::number::thousands;
 
 /// Names that one note lists.
@@ -69,6 +70,13 @@ pub(crate) fn notes(row: &ResultRow) -> Vec<String> {
              and the recovery from it was not swept again"
                 .to_owned(),
         );
+    }
+    if coverage.first_look > 0 && unasked(row) > 0 {
+        let (asked, all) = (thousands(coverage.first_looked), thousands(coverage.first_look));
+        notes.push(match coverage.first_looked == coverage.first_look {
+            true => format!("a first look, at one crash state of each place among the calls and each file, was finished: {all} states"),
+            false => format!("not even a first look was finished: {asked} of {all} crash states, one of each place among the calls and each file"),
+        });
     }
     if coverage.interleavings > 0 {
         notes.push(format!(

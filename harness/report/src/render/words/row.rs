@@ -86,7 +86,7 @@ fn unreached(row: &ResultRow) -> u64 {
 }
 
 /// What an interrupted run had still to go through, of the lives that it had begun.
-fn unasked(row: &ResultRow) -> u64 {
+pub(crate) fn unasked(row: &ResultRow) -> u64 {
     let planned = row.coverage.as_ref().map_or(0, |coverage| coverage.points + coverage.points_again);
     if row.fault.is_exhaustive() { planned.saturating_sub(row.trials) } else { 0 }
 }
