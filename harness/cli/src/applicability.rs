@@ -110,11 +110,6 @@ const TABLE: &[Row] = &[
         "leave it out: a program starts from what --setup makes each time, unless --continue is given",
     ),
     Row::strategies(
-        "signal",
-        "it chooses the signal that ends a life",
-        "leave it out: a program of your own is killed by SIGKILL",
-    ),
-    Row::strategies(
         "kill_at",
         "it aims at saves or at recoveries",
         "leave it out: kills fall anywhere in the run of a program",
@@ -145,6 +140,7 @@ const TABLE: &[Row] = &[
     Row::both("iterations"),
     Row::both("duration"),
     Row::both("max_time"),
+    Row::both("signal"),
     Row::both("seed"),
     Row::both("jobs"),
     Row::both("max_failures"),

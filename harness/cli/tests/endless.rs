@@ -99,3 +99,24 @@ fn a_run_is_over_when_its_time_is_and_says_what_was_not_asked() {
     assert_eq!(ran.exit, Some(3), "{}{}", ran.out, ran.err);
     assert!(words(&ran.out).contains("the time budget ended"), "{}", ran.out);
 }
+
+#[test]
+fn what_was_acknowledged_before_a_program_was_asked_to_end_is_there_after_it() {
+    let stops = SOUND.replace("while :;", "trap stop=1 TERM; while [ -z \"$stop\" ];");
+    let ran = run(&stops, "--fault kill --signal term -n 8 --saves 4");
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    // Finishes what it has begun.
+    let finishes = stops.replace("seq $n $((n+900))", "(trap '' TERM; sleep 0.02; exec seq $n $((n+900)))");
+    let ran = run(&finishes, "--fault kill --signal term -n 12 --saves 4");
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    let ran = run(LATE, "--fault kill --signal term -n 30 --saves 4");
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("lost-ack") && words(&ran.out).contains("sent SIGTERM"), "{}", ran.out);
+    let deaf = SOUND.replace("while :;", "trap '' TERM; while :;");
+    let ran = run(&deaf, "--fault kill --signal term -n 2 --saves 4 --limit 2s");
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    assert!(words(&ran.out).contains("the program did not end within 2 s after SIGTERM"), "{}", ran.out);
+    let aborted = run(SOUND, "--fault kill --signal abort -n 2");
+    assert_eq!(aborted.exit, Some(2), "{}", aborted.err);
+    assert!(aborted.err.contains("--signal abort is for strategies"), "{}", aborted.err);
+}

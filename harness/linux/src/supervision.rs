@@ -173,6 +173,14 @@ impl Group {
         }
     }
 
+    /// Asks every process of the group to end (SIGTERM), as a service manager does.
+    pub fn ask_all_to_end(&self) {
+        if !self.is_gone {
+            // It fails only where nobody is left.
+            let _ = killpg(self.leader, Signal::SIGTERM);
+        }
+    }
+
     /// Kills every process of the group and waits until the last one is gone (at most five seconds).
     pub fn kill(&mut self) {
         if self.is_gone {

@@ -47,6 +47,9 @@ pub struct Trace {
     /// Directories outside from which files were moved into the state directory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aside: Vec<String>,
+    /// Files of a run that was ended which it had made, and would have renamed or removed as others like them before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
     /// How many processes made calls.
     pub processes: u32,
     /// Whether one was let into a call while another was still inside of one, as it had waited long enough.

@@ -36,8 +36,9 @@ use self::chosen::{Chosen, concerned};
 use self::companions::{beside, companions};
 use self::databases::{database_of, databases};
 pub use self::known::{StateFile, state_files};
+use self::oracle::is_unfinished;
 pub use self::oracle::{Oracle, Severity};
-pub use self::quiet::quiet_moment;
+pub use self::quiet::{Quiet, quiet_moment};
 use self::seen::{Seen, example};
 use self::versions::{Timeline, Version};
 use crate::{Entry, Snapshot, Tree, crash_states};
@@ -71,7 +72,7 @@ pub fn audit(
         let name = path.to_string_lossy().into_owned();
         match excluded(path) {
             _ if database_of(path, &databases).is_some() => {}
-            _ if !timeline.is_state() => found.temporaries.push(name),
+            _ if !timeline.is_state() || is_unfinished(trace, path) => found.temporaries.push(name),
             Some(pattern) => found.excluded.push(ExcludedFile { path: name, pattern }),
             None => {}
         }

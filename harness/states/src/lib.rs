@@ -20,7 +20,7 @@ mod snapshot;
 mod tree;
 mod unexplained;
 
-pub use audit::{Oracle, Severity, StateFile, audit, audited_states, quiet_moment, state_files};
+pub use audit::{Oracle, Quiet, Severity, StateFile, audit, audited_states, quiet_moment, state_files};
 pub use content::{Content, LONGEST_WHOLE};
 pub use crash::{Alike, CrashPoints, CrashState, crash_points, crash_states, distinct, first_look};
 pub use durability::{Durability, Persisted, moved_below};

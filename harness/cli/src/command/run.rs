@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use crashtest_kit::Registry;
-use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program};
+use crashtest_model::{Fault, HarnessBug, KillAt, Plan, Program, Signal};
 use crashtest_report::render;
 
 use crate::campaign::{self, CampaignSettings};
@@ -139,6 +139,10 @@ impl RunArgs {
                 // It finds all that a kill can leave, and a program starts too slowly for many kills.
                 plan.faults = vec![Fault::Sweep];
             }
+        }
+        if program.is_some() && plan.signal == Signal::Abort {
+            let why = "--signal abort is for strategies: a program of your own is killed, or asked to end";
+            return Err(Problem::usage(why).hint("leave it out, or use --signal term".to_owned()));
         }
         plan.program = program;
         if !plan.kills() && self.budget.iterations.is_some() {

@@ -133,7 +133,7 @@ impl Subject for Fake {
         }
         let mut trace = life.end();
         let obeyed = match orders {
-            Orders::Record | Orders::Watch => false,
+            Orders::Record | Orders::Watch | Orders::KillAfter(_) => false,
             Orders::Fail(_) | Orders::FailNth { .. } => true,
             Orders::Kill(point) => (point.call.0 as usize) < trace.operations.len(),
         };

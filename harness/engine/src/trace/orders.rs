@@ -11,6 +11,8 @@ pub(crate) enum Orders {
     Watch,
     /// Everything is killed there.
     Kill(CrashPoint),
+    /// Everything is killed so long after its first call, in ms, whatever it does then.
+    KillAfter(u64),
     /// A call fails: the one at this place.
     Fail(Injection),
     /// A call fails: of those of its kind the one that comes at this place. Other runs may make other calls in between.
@@ -39,7 +41,7 @@ impl Orders {
     pub(crate) fn injection(self) -> Option<Injection> {
         match self {
             Orders::Fail(injection) | Orders::FailNth { injection, .. } => Some(injection),
-            Orders::Record | Orders::Watch | Orders::Kill(_) => None,
+            Orders::Record | Orders::Watch | Orders::Kill(_) | Orders::KillAfter(_) => None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn doing(activity: &str) -> Option<&'static str> {
         "save" => "inside a save",
         "init" => "inside the very first start, before init had returned",
         "recovery" => "inside recovery",
-        "idle" => "between two saves",
+        "idle" | "between-saves" => "between two saves",
         "starting" => "before it had opened its state",
         "close-down" => "while it stopped",
         _ => return None,

@@ -60,11 +60,18 @@ impl Rules {
     }
 }
 
+/// Whether the file of this name was still a temporary one when the run was ended.
+pub(super) fn is_unfinished(trace: &Trace, path: &Path) -> bool {
+    trace.unfinished.iter().any(|name| Path::new(name) == path)
+}
+
 impl Oracle {
     /// Reads `trace`; the files were as in `before` at its start. `is_judged` says which of them can be state files. Of a run that has not
     /// `ended` by itself, only what it had finished is a version.
     #[must_use]
     pub fn new(trace: &Trace, before: &Snapshot, ended: bool, is_judged: &dyn Fn(&Path) -> bool) -> Oracle {
+        let is_judged = |path: &Path| is_judged(path) && !is_unfinished(trace, path);
+        let is_judged: &dyn Fn(&Path) -> bool = &is_judged;
         let start = Tree::new(before, &trace.files);
         let saves = Saves::collect(trace, start.clone(), ended);
         let timelines = versions::timelines(trace, start.clone(), &saves, is_judged);

@@ -1,6 +1,6 @@
 //! The last moment of a run at which the program was between two saves: a run that somebody has ended counts up to there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crashtest_model::{Action, Trace};
@@ -8,11 +8,20 @@ use crashtest_model::{Action, Trace};
 use super::saves::{Kind, Saves};
 use crate::{Snapshot, Tree};
 
+/// The moment up to which a run counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quiet {
+    /// After how many operations it is.
+    pub calls: usize,
+    /// The temporary files that are there then.
+    pub temporary: Vec<String>,
+}
+
 /// Returns after how many operations of `trace` no save was under way the last time. The run began on the files `before`, and somebody has
 /// ended it. `pauses` says after how many operations the program did nothing for a while: where it says nothing of its saves, the last of
 /// these counts at which no file was half written.
 #[must_use]
-pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> usize {
+pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> Quiet {
     let all = trace.operations.len();
     let says_its_saves = trace.end.promise.begun.0 > 0;
     // Between two calls it may have acknowledged a save and begun the next one.
@@ -24,7 +33,7 @@ pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> usize
     let saves = Saves::collect(trace, Tree::new(before, &trace.files), false);
     let temporary = temporary(trace);
     let is_whole = |n: usize| {
-        !temporary.iter().any(|there| there.contains(&n))
+        !temporary.iter().any(|(_, there)| there.contains(&n))
             && !saves.all.iter().any(|save| {
                 let is_under_way = save.first < n && (n <= save.last || !save.whole);
                 // Each record that is appended may be the last one.
@@ -35,27 +44,38 @@ pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> usize
     let whole: Vec<usize> = quiet.iter().copied().filter(|n| is_whole(*n)).collect();
     let mut paused = whole.iter().copied().filter(|n| !says_its_saves && pauses.contains(n));
     let some = |n: &usize| *n > 0;
-    paused.rfind(some).or(whole.last().copied().filter(some)).or(quiet.last().copied()).unwrap_or(all)
+    let calls = paused.rfind(some).or(whole.last().copied().filter(some)).or(quiet.last().copied()).unwrap_or(all);
+    let there = temporary.iter().filter(|(_, there)| there.contains(&calls));
+    Quiet { calls, temporary: there.map(|(name, _)| (*name).to_owned()).collect() }
 }
 
 /// After how many operations there were files that the run makes and then renames or removes: from each one's making to its end. What it
-/// has made last may become one.
-fn temporary(trace: &Trace) -> Vec<Range<usize>> {
+/// has made last may become one; what has the name of one that was removed, or that replaced another file, is one again.
+fn temporary(trace: &Trace) -> Vec<(&str, Range<usize>)> {
     let mut made: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut found, mut last) = (Vec::new(), None);
+    let mut named: BTreeSet<&str> = trace.files.iter().map(|(name, _)| name.as_str()).collect();
+    let (mut found, mut last, mut again) = (Vec::new(), None, BTreeSet::new());
     for (n, operation) in trace.operations.iter().enumerate().filter(|(_, operation)| operation.errno.is_none()) {
-        match &operation.action {
-            Action::Open { path, created: true, .. } => drop(made.insert(path, n)),
-            Action::Rename { from: path, .. } | Action::Unlink { path } => {
-                if let Some(first) = made.remove(path.as_str()) {
-                    found.push(first + 1..n + 1);
-                    last = Some(n);
-                }
+        let (path, replaces) = match &operation.action {
+            Action::Open { path, created: true, .. } => {
+                made.insert(path, n);
+                continue;
             }
-            _ => {}
+            // A name that is new each time is one of what is kept.
+            Action::Rename { from, to, .. } => (from, !named.insert(to)),
+            Action::Unlink { path } => (path, true),
+            _ => continue,
+        };
+        if let Some(first) = made.remove(path.as_str()) {
+            found.push((path.as_str(), first + 1..n + 1));
+            last = Some(n);
+            if replaces {
+                again.insert(path.as_str());
+            }
         }
     }
-    let not_yet = made.values().filter(|first| last.is_some_and(|last| **first > last));
-    found.extend(not_yet.map(|first| first + 1..usize::MAX));
+    let not_yet =
+        made.into_iter().filter(|(name, first)| again.contains(name) || last.is_some_and(|last| *first > last));
+    found.extend(not_yet.map(|(name, first)| (name, first + 1..usize::MAX)));
     found
 }

@@ -2,6 +2,8 @@
 //!
 //! The calls are those of one recorded run. Those that can leave a file in between come first: it is emptied, cut, removed, renamed.
 
+use std::time::Duration;
+
 use crashtest_linux::trace::TraceError;
 use crashtest_model::{Action, At, CallIndex, CrashPoint, Progress, Trace};
 
@@ -24,6 +26,11 @@ impl Calls {
             Err(EngineError::Trace(TraceError::Forbidden(_)) | EngineError::Foreign(_)) => Ok(Calls::default()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.is_empty()
     }
 
     /// Where trial `number` is killed: every second one is, in turn.
@@ -51,6 +58,17 @@ fn points(trace: &Trace) -> Vec<CrashPoint> {
 pub(super) fn kill(runtime: &Runtime, from: &Beginning, point: CrashPoint) -> Result<Option<Progress>, EngineError> {
     let recording = runtime.record(from, Orders::Kill(point))?;
     Ok(recording.obeyed.then_some(recording.trace.end))
+}
+
+/// Kills a run that begins so after this time; says how far it was, and `None` where it ended before. What its files hold between its saves is
+/// known then, whatever other runs put there.
+pub(super) fn kill_after(
+    runtime: &Runtime,
+    from: &Beginning,
+    after: Duration,
+) -> Result<Option<Progress>, EngineError> {
+    let recording = runtime.record(from, Orders::KillAfter(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))?;
+    Ok(recording.cut.is_some().then_some(recording.trace.end))
 }
 
 #[cfg(test)]

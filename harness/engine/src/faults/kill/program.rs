@@ -9,8 +9,8 @@ use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    About, Aim, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Plan, Progress, Promise, Seed, Start,
-    Termination, TrialRecord, Until, Verdict,
+    About, Aim, FailureDetail, Fault, Gaps, Generation, Observed, Outcome, Plan, Progress, Promise, Seed, Signal,
+    Start, Termination, TrialRecord, Until, Verdict,
 };
 use crashtest_states::Snapshot;
 
@@ -55,9 +55,16 @@ struct Ran {
     is_cut: bool,
     /// Whether it had left processes running that had to be ended.
     lingers: bool,
+    /// How far it was when it was asked to end, where it was.
+    asked: Option<Progress>,
 }
 
 impl Ran {
+    /// From when it was ready, where it says so, to its end, in ns.
+    fn saves_ns(&self) -> u64 {
+        self.took_ns.saturating_sub(self.ready_ns.unwrap_or(0))
+    }
+
     /// A run that was killed when it was so far.
     fn killed(progress: Progress) -> Ran {
         let printed = Printed::so_far(progress);
@@ -69,6 +76,7 @@ impl Ran {
             ready_ns: None,
             is_cut: false,
             lingers: false,
+            asked: None,
         }
     }
 }
@@ -236,8 +244,9 @@ pub(crate) fn kills(
     let left = runtime.files()?;
     runtime.files.learn_state(&left);
     runtime.try_checker(&installed, &left)?;
-    // A run that begins on what the one before has left makes other calls.
-    let calls = if runtime.program.continues { Calls::default() } else { Calls::recorded(runtime, &from)? };
+    // A run that begins on what the one before has left makes other calls, and one that is asked to end goes on to make some.
+    let by_the_clock = runtime.program.continues || context.plan.signal != Signal::Kill;
+    let calls = if by_the_clock { Calls::default() } else { Calls::recorded(runtime, &from)? };
     for number in trials {
         let plan = context.plan;
         if let Some(point) = calls.of_trial(number)
@@ -249,13 +258,23 @@ pub(crate) fn kills(
             continue;
         }
         let aim = aim(plan, number);
+        if let Aim::Run(at) = aim
+            && runtime.has_other_files_each_time()
+            && !calls.is_empty()
+            && let Some(progress) =
+                at_calls::kill_after(runtime, &from, Duration::from_nanos(usual.saves_ns()).mul_f64(at))?
+        {
+            let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
+            judge(context, runtime, record, &Ran::killed(progress), None)?;
+            continue;
+        }
         runtime.place.dir.restore(&installed)?;
-        let mut ran = run(runtime, promise, Some((aim, &usual)))?;
+        let mut ran = run(runtime, promise, Some((aim, &usual, plan.signal)))?;
         for again in 1..TRIES {
             // It was faster than the clock: nothing was killed.
             let (Termination::Exit { status: 0 }, Aim::Run(at)) = (&ran.termination, aim) else { break };
             runtime.place.dir.restore(&installed)?;
-            ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual)))?;
+            ran = run(runtime, promise, Some((Aim::Run(at * SOONER.powi(again)), &usual, plan.signal)))?;
         }
         let record = TrialRecord::planned(number, Fault::Kill, Start::Again, plan.trial_seed(number), aim);
         let wrong = ended_by_itself(runtime, &ran);
@@ -280,8 +299,13 @@ pub(crate) fn kills(
     Ok(())
 }
 
-/// What is wrong with a run that nobody killed and that ended with an error: on what a kill has left it does not start.
+/// What is wrong with a run that nobody killed and that ended with an error, as on what a kill has left it does not start; or with one that
+/// was asked to end and did not.
 fn ended_by_itself(runtime: &Runtime, ran: &Ran) -> Option<(Verdict, String)> {
+    if ran.termination == Termination::Forced {
+        let limit = runtime.limit.as_secs_f64();
+        return Some((Verdict::Stuck, format!("the program did not end within {limit} s after SIGTERM")));
+    }
     let Termination::Exit { status } = ran.termination else { return None };
     let how = format!("ended with status {status}{}", ran.complaint);
     (status != 0).then(|| match runtime.program.continues {
@@ -301,7 +325,7 @@ pub(crate) fn once(context: &mut Context<'_>, runtime: &mut Runtime, record: &Tr
 }
 
 /// Runs it on what the state directory holds, to its end or until the moment that `aim` names.
-fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<Ran, EngineError> {
+fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran, Signal)>) -> Result<Ran, EngineError> {
     let _turn = runtime.turn()?;
     let mut command = start::writer(&runtime.program, &runtime.place)?;
     command.stdin(Stdio::null());
@@ -315,8 +339,8 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     let ns = |limit: Duration| begun_ns + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
     let limit_ns = ns(runtime.limit);
     let is_over = |printed: &Printed| is_over(runtime.program.until, printed, now_ns() - begun_ns);
-    let mut ready_ns = None;
-    let usual_ready = aim.and_then(|(_, usual)| usual.ready_ns);
+    let (mut ready_ns, mut asked) = (None, None);
+    let usual_ready = aim.and_then(|(_, usual, _)| usual.ready_ns);
     if aim.is_none() || usual_ready.is_some() {
         let ready = |printed: &Printed, exit: Option<Exit>| {
             ready_ns = printed.progress().opened.then(|| now_ns() - begun_ns);
@@ -325,13 +349,22 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         output.listen(&mut group, limit_ns, ready).map_err(EngineError::Wait)?;
     }
     let exit = match aim {
-        Some((Aim::Run(at), usual)) => {
+        Some((Aim::Run(at), usual, signal)) => {
             // From when it is ready, where it says so: before that it saves nothing.
             let from_ns = begun_ns + ready_ns.unwrap_or(0);
-            let length_ns = usual.took_ns.saturating_sub(usual.ready_ns.unwrap_or(0));
+            let length_ns = usual.saves_ns();
             let moment_ns = (from_ns + (at * length_ns as f64) as u64).min(limit_ns);
             output.listen(&mut group, moment_ns, |_, _| false).map_err(EngineError::Wait)?;
-            group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?
+            match group.exit_within(Duration::ZERO).map_err(EngineError::Wait)? {
+                None if signal == Signal::Term => {
+                    asked = Some(output.listener().progress());
+                    group.ask_all_to_end();
+                    let until_ns = now_ns() + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
+                    let ended = |_: &Printed, exit: Option<Exit>| exit.is_some() && !supervision::strays_run(&ours);
+                    output.listen(&mut group, until_ns, ended).map_err(EngineError::Wait)?
+                }
+                exit => exit,
+            }
         }
         _ => output
             .listen(&mut group, ns(runtime.longest(runtime.program.until)), |printed, exit| {
@@ -347,6 +380,8 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
     group.kill();
     supervision::kill_strays(&ours);
     let termination = match (exit, group.exit_within(Duration::ZERO).map_err(EngineError::Wait)?) {
+        (Some(_), _) if asked.is_some() && !lingers => Termination::Stopped,
+        _ if asked.is_some() => Termination::Forced,
         (Some(Exit::Status(0)), _) if lingers && aim.is_none() => Termination::Forced,
         (Some(Exit::Status(0)), _) if lingers => Termination::Kill,
         (Some(Exit::Status(status)), _) | (None, Some(Exit::Status(status))) => Termination::Exit { status },
@@ -367,6 +402,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran)>) -> Result<
         ready_ns,
         is_cut,
         lingers,
+        asked,
     })
 }
 
@@ -405,8 +441,9 @@ fn judge(
         // What the files are like is not what is wrong.
         ((verdict, why), raw) = (wrong, None);
     }
-    let in_save = promise.begun > promise.acked;
-    let phase = match (in_save, progress.opened, promise.acked) {
+    let then = ran.asked.unwrap_or(progress);
+    let in_save = then.promise.begun > then.promise.acked;
+    let phase = match (in_save, then.opened, then.promise.acked) {
         (true, ..) => "save",
         (false, true, _) => "between-saves",
         (false, false, Generation::ZERO) => "run",

@@ -199,6 +199,10 @@ impl<'s, 'a> Sweep<'s, 'a> {
         if self.subject.pace().follows_scripts && !matches!(observed, Observed::State { .. }) {
             return Ok(());
         }
+        if !self.subject.pace().follows_scripts && life.states[n].snapshot == life.from.files {
+            // What comes after is the first life again.
+            return Ok(());
+        }
         let each_for_itself = self.subject.answers_by_promise();
         let Some(from) = life.again(n, observed, each_for_itself) else { return Ok(()) };
         let first = life.states[n].points[0];

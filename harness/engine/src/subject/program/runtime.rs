@@ -207,7 +207,10 @@ impl Runtime {
         if self.reads.get() {
             recorder.also_reads();
         }
-        let until = self.until(beginning.script);
+        let until = match orders {
+            Orders::KillAfter(ms) => Until { after_ms: Some(ms), saves: None },
+            _ => self.until(beginning.script),
+        };
         recorder.end_at(until);
         let traced = execute(command, &self.command_line(), &mut recorder, self.longest(until))?;
         if traced.foreign && orders == Orders::Record {
@@ -231,7 +234,7 @@ impl Runtime {
         }
         match orders {
             Orders::Record => self.files.learn(&trace, &beginning.files, ended),
-            Orders::Kill(_) => self.files.learn(&trace, &beginning.files, false),
+            Orders::Kill(_) | Orders::KillAfter(_) => self.files.learn(&trace, &beginning.files, false),
             // What it makes of a failure may be half a save.
             Orders::Watch | Orders::Fail(_) | Orders::FailNth { .. } => {}
         }
@@ -333,6 +336,11 @@ impl Runtime {
     /// The processes beside those of its runs.
     pub(crate) fn ours(&self) -> Vec<i32> {
         self.checker.as_ref().and_then(Checker::process).into_iter().collect()
+    }
+
+    /// Whether nobody but its own runs says what its files are to hold, and no two of them leave the same.
+    pub(crate) fn has_other_files_each_time(&self) -> bool {
+        self.checker.is_none() && self.files.differ()
     }
 
     /// Who did not answer within the limit, where somebody did not.

@@ -150,7 +150,7 @@ impl Subject for Runtime {
     }
 
     fn oracle(&self, trace: &Trace, before: &Snapshot) -> Option<Oracle> {
-        self.program.check.is_none().then(|| self.files.oracle(trace, before))
+        self.files.oracle(trace, before).filter(|_| self.program.check.is_none())
     }
 
     fn stored_file_state(&mut self, recorded: Option<&RawFile>, state: &Snapshot, promise: Promise) -> RawFile {

@@ -103,6 +103,11 @@ impl Files {
         self.known.borrow().files.contains_key(path)
     }
 
+    /// Whether runs leave something else each time.
+    pub(crate) fn differ(&self) -> bool {
+        self.known.borrow().differs
+    }
+
     /// From how many runs they were learnt that began on what the set-up made and came to their end.
     pub(crate) fn whole_runs(&self) -> usize {
         self.known.borrow().whole_runs
@@ -147,13 +152,15 @@ impl Files {
         }
     }
 
-    /// What the run of `trace`, which began on `before`, shows of the files that are judged.
-    pub(crate) fn oracle(&self, trace: &Trace, before: &Snapshot) -> Oracle {
+    /// What the run of `trace`, which began on `before`, shows of the files that are judged. `None` where it is one of several and changes none
+    /// of them: then they are as they were.
+    pub(crate) fn oracle(&self, trace: &Trace, before: &Snapshot) -> Option<Oracle> {
         let known = self.known.borrow();
         // What a crash has left of a temporary is there before the life after it, and no state.
         let is_first = known.installed == *before;
         let is_state = |path: &Path| is_first || known.files.contains_key(path);
-        Oracle::new(trace, before, true, &|path| known.is_judged(path) && is_state(path))
+        let oracle = Oracle::new(trace, before, true, &|path| known.is_judged(path) && is_state(path));
+        (is_first || known.files.is_empty() || oracle.judges_something()).then_some(oracle)
     }
 
     /// What a start on `state` comes to, as far as that can be said without knowing what is in the files, nor when the crash was.

@@ -1,6 +1,6 @@
 //! What a reader must know of a sweep beside its counts: what was recorded, and what the recording could not see.
 
-use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Sensitivity};
+use crashtest_model::{Damage, Fault, PlainName, Plan, ResultRow, Sensitivity, Signal};
 
 use super::row::unasked;
 use crate::number::thousands;
@@ -12,12 +12,12 @@ const MOST_NAMES: usize = 8;
 pub(crate) fn repeats(plan: &Plan) -> String {
     let mut sentences = Vec::new();
     if plan.kills() || !plan.is_exhaustive() {
-        sentences.push(match plan.program {
-            Some(_) => {
+        sentences.push(match &plan.program {
+            Some(program) if !program.continues && plan.signal == Signal::Kill => {
                 "Of two kills one comes right behind a call, where programs can be traced, and one follows the wall clock: the seed \
                  repeats the plan, not each outcome."
             }
-            None => "Kills follow the wall clock: the seed repeats the plan, not each outcome.",
+            _ => "Kills follow the wall clock: the seed repeats the plan, not each outcome.",
         });
     }
     if plan.is_exhaustive() && plan.target.is_shared() {

@@ -12,7 +12,7 @@ fn a_save_that_is_under_way_at_the_end_does_not_count() {
         let file = run.create("s.tmp");
         run.write(file, 0, b"new").fsync(file).close(file).rename("s.tmp", "s");
     }
-    let quiet = |run: &Run, pauses: &[usize]| quiet_moment(&run.trace(), &run.before(), pauses);
+    let quiet = |run: &Run, pauses: &[usize]| quiet_moment(&run.trace(), &run.before(), pauses).calls;
     assert_eq!(quiet(&run, &[]), 10, "after the last rename");
     let file = run.create("s.tmp");
     run.write(file, 0, b"ne");
@@ -24,6 +24,28 @@ fn a_save_that_is_under_way_at_the_end_does_not_count() {
 }
 
 #[test]
+fn a_temporary_that_is_there_all_the_time_is_none_of_the_state_files() {
+    // Two threads: one of them is always inside a save.
+    let mut run = Run::finding(&[("a", b"old"), ("b", b"old")]);
+    let mut files = [run.create("a.tmp"); 2];
+    for _ in 0..2 {
+        for (one, other, n) in [("b", "a", 1), ("a", "b", 0)] {
+            files[n] = run.create(&format!("{one}.tmp"));
+            run.write(files[n], 0, b"new").write(files[1 - n], 0, b"new").rename(&format!("{other}.tmp"), other);
+        }
+    }
+    let quiet = quiet_moment(&run.trace(), &run.before(), &[]);
+    assert_eq!((quiet.calls, &quiet.temporary[..]), (run.operations.len(), &["a.tmp".to_owned()][..]));
+    let mut trace = run.trace();
+    trace.unfinished = quiet.temporary;
+    let audit = crate::audit(&trace, &run.before(), &run.after(), &|_| None, &|| false);
+    let mut files: Vec<&str> = audit.files.iter().map(|file| file.path.as_str()).collect();
+    files.sort_unstable();
+    assert_eq!(files, ["a", "b"]);
+    assert!(audit.temporaries.iter().any(|name| name == "a.tmp"), "{:?}", audit.temporaries);
+}
+
+#[test]
 fn a_log_that_is_held_open_counts_record_by_record() {
     let mut run = Run::finding(&[]);
     let file = run.create("log.txt");
@@ -32,7 +54,7 @@ fn a_log_that_is_held_open_counts_record_by_record() {
     for n in 1..4 {
         run.write(file, n, b"b");
     }
-    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[]), run.operations.len());
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[]).calls, run.operations.len());
 }
 
 #[test]
@@ -53,7 +75,7 @@ fn a_save_that_is_acknowledged_before_the_next_call_counts_though_the_next_one_h
     }
     let mut trace = run.trace();
     trace.end = run.operations[7].after;
-    assert_eq!(quiet_moment(&trace, &run.before(), &[]), 4, "the second one was not acknowledged");
+    assert_eq!(quiet_moment(&trace, &run.before(), &[]).calls, 4, "the second one was not acknowledged");
     trace.cut_to(4);
     assert_eq!((trace.end.promise.acked, trace.end.promise.begun), (Generation(1), Generation(1)));
     assert_eq!((trace.operations.len(), trace.end.activity), (4, Some(Activity::Idle)));
