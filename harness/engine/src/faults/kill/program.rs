@@ -339,14 +339,16 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran, Signal)>) ->
     let ns = |limit: Duration| begun_ns + u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX / 2);
     let limit_ns = ns(runtime.limit);
     let is_over = |printed: &Printed| is_over(runtime.program.until, printed, now_ns() - begun_ns);
+    // Who prints nothing more is looked at when its time is over.
+    let over_ns = runtime.program.until.after_ms.map_or(u64::MAX, |ms| ns(Duration::from_millis(ms)));
     let (mut ready_ns, mut asked) = (None, None);
     let usual_ready = aim.and_then(|(_, usual, _)| usual.ready_ns);
     if aim.is_none() || usual_ready.is_some() {
         let ready = |printed: &Printed, exit: Option<Exit>| {
             ready_ns = printed.progress().opened.then(|| now_ns() - begun_ns);
-            ready_ns.is_some() || exit.is_some()
+            ready_ns.is_some() || exit.is_some() || is_over(printed)
         };
-        output.listen(&mut group, limit_ns, ready).map_err(EngineError::Wait)?;
+        output.listen(&mut group, limit_ns.min(over_ns), ready).map_err(EngineError::Wait)?;
     }
     let exit = match aim {
         Some((Aim::Run(at), usual, signal)) => {
@@ -367,7 +369,7 @@ fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran, Signal)>) ->
             }
         }
         _ => output
-            .listen(&mut group, ns(runtime.longest(runtime.program.until)), |printed, exit| {
+            .listen(&mut group, ns(runtime.longest(runtime.program.until)).min(over_ns), |printed, exit| {
                 // Only a run that goes on by itself is given the time for which it is recorded.
                 is_over(printed) || (exit.is_some() && (now_ns() >= limit_ns || !supervision::strays_run(&ours)))
             })

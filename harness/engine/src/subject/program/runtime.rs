@@ -229,7 +229,8 @@ impl Runtime {
             self.goes_on_ms.set(Some(self.goes_on_ms.get().unwrap_or(0).max(cut.lasted_ms)));
             if let Some(quiet) = cut_to_quiet(&mut trace, &beginning.files, &dir.take()?, cut) {
                 dir.restore(&quiet)?;
-                ended = true;
+                // In one that was ended sooner a temporary file may look like a state file.
+                ended = until == self.program.until;
             }
         }
         match orders {
