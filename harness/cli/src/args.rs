@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Kill a strategy's writer again and again, and judge every restart
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Put strategies side by side: what each guarantees under kills, and what that costs
     Compare(CompareArgs),
     /// Run the campaigns of a scenario file, and say whether each shows what is documented
