@@ -77,3 +77,29 @@ fn copies_find_what_a_checker_finds_that_is_asked_about_one_state_after_the_othe
         assert!(copied.1.as_object().is_some_and(|verdicts| !verdicts.is_empty()), "{writer}: {copied:?}");
     }
 }
+
+#[test]
+fn states_that_a_checker_cannot_tell_from_each_other_get_one_answer() {
+    // Beside its number it writes a file over, piece by piece, that always has the same length. Which file was changed last can be seen
+    // without opening one.
+    let writer = r#"n=$(cat "$1/n"); for k in 1 2 3; do n=$((n+1)); echo "crashtest: begin $n"
+        head -c 40960 /dev/zero | tr '\0' $n | dd of="$1/b" bs=4096 conv=notrunc status=none || exit 1; echo $n > "$1/t" && mv "$1/t" "$1/n" || exit 1; echo "crashtest: ack $n"; done"#;
+    let asked = |command: &str, looks: &str| {
+        let place = Place::new();
+        let count = place.path().join("count");
+        let check = format!(
+            "sh -c 'echo 1 >> {}; n=$(cat \"$1/n\") && {looks} && echo \"crashtest: state $n\"' sh {{dir}}",
+            count.display()
+        );
+        let mut command = place.command(command);
+        let set_up = "sh -c 'echo 0 > {dir}/n; head -c 40960 /dev/zero > {dir}/b'";
+        command.args(["--setup", set_up, "--check", &check, "--", "sh", "-c", writer, "sh", "{dir}"]);
+        let ran = Ran::from(command.output().unwrap());
+        assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+        std::fs::read(count).unwrap().len() / 2
+    };
+    for command in ["run --quiet --out r --seed 1 --fault sweep --jobs 1", "audit"] {
+        let (one, both) = (asked(command, "true"), asked(command, "cat \"$1/b\" > /dev/null"));
+        assert!(one * 3 < both * 2, "{command}: asked about {one} states, and about {both} where it opens both files");
+    }
+}

@@ -35,12 +35,13 @@ impl Opened {
             }
         }
         // Last, so that reading it is not seen.
-        let watch = self.inotify.add_watch(dir, AddWatchFlags::IN_OPEN)?;
+        let watch = self.inotify.add_watch(dir, AddWatchFlags::IN_OPEN | AddWatchFlags::IN_MOVED_FROM)?;
         self.directories.insert(watch, below);
         Ok(())
     }
 
-    /// The names, relative to the directory, that were opened since; `None` where there were too many to be told.
+    /// The names, relative to the directory, that were opened since; `None` where there were too many to be told, or one was renamed: what is
+    /// opened under its new name is not seen.
     ///
     /// # Errors
     /// What the system says.
@@ -53,7 +54,7 @@ impl Opened {
                 Err(error) => return Err(error.into()),
             };
             for event in events {
-                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                if event.mask.intersects(AddWatchFlags::IN_Q_OVERFLOW | AddWatchFlags::IN_MOVED_FROM) {
                     return Ok(None);
                 }
                 if let (Some(below), Some(name)) = (self.directories.get(&event.wd), event.name) {
@@ -82,5 +83,8 @@ mod tests {
         assert!(fs::metadata(dir.path().join("b")).is_ok(), "looking at it is not opening it");
         let names = opened.names().unwrap().unwrap();
         assert_eq!(names.iter().map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>(), ["a", "below/d"]);
+        let opened = Opened::below(dir.path()).unwrap();
+        fs::rename(dir.path().join("b"), dir.path().join("e")).unwrap();
+        assert_eq!(opened.names().unwrap(), None, "its new name may be one outside");
     }
 }

@@ -179,6 +179,17 @@ impl Snapshot {
         Digest::of_value(&(self, self.order_of_changes()))
     }
 
+    /// The same for whoever opens only the files of these names: of the others it counts how long they are, and not what is in them.
+    #[must_use]
+    pub fn digest_for(&self, opened: &BTreeSet<PathBuf>) -> Digest {
+        let entries = self.entries.iter().map(|(path, entry)| match entry {
+            Entry::File { mode, content } if !opened.contains(path) => (path, Err((*mode, content.length()))),
+            entry => (path, Ok(entry)),
+        });
+        let (entries, besides): (Vec<_>, Vec<_>) = (entries.collect(), self.besides().collect());
+        Digest::of_value(&(entries, &self.twins, besides, self.order_of_changes()))
+    }
+
     /// How many different times of change are older, by the name of each file.
     fn order_of_changes(&self) -> Vec<usize> {
         if self.attributes.is_empty() {

@@ -6,6 +6,7 @@ mod checker;
 mod copied;
 pub(crate) mod named;
 pub(crate) mod runtime;
+mod seen;
 pub(crate) mod start;
 mod subject;
 mod turns;

@@ -21,6 +21,7 @@ use crate::error::EngineError;
 use crate::output::Output;
 use crate::subject::program::answer::{Answer, Answers, LastWord, Nonsense};
 use crate::subject::program::copied::{Copied, Ran};
+use crate::subject::program::seen::Seen;
 use crate::subject::program::start::{self, Place};
 
 /// The statuses with which a shell says that it could not run a command.
@@ -51,6 +52,7 @@ pub(crate) struct Checker {
     not_copied: Option<&'static str>,
     /// How many states it was asked about, where it is started for each.
     asked: u64,
+    seen: Seen,
 }
 
 /// A checker that serves one state after the other.
@@ -68,7 +70,13 @@ struct Batch {
 impl Checker {
     /// A checker for the state directory of `place`, with so much time for each state.
     pub(crate) fn new(check: Check, place: Place, limit: Duration) -> Checker {
-        Checker { check, place, limit, batch: None, copied: None, starts: 0, not_copied: None, asked: 0 }
+        let seen = Seen::default();
+        Checker { check, place, limit, batch: None, copied: None, starts: 0, not_copied: None, asked: 0, seen }
+    }
+
+    /// What it has said of a state that it cannot tell from `state`; `None` where it has not.
+    pub(crate) fn known(&self, state: &Snapshot) -> Option<Answer> {
+        self.seen.answer(state)
     }
 
     /// What it says of `state`, which is put into the state directory.
@@ -76,8 +84,13 @@ impl Checker {
     /// # Errors
     /// The directory cannot be written, or what is said of [`ask`](Checker::ask).
     pub(crate) fn ask_about(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
-        self.put(state)?;
-        self.ask(state)
+        match self.check {
+            Check::Each(_) => Ok(self.ask_and_watch(state)?.0),
+            Check::Batch(_) => {
+                self.put(state)?;
+                self.ask(state)
+            }
+        }
     }
 
     /// The same, and which files somebody opened there meanwhile; `None` where that cannot be seen.
@@ -89,9 +102,15 @@ impl Checker {
         state: &Snapshot,
     ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
         self.put(state)?;
+        let is_whole = self.place.dir.lost().is_none();
         let opened = Opened::below(self.place.dir.path()).ok();
         let answer = self.ask(state)?;
-        Ok((answer, opened.and_then(|opened| opened.names().ok().flatten())))
+        let opened = opened.and_then(|opened| opened.names().ok().flatten());
+        // One that serves all states may know what it has opened for another one.
+        if let (Check::Each(_), true, Some(opened)) = (&self.check, is_whole, &opened) {
+            self.seen.keep(state, opened, &answer);
+        }
+        Ok((answer, opened))
     }
 
     fn put(&self, state: &Snapshot) -> Result<(), EngineError> {
