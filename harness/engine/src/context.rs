@@ -58,7 +58,7 @@ impl<'a> Context<'a> {
         trace: Option<String>,
     ) -> Result<(), EngineError> {
         let evidence = match record.signature() {
-            Some(signature) => self.evidence.keep(&signature, crash, after, trace.as_deref())?,
+            Some(signature) => self.evidence.keep(&signature, record.trial, crash, after, trace.as_deref())?,
             None => None,
         };
         if let (None, Some(detail)) = (&evidence, &mut record.detail) {

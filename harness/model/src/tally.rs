@@ -76,8 +76,19 @@ pub struct Group {
     pub verdict: Verdict,
     /// How many.
     pub count: u64,
-    /// The first of them that was reported.
+    /// The one with the lowest number, among those with the calls around the crash if there are any.
     pub first: TrialRecord,
+}
+
+/// Trials that nobody but a checker can judge.
+#[derive(Clone, Debug)]
+pub struct Unclear {
+    /// How many.
+    pub trials: u64,
+    /// The lowest of their numbers.
+    pub first: u64,
+    /// Why that one is one.
+    pub why: String,
 }
 
 /// What is gone of what was acked, over all trials that lost some.
@@ -102,6 +113,11 @@ impl Lost {
             self.older += u64::from(lost.at_least);
         }
     }
+}
+
+/// Which of two failures of one signature is shown: the same one, whichever worker was faster.
+fn rank(record: &TrialRecord) -> (bool, u64) {
+    (record.detail.as_ref().is_none_or(|detail| detail.calls.is_empty()), record.trial)
 }
 
 /// Counts over the trials of one row (one target, one fault, one kind of start).
@@ -131,8 +147,8 @@ pub struct Tally {
     pub metadata: Option<Metadata>,
     /// How the checker of a program takes planted damage; `None`: not tried.
     pub sensitivity: Option<Sensitivity>,
-    /// Trials that nobody but a checker can judge, and why the first of them is one.
-    pub unclear: Option<(u64, String)>,
+    /// Trials that nobody but a checker can judge.
+    pub unclear: Option<Unclear>,
     /// Lives aimed past recovery, by acks.
     pub acks_per_life: AcksPerLife,
     /// Where the kills landed.
@@ -180,7 +196,12 @@ impl Tally {
         record.lost.into_iter().for_each(|lost| self.lost.add(lost));
         self.residue_counts += u64::from(record.left_over.is_some());
         if let Some(Observed::Unclear { why }) = &record.observed {
-            self.unclear.get_or_insert_with(|| (0, why.clone())).0 += 1;
+            let unclear =
+                self.unclear.get_or_insert_with(|| Unclear { trials: 0, first: record.trial, why: why.clone() });
+            unclear.trials += 1;
+            if record.trial < unclear.first {
+                (unclear.first, unclear.why) = (record.trial, why.clone());
+            }
         }
         let nested = matches!(record.aim, Aim::Twice { then, .. } if then == CrashPoint::FIRST);
         self.nested += u64::from(nested);
@@ -219,11 +240,15 @@ impl Tally {
             Outcome::Judged(verdict) => *self.verdicts.entry(verdict).or_default() += 1,
         }
         if let (Some(signature), Some(verdict)) = (record.signature(), record.verdict()) {
-            self.groups.entry(signature).and_modify(|group| group.count += 1).or_insert_with(|| Group {
-                verdict,
-                count: 1,
-                first: record.clone(),
-            });
+            match self.groups.get_mut(&signature) {
+                Some(group) => {
+                    group.count += 1;
+                    if rank(record) < rank(&group.first) {
+                        group.first = record.clone();
+                    }
+                }
+                None => drop(self.groups.insert(signature, Group { verdict, count: 1, first: record.clone() })),
+            }
         }
     }
 
@@ -299,8 +324,8 @@ pub fn vacuity(fault: Fault, start: Start, tally: &Tally) -> Vec<String> {
         let why = "the recorded run changed no file in the state directory, which `{dir}` and CRASHTEST_DIR name";
         return vec![why.to_owned()];
     }
-    let unclear = tally.unclear.as_ref().map_or(0, |(count, _)| *count);
-    if let Some((count, why)) = &tally.unclear {
+    let unclear = tally.unclear.as_ref().map_or(0, |unclear| unclear.trials);
+    if let Some(Unclear { trials: count, why, .. }) = &tally.unclear {
         let [one, many] = fault.trial_words();
         let trials = if *count == 1 { one } else { many };
         reasons.push(format!("{count} {trials} cannot be judged: {why}"));

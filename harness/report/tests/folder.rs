@@ -159,6 +159,22 @@ fn three_failures_of_each_signature_are_kept_and_the_spool_is_emptied() {
 }
 
 #[test]
+fn of_failures_of_one_signature_those_with_the_lowest_numbers_are_shown_in_whatever_order_they_come() {
+    for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]] {
+        let out = tempdir().unwrap();
+        let mut folder = create(&out);
+        for n in order {
+            let kept = evidence(&folder, n);
+            folder.record(&torn(n), Some(&kept)).unwrap();
+        }
+        assert_eq!(names(folder.spool()), [".crashtest-mark"]);
+        let torn = folder.path().join("failures/direct-fills-strict.kill.torn.save-in-write");
+        assert_eq!(names(&torn), ["trial-0", "trial-1", "trial-2"], "{order:?}");
+        assert_eq!(read_run(folder.path()).unwrap().summary.results[0].findings[0].first.trial, 0, "{order:?}");
+    }
+}
+
+#[test]
 fn evidence_past_the_total_is_not_kept() {
     let out = tempdir().unwrap();
     let mut folder = create(&out);

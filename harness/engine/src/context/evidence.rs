@@ -8,14 +8,16 @@ use crashtest_states::Snapshot;
 
 use crate::snapshot;
 
-/// A worker keeps this many crash states of a signature; the supervisor picks from all workers'.
+/// A worker keeps this many crash states of a signature, and each of a trial with a lower number than those; the supervisor picks from all
+/// workers'.
 const PER_SIGNATURE: u32 = 3;
 
 /// The spool of one worker.
 #[derive(Debug)]
 pub(crate) struct Spool {
     dir: Directory,
-    kept: HashMap<String, u32>,
+    /// By signature: how many, and the lowest number of their trials.
+    kept: HashMap<String, (u32, u64)>,
     next: u64,
 }
 
@@ -25,19 +27,21 @@ impl Spool {
         Spool { dir, kept: HashMap::new(), next: 0 }
     }
 
-    /// Keeps a crash state of `signature`, and the directory as it is after recovery; `None` where there are enough.
+    /// Keeps a crash state of `signature` from trial number `trial`, and the directory as it is after recovery; `None` where there are enough.
     pub(crate) fn keep(
         &mut self,
         signature: &str,
+        trial: u64,
         crash: &Snapshot,
         after: Option<&Snapshot>,
         trace: Option<&str>,
     ) -> Result<Option<PathBuf>, DirectoryError> {
-        let kept = self.kept.entry(signature.to_owned()).or_default();
-        if *kept == PER_SIGNATURE {
+        let (kept, lowest) = self.kept.entry(signature.to_owned()).or_insert((0, trial));
+        if *kept >= PER_SIGNATURE && trial >= *lowest {
             return Ok(None);
         }
         *kept += 1;
+        *lowest = trial.min(*lowest);
         self.next += 1;
         self.dir.check()?;
         let dir = self.dir.make(Path::new(&format!("{}-{}", std::process::id(), self.next)), 0o777)?;

@@ -17,14 +17,15 @@ pub const EVIDENCE_CAP_BYTES: u64 = 256 * 1024 * 1024;
 /// The keeper of evidence in one results folder.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    kept: BTreeMap<String, usize>,
-    bytes: u64,
+    /// By the signature of the failure and the number of the trial: how many bytes it takes.
+    kept: BTreeMap<String, BTreeMap<u64, u64>>,
 }
 
 impl Keeper {
     /// Keeps the files of `record` that lie in `evidence`, a directory in `spool`, in the results folder `folder`.
     ///
-    /// Deletes them when there are enough of their kind.
+    /// Deletes them when there are enough of their kind, or those of a trial with a higher number for them: what is kept does not depend on
+    /// which worker was faster.
     pub(crate) fn take(
         &mut self,
         folder: &Directory,
@@ -46,20 +47,28 @@ impl Keeper {
             return Ok(spool.remove_tree(name)?);
         };
         let bytes = files::bytes_below(&files)?;
-        let kept = self.kept.get(&signature).copied().unwrap_or(0);
+        let all = self.kept.values().flat_map(BTreeMap::values).sum::<u64>();
+        let kept = self.kept.entry(signature.clone()).or_default();
         let kin = Path::new(layout::FAILURES).join(&signature);
-        let trial = PathBuf::from(format!("{}{}", layout::TRIAL_PREFIX, record.trial));
-        let is_enough = kept >= KEPT_PER_SIGNATURE || self.bytes.saturating_add(bytes) > EVIDENCE_CAP_BYTES;
-        if is_enough || folder.kind(&kin.join(&trial))?.is_some() {
+        let folder_of = |trial: u64| PathBuf::from(format!("{}{trial}", layout::TRIAL_PREFIX));
+        let is_full = kept.len() >= KEPT_PER_SIGNATURE;
+        // The highest one makes room for a lower one.
+        let goes = kept.last_entry().filter(|last| is_full && *last.key() > record.trial);
+        let without = all - goes.as_ref().map_or(0, |last| *last.get());
+        let is_enough = (is_full && goes.is_none()) || without.saturating_add(bytes) > EVIDENCE_CAP_BYTES;
+        if is_enough || folder.kind(&kin.join(folder_of(record.trial)))?.is_some() {
             return Ok(spool.remove_tree(name)?);
+        }
+        if let Some(goes) = goes {
+            folder.remove_tree(&kin.join(folder_of(*goes.key())))?;
+            goes.remove();
         }
         // Complete before it gets its name: whoever finds a failure's folder finds all of it.
         failure::write(&files, run, record)?;
         let kin =
             folder.open_or_make(Path::new(layout::FAILURES), 0o777)?.open_or_make(Path::new(&signature), 0o777)?;
-        spool.rename(name, &kin, &trial)?;
-        self.bytes += bytes;
-        *self.kept.entry(signature).or_default() += 1;
+        spool.rename(name, &kin, &folder_of(record.trial))?;
+        kept.insert(record.trial, bytes);
         Ok(())
     }
 }
