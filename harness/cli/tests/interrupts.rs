@@ -3,12 +3,13 @@
 mod support;
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::marked::{MARK, alive};
+use support::skip::soak;
 use support::{Place, Ran, wait_until};
 
 /// A run that goes on until something ends it, for longer than any test waits.
@@ -168,6 +169,61 @@ fn an_interrupt_ends_an_audit_at_once_whatever_it_waits_for() {
     }
 }
 
+/// A program that saves for ever, with all that can be asked about it.
+fn of_a_program(place: &Place) -> Command {
+    let save = "n=$((n+1)); echo \"crashtest: begin $n\"; seq $n $((n+900)) > \"$1/t\" && mv \"$1/t\" \"$1/s\" || exit 1; echo \"crashtest: ack $n\"";
+    let check = "sh -c 'set -- $(cat \"$1/s\"); if [ $# = 901 ]; then echo \"crashtest: state $1\"; else echo \"crashtest: refused\"; fi' sh {dir}";
+    let mut command =
+        place.command("run --quiet --seed 1 --fault sweep,kill,io -n 6 --saves 3 --max-states 12 --setup");
+    command.args(["sh -c 'seq 0 900 > {dir}/s'", "--check", check, "--", "sh", "-c"]);
+    command.args([
+        &format!("n=$(head -n 1 \"$1/s\") && [ \"$n\" ] || exit 1; while :; do {save}; done"),
+        "sh",
+        "{dir}",
+    ]);
+    command.env(MARK, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn an_interrupt_at_any_moment_of_a_program_s_run_leaves_a_true_partial_report_and_nobody() {
+    let whole = Place::new();
+    let began = Instant::now();
+    let ran = Ran::from(of_a_program(&whole).output().unwrap());
+    let takes = began.elapsed();
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    let moments = soak().map_or(2, |times| times.div_ceil(2)).min(50);
+    let mut interrupted = 0;
+    for n in 0..moments {
+        let place = Place::new();
+        let began = Instant::now();
+        let child = of_a_program(&place).spawn().unwrap();
+        // As evenly over the whole run as any number of moments can be.
+        let moment = takes.mul_f64((0.5 + n as f64 * 0.618_034).fract());
+        wait_until("the moment", || began.elapsed() >= moment);
+        send(&child, Signal::SIGINT);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        let said = format!("{moment:?} of {takes:?}: {}{}", ran.out, ran.err);
+        assert!(matches!(ran.exit, Some(0 | 130)), "{said}");
+        assert!(alive(&place).is_empty(), "somebody is left: {said}");
+        let names = if place.path().join("results").exists() { place.names("results") } else { Vec::new() };
+        assert!(hidden(&names).is_empty(), "{names:?}: {said}");
+        interrupted += usize::from(ran.exit == Some(130));
+        if names.iter().any(|name| name == "latest") {
+            assert!(hidden(&place.names("results/latest")).is_empty(), "{said}");
+            let report = place.crashtest("report");
+            assert_eq!((report.exit, &report.out), (Some(0), &ran.out), "{}", report.err);
+            assert_eq!(ran.out.contains("INCOMPLETE (interrupted)"), ran.exit == Some(130), "{said}");
+            let summary: serde_json::Value =
+                serde_json::from_str(&place.crashtest("report --format json").out).unwrap();
+            let rows = summary["results"].as_array().unwrap().iter();
+            let counted: u64 = rows.map(|row| row["trials"].as_u64().unwrap()).sum();
+            assert_eq!(counted, place.trials().len() as u64, "{said}");
+        }
+    }
+    assert!(interrupted > 0, "none of {moments} moments was within its run");
+}
+
 #[test]
 fn an_interrupted_replay_leaves_nobody_whom_a_program_has_started() {
     let place = Place::new();
@@ -194,7 +250,7 @@ fn whom_somebody_else_has_started_is_left_alone() {
     let script = "sleep 1000 > /dev/null 2>&1 & exec \"$0\" \"$@\"";
     for more in ["run --quiet --seed 1 --fault kill --iterations 3 -- sh -c", "audit --check true -- sh -c"] {
         let crashtest = place.command(more);
-        let mut command = std::process::Command::new("sh");
+        let mut command = Command::new("sh");
         command.args(["-c", script]).arg(crashtest.get_program()).args(crashtest.get_args());
         command.arg("echo 1 > {dir}/t; mv {dir}/t {dir}/f; : > {dir}/f; sleep 0.05");
         command.current_dir(place.path()).env(MARK, place.path());
