@@ -75,15 +75,15 @@ pub(crate) struct FaultOptions {
 
 impl FaultOptions {
     /// What was asked for, each once, in the order in which they are run.
-    fn faults(&self) -> Vec<Fault> {
+    pub(crate) fn faults(&self) -> Vec<Fault> {
         let asked: BTreeSet<Fault> = self.fault.iter().copied().collect();
         if asked.is_empty() { vec![Fault::Kill] } else { asked.into_iter().collect() }
     }
 
-    /// Refuses a signal that nothing would be sent.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    /// Refuses a signal that nothing would be sent, as `faults` are what is run.
+    pub(crate) fn check(&self, faults: &[Fault]) -> Result<(), Problem> {
         match self.signal {
-            Some(signal) if !self.faults().contains(&Fault::Kill) => {
+            Some(signal) if !faults.contains(&Fault::Kill) => {
                 let why = format!("--signal {} needs the fault `kill`: no other ends lives by a signal", signal.name());
                 let faults: Vec<&str> = [Fault::Kill].iter().chain(&self.fault).map(|fault| fault.name()).collect();
                 Err(Problem::usage(why).hint(Some(format!("add it: --fault {}", faults.join(",")))))

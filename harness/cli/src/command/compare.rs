@@ -153,7 +153,7 @@ impl CompareArgs {
             Loaders::Lenient => &[Loader::Lenient],
             Loaders::Both => &[Loader::Strict, Loader::Lenient],
         };
-        self.fault.check()?;
+        self.fault.check(&self.fault.faults())?;
         let mut cells = Vec::new();
         // Drawn once: all cells share it.
         let mut seed = self.budget.seed;

@@ -118,7 +118,6 @@ pub(crate) enum PlantArg {
 impl RunArgs {
     /// What was typed, as a plan.
     pub(crate) fn plan(&self, registry: &dyn Registry) -> Result<Plan, Problem> {
-        self.fault.check()?;
         if self.fresh && matches!(self.kill_at, KillAtArg::Recovery) {
             return Err(Problem::usage(
                 "--kill-at recovery needs the crash of the trial before, which --fresh takes away",
@@ -144,6 +143,7 @@ impl RunArgs {
             let why = "--signal abort is for strategies: a program of your own is killed, or asked to end";
             return Err(Problem::usage(why).hint("leave it out, or use --signal term".to_owned()));
         }
+        self.fault.check(&plan.faults)?;
         plan.program = program;
         if !plan.kills() && self.budget.iterations.is_some() {
             let why = "--iterations counts kills, and none is planned: sweep and io take all that one run has";
