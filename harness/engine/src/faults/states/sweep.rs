@@ -137,6 +137,10 @@ impl<'s, 'a> Sweep<'s, 'a> {
         for n in self.to_start_on(&life, &broken) {
             self.start_on_damage(&life, n)?;
         }
+        if !self.subject.pace().follows_scripts {
+            // What comes after the files that it began on is the first life again.
+            intact.retain(|(n, _)| life.states[*n].snapshot != life.from.files);
+        }
         for (n, observed) in self.to_sweep_again(intact, calls) {
             self.again(&life, n, &observed)?;
         }
@@ -197,10 +201,6 @@ impl<'s, 'a> Sweep<'s, 'a> {
     fn again(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
         // Of a target it is known with which save it opened, or it starts for the first time again.
         if self.subject.pace().follows_scripts && !matches!(observed, Observed::State { .. }) {
-            return Ok(());
-        }
-        if !self.subject.pace().follows_scripts && life.states[n].snapshot == life.from.files {
-            // What comes after is the first life again.
             return Ok(());
         }
         let each_for_itself = self.subject.answers_by_promise();
