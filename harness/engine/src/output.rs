@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crashtest_linux::clock::{now_ns, sleep_until};
+use crashtest_linux::deadline::Deadline;
 use crashtest_linux::process::Exit;
-use crashtest_linux::supervision::Group;
+use crashtest_linux::supervision::{self, Group};
 use memchr::memchr;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -228,6 +229,29 @@ impl<L: Listener> Output<L> {
                 // One look for many small writes.
                 1..PIECE => sleep_until(deadline_ns.min(now + LOOK_NS)),
                 _ => {}
+            }
+        }
+    }
+
+    /// Listens as [`listen`](Output::listen) does, for at most `limit`: later where the machine holds up whoever runs below this process.
+    ///
+    /// # Errors
+    /// The leader cannot be waited for.
+    pub(crate) fn listen_for(
+        &mut self,
+        group: &mut Group,
+        limit: Duration,
+        mut enough: impl FnMut(&L, Option<Exit>) -> bool,
+    ) -> io::Result<Option<Exit>> {
+        let mut deadline = Deadline::after(limit);
+        loop {
+            let mut is_enough = false;
+            let exit = self.listen(group, deadline.at_ns(), |listener, exit| {
+                is_enough = enough(listener, exit);
+                is_enough
+            })?;
+            if is_enough || self.is_stopped() || deadline.is_over(supervision::descendants()) {
+                return Ok(exit);
             }
         }
     }

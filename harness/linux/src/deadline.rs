@@ -1,6 +1,9 @@
 //! When a wait for a process is over: after the limit, unless the machine holds it up.
 //!
-//! A process inside fsync(2) on a disk that does not answer makes no progress, and that is not its doing.
+//! A process inside fsync(2) on a disk that does not answer makes no progress, nor does one that is not given a processor, and that is not
+//! its doing.
+
+use std::time::Duration;
 
 use crate::clock::now_ns;
 use crate::held_up::is_held_up;
@@ -24,6 +27,12 @@ impl Deadline {
     #[must_use]
     pub fn in_ns(length_ns: u64) -> Deadline {
         Deadline { at_ns: now_ns().saturating_add(length_ns), length_ns, granted: 0, last_look: false }
+    }
+
+    /// So long from now.
+    #[must_use]
+    pub fn after(limit: Duration) -> Deadline {
+        Deadline::in_ns(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Returns when it is, as far as is known by now: on the clock, in ns.

@@ -90,6 +90,28 @@ fn strays(of_ours: &[i32]) -> Vec<Pid> {
     children().into_iter().filter(|pid| !of_ours.contains(pid) && !others.contains(pid)).map(Pid::from_raw).collect()
 }
 
+/// All processes below this one, whoever has started them; looked for when the first of them is asked for.
+pub fn descendants() -> impl Iterator<Item = i32> {
+    std::iter::once_with(|| {
+        let mut all = children_of(std::process::id().cast_signed());
+        let mut next = 0;
+        while let Some(pid) = all.get(next) {
+            let theirs = children_of(*pid);
+            all.extend(theirs);
+            next += 1;
+        }
+        all
+    })
+    .flatten()
+}
+
+/// The children of all threads of `pid`.
+fn children_of(pid: i32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()).collect()
+}
+
 /// The children of this process, of its first thread.
 pub(crate) fn children() -> Vec<i32> {
     let me = std::process::id();

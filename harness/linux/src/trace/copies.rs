@@ -150,7 +150,7 @@ impl Copies {
     /// What the system says.
     pub fn run(&mut self, limit: Duration, heard: &mut dyn FnMut() -> bool) -> Result<CopyEnd, TraceError> {
         // Before there is a copy: nothing is left where there is no alarm to be had.
-        let alarm = Alarm::after(limit)?;
+        let mut alarm = Alarm::after(limit)?;
         let Ok(copy) = self.copy() else { return Ok(CopyEnd::Lost) };
         let mut tasks = BTreeSet::from([copy]);
         let end = loop {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use crate::clock::now_ns;
+use crate::deadline::Deadline;
+use crate::supervision::descendants;
 
 /// The signal that ends a wait. Nobody else uses it here, and its handler does nothing.
 const SIGNAL: Signal = Signal::SIGURG;
@@ -17,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Alarm {
     timer: libc::timer_t,
-    deadline_ns: u64,
+    deadline: Deadline,
 }
 
 extern "C" fn nothing(_: libc::c_int) {}
@@ -36,8 +37,7 @@ impl Alarm {
         // SAFETY: reads the event and writes the timer, both of which live until the call returns.
         let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
         Errno::result(made)?;
-        let alarm =
-            Alarm { timer, deadline_ns: now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)) };
+        let alarm = Alarm { timer, deadline: Deadline::after(limit) };
         let spec = libc::itimerspec { it_value: timespec(AGAIN), it_interval: timespec(AGAIN) };
         // SAFETY: the timer exists, the specification lives until the call returns, and the old one is not asked for.
         let set = unsafe { libc::timer_settime(alarm.timer, 0, &raw const spec, std::ptr::null_mut()) };
@@ -45,8 +45,9 @@ impl Alarm {
         Ok(alarm)
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        now_ns() >= self.deadline_ns
+    /// Whether it is, for all that this process follows: later for who is held up by the machine.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.deadline.is_over(descendants())
     }
 }
 

@@ -38,6 +38,25 @@ pub(crate) fn what_runs_in_the_background_is_followed_to_its_end() {
     assert!(traced.seen.iter().any(|seen| seen.file == "last" && seen.data == b"written"));
 }
 
+/// A process that waits for its child in a call that no signal ends, for longer than the limit.
+pub(crate) fn who_is_held_up_by_the_machine_is_given_more_time() {
+    let traced = trace_within(
+        Duration::from_millis(300),
+        |_| {
+            // SAFETY: as fork(2), with memory of its own; the child does nothing but sleep and end.
+            let child = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_VFORK | libc::SIGCHLD, 0, 0, 0, 0) };
+            if child == 0 {
+                clock::sleep_until(clock::now_ns() + 1_000_000_000);
+                // SAFETY: ends the child, which shares nothing.
+                unsafe { libc::_exit(0) };
+            }
+            3
+        },
+        |_, _| (),
+    );
+    assert_eq!(traced.ending, Ending::Exited(Exit::Status(3)));
+}
+
 /// Children that loop, one in a session of its own, and their children.
 pub(crate) fn what_does_not_end_with_the_first_process_is_killed() {
     let pids = shared::map(NonZeroUsize::new(4).unwrap()).unwrap();

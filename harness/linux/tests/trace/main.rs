@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         stops::a_first_process_that_its_child_stops_and_continues_loses_nothing,
         stops::a_parent_sees_the_stops_of_its_child_and_the_child_loses_nothing,
         endings::what_runs_in_the_background_is_followed_to_its_end,
+        endings::who_is_held_up_by_the_machine_is_given_more_time,
         endings::what_does_not_end_with_the_first_process_is_killed,
         copies::each_copy_sees_the_files_as_they_are_then,
         copies::what_does_not_look_or_is_several_is_not_held,

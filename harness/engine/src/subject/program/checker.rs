@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
 use crashtest_linux::clock::now_ns;
+use crashtest_linux::deadline::Deadline;
 use crashtest_linux::opened::Opened;
 use crashtest_linux::process::Exit;
 use crashtest_linux::supervision::{self, Group};
@@ -197,8 +198,7 @@ impl Checker {
         let mut output = Output::capture(&mut command, LastWord::default())?.until(self.place.stop.as_ref());
         let child = self.start(&mut command)?;
         let mut group = Group::lead_by(&child);
-        let deadline_ns = start::after(self.limit);
-        let exit = output.listen(&mut group, deadline_ns, |_, exit| exit.is_some()).map_err(EngineError::Wait)?;
+        let exit = output.listen_for(&mut group, self.limit, |_, exit| exit.is_some()).map_err(EngineError::Wait)?;
         // What it has left running would go on in the state directory.
         drop(group);
         supervision::kill_strays(&self.process().into_iter().collect::<Vec<i32>>());
@@ -310,7 +310,7 @@ impl Batch {
         use std::os::unix::ffi::OsStrExt;
         self.unsent.extend_from_slice(dir.as_os_str().as_bytes());
         self.unsent.push(b'\n');
-        let deadline_ns = start::after(limit);
+        let mut deadline = Deadline::after(limit);
         let mut quiet_ns = None;
         loop {
             self.send()?;
@@ -318,10 +318,10 @@ impl Batch {
             if let Some(answer) = self.output.listener_mut().take(end) {
                 return Ok(answer);
             }
-            let now = now_ns();
-            if now >= deadline_ns || self.output.is_stopped() {
+            if deadline.is_over(supervision::descendants()) || self.output.is_stopped() {
                 return Err(Silence::TooLong);
             }
+            let now = now_ns();
             if self.output.listener_mut().is_begun() && now >= *quiet_ns.get_or_insert(now + DONE_NS) {
                 // It does not say when it is done: it is when it ends, as there are no more states.
                 self.input = None;
@@ -334,8 +334,9 @@ impl Batch {
                     }
                 }
                 let more = self.input.as_ref().map(|input| (input.as_fd(), PollFlags::POLLOUT));
-                let until_ns = if self.input.is_some() { quiet_ns.unwrap_or(deadline_ns) } else { deadline_ns };
-                self.output.wait(more.filter(|_| !self.unsent.is_empty()), until_ns.min(deadline_ns));
+                let latest_ns = deadline.at_ns();
+                let until_ns = quiet_ns.filter(|_| self.input.is_some()).unwrap_or(latest_ns);
+                self.output.wait(more.filter(|_| !self.unsent.is_empty()), until_ns.min(latest_ns));
             }
         }
     }

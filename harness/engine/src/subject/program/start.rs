@@ -88,7 +88,7 @@ pub(crate) fn set_up(words: &[String], place: &Place, limit: Duration) -> Result
     let mut output = Output::capture(&mut command, Nobody)?.until(place.stop.as_ref());
     let child = command.spawn().map_err(|error| problem(format!("cannot be started: {error}")))?;
     let mut group = Group::lead_by(&child);
-    match output.listen(&mut group, after(limit), |_, exit| exit.is_some()).map_err(EngineError::Wait)? {
+    match output.listen_for(&mut group, limit, |_, exit| exit.is_some()).map_err(EngineError::Wait)? {
         Some(Exit::Status(0)) => Ok(()),
         Some(exit) => Err(problem(format!("ended {exit}{}", output.complaint()))),
         None => place.go_on().and_then(|()| Err(problem(format!("did not end within {} s", limit.as_secs_f64())))),

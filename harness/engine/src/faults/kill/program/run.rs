@@ -76,7 +76,7 @@ pub(super) fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran, S
     let over_ns = runtime.program.until.after_ms.map_or(u64::MAX, |ms| ns(Duration::from_millis(ms)));
     let (mut ready_ns, mut asked) = (None, None);
     let usual_ready = aim.and_then(|(_, usual, _)| usual.ready_ns);
-    if aim.is_none() || usual_ready.is_some() {
+    if usual_ready.is_some() {
         let ready = |printed: &Printed, exit: Option<Exit>| {
             ready_ns = printed.progress().opened.then(|| now_ns() - begun_ns);
             ready_ns.is_some() || exit.is_some() || is_over(printed)
@@ -94,19 +94,26 @@ pub(super) fn run(runtime: &Runtime, promise: Promise, aim: Option<(Aim, &Ran, S
                 None if signal == Signal::Term => {
                     asked = Some(output.listener().progress());
                     group.ask_all_to_end();
-                    let until_ns = now_ns() + u64::try_from(runtime.limit.as_nanos()).unwrap_or(u64::MAX / 2);
                     let ended = |_: &Printed, exit: Option<Exit>| exit.is_some() && !supervision::strays_run(&ours);
-                    output.listen(&mut group, until_ns, ended).map_err(EngineError::Wait)?
+                    output.listen_for(&mut group, runtime.limit, ended).map_err(EngineError::Wait)?
                 }
                 exit => exit,
             }
         }
-        _ => output
-            .listen(&mut group, ns(runtime.longest(runtime.program.until)).min(over_ns), |printed, exit| {
+        _ => {
+            let enough = |printed: &Printed, exit: Option<Exit>| {
+                if ready_ns.is_none() && printed.progress().opened {
+                    ready_ns = Some(now_ns() - begun_ns);
+                }
                 // Only a run that goes on by itself is given the time for which it is recorded.
                 is_over(printed) || (exit.is_some() && (now_ns() >= limit_ns || !supervision::strays_run(&ours)))
-            })
-            .map_err(EngineError::Wait)?,
+            };
+            let exit = match over_ns {
+                u64::MAX => output.listen_for(&mut group, runtime.limit, enough),
+                _ => output.listen(&mut group, over_ns, enough),
+            };
+            exit.map_err(EngineError::Wait)?
+        }
     };
     // A run ends with the last process that it has started.
     let lingers = exit.is_some() && supervision::strays_run(&ours);
