@@ -365,6 +365,19 @@ fn audit(kind: &str, options: &str, set_up: bool) -> (Ran, Place) {
 }
 
 #[test]
+fn an_audit_judges_saves_that_are_independent_each_for_itself() {
+    let Some(python) = python() else { return };
+    let place = Place::new();
+    let words = |role| python.words(&MAIN).into_iter().chain([role, "each_for_itself", "{dir}"]).collect::<Vec<_>>();
+    let mut command = place.command("audit --setup");
+    with_programs(&mut command);
+    let quoted = |role| words(role).iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    command.args([&quoted("setup"), "--check", &quoted("check"), "--"]).args(words("run"));
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn an_audit_tells_the_truth_the_first_time() {
     if Interpreter::find(Language::Python).is_none() {
         return;

@@ -156,7 +156,7 @@ impl Runtime {
             return Ok(answer.clone());
         }
         let answer = match self.checker.as_ref().and_then(|checker| checker.known(state)) {
-            Some(answer) => self.believed(answer, state),
+            Some(answer) => self.heard(answer, state),
             None => self.ask_anew(state)?,
         };
         // Without a checker the answer depends on what was learnt until now.
@@ -171,9 +171,9 @@ impl Runtime {
         match &mut self.checker {
             Some(checker) => {
                 let answer = checker.ask_about(state)?;
-                self.names_survivors |= matches!(answer, Answer::Has(_));
                 // It was asked about something else than was meant.
-                Ok(self.place.dir.lost().map_or(answer, Answer::Unclear)).map(|answer| self.believed(answer, state))
+                let answer = self.place.dir.lost().map_or(answer, Answer::Unclear);
+                Ok(self.heard(answer, state))
             }
             None => Ok(self.files.judge(state)),
         }
@@ -309,6 +309,12 @@ impl Runtime {
             self.sensitivity = Some(sensitivity);
         }
         Ok(self.sensitivity.as_ref())
+    }
+
+    /// What `answer` is taken for, which the checker has given about `state`, or about one that it cannot tell from it.
+    fn heard(&mut self, answer: Answer, state: &Snapshot) -> Answer {
+        self.names_survivors |= matches!(answer, Answer::Has(_));
+        self.believed(answer, state)
     }
 
     /// `answer`, of which nothing is known where the checker only says that `state` opens, and what it does not notice is damaged there. One
