@@ -22,7 +22,7 @@ use crate::faults::points::{self, Source};
 use crate::judge::judgement::Judgement;
 use crate::state_dir::StateDir;
 use crate::subject::Restarts;
-use crate::subject::program::{Answer, Checker, Files, Place, try_out};
+use crate::subject::program::{Checker, Files, Place, try_out};
 
 /// A process has at least so many states to ask about: fewer are asked about sooner than it has started.
 const LEAST_SHARE: usize = 4;
@@ -32,8 +32,6 @@ pub(super) struct Asked {
     checker: Checker,
     dir: Rc<StateDir>,
     files: Files,
-    /// Whether it names what survives, save by save.
-    names_survivors: bool,
     /// As it was made, for others like it.
     check: Check,
     place: Place,
@@ -51,8 +49,7 @@ impl Asked {
         let files = Files::for_program(&Program { check: Some(check.clone()), ..Program::default() });
         let dir = Rc::clone(&place.dir);
         let check = named_from(check, cwd);
-        let checker = Checker::new(check.clone(), place.clone(), limit);
-        Ok(Asked { checker, dir, files, names_survivors: false, check, place, limit })
+        Ok(Asked { checker: Checker::new(check.clone(), place.clone(), limit), dir, files, check, place, limit })
     }
 
     /// Another checker that works in a directory of its own beside this one's, and knows as much.
@@ -80,12 +77,6 @@ impl Asked {
         Ok(about)
     }
 
-    /// What `answer`, about `state` or one like it, is under `promise`.
-    fn heard(&mut self, answer: &Answer, state: &Snapshot, promise: Promise) -> Observed {
-        self.names_survivors |= matches!(answer, Answer::Has(_));
-        answer.observed(promise, state.digest())
-    }
-
     fn go_on(&self) -> Result<(), EngineError> {
         self.place.go_on()
     }
@@ -98,18 +89,17 @@ impl Restarts for Asked {
 
     fn restart(&mut self, state: &CrashState, promise: Promise) -> Result<Observed, EngineError> {
         match self.checker.known(&state.snapshot) {
-            Some(answer) => Ok(self.heard(&answer, &state.snapshot, promise)),
+            Some(answer) => Ok(answer.observed(promise, state.digest)),
             None => self.restart_anew(&state.snapshot, promise),
         }
     }
 
     fn answers_by_promise(&self) -> bool {
-        self.names_survivors
+        self.checker.names_survivors()
     }
 
     fn restart_anew(&mut self, state: &Snapshot, promise: Promise) -> Result<Observed, EngineError> {
-        let answer = self.checker.ask_about(state)?;
-        Ok(self.heard(&answer, state, promise))
+        Ok(self.checker.ask_about(state)?.observed(promise, state.digest()))
     }
 
     fn files_after(&mut self, state: &CrashState, promise: Promise) -> Result<Snapshot, EngineError> {

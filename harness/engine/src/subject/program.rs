@@ -12,7 +12,6 @@ mod subject;
 mod turns;
 mod versions;
 
-pub(crate) use answer::Answer;
 pub(crate) use canaries::try_out;
 pub(crate) use checker::Checker;
 pub(crate) use runtime::Runtime;

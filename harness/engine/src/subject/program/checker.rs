@@ -54,6 +54,8 @@ pub(crate) struct Checker {
     /// How many states it was asked about, where it is started for each.
     asked: u64,
     seen: Seen,
+    /// Whether it names what survives, save by save.
+    names_survivors: bool,
 }
 
 /// A checker that serves one state after the other.
@@ -71,8 +73,23 @@ struct Batch {
 impl Checker {
     /// A checker for the state directory of `place`, with so much time for each state.
     pub(crate) fn new(check: Check, place: Place, limit: Duration) -> Checker {
-        let seen = Seen::default();
-        Checker { check, place, limit, batch: None, copied: None, starts: 0, not_copied: None, asked: 0, seen }
+        Checker {
+            check,
+            place,
+            limit,
+            batch: None,
+            copied: None,
+            starts: 0,
+            not_copied: None,
+            asked: 0,
+            seen: Seen::default(),
+            names_survivors: false,
+        }
+    }
+
+    /// Whether it names what survives, save by save: then an answer means something else under each promise.
+    pub(crate) fn names_survivors(&self) -> bool {
+        self.names_survivors
     }
 
     /// What it has said of a state that it cannot tell from `state`; `None` where it has not.
@@ -130,6 +147,7 @@ impl Checker {
         // It may have had more to say.
         self.place.go_on()?;
         let answer = answer?;
+        self.names_survivors |= matches!(answer, Answer::Has(_));
         self.place.dir.check()?;
         Ok(answer)
     }

@@ -53,8 +53,6 @@ pub(crate) struct Runtime {
     sensitivity: Option<Sensitivity>,
     /// What was answered of each crash state.
     answers: HashMap<Digest, Answer>,
-    /// Whether the checker names what survives, operation by operation.
-    names_survivors: bool,
     /// Directories outside from which files come into the state directory.
     aside: RefCell<BTreeSet<PathBuf>>,
     /// Whether calls that read are recorded as well.
@@ -86,7 +84,6 @@ impl Runtime {
             limit,
             sensitivity: None,
             answers: HashMap::new(),
-            names_survivors: false,
             aside: RefCell::default(),
             reads: Cell::default(),
             goes_on_ms: Cell::default(),
@@ -107,7 +104,7 @@ impl Runtime {
 
     /// Whether its checker names what survives, operation by operation.
     pub(crate) fn names_survivors(&self) -> bool {
-        self.names_survivors
+        self.checker.as_ref().is_some_and(Checker::names_survivors)
     }
 
     /// Whether what becomes of the file of this name is judged.
@@ -156,7 +153,7 @@ impl Runtime {
             return Ok(answer.clone());
         }
         let answer = match self.checker.as_ref().and_then(|checker| checker.known(state)) {
-            Some(answer) => self.heard(answer, state),
+            Some(answer) => self.believed(answer, state),
             None => self.ask_anew(state)?,
         };
         // Without a checker the answer depends on what was learnt until now.
@@ -173,7 +170,7 @@ impl Runtime {
                 let answer = checker.ask_about(state)?;
                 // It was asked about something else than was meant.
                 let answer = self.place.dir.lost().map_or(answer, Answer::Unclear);
-                Ok(self.heard(answer, state))
+                Ok(self.believed(answer, state))
             }
             None => Ok(self.files.judge(state)),
         }
@@ -309,12 +306,6 @@ impl Runtime {
             self.sensitivity = Some(sensitivity);
         }
         Ok(self.sensitivity.as_ref())
-    }
-
-    /// What `answer` is taken for, which the checker has given about `state`, or about one that it cannot tell from it.
-    fn heard(&mut self, answer: Answer, state: &Snapshot) -> Answer {
-        self.names_survivors |= matches!(answer, Answer::Has(_));
-        self.believed(answer, state)
     }
 
     /// `answer`, of which nothing is known where the checker only says that `state` opens, and what it does not notice is damaged there. One
