@@ -1,14 +1,12 @@
-//! Which crash states are looked at first: one of each kind of place, so that the first answers are about all that a run does.
-//!
-//! Two crash points are of one kind if they lie at the same place among the calls (see [`Trace::place`]), and the call there is about the
-//! same file but for what differs in its name from save to save. So of saves that are alike one is looked at.
+//! Which crash states are looked at first: one of each kind, so that the first answers are about all that a run does. Of saves that are
+//! alike one is looked at.
 
 use std::collections::BTreeMap;
 
-use crashtest_model::{CrashPoint, Trace};
+use crashtest_model::Trace;
 
+use super::kind::{Kind, kind_of};
 use super::states::CrashState;
-use crate::shape::names_of;
 
 /// Which of several saves that are alike is looked at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +20,10 @@ pub enum Alike {
 /// The order in which `states` are looked at, by their numbers: first those of a first look, then the others. How many the first look has.
 #[must_use]
 pub fn first_look(trace: &Trace, states: &[CrashState], alike: Alike) -> (Vec<usize>, usize) {
-    let mut kinds: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for (number, state) in states.iter().enumerate() {
         for point in &state.points {
-            let of_this_kind = kinds.entry((trace.place(*point), file(trace, *point))).or_default();
+            let of_this_kind = kinds.entry(kind_of(trace, *point)).or_default();
             if of_this_kind.last() != Some(&number) {
                 of_this_kind.push(number);
             }
@@ -41,21 +39,6 @@ pub fn first_look(trace: &Trace, states: &[CrashState], alike: Alike) -> (Vec<us
     let first = order.len();
     order.extend(rest);
     (order, first)
-}
-
-/// The name of the file that the call at `point` is about, with one sign for each number and drawn word in it.
-fn file(trace: &Trace, point: CrashPoint) -> String {
-    let Some(operation) = trace.operations.get(point.call.0 as usize) else { return String::new() };
-    let Some(path) = names_of(&operation.action).pop() else { return String::new() };
-    let is_drawn = |word: &str| word.contains(|c: char| c.is_ascii_digit());
-    let words = path.split_inclusive(|c: char| !c.is_alphanumeric()).map(|word| {
-        let (word, end) = match word.char_indices().last() {
-            Some((at, c)) if !c.is_alphanumeric() => word.split_at(at),
-            _ => (word, ""),
-        };
-        format!("{}{end}", if is_drawn(word) { "#" } else { word })
-    });
-    words.collect()
 }
 
 #[cfg(test)]
@@ -127,13 +110,12 @@ mod tests {
             }
             // Each file and each kind of call is there.
             let looked_at: Vec<_> = looked_at.iter().flat_map(|number| &states[*number].points).collect();
+            let kinds: Vec<Kind> = looked_at.into_iter().map(|point| kind_of(&trace, *point)).collect();
             for (word, name) in
                 [("create", "state.#.tmp"), ("write", "state.#.tmp"), ("rename", "state"), ("write", "log")]
             {
-                assert!(
-                    looked_at.iter().any(|point| trace.place(**point).contains(word) && file(&trace, **point) == name),
-                    "{alike:?}: {word} {name}"
-                );
+                let is_there = kinds.iter().any(|kind| kind.place.contains(word) && kind.file == name);
+                assert!(is_there, "{alike:?}: {word} {name}");
             }
             order.sort_unstable();
             assert_eq!(order, (0..states.len()).collect::<Vec<_>>(), "each once");
