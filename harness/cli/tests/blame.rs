@@ -244,6 +244,27 @@ fn workers_that_are_killed_now_and_then_for_ever_are_not_called_a_bug() {
 }
 
 #[test]
+fn nobody_waits_for_what_a_killed_worker_would_have_told_the_others() {
+    for fault in ["sweep", "io"] {
+        let place = Place::new();
+        let mut command = place.command(&format!("run --quiet --jobs 2 --fault {fault} -- sh -c"));
+        // The second one is killed once, before it has recorded anything.
+        command.arg(format!(
+            "case {{dir}} in */worker-1/*) test -e {killed} || {{ : > {killed}; kill -KILL $PPID; }};; esac; echo 1 > {{dir}}/f",
+            killed = place.path().join("killed").display()
+        ));
+        let ran = Ran::from(command.output().unwrap());
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ran.exit, Some(if fault == "sweep" { 1 } else { 3 }), "{said}{}", ran.err);
+        assert!(
+            said.contains("inconclusive") && ran.err.contains("a worker was killed by SIGKILL"),
+            "{said}{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
 fn a_program_that_stops_or_kills_what_stands_above_the_worker_leaves_nothing() {
     let grandparent = "G=$(awk '/PPid/{print $2}' /proc/$PPID/status)";
     for (deed, exit) in [

@@ -139,8 +139,8 @@ fn what_a_checker_refuses_is_called_the_same_when_it_is_replayed() {
     let script = "for i in 1 2; do seq 3000 > {dir}/f; done 2> {dir}/log; exit 0";
     let check =
         "sh -c 'test ! -e {dir}/f || test \"$(tail -n 1 {dir}/f)\" = 3000 || echo crashtest: refused no whole list'";
-    // One worker: a shell and its child close files in another order from run to run, and each worker records runs of its own.
-    let ran = run(&place, &["--jobs", "1", "--fault", "sweep,io", "--check", check, "--", "sh", "-c", script]);
+    // A shell and its child close files in another order from run to run, and each worker records runs of its own.
+    let ran = run(&place, &["--jobs", "3", "--fault", "sweep,io", "--check", check, "--", "sh", "-c", script]);
     assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
     for failure in [".sweep.torn.after-write", ".sweep.empty.after-truncate", ".io.torn."] {
         assert_shows_again(&place, failure);

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -258,6 +259,35 @@ fn what_differs_from_run_to_run_is_no_damage_whatever_was_injected_before() {
         .map(|trial| trial["outcome"]["judged"].to_string())
         .collect();
     assert!(kills.len() == 40 && !kills.iter().any(|verdict| verdict.contains("torn")), "{kills:?}\n{}", ran.out);
+}
+
+#[test]
+fn what_only_one_worker_has_recorded_is_asked_for_as_well() {
+    // Each worker has a directory of its own; what the program does differs with it. Both are broken at two points one after the other.
+    let script = "cd \"$1\"; case $1 in
+        */worker-0/*) : > log; rm a; : > a; echo one > a ;;
+        *) mv b c; : > b; echo one > b ;;
+    esac";
+    let check = "sh -c 'for f in a b; do test -s {dir}/$f || echo crashtest: refused no $f; done'";
+    let setup = "sh -c 'echo none > {dir}/a; echo none > {dir}/b'";
+    let options = ["--output-format", "json", "--jobs", "2", "--fault", "sweep,io", "--setup", setup, "--check", check];
+    let place = Place::new();
+    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script, "sh", "{dir}"]].concat());
+    assert_eq!(ran.exit, Some(1), "{}{}", ran.out, ran.err);
+    let (trials, summary) = (place.trials(), serde_json::from_str(&ran.out).unwrap());
+    for (fault, wanted) in [
+        ("sweep", &["after-unlink-before-create", "after-rename-before-create", "after-create-before-close"][..]),
+        ("io", &["in-unlink", "in-rename", "in-create", "in-write"]),
+    ] {
+        let of_fault = || trials.iter().filter(|trial| trial["fault"] == fault);
+        let phases: BTreeSet<&str> = of_fault().map(|trial| trial["phase"].as_str().unwrap()).collect();
+        for phase in wanted {
+            assert!(phases.contains(phase), "{fault} {phase}: {phases:?}");
+        }
+        let swept = &row(&summary, fault)["swept"];
+        let planned = swept["points"].as_u64().unwrap() + swept["points_again"].as_u64().unwrap();
+        assert_eq!(of_fault().count() as u64, planned, "{fault}: each once");
+    }
 }
 
 #[test]

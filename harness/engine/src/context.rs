@@ -8,9 +8,12 @@ pub(crate) mod trial;
 use crashtest_linux::directory::Directory;
 use crashtest_model::{About, Fault, Note, Plan, Start, TrialRecord};
 use crashtest_states::Snapshot;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::EngineError;
-use crate::protocol::Report;
+use crate::lists::{self, Topic};
+use crate::protocol::{Part, Report};
 use crate::state_dir::StateDir;
 use evidence::Spool;
 
@@ -33,6 +36,18 @@ impl<'a> Context<'a> {
     /// Reports what is known of all trials of `fault` that begin with `start`.
     pub(crate) fn note(&mut self, fault: Fault, start: Start, about: About) -> Result<(), EngineError> {
         (self.outlet)(Report::Note(Note { fault, start, about }))
+    }
+
+    /// Tells the other workers what this one has of `topic`, and learns what they have; see [`lists::exchange`].
+    pub(crate) fn exchange<T: Serialize + DeserializeOwned>(
+        &mut self,
+        topic: Topic,
+        part: Part,
+        ours: &[T],
+    ) -> Result<Vec<Vec<T>>, EngineError> {
+        let Context { evidence, outlet, .. } = self;
+        let nothing_new = || Note { fault: topic.fault(), start: Start::Again, about: About::Coverage(Box::default()) };
+        lists::exchange(evidence.dir(), topic, part, ours, &mut || outlet(Report::Note(nothing_new())))
     }
 
     /// Reports a trial, with its crash state if it failed and one more of its kind is wanted.

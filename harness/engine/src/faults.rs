@@ -3,5 +3,6 @@
 pub(crate) mod io;
 pub(crate) mod kill;
 pub(crate) mod points;
+mod shares;
 pub(crate) mod states;
 pub(crate) mod together;

@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod faults;
 mod judge;
+mod lists;
 mod output;
 mod protocol;
 mod snapshot;

@@ -47,7 +47,7 @@ const ENGINE: House = House {
         &["trace_once"],
         &["supervisor", "context"],
         &["subject"],
-        &["trace"],
+        &["trace", "lists"],
         &["judge", "state_dir", "output", "protocol", "event"],
         &["snapshot", "error"],
     ],

@@ -27,6 +27,11 @@ impl Spool {
         Spool { dir, kept: HashMap::new(), next: 0 }
     }
 
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Directory {
+        &self.dir
+    }
+
     /// Keeps a crash state of `signature` from trial number `trial`, and the directory as it is after recovery; `None` where there are enough.
     pub(crate) fn keep(
         &mut self,

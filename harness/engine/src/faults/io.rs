@@ -11,14 +11,18 @@ use crashtest_model::{
     About, Activity, Aim, At, CallIndex, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed,
     Promise, Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{CrashState, Entry, Snapshot, failed_call, injections, passed_over, reading_injections};
+use crashtest_states::{
+    CrashState, Entry, Snapshot, failed_call, injections, kind_of, passed_over, reading_injections,
+};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
+use crate::faults::shares::{Names, Piece, Share};
 use crate::faults::states::findings;
 use crate::judge::judgement::Judgement;
 use crate::judge::record::concluded;
+use crate::lists::Topic;
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Recording, Subject, UnderTest};
@@ -56,23 +60,12 @@ pub(crate) fn run(context: &mut Context<'_>, under_test: &mut UnderTest<'_>, par
     under_test.as_subject(Start::Again, stream, |subject| {
         let mut failing = Failing::new(context, subject, seed, stream)?;
         let ways = injections(&failing.sound.trace);
-        let of = ways.len();
-        let all = failing.context.plan.spread(ways, 1);
-        let (writing, left_out) = (all.len(), of - all.len());
-        failing.note_what_is_gone_through(writing, left_out)?;
-        let mine = (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number);
-        for (trial, injection) in mine {
-            failing.run(trial, injection)?;
-        }
-        if failing.begin_on_what_was_left()? {
-            let ways = reading_injections(&failing.sound.trace);
-            let of = ways.len();
-            let all = failing.context.plan.spread(ways, 1);
-            failing.note_what_is_gone_through(writing + all.len(), left_out + of - all.len())?;
-            for (trial, injection) in (0..).zip(all).filter(|(trial, _)| trial % part.of == part.number) {
-                failing.run(READING + trial, injection)?;
-            }
-        }
+        let (trials, left_out) = failing.fail_each(ways, Topic::FailingCalls, part, (0, 0))?;
+        let ways = match failing.begin_on_what_was_left()? {
+            true => reading_injections(&failing.sound.trace),
+            false => Vec::new(),
+        };
+        failing.fail_each(ways, Topic::FailingReads, part, (trials, left_out))?;
         Ok(())
     })
 }
@@ -165,13 +158,45 @@ impl<'s, 'a> Failing<'s, 'a> {
         Ok(true)
     }
 
+    /// Has calls fail in these `ways`, one after the other: this worker's share of them. Before them so many trials were gone through by all
+    /// workers, and so many left out; returns how many these are now.
+    fn fail_each(
+        &mut self,
+        ways: Vec<Injection>,
+        topic: Topic,
+        part: Part,
+        (before, left_out): (u64, u64),
+    ) -> Result<(u64, u64), EngineError> {
+        let of = ways.len();
+        let ways = self.context.plan.spread(ways, 1);
+        let share = match self.subject.pace().repeats || part.of == 1 {
+            true => Share::by_number(part, ways.len(), ways.len() as u64),
+            false => {
+                let mut names = Names::default();
+                let trace = &self.sound.trace;
+                let kind = |way: &Injection| {
+                    (kind_of(trace, CrashPoint { call: way.call, at: At::Inside(0) }), way.failure, way.lasting)
+                };
+                let named: Vec<Piece> = ways.iter().map(|way| vec![names.next(&kind(way))]).collect();
+                Share::by_name(self.context, topic, part, &named)?
+            }
+        };
+        let (trials, left_out) = (before + share.trials, left_out + (of - ways.len()) as u64);
+        self.note_what_is_gone_through(trials, left_out)?;
+        let first = if topic == Topic::FailingReads { READING } else { 0 };
+        for (n, way) in ways.into_iter().enumerate().filter(|(n, _)| share.has(*n)) {
+            self.run(first + n as u64, way)?;
+        }
+        Ok((trials, left_out))
+    }
+
     /// Notes in how many ways calls fail, that so many others are left out, and what cannot fail as nothing is known of it.
-    fn note_what_is_gone_through(&mut self, points: usize, left_out: usize) -> Result<(), EngineError> {
+    fn note_what_is_gone_through(&mut self, points: u64, left_out: u64) -> Result<(), EngineError> {
         let sound = &self.sound.trace;
         let known = Coverage {
             calls: sound.operations.len() as u64,
-            points: points as u64,
-            left_out: left_out as u64,
+            points,
+            left_out,
             unmodelled: sound.unmodelled.keys().cloned().collect(),
             ..Coverage::default()
         };

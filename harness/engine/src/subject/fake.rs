@@ -110,6 +110,7 @@ impl Subject for Fake {
             starts_on_damage: 0,
             looks_around_first: false,
             follows_scripts: true,
+            repeats: true,
         }
     }
 

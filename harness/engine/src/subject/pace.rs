@@ -19,6 +19,8 @@ pub(crate) struct Pace {
     pub(crate) looks_around_first: bool,
     /// Whether a life makes as many saves as its script says.
     pub(crate) follows_scripts: bool,
+    /// Whether each recording of a life makes the same calls, whoever records it.
+    pub(crate) repeats: bool,
 }
 
 /// Which crash points are confirmed by a real kill.

@@ -56,6 +56,7 @@ pub(crate) fn pace(registry: &dyn Registry, plan: &Plan) -> Pace {
         starts_on_damage: 0,
         looks_around_first: false,
         follows_scripts: true,
+        repeats: true,
     }
 }
 

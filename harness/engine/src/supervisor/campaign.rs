@@ -12,6 +12,7 @@ use crashtest_model::{Aim, FailureDetail, Fault, Plan, Rows, SERIES_LENGTH, Star
 
 use crate::error::{Blame, EngineError};
 use crate::event::Event;
+use crate::lists;
 use crate::protocol::{Job, Order, Part, Report};
 use crate::supervisor::pool::{Death, FromWorker, Worker};
 use crate::supervisor::sandbox::Sandbox;
@@ -359,6 +360,9 @@ impl Campaign<'_> {
         (self.emit)(Event::WorkerDied { how: how.clone() });
         if self.deaths > WORKER_DEATHS {
             return Err(EngineError::Worker(format!("{} of them died; the last one {how}", self.deaths)));
+        }
+        if let Order::Share(fault, part) = &order {
+            lists::leave_nothing(&self.spool, *fault, *part)?;
         }
         let trials = order.trials();
         let lost = trials.start + reported;

@@ -9,10 +9,9 @@ use super::confirm::Point;
 use super::life::Life;
 use super::sweep::Sweep;
 use crate::error::EngineError;
-use crate::protocol::Part;
 
 /// A life in another order, and those of its crash states that no order before it has.
-type Interleaved = (Life, Vec<CrashState>);
+pub(super) type Interleaved = (Life, Vec<CrashState>);
 
 /// The crash points of all these states.
 pub(super) fn points_of(others: &[Interleaved]) -> u64 {
@@ -33,19 +32,17 @@ impl Sweep<'_, '_> {
         others.into_iter().map(&mut in_order).collect()
     }
 
-    /// Judges what only the other orders leave, `part` of it. No kill is aimed at it: where one takes the calls in another
+    /// Judges what only the other orders leave, as far as it is `mine` by its number among all of them. No kill is aimed at it: where one takes the calls in another
     /// order, another run may not.
     pub(super) fn judge_interleaved(
         &mut self,
         others: &[Interleaved],
-        part: Part,
+        mine: impl Fn(usize) -> bool,
         at: impl Fn(&Life, CrashPoint) -> Point,
     ) -> Result<(), EngineError> {
+        let mut number = 0..;
         for (order, (life, states)) in (1..).zip(others) {
-            for (n, state) in states.iter().enumerate() {
-                if n as u64 % part.of != part.number {
-                    continue;
-                }
+            for (state, _) in states.iter().zip(number.by_ref()).filter(|(_, n)| mine(*n)) {
                 let at = |point| {
                     let at = at(life, point);
                     Point { trial: at.trial + order * INTERLEAVED, ..at }

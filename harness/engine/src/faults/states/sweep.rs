@@ -8,10 +8,10 @@ use crashtest_model::{
     About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
     Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{Alike, CrashState, Interleavings, Snapshot, first_look, interleavings};
+use crashtest_states::{Alike, CrashState, Interleavings, Snapshot, first_look, interleavings, kind_of};
 
 use super::confirm::{Point, kill_at};
-use super::interleaved::points_of;
+use super::interleaved::{Interleaved, points_of};
 use super::life::Life;
 use super::recorded::not_explained;
 use super::reports::Reports;
@@ -19,6 +19,8 @@ use super::starts::Bad;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
+use crate::faults::shares::{Names, Piece, Share};
+use crate::lists::Topic;
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
@@ -73,22 +75,16 @@ impl<'s, 'a> Sweep<'s, 'a> {
     fn run(&mut self) -> Result<(), EngineError> {
         let from = self.first()?;
         let recorded = self.record_twice(&from)?;
-        if recorded.cut.is_some() {
-            // No two runs of one that goes on for ever are equally long: the states of one are the work of one worker.
-            match self.part.number {
-                0 => self.part = Part { number: 0, of: 1 },
-                _ => return Ok(()),
-            }
-        }
         self.subject.check_promises(&recorded.trace)?;
         let (is_derivable, difference) = (recorded.is_derivable(), recorded.difference);
         let life = self.derived(from, recorded.trace);
         let others = self.interleaved(&life, recorded.interleaved, (1, false));
         let calls = life.trace.operations.len() as u64;
         let alike = if recorded.cut.is_some() { Alike::Early } else { Alike::Newest };
+        let share = self.share(&life, &others, is_derivable)?;
         let known = Coverage {
             calls,
-            points: life.points.len() as u64 + points_of(&others),
+            points: share.trials,
             interleavings: others.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
@@ -101,7 +97,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         };
         self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(Box::new(known)))?;
         if !is_derivable {
-            return self.by_real_kills(&life);
+            return self.by_real_kills(&life, &share);
         }
         if self.reports.context.plan.confirm == Confirm::All {
             self.at_random(&life)?;
@@ -109,11 +105,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
         // From here on, this process and the one that it starts on each state take turns.
         let _pinned = Pinned::among(self.part.number, self.part.of);
         let (mut intact, mut broken) = (Vec::new(), Vec::new());
-        let Part { number, of } = self.part;
         let (order, first_look) = self.order(&life, alike);
-        // Shared out by their numbers: where the runs of two workers differ in a few calls, most of these still mean the same.
-        let mine: Vec<(usize, usize)> =
-            order.into_iter().enumerate().filter(|(_, n)| *n as u64 % of == number).collect();
+        let mine: Vec<(usize, usize)> = order.into_iter().enumerate().filter(|(_, n)| share.has(*n)).collect();
         let at_first = mine.iter().filter(|(place, _)| *place < first_look).count();
         self.reports.note(Coverage { first_look: at_first as u64, ..Coverage::default() })?;
         for (done, &(_, n)) in mine.iter().enumerate() {
@@ -130,11 +123,13 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         intact.sort_by_key(|(n, _)| *n);
         broken.sort_by_key(|(n, _)| *n);
-        self.judge_interleaved(&others, self.part, |life, point| Point {
-            trial: life.number(point),
-            aim: Aim::Call(point),
-            prefix: "",
-        })?;
+        // Their numbers go on from those of the states in the recorded order.
+        let states = life.states.len();
+        self.judge_interleaved(
+            &others,
+            |n| share.has(states + n),
+            |life, point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" },
+        )?;
         for n in self.to_start_on(&life, &broken) {
             self.start_on_damage(&life, n)?;
         }
@@ -147,6 +142,29 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let remarks = self.subject.remarks();
         self.reports.note(Coverage { remarks, ..Coverage::default() })
+    }
+
+    /// What of `life` and its `others`, or of its crash points where nothing can be derived, is this worker's.
+    fn share(&mut self, life: &Life, others: &[Interleaved], is_derivable: bool) -> Result<Share, EngineError> {
+        let pieces: Vec<(bool, &Life, &[CrashPoint])> = match is_derivable {
+            true => {
+                let of_others =
+                    others.iter().flat_map(|(life, states)| states.iter().map(move |state| (true, life, state)));
+                let states = life.states.iter().map(|state| (false, life, state)).chain(of_others);
+                states.map(|(other, life, state)| (other, life, state.points.as_slice())).collect()
+            }
+            false => life.points.chunks(1).map(|point| (false, life, point)).collect(),
+        };
+        if self.subject.pace().repeats || self.part.of == 1 {
+            let trials = pieces.iter().map(|(.., points)| points.len() as u64).sum();
+            return Ok(Share::by_number(self.part, pieces.len(), trials));
+        }
+        let mut names = Names::default();
+        let named = pieces.into_iter().map(|(other, life, points)| -> Piece {
+            points.iter().map(|point| names.next(&(other, kind_of(&life.trace, *point)))).collect()
+        });
+        let named: Vec<Piece> = named.collect();
+        Share::by_name(self.reports.context, Topic::CrashStates, self.part, &named)
     }
 
     /// The order in which the crash states of `life` are looked at, by their numbers, and how many of them make a first look.
@@ -237,18 +255,17 @@ impl<'s, 'a> Sweep<'s, 'a> {
             let at = |then| Point { trial: number + second.number(then), aim: aim(then), prefix: "again:" };
             self.judge(&second, state, &at)?;
         }
-        self.judge_interleaved(&others, WHOLE, |life, then| Point {
-            trial: number + life.number(then),
-            aim: aim(then),
-            prefix: "again:",
-        })
+        self.judge_interleaved(
+            &others,
+            |_| true,
+            |life, then| Point { trial: number + life.number(then), aim: aim(then), prefix: "again:" },
+        )
     }
 
     /// Reaches every point of `life` by a real kill, those of this worker's share.
-    fn by_real_kills(&mut self, life: &Life) -> Result<(), EngineError> {
-        let Part { number, of } = self.part;
-        for (trial, point) in (0..).zip(&life.points).filter(|(trial, _)| trial % of == number) {
-            let at = Point { trial, aim: Aim::Call(*point), prefix: "" };
+    fn by_real_kills(&mut self, life: &Life, share: &Share) -> Result<(), EngineError> {
+        for (n, point) in life.points.iter().enumerate().filter(|(n, _)| share.has(*n)) {
+            let at = Point { trial: n as u64, aim: Aim::Call(*point), prefix: "" };
             let mut reached = false;
             for _ in 0..TRIES {
                 reached = self.real_kill(&life.from, *point, &at, None)?;

@@ -23,6 +23,7 @@ pub(crate) const PACE: Pace = Pace {
     starts_on_damage: 2,
     looks_around_first: true,
     follows_scripts: false,
+    repeats: false,
 };
 
 /// What is said of a start on an intact state that did not go well begins so.
