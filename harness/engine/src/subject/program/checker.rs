@@ -54,6 +54,8 @@ pub(crate) struct Checker {
     /// How many states it was asked about, where it is started for each.
     asked: u64,
     seen: Seen,
+    /// Sees what it opens, where that can be seen.
+    opened: Option<Opened>,
     /// Whether it names what survives, save by save.
     names_survivors: bool,
 }
@@ -83,6 +85,7 @@ impl Checker {
             not_copied: None,
             asked: 0,
             seen: Seen::default(),
+            opened: Opened::nothing().ok(),
             names_survivors: false,
         }
     }
@@ -121,9 +124,9 @@ impl Checker {
     ) -> Result<(Answer, Option<BTreeSet<PathBuf>>), EngineError> {
         self.put(state)?;
         let is_whole = self.place.dir.lost().is_none();
-        let opened = Opened::below(self.place.dir.path()).ok();
+        let is_seen = self.opened.as_mut().is_some_and(|opened| opened.watch(self.place.dir.path()).is_ok());
         let answer = self.ask(state)?;
-        let opened = opened.and_then(|opened| opened.names().ok().flatten());
+        let opened = self.opened.as_ref().filter(|_| is_seen).and_then(|opened| opened.names().ok().flatten());
         // One that serves all states may know what it has opened for another one.
         if let (Check::Each(_), true, Some(opened)) = (&self.check, is_whole, &opened) {
             self.seen.keep(state, opened, &answer);
