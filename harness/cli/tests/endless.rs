@@ -56,6 +56,23 @@ fn an_audit_of_a_bot_that_never_ends_says_how_it_writes_each_file() {
 }
 
 #[test]
+fn a_save_that_is_under_way_when_a_recording_ends_does_not_count() {
+    // The fifth save has made its temporary file when it is ended.
+    let script = r#"for n in 1 2 3 4 5; do
+      exec 3> "$1/t"; [ $n = 5 ] && sleep 1000
+      seq $n >&3; exec 3>&-; mv "$1/t" "$1/s"
+    done"#;
+    let place = Place::new();
+    let mut command = place.command("audit --for 500ms --setup");
+    command.args(["sh -c 'seq 9 > {dir}/s'", "--", "sh", "-c", script, "sh", "{dir}"]);
+    let ran = Ran::from(command.output().unwrap());
+    let said = words(&ran.out);
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    assert!(said.contains("the one state file is a whole version at all"), "{}", ran.out);
+    assert!(said.contains("4 saves"), "{}", ran.out);
+}
+
+#[test]
 fn a_sound_program_that_never_ends_passes_every_fault() {
     let ran = run(SOUND, "--fault none,kill,sweep,io -n 8 --max-states 24 --saves 4");
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);

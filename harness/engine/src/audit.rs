@@ -9,6 +9,7 @@ mod copied;
 mod interleaved;
 mod shares;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -31,13 +32,15 @@ use crate::state_dir::StateDir;
 use crate::subject::program::{Place, set_up};
 use crate::trace::quiet::cut_to_quiet;
 use crate::trace::recorder::SoFar;
-use crate::trace_once::{Tracing, trace_program};
+use crate::trace_once::{Kept, Tracing, trace_program};
 
 /// Bytes that a state directory may hold.
 const MOST_HELD: u64 = 1 << 30;
 
 /// Within this time two signals are one Ctrl-C.
 const ONE_CTRL_C: Duration = Duration::from_millis(500);
+/// Bytes of a file that are looked at to see what is in it, at most.
+const MOST_LOOKED_AT: u64 = 16 << 20;
 /// Calls that are shown around a crash, at most.
 const MOST_CALLS: usize = 1000;
 
@@ -88,6 +91,7 @@ pub struct AuditedProgram {
     /// The run that was recorded, in each order in which its calls can have taken effect, and the files before it.
     traces: Vec<Trace>,
     before: Snapshot,
+    after: Snapshot,
     /// Of the failures that the first of these orders does not show: which one does, by the name of the failure.
     shown_in: BTreeMap<String, usize>,
 }
@@ -119,6 +123,18 @@ impl AuditedProgram {
             snapshot::write_below(&state, to)?;
         }
         Ok(bytes)
+    }
+
+    /// Returns whether there was a file of this name before the run.
+    #[must_use]
+    pub fn was_there(&self, path: &str) -> bool {
+        self.before.content(path).is_some()
+    }
+
+    /// Returns what the run has left in the file of this name, the first 16 MiB of it; `None` where there is no such file.
+    #[must_use]
+    pub fn left(&self, path: &str) -> Option<Cow<'_, [u8]>> {
+        self.after.content(path).map(|content| content.range(0, content.length().min(MOST_LOOKED_AT)))
     }
 
     /// Returns the calls around the crash of `failure`, with the place of the crash between them, one a line.
@@ -202,7 +218,7 @@ pub fn audit_program(
         command: &plan.command,
         dir: dir.path(),
         cwd: &plan.cwd,
-        keep_data: true,
+        kept: Kept::Everything,
         limit: plan.limit,
         until: plan.until,
         stop,
@@ -253,7 +269,17 @@ pub fn audit_program(
         _ => None,
     };
     let was_cut = traced.cut.is_some();
-    Ok(AuditedProgram { audit, checked, status: traced.status, was_cut, was_asked_to_end, traces, before, shown_in })
+    Ok(AuditedProgram {
+        audit,
+        checked,
+        status: traced.status,
+        was_cut,
+        was_asked_to_end,
+        traces,
+        before,
+        after,
+        shown_in,
+    })
 }
 
 /// The pattern of files that are logs, if they are only appended to.

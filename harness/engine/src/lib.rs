@@ -31,5 +31,5 @@ pub use judge::oracle::judge;
 pub use protocol::PROTOCOL;
 pub use supervisor::{CONTROL_LIVES, End, Ended, Replayer, Sandbox, WorkerProgram, run};
 pub use trace::recorder::SoFar;
-pub use trace_once::{TracedProgram, Tracing, trace_program, trace_target};
+pub use trace_once::{Kept, TracedProgram, Tracing, trace_program, trace_target};
 pub use worker::serve;

@@ -36,6 +36,17 @@ pub struct TracedProgram {
     pub(crate) cut: Option<Cut>,
 }
 
+/// What is kept of what a program does to its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// How much it writes: that may be more than there is memory.
+    Lengths,
+    /// What it writes.
+    Contents,
+    /// What it writes, and what its files have besides: crash states are derived from that.
+    Everything,
+}
+
 /// A program that is to be traced.
 #[derive(Clone, Copy)]
 pub struct Tracing<'a> {
@@ -45,8 +56,8 @@ pub struct Tracing<'a> {
     pub dir: &'a Path,
     /// Where it is started.
     pub cwd: &'a Path,
-    /// Whether what it writes is kept, and not only how much: it may be more than there is memory.
-    pub keep_data: bool,
+    /// What is kept.
+    pub kept: Kept,
     /// How long it may take, where it does not make calls until it is ended.
     pub limit: Duration,
     /// When it is ended.
@@ -80,8 +91,10 @@ pub fn trace_program(tracing: &Tracing<'_>) -> Result<TracedProgram, EngineError
     if let Some(tell) = tracing.tell {
         recorder.tell(tell);
     }
-    if !tracing.keep_data {
-        recorder.keep_lengths_only();
+    match tracing.kept {
+        Kept::Lengths => recorder.keep_lengths_only(),
+        Kept::Contents => {}
+        Kept::Everything => recorder.keep_attributes(),
     }
     if let Ok(output) = std::fs::read_link("/proc/self/fd/2") {
         recorder.listen(output, &printed);

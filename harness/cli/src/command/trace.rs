@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use crashtest_engine::{Sandbox, TracedProgram, Tracing};
+use crashtest_engine::{Kept, Sandbox, TracedProgram, Tracing};
 use crashtest_model::{Budget, Bytes, Confirm, KillAt, Loader, Plan, Seed, Signal, TargetSpec, Tears, Trace, Until};
 use crashtest_report::render;
 use crashtest_strategies::Builtin;
@@ -70,13 +70,13 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Problem> {
         None => {
             let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
             // Lines say how much was written, and not what.
-            let keep_data = args.output_format == OutputFormat::Json;
+            let kept = if args.output_format == OutputFormat::Json { Kept::Contents } else { Kept::Lengths };
             let cwd = program::working_directory()?;
             crashtest_engine::trace_program(&Tracing {
                 command: &args.command,
                 dir: &dir,
                 cwd: &cwd,
-                keep_data,
+                kept,
                 limit: LIMIT,
                 until: Until::default(),
                 stop: &stop,
