@@ -9,7 +9,7 @@ use crashtest_model::Program;
 use crate::command::audit::AuditArgs;
 use crate::command::trace::TraceArgs;
 use crate::command::{
-    compare::CompareArgs, doctor::DoctorArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs,
+    compare::CompareArgs, doctor::DoctorArgs, init::InitArgs, list::ListArgs, matrix::MatrixArgs, replay::ReplayArgs,
     report::ReportArgs, run::RunArgs,
 };
 
@@ -37,8 +37,9 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run the campaigns of a scenario file, and say whether each shows what is documented
     Matrix(MatrixArgs),
-    // Its help is that of its arguments, with all of its paragraphs: a line here would hide them.
+    // The help of these two is that of their arguments, with all of its paragraphs: a line here would hide them.
     Audit(AuditArgs),
+    Init(InitArgs),
     /// Show the file operations of a program, as crashtest sees them
     Trace(TraceArgs),
     /// Show one failure again
@@ -55,7 +56,7 @@ pub(crate) enum Command {
 }
 
 /// The commands that take a program after `--`.
-const WITH_PROGRAMS: [&str; 3] = ["audit", "run", "trace"];
+const WITH_PROGRAMS: [&str; 4] = ["audit", "init", "run", "trace"];
 
 /// The command line of `arguments` with the `--` that is missing in it, where that is what `error` is about.
 pub(crate) fn with_dashes(error: &clap::Error, arguments: &[OsString]) -> Option<String> {

@@ -18,6 +18,7 @@ mod options;
 mod problem;
 mod program;
 mod progress;
+mod project;
 mod registry;
 mod requirements;
 mod scenario;
@@ -44,8 +45,10 @@ fn main() -> ExitCode {
         if let Some(arguments) = command::both::without_a_command(&arguments) {
             return command::both::audit_and_run(arguments);
         }
+        let arguments = project::expanded(&arguments)?.unwrap_or(arguments);
         let mut command = applicability::with_headings(Cli::command());
-        let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        let words = [OsString::from("crashtest")].into_iter().chain(arguments.clone());
+        let matches = match command.try_get_matches_from_mut(words) {
             Ok(matches) => matches,
             Err(error) => match args::with_dashes(&error, &arguments) {
                 Some(line) => {
@@ -80,6 +83,7 @@ fn carry_out(command: &Command) -> Result<Exit, Problem> {
     match command {
         Command::Run(args) => command::run::run(args),
         Command::Compare(args) => command::compare::compare(args),
+        Command::Init(args) => under_reaper::work(true, || command::init::init(args)),
         Command::Audit(args) => under_reaper::work(true, || command::audit::audit(args)),
         Command::Trace(args) => under_reaper::work(args.strategy.is_none(), || command::trace::trace(args)),
         Command::Replay(args) => command::replay::replay(args),

@@ -8,6 +8,7 @@ mod document;
 mod expect;
 mod keys;
 mod mistake;
+mod project;
 mod table;
 mod targets;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use toml::de::DeTable;
 
 use self::keys::FILE;
 use self::mistake::Mistake;
+pub(crate) use self::project::{NamedProgram, programs};
 use self::table::Table;
 use self::targets::Catalogue;
 use crate::console;

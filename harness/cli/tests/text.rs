@@ -17,6 +17,7 @@ fn the_help_of_every_command_teaches() {
     assert_snapshot!("help_run", said("run --help"));
     assert_snapshot!("help_compare", said("compare --help"));
     assert_snapshot!("help_audit", said("audit --help"));
+    assert_snapshot!("help_init", said("init --help"));
     assert_snapshot!("help_replay", said("replay --help"));
     assert_snapshot!("help_report", said("report --help"));
     assert_snapshot!("help_list", said("list --help"));

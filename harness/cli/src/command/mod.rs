@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod both;
 pub(crate) mod compare;
 pub(crate) mod doctor;
+pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod matrix;
 pub(crate) mod replay;

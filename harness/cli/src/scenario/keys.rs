@@ -1,4 +1,4 @@
-//! The keys of a scenario file: what each is called, what its value must be, and how it is written.
+//! The keys of a scenario file, and of a project's: what each is called, what its value must be, and how it is written.
 //!
 //! The one list behind the parser, its errors and the test of scenarios/schema.json.
 
@@ -22,6 +22,8 @@ pub(crate) struct Kind {
     pub place: &'static str,
     /// What it may hold.
     pub keys: &'static [Key],
+    /// The kinds of tables that its file may have.
+    pub in_its_file: &'static [&'static Kind],
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ const fn key(name: &'static str, must_be: &'static str, example: &'static str) -
 const NAMES: &str = "a list of names in quotes";
 const TIME: &str = "a time in quotes";
 const COUNT: &str = "a whole number";
+const COMMAND: &str = "a command in quotes";
 
 pub(crate) const WHY: Key = key("why", "a sentence in quotes", "why = \"every pattern, every night\"");
 pub(crate) const LIMITS: Key =
@@ -77,9 +80,28 @@ pub(crate) const MUST: Key = key("must", NAMES, "must = [\"torn\", \"empty\"]");
 pub(crate) const ONE_OF: Key = key("one_of", NAMES, "one_of = [\"torn\", \"empty\"]");
 pub(crate) const MAY: Key = key("may", NAMES, "may = [\"lost-ack\"]");
 
+pub(crate) const PROGRAM: Key =
+    key("program", "a header in double brackets", "[[program]]\nname = \"bot\"\nrun = \"python3 bot.py {dir}\"");
+pub(crate) const NAME: Key = key("name", "a word in quotes", "name = \"bot\"");
+pub(crate) const RUN: Key = key("run", COMMAND, "run = \"python3 bot.py {dir}\"");
+pub(crate) const SETUP: Key = key("setup", COMMAND, "setup = \"cp fixtures/state.json {dir}\"");
+pub(crate) const CHECK: Key = key("check", COMMAND, "check = \"python3 check.py {dir}\"");
+pub(crate) const CHECK_BATCH: Key = key("check_batch", COMMAND, "check_batch = \"node check.mjs\"");
+pub(crate) const CWD: Key = key("cwd", "true or false", "cwd = true");
+pub(crate) const USES_ENV: Key = key("uses_env", "true or false", "uses_env = true");
+pub(crate) const INCLUDE: Key = key("include", "a list of globs in quotes", "include = [\"trades.log\"]");
+pub(crate) const EXCLUDE: Key = key("exclude", "a list of globs in quotes", "exclude = [\"cache/**\"]");
+pub(crate) const FOR: Key = key("for", TIME, "for = \"5s\"");
+pub(crate) const SAVES: Key = key("saves", COUNT, "saves = 20");
+pub(crate) const MAX_TIME: Key = key("max_time", TIME, "max_time = \"30s\"");
+
 /// The file itself.
-pub(crate) static FILE: Kind =
-    Kind { name: "a scenario", place: "above the first [[campaign]]", keys: &[WHY, LIMITS, SEED, CAMPAIGN, EXPECT] };
+pub(crate) static FILE: Kind = Kind {
+    name: "a scenario",
+    place: "above the first [[campaign]]",
+    keys: &[WHY, LIMITS, SEED, CAMPAIGN, EXPECT],
+    in_its_file: &KINDS,
+};
 
 /// What stands below `[[campaign]]`.
 pub(crate) static IN_CAMPAIGN: Kind = Kind {
@@ -106,11 +128,48 @@ pub(crate) static IN_CAMPAIGN: Kind = Kind {
         FRESH,
         MAX_FAILURES,
     ],
+    in_its_file: &KINDS,
 };
 
 /// What stands below `[[expect]]`.
-pub(crate) static IN_EXPECT: Kind =
-    Kind { name: "an expectation", place: "below [[expect]]", keys: &[STRATEGY, LOADER, FAULT, MUST, ONE_OF, MAY] };
+pub(crate) static IN_EXPECT: Kind = Kind {
+    name: "an expectation",
+    place: "below [[expect]]",
+    keys: &[STRATEGY, LOADER, FAULT, MUST, ONE_OF, MAY],
+    in_its_file: &KINDS,
+};
 
-/// Every kind of table.
+/// Every kind of table in a scenario.
 pub(crate) static KINDS: [&Kind; 3] = [&FILE, &IN_CAMPAIGN, &IN_EXPECT];
+
+/// The file of a project.
+pub(crate) static PROJECT: Kind =
+    Kind { name: "a project", place: "above the first [[program]]", keys: &[PROGRAM], in_its_file: &PROJECT_KINDS };
+
+/// What stands below `[[program]]`.
+pub(crate) static IN_PROGRAM: Kind = Kind {
+    name: "a program",
+    place: "below [[program]]",
+    keys: &[
+        NAME,
+        RUN,
+        SETUP,
+        CHECK,
+        CHECK_BATCH,
+        CWD,
+        USES_ENV,
+        INCLUDE,
+        EXCLUDE,
+        FAULTS,
+        FOR,
+        SAVES,
+        MAX_STATES,
+        MAX_TIME,
+        ITERATIONS,
+        LIMIT,
+    ],
+    in_its_file: &PROJECT_KINDS,
+};
+
+/// Every kind of table in the file of a project.
+static PROJECT_KINDS: [&Kind; 2] = [&PROJECT, &IN_PROGRAM];

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use super::keys::{KINDS, Key, Kind};
+use super::keys::{Key, Kind};
 use super::mistake::{Mistake, Place};
 use super::value::Value;
 use crate::nearest::nearest;
@@ -43,7 +43,7 @@ impl<'t> Table<'t> {
 /// A misspelt key, or one of another kind of table in the wrong place; it may be either.
 fn unknown_key(kind: &Kind, word: &str, place: Place) -> Mistake {
     let names = kind.names();
-    let elsewhere = KINDS.into_iter().find(|other| other.names().contains(&word));
+    let elsewhere = kind.in_its_file.iter().find(|other| other.names().contains(&word));
     let belongs = elsewhere.map(|other| format!("`{word}` belongs {}", other.place));
     let keys = format!("keys of {}: {}", kind.name, names.join(", "));
     let (label, help) = match (nearest(word, &names), belongs) {

@@ -20,6 +20,7 @@ const CLI: House = House {
     floors: &[
         &["args"],
         &["command"],
+        &["project"],
         &["grid", "scenario"],
         &["campaign", "options"],
         &["check", "registry", "progress", "github", "under_reaper"],

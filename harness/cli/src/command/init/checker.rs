@@ -1,0 +1,276 @@
+//! The checker that a project starts from: it loads each file as the program is likely to, with the places to fill in.
+
+use std::collections::BTreeSet;
+
+use super::seen::{Format, SeenFile};
+
+/// The language that a checker is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Python,
+    Node,
+}
+
+impl Language {
+    /// That of a program with these words; Python where there is no checker in its own.
+    pub(super) fn of(words: &[String]) -> Language {
+        let name = |word: &String| word.rsplit('/').next().unwrap_or(word).to_owned();
+        let is_script = |word: &String| [".js", ".mjs", ".cjs", ".ts"].iter().any(|ending| word.ends_with(ending));
+        let runs_node =
+            words.first().is_some_and(|word| ["node", "deno", "bun", "npm", "npx"].contains(&name(word).as_str()));
+        if runs_node || words.first().is_some_and(is_script) { Language::Node } else { Language::Python }
+    }
+
+    /// Whether the program with these words is written in it.
+    pub(super) fn is_that_of(self, words: &[String]) -> bool {
+        let first = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+        self == Language::Node || first.starts_with("python") || first.ends_with(".py")
+    }
+
+    /// The name of the checker's file.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Language::Python => "crashtest-check.py",
+            Language::Node => "crashtest-check.mjs",
+        }
+    }
+
+    /// The key of the project's file that names it, and the command: one interpreter for all crash states where it has threads, for then it
+    /// cannot be copied.
+    pub(super) fn asked_by(self, words: &[String]) -> (&'static str, String) {
+        match self {
+            Language::Python if self.is_that_of(words) && !words[0].ends_with(".py") => {
+                ("check", format!("{} {} {{dir}}", words[0], self.file()))
+            }
+            Language::Python => ("check", format!("python3 {} {{dir}}", self.file())),
+            Language::Node => ("check_batch", format!("node {}", self.file())),
+        }
+    }
+}
+
+/// The text of a checker of `files` for the program called `name`.
+pub(super) fn text(language: Language, name: &str, files: &[SeenFile]) -> String {
+    match language {
+        Language::Python => python(name, files),
+        Language::Node => node(name, files),
+    }
+}
+
+/// What stands behind a file in the list of files.
+fn described(file: &SeenFile) -> String {
+    match file.format {
+        Format::Sqlite => file.format.words().to_owned(),
+        _ => format!("{}, {}", file.format.words(), file.written),
+    }
+}
+
+/// The function that loads a file of this kind: its name, and its text.
+fn loader(language: Language, format: Format) -> (&'static str, &'static str) {
+    match (language, format) {
+        (Language::Python, Format::Json) => {
+            ("json_value", "def json_value(path):\n    return json.loads(path.read_text())\n")
+        }
+        (Language::Python, Format::JsonLines) => (
+            "json_lines",
+            "def json_lines(path):\n    # TODO: does the program get over a last line that is cut? Then leave it out here.\n    \
+             return [json.loads(line) for line in path.read_text().splitlines()]\n",
+        ),
+        (Language::Python, Format::Sqlite) => (
+            "sqlite_database",
+            "def sqlite_database(path):\n    database = sqlite3.connect(path)\n    \
+             (verdict,) = database.execute(\"pragma integrity_check(1)\").fetchone()\n    if verdict != \"ok\":\n        \
+             raise ValueError(verdict)\n    return database\n",
+        ),
+        (Language::Python, Format::Pickle) => (
+            "pickled",
+            "def pickled(path):\n    # TODO: import what the program's classes need.\n    return pickle.loads(path.read_bytes())\n",
+        ),
+        (Language::Python, Format::Yaml) => {
+            ("yaml_value", "def yaml_value(path):\n    return yaml.safe_load(path.read_text())\n")
+        }
+        (Language::Python, Format::Text) => (
+            "text",
+            "def text(path):\n    content = path.read_text()\n    # TODO: what makes it whole? Whoever writes it over may leave half of it.\n    \
+             return content\n",
+        ),
+        (Language::Python, Format::Binary) => (
+            "binary",
+            "def binary(path):\n    content = path.read_bytes()\n    # TODO: what makes it whole? Its length, a checksum?\n    \
+             return content\n",
+        ),
+        (Language::Node, Format::Json) => {
+            ("jsonValue", "const jsonValue = path => JSON.parse(readFileSync(path, 'utf8'));\n")
+        }
+        (Language::Node, Format::JsonLines) => (
+            "jsonLines",
+            "// TODO: does the program get over a last line that is cut? Then leave it out here.\nconst jsonLines = path =>\n  \
+             readFileSync(path, 'utf8').split('\\n').filter(line => line !== '').map(line => JSON.parse(line));\n",
+        ),
+        (Language::Node, Format::Sqlite) => (
+            "sqliteDatabase",
+            "const sqliteDatabase = path => {\n  const database = new DatabaseSync(path);\n  \
+             const verdict = database.prepare('pragma integrity_check(1)').get().integrity_check;\n  \
+             if (verdict !== 'ok') throw new Error(verdict);\n  return database;\n};\n",
+        ),
+        (Language::Node, Format::Yaml) => {
+            ("yamlValue", "const yamlValue = path => yaml.parse(readFileSync(path, 'utf8'));\n")
+        }
+        (Language::Node, Format::Text) => (
+            "text",
+            "const text = path => {\n  const content = readFileSync(path, 'utf8');\n  \
+             // TODO: what makes it whole? Whoever writes it over may leave half of it.\n  return content;\n};\n",
+        ),
+        (Language::Node, Format::Pickle | Format::Binary) => (
+            "binary",
+            "const binary = path => {\n  const content = readFileSync(path);\n  \
+             // TODO: what makes it whole? Its length, a checksum?\n  return content;\n};\n",
+        ),
+    }
+}
+
+/// The text of each loader that `files` need, once, with `between` between them.
+fn loaders(language: Language, files: &[SeenFile], between: &str) -> String {
+    let formats: BTreeSet<Format> = files.iter().map(|file| file.format).collect();
+    let mut texts: Vec<&str> = formats.into_iter().map(|format| loader(language, format).1).collect();
+    texts.dedup();
+    texts.join(between)
+}
+
+fn python(name: &str, files: &[SeenFile]) -> String {
+    let has = |format: Format| files.iter().any(|file| file.format == format);
+    let mut imports = vec!["import pathlib", "import sys"];
+    let needed = [
+        (has(Format::Json) || has(Format::JsonLines), "import json"),
+        (has(Format::Sqlite), "import sqlite3"),
+        (has(Format::Pickle), "import pickle"),
+        (has(Format::Yaml), "import yaml  # as the program has it"),
+    ];
+    imports.extend(needed.into_iter().filter(|(needed, _)| *needed).map(|(_, line)| line));
+    imports.sort_unstable();
+    let row = |file: &SeenFile| {
+        let (load, must) = (loader(Language::Python, file.format).0, if file.was_there { "True" } else { "False" });
+        format!("    ({}, {load}, {must}),  # {}\n", quoted(&file.path), described(file))
+    };
+    let rows: String = files.iter().map(row).collect();
+    format!(
+        r#""""What {name} finds in its files when it is started after a crash. crashtest asks it about copies of them.
+
+Written by `crashtest init` from one recorded run. The places to fill in are marked TODO.
+"""
+{imports}
+
+
+{loaders}
+
+# Each state file, what loads it, and whether it is always there.
+FILES = [
+{rows}]
+
+
+def look(directory):
+    """Loads what is there, as the program does; an exception says that it would not get over it."""
+    found = {{}}
+    for name, load, must_be_there in FILES:
+        if (directory / name).exists():
+            found[name] = load(directory / name)
+        elif must_be_there:
+            raise FileNotFoundError(name)
+    # TODO: what must hold of them, also of one beside the other? For example:
+    # assert found["account.json"]["cash"] >= 0
+    return found
+
+
+try:
+    found = look(pathlib.Path(sys.argv[1]))
+except Exception as error:
+    print("crashtest: refused", f"{{type(error).__name__}}: {{error}}".replace("\n", " "))
+else:
+    # TODO: name the newest save that is there, and a lost one is noticed: print("crashtest: state", n)
+    print("crashtest: ok")
+"#,
+        imports = imports.join("\n"),
+        loaders = loaders(Language::Python, files, "\n\n"),
+    )
+}
+
+fn node(name: &str, files: &[SeenFile]) -> String {
+    let has = |format: Format| files.iter().any(|file| file.format == format);
+    let database =
+        "import { DatabaseSync } from 'node:sqlite'; // Node 22.5; TODO: or the package that the program has\n";
+    let yaml = "import yaml from 'yaml'; // TODO: or the package that the program has\n";
+    let imports = [(has(Format::Sqlite), database), (has(Format::Yaml), yaml)];
+    let imports: String = imports.into_iter().filter(|(needed, _)| *needed).map(|(_, line)| line).collect();
+    let row = |file: &SeenFile| {
+        let load = loader(Language::Node, file.format).0;
+        format!("  [{}, {load}, {}], // {}\n", quoted(&file.path), file.was_there, described(file))
+    };
+    let rows: String = files.iter().map(row).collect();
+    format!(
+        r#"// What {name} finds in its files when it is started after a crash. crashtest asks it about copies of them.
+//
+// Written by `crashtest init` from one recorded run. The places to fill in are marked TODO.
+import {{ existsSync, readFileSync }} from 'node:fs';
+import {{ join }} from 'node:path';
+import {{ createInterface }} from 'node:readline';
+{imports}
+{loaders}
+// Each state file, what loads it, and whether it is always there.
+const FILES = [
+{rows}];
+
+// Loads what is there, as the program does; an exception says that it would not get over it.
+function look(directory) {{
+  const found = {{}};
+  for (const [name, load, mustBeThere] of FILES) {{
+    const path = join(directory, name);
+    if (existsSync(path)) found[name] = load(path);
+    else if (mustBeThere) throw new Error(`${{name}} is not there`);
+  }}
+  // TODO: what must hold of them, also of one beside the other? For example:
+  // if (found['account.json'].cash < 0) throw new Error('no cash');
+  return found;
+}}
+
+// One interpreter for all crash states: each line names a directory, and gets one line.
+for await (const directory of createInterface({{ input: process.stdin }})) {{
+  try {{
+    look(directory);
+    // TODO: name the newest save that is there, and a lost one is noticed: `crashtest: state ${{n}}`
+    console.log('crashtest: ok');
+  }} catch (error) {{
+    console.log(`crashtest: refused ${{error}}`.replaceAll('\n', ' '));
+  }}
+}}
+"#,
+        loaders = loaders(Language::Node, files, "\n"),
+    )
+}
+
+/// `text` as a string of Python and of JavaScript: what JSON has is good in both.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_checker_is_in_the_language_of_the_program_where_there_is_one() {
+        for (line, language, key, command) in [
+            ("python3.11 bot.py", Language::Python, "check", "python3.11 crashtest-check.py {dir}"),
+            ("./bot.py", Language::Python, "check", "python3 crashtest-check.py {dir}"),
+            ("/usr/bin/node bot.mjs {dir}", Language::Node, "check_batch", "node crashtest-check.mjs"),
+            ("./bot.js", Language::Node, "check_batch", "node crashtest-check.mjs"),
+            ("java Bot", Language::Python, "check", "python3 crashtest-check.py {dir}"),
+        ] {
+            let found = Language::of(&words(line));
+            assert_eq!((found, found.asked_by(&words(line))), (language, (key, command.to_owned())), "{line}");
+        }
+        assert!(!Language::Python.is_that_of(&words("java Bot")) && Language::Node.is_that_of(&words("node x")));
+    }
+}
