@@ -30,9 +30,12 @@ const NOT_RUN: [i32; 2] = [126, 127];
 
 /// So many states are asked about by starting the checker for each, before it is copied: fewer are asked about sooner than it is held.
 const STARTED_FIRST: u64 = 4;
-/// One copy in so many is let end after its answer, and so is one that was started anew: to see that nothing else follows, and that it says
-/// the same.
+/// One copy in so many is let end after its answer, and one is started anew for the same state: to see that nothing else follows, and that
+/// it says the same.
 const ONE_IN: u64 = 32;
+/// The same once it was asked about so many states and has always said the same: an interpreter's start and end take as long as forty copies.
+const USUALLY: u64 = 256;
+const LATER_ONE_IN: u64 = 128;
 /// How often the checker is held anew when it is gone.
 const MOST_STARTS: u32 = 3;
 
@@ -170,7 +173,7 @@ impl Checker {
     /// What one says that is a copy of one that is held, or is started for it.
     fn ask_one(&mut self, state: &Snapshot) -> Result<Answer, EngineError> {
         self.asked += 1;
-        let to_end = self.asked.is_multiple_of(ONE_IN);
+        let to_end = is_a_sample(self.asked);
         let Some(answer) = self.ask_a_copy(to_end)? else { return self.ask_a_new_one() };
         if !to_end && answer.is_sound() {
             return Ok(answer);
@@ -319,6 +322,11 @@ impl Checker {
     }
 }
 
+/// Whether the copy that is asked about the state of this number is let end, and held against one that is started anew.
+fn is_a_sample(number: u64) -> bool {
+    number.is_multiple_of(if number <= USUALLY { ONE_IN } else { LATER_ONE_IN })
+}
+
 /// Why nothing was answered.
 enum Silence {
     TooLong,
@@ -374,5 +382,16 @@ impl Batch {
             Err(_) => return Err(Silence::Ended),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_held_against_a_new_one_sooner_at_first() {
+        let samples: Vec<u64> = (STARTED_FIRST + 1..=600).filter(|number| is_a_sample(*number)).collect();
+        assert_eq!(samples, [32, 64, 96, 128, 160, 192, 224, 256, 384, 512]);
     }
 }
