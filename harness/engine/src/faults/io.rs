@@ -177,7 +177,8 @@ impl<'s, 'a> Failing<'s, 'a> {
                 let kind = |way: &Injection| {
                     (kind_of(trace, CrashPoint { call: way.call, at: At::Inside(0) }), way.failure, way.lasting)
                 };
-                let named: Vec<Piece> = ways.iter().map(|way| vec![names.next(&kind(way))]).collect();
+                let named: Vec<Piece> =
+                    ways.iter().map(|way| Piece { names: vec![names.next(&kind(way))], is_done: false }).collect();
                 Share::by_name(self.context, topic, part, &named)?
             }
         };

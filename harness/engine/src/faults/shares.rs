@@ -9,14 +9,21 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crashtest_model::Digest;
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::lists::Topic;
 use crate::protocol::Part;
 
-/// What is gone through at once: a crash state, or a failing call. It is known by the names of its trials, one for each of its crash points.
-pub(crate) type Piece = Vec<Digest>;
+/// What is gone through at once: a crash state, or a failing call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Piece {
+    /// The names of its trials, one for each of its crash points.
+    pub(crate) names: Vec<Digest>,
+    /// Whether the worker that has it has gone through it already.
+    pub(crate) is_done: bool,
+}
 
 /// Gives names to trials: equal ones, in two recordings, to those of which as many of their kind came before.
 #[derive(Debug, Default)]
@@ -60,7 +67,7 @@ impl Share {
         let lists = context.exchange(topic, part, pieces)?;
         let mut all = shared_out(&lists);
         let trials =
-            lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].len() as u64)).sum();
+            lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].names.len() as u64)).sum();
         Ok(Share { mine: all.swap_remove(part.number as usize), trials })
     }
 
@@ -70,25 +77,31 @@ impl Share {
     }
 }
 
-/// The numbers of the pieces that each worker goes through, of those that each has: first those of one of them in turn, as far as whose turn
-/// it is has them, then whatever has a trial that is still nobody's.
+/// The numbers of the pieces that each worker goes through, of those that each has: first those that it has done already; then those of one of
+/// them in turn, as far as whose turn it is has them; then whatever has a trial that is still nobody's.
 fn shared_out(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
     let mut all = vec![HashSet::new(); lists.len()];
     let mut given: HashSet<Digest> = HashSet::new();
+    for (worker, pieces) in lists.iter().enumerate() {
+        for (n, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.is_done) {
+            all[worker].insert(n);
+            given.extend(&piece.names);
+        }
+    }
     let pieces_of = |pieces: &[Piece]| -> HashMap<Digest, usize> {
-        pieces.iter().enumerate().flat_map(|(n, names)| names.iter().map(move |name| (*name, n))).collect()
+        pieces.iter().enumerate().flat_map(|(n, piece)| piece.names.iter().map(move |name| (*name, n))).collect()
     };
     let by_name: Vec<HashMap<Digest, usize>> = lists.iter().map(|pieces| pieces_of(pieces)).collect();
     let in_turn = lists.iter().find(|pieces| !pieces.is_empty()).into_iter().flatten();
-    for (n, names) in in_turn.enumerate() {
+    for (n, piece) in in_turn.filter(|piece| !piece.is_done).enumerate() {
         let worker = n % lists.len();
-        if let Some(piece) = names.first().and_then(|first| by_name[worker].get(first)) {
-            all[worker].insert(*piece);
-            given.extend(&lists[worker][*piece]);
+        if let Some(its) = piece.names.first().and_then(|first| by_name[worker].get(first)) {
+            all[worker].insert(*its);
+            given.extend(&lists[worker][*its].names);
         }
     }
     for (worker, pieces) in lists.iter().enumerate() {
-        for (n, names) in pieces.iter().enumerate() {
+        for (n, Piece { names, .. }) in pieces.iter().enumerate() {
             if names.iter().any(|name| !given.contains(name)) {
                 all[worker].insert(n);
                 given.extend(names);
@@ -107,7 +120,8 @@ mod tests {
     use super::*;
 
     fn pieces(of: &[&[u64]]) -> Vec<Piece> {
-        of.iter().map(|names| names.iter().copied().map(Digest).collect()).collect()
+        let piece = |names: &&[u64]| Piece { names: names.iter().copied().map(Digest).collect(), is_done: false };
+        of.iter().map(piece).collect()
     }
 
     #[test]
@@ -128,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn what_one_worker_has_done_already_is_nobody_elses_and_the_rest_is_taken_in_turn() {
+        let all = pieces(&[&[1], &[2], &[3], &[4]]);
+        let mut begun = all.clone();
+        (begun[0].is_done, begun[1].is_done) = (true, true);
+        assert_eq!(shared_out(&[begun, all]), [HashSet::from([0, 1, 2]), HashSet::from([3])]);
+    }
+
+    #[test]
     fn the_first_and_the_second_of_a_kind_have_names_of_their_own() {
         let (mut one, mut other) = (Names::default(), Names::default());
         let ours = ["write", "close", "write"].map(|kind| one.next(&kind));
@@ -145,8 +167,8 @@ mod tests {
                 lists.iter().map(|list| pieces(&list.iter().map(Vec::as_slice).collect::<Vec<_>>())).collect();
             let shares = shared_out(&lists);
             let given: BTreeSet<Digest> =
-                lists.iter().zip(&shares).flat_map(|(list, mine)| mine.iter().flat_map(|n| list[*n].clone())).collect();
-            prop_assert_eq!(given, lists.iter().flatten().flatten().copied().collect());
+                lists.iter().zip(&shares).flat_map(|(list, mine)| mine.iter().flat_map(|n| list[*n].names.clone())).collect();
+            prop_assert_eq!(given, lists.iter().flatten().flat_map(|piece| piece.names.clone()).collect());
         }
     }
 }

@@ -17,6 +17,7 @@ mod interleaved;
 mod life;
 mod recorded;
 mod reports;
+mod share;
 mod starts;
 mod sweep;
 

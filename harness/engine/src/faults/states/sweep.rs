@@ -8,19 +8,19 @@ use crashtest_model::{
     About, Aim, Confirm, Coverage, CrashPoint, Digest, FailureDetail, Fault, Observed, Outcome, Promise, Seed, Start,
     Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{Alike, CrashState, Interleavings, Snapshot, first_look, interleavings, kind_of};
+use crashtest_states::{Alike, CrashState, Interleavings, Snapshot, interleavings};
 
 use super::confirm::{Point, kill_at};
-use super::interleaved::{Interleaved, points_of};
+use super::interleaved::points_of;
 use super::life::Life;
 use super::recorded::not_explained;
 use super::reports::Reports;
+use super::share::Look;
 use super::starts::Bad;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
-use crate::faults::shares::{Names, Piece, Share};
-use crate::lists::Topic;
+use crate::faults::shares::Share;
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
@@ -45,7 +45,14 @@ pub(super) struct Sweep<'s, 'a> {
     pub(super) subject: &'s mut dyn Subject,
     pub(super) reports: Reports<'s, 'a>,
     stream: Seed,
-    part: Part,
+    pub(super) part: Part,
+}
+
+/// The crash states of the first life that were judged, by their numbers.
+#[derive(Default)]
+struct Looked {
+    intact: Vec<(usize, Observed)>,
+    broken: Vec<(usize, Judged)>,
 }
 
 /// Sweeps what is under test: its share `part` of the states.
@@ -81,10 +88,9 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let others = self.interleaved(&life, recorded.interleaved, (1, false));
         let calls = life.trace.operations.len() as u64;
         let alike = if recorded.cut.is_some() { Alike::Early } else { Alike::Newest };
-        let share = self.share(&life, &others, is_derivable)?;
         let known = Coverage {
             calls,
-            points: share.trials,
+            points: life.points.len() as u64 + points_of(&others),
             interleavings: others.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
@@ -95,8 +101,10 @@ impl<'s, 'a> Sweep<'s, 'a> {
             cut: recorded.cut,
             ..life.beyond_the_model()
         };
+        let is_endless = known.cut.is_some();
         self.reports.context.note(Fault::Sweep, self.reports.start, About::Coverage(Box::new(known)))?;
         if !is_derivable {
+            let share = self.share(&life, &others, Look::AtEachPoint)?;
             return self.by_real_kills(&life, &share);
         }
         if self.reports.context.plan.confirm == Confirm::All {
@@ -104,23 +112,18 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         // From here on, this process and the one that it starts on each state take turns.
         let _pinned = Pinned::among(self.part.number, self.part.of);
-        let (mut intact, mut broken) = (Vec::new(), Vec::new());
         let (order, first_look) = self.order(&life, alike);
-        let mine: Vec<(usize, usize)> = order.into_iter().enumerate().filter(|(_, n)| share.has(*n)).collect();
-        let at_first = mine.iter().filter(|(place, _)| *place < first_look).count();
-        self.reports.note(Coverage { first_look: at_first as u64, ..Coverage::default() })?;
-        for (done, &(_, n)) in mine.iter().enumerate() {
-            let state = &life.states[n];
-            let at = |point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" };
-            let judged = self.judge(&life, state, &at)?;
-            match judged.worst {
-                Verdict::Intact => intact.push((n, judged.observed)),
-                _ => broken.push((n, judged)),
-            }
-            if done + 1 == at_first {
-                self.reports.note(Coverage { first_looked: at_first as u64, ..Coverage::default() })?;
-            }
-        }
+        let mut looked = Looked::default();
+        // The first worker has its recording from the control. The others make theirs, and that takes as long as the program is recorded.
+        let early = if is_endless && self.part.number == 0 { &order[..first_look] } else { &[] };
+        self.look_first_at(&life, early, &mut looked)?;
+        let share = self.share(&life, &others, Look::AtStates { done: early })?;
+        let (first, rest) = order.split_at(first_look);
+        let mine = |all: &[usize]| all.iter().copied().filter(|n| share.has(*n) && !early.contains(n)).collect();
+        let (first, rest): (Vec<usize>, Vec<usize>) = (mine(first), mine(rest));
+        self.look_first_at(&life, &first, &mut looked)?;
+        self.look_at(&life, &rest, &mut looked)?;
+        let Looked { mut intact, mut broken } = looked;
         intact.sort_by_key(|(n, _)| *n);
         broken.sort_by_key(|(n, _)| *n);
         // Their numbers go on from those of the states in the recorded order.
@@ -144,35 +147,25 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.reports.note(Coverage { remarks, ..Coverage::default() })
     }
 
-    /// What of `life` and its `others`, or of its crash points where nothing can be derived, is this worker's.
-    fn share(&mut self, life: &Life, others: &[Interleaved], is_derivable: bool) -> Result<Share, EngineError> {
-        let pieces: Vec<(bool, &Life, &[CrashPoint])> = match is_derivable {
-            true => {
-                let of_others =
-                    others.iter().flat_map(|(life, states)| states.iter().map(move |state| (true, life, state)));
-                let states = life.states.iter().map(|state| (false, life, state)).chain(of_others);
-                states.map(|(other, life, state)| (other, life, state.points.as_slice())).collect()
-            }
-            false => life.points.chunks(1).map(|point| (false, life, point)).collect(),
-        };
-        if self.subject.pace().repeats || self.part.of == 1 {
-            let trials = pieces.iter().map(|(.., points)| points.len() as u64).sum();
-            return Ok(Share::by_number(self.part, pieces.len(), trials));
-        }
-        let mut names = Names::default();
-        let named = pieces.into_iter().map(|(other, life, points)| -> Piece {
-            points.iter().map(|point| names.next(&(other, kind_of(&life.trace, *point)))).collect()
-        });
-        let named: Vec<Piece> = named.collect();
-        Share::by_name(self.reports.context, Topic::CrashStates, self.part, &named)
+    /// Judges these of the states that make a first look.
+    fn look_first_at(&mut self, life: &Life, numbers: &[usize], looked: &mut Looked) -> Result<(), EngineError> {
+        let first_look = numbers.len() as u64;
+        self.reports.note(Coverage { first_look, ..Coverage::default() })?;
+        self.look_at(life, numbers, looked)?;
+        self.reports.note(Coverage { first_looked: first_look, ..Coverage::default() })
     }
 
-    /// The order in which the crash states of `life` are looked at, by their numbers, and how many of them make a first look.
-    fn order(&self, life: &Life, alike: Alike) -> (Vec<usize>, usize) {
-        match self.subject.pace().looks_around_first {
-            true => first_look(&life.trace, &life.states, alike),
-            false => ((0..life.states.len()).collect(), 0),
+    /// Judges these crash states of `life`.
+    fn look_at(&mut self, life: &Life, numbers: &[usize], looked: &mut Looked) -> Result<(), EngineError> {
+        for n in numbers {
+            let at = |point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" };
+            let judged = self.judge(life, &life.states[*n], &at)?;
+            match judged.worst {
+                Verdict::Intact => looked.intact.push((*n, judged.observed)),
+                _ => looked.broken.push((*n, judged)),
+            }
         }
+        Ok(())
     }
 
     /// How the recorded life begins.
