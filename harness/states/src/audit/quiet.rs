@@ -19,7 +19,8 @@ pub struct Quiet {
 
 /// Returns after how many operations of `trace` no save was under way the last time. The run began on the files `before`, and somebody has
 /// ended it. `pauses` says after how many operations the program did nothing for a while: where it says nothing of its saves, the last of
-/// these counts at which no file was half written.
+/// these counts at which no file was half written, unless most of the run comes after it: then the program does not pause between its
+/// saves, and the last moment counts at which no file was.
 #[must_use]
 pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> Quiet {
     let all = trace.operations.len();
@@ -42,9 +43,11 @@ pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> Quiet
     };
     let quiet: Vec<usize> = (0..=all).filter(is_promised).collect();
     let whole: Vec<usize> = quiet.iter().copied().filter(|n| is_whole(*n)).collect();
-    let mut paused = whole.iter().copied().filter(|n| !says_its_saves && pauses.contains(n));
     let some = |n: &usize| *n > 0;
-    let calls = paused.rfind(some).or(whole.last().copied().filter(some)).or(quiet.last().copied()).unwrap_or(all);
+    let last = whole.last().copied().filter(some);
+    let is_late = |n: &usize| last.is_some_and(|last| 2 * (last - n) <= last);
+    let mut paused = whole.iter().copied().filter(|n| !says_its_saves && pauses.contains(n));
+    let calls = paused.rfind(some).filter(is_late).or(last).or(quiet.last().copied()).unwrap_or(all);
     let there = temporary.iter().filter(|(_, there)| there.contains(&calls));
     Quiet { calls, temporary: there.map(|(name, _)| (*name).to_owned()).collect() }
 }

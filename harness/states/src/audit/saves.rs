@@ -61,7 +61,7 @@ impl Saves {
                 pass.take(n, operation);
             }
         }
-        for writing in pass.files.values().filter(|writing| !ended && !writing.over) {
+        for writing in pass.files.values().filter(|writing| !ended && !writing.over && !writing.is_closed) {
             if let Some(save) = writing.save {
                 pass.found.all[save].whole = false;
             }
@@ -119,6 +119,10 @@ struct Writing {
     until: usize,
     /// How many descriptors each process has open on it, as far as that is seen.
     open: BTreeMap<u32, usize>,
+    /// The process that has changed it last.
+    changed_by: u32,
+    /// Whether that has closed it since.
+    is_closed: bool,
 }
 
 struct Pass<'t> {
@@ -159,10 +163,13 @@ impl<'t> Pass<'t> {
                 *self.writing(*file).open.entry(process).or_default() += 1;
             }
             Action::Close { file, .. } => {
-                let open = &mut self.writing(*file).open;
-                match open.get_mut(&process) {
+                let writing = self.writing(*file);
+                match writing.open.get_mut(&process) {
                     Some(count) if *count > 1 => *count -= 1,
-                    _ => drop(open.remove(&process)),
+                    _ => {
+                        writing.open.remove(&process);
+                        writing.is_closed |= writing.changed_by == process;
+                    }
                 }
             }
             Action::Write { file, offset, data, .. } if data.length() > 0 => self.write(*file, *offset, n),
@@ -177,6 +184,10 @@ impl<'t> Pass<'t> {
             Action::Zero { file, .. } => self.change(*file, Kind::InPlace, n),
             Action::Sync { file: Some(file), durable: Durable::File | Durable::Data, .. } => self.mark(*file, n),
             _ => {}
+        }
+        if let Some(file) = changed(operation) {
+            let writing = self.writing(file);
+            (writing.changed_by, writing.is_closed) = (process, false);
         }
         self.tree.apply(operation);
         match &operation.action {

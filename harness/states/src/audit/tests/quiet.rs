@@ -1,6 +1,6 @@
 //! Where a run that somebody has ended counts up to.
 
-use crashtest_model::{Activity, Gaps, Generation, Progress, Promise};
+use crashtest_model::{Activity, FileId, Gaps, Generation, Progress, Promise};
 
 use super::super::quiet_moment;
 use super::run::Run;
@@ -21,6 +21,20 @@ fn a_save_that_is_under_way_at_the_end_does_not_count() {
     assert_eq!(quiet(&run, &[7]), 10, "in the middle of a save it may wait as well");
     run.fsync(file).close(file);
     assert_eq!(quiet(&run, &[]), 10, "it is whole, and has yet to get its name");
+}
+
+#[test]
+fn a_run_that_paused_at_its_start_alone_counts_to_its_end() {
+    let mut run = Run::finding(&[("s", b"old"), ("other", b"old")]);
+    let file = run.create("s.tmp");
+    run.write(file, 0, b"new").rename("s.tmp", "s");
+    for content in [b"1", b"2", b"3"] {
+        run.save_direct(1, content);
+    }
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[3]).calls, 12, "the other file is written over behind it");
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[3, 6]).calls, 6, "half of it is before the second pause");
+    run.open(1, true).write(FileId(1), 0, b"4");
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[3]).calls, 12, "what is not closed may be half of a save");
 }
 
 #[test]
