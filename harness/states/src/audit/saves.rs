@@ -168,7 +168,8 @@ impl<'t> Pass<'t> {
                     Some(count) if *count > 1 => *count -= 1,
                     _ => {
                         writing.open.remove(&process);
-                        writing.is_closed |= writing.changed_by == process;
+                        // A shell closes what it has emptied before who writes it has written.
+                        writing.is_closed |= writing.changed_by == process && writing.wrote;
                     }
                 }
             }

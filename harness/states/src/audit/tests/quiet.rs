@@ -38,6 +38,13 @@ fn a_run_that_paused_at_its_start_alone_counts_to_its_end() {
 }
 
 #[test]
+fn what_a_shell_has_emptied_and_closed_is_not_whole_before_somebody_has_written_it() {
+    let mut run = Run::finding(&[("s", b"old")]);
+    run.save_direct(0, b"new").open(0, true).close(FileId(0));
+    assert_eq!(quiet_moment(&run.trace(), &run.before(), &[]).calls, 3);
+}
+
+#[test]
 fn a_temporary_that_is_there_all_the_time_is_none_of_the_state_files() {
     // Two threads: one of them is always inside a save.
     let mut run = Run::finding(&[("a", b"old"), ("b", b"old")]);
