@@ -36,7 +36,7 @@ pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> Quiet
     let is_whole = |n: usize| {
         !temporary.iter().any(|(_, there)| there.contains(&n))
             && !saves.all.iter().any(|save| {
-                let is_under_way = save.first < n && (n <= save.last || !save.whole);
+                let is_under_way = save.first < n && (n <= save.last || !(save.whole || save.closed));
                 // Each record that is appended may be the last one.
                 is_under_way && save.kind != Kind::Append
             })

@@ -41,6 +41,8 @@ pub(super) struct Save {
     pub(super) last: usize,
     /// Whether what it comes to is a version of the file.
     pub(super) whole: bool,
+    /// Of the last save of a run that somebody has ended: whether who wrote it has closed it, so that it may be whole.
+    pub(super) closed: bool,
 }
 
 /// The saves of a trace.
@@ -61,9 +63,10 @@ impl Saves {
                 pass.take(n, operation);
             }
         }
-        for writing in pass.files.values().filter(|writing| !ended && !writing.over && !writing.is_closed) {
+        for writing in pass.files.values().filter(|writing| !ended && !writing.over) {
             if let Some(save) = writing.save {
-                pass.found.all[save].whole = false;
+                let save = &mut pass.found.all[save];
+                (save.whole, save.closed) = (false, save.whole && writing.is_closed);
             }
         }
         pass.found
@@ -239,7 +242,7 @@ impl<'t> Pass<'t> {
         if let Some(before) = before {
             self.found.all[before].whole = !held;
         }
-        self.found.all.push(Save { file, kind, first: n, last: n, whole: true });
+        self.found.all.push(Save { file, kind, first: n, last: n, whole: true, closed: false });
         self.found.by_file.entry(file).or_default().push(number);
     }
 
