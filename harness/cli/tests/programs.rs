@@ -287,6 +287,25 @@ fn what_only_one_worker_has_recorded_is_asked_for_as_well() {
         let swept = &row(&summary, fault)["swept"];
         let planned = swept["points"].as_u64().unwrap() + swept["points_again"].as_u64().unwrap();
         assert_eq!(of_fault().count() as u64, planned, "{fault}: each once");
+        let numbers: BTreeSet<u64> = of_fault().map(|trial| trial["trial"].as_u64().unwrap()).collect();
+        assert_eq!(numbers.len() as u64, planned, "{fault}: each has a number of its own");
+    }
+}
+
+#[test]
+fn points_that_workers_record_in_another_order_are_all_asked_for() {
+    // Two files, whose names differ in a number, are written over: by the first worker's program in the other order. Nothing is written again
+    // in the lives after that.
+    let save = |n: u32| format!("echo new > s-{n}");
+    let each = format!("*/worker-0/*) {}; {} ;; *) {}; {} ;;", save(2), save(1), save(1), save(2));
+    let script = format!("cd \"$1\"; test -e ran && exit; : > ran; mkdir a b; case $1 in {each} esac");
+    for (jobs, file) in [("2", "s-1"), ("2", "s-2"), ("3", "s-1"), ("3", "s-2")] {
+        let check = format!("sh -c 'test -s {{dir}}/{file} || echo crashtest: refused nothing is in it'");
+        let setup = "sh -c 'echo none > {dir}/s-1; echo none > {dir}/s-2'";
+        let options = ["--jobs", jobs, "--setup", setup, "--check", &check, "--", "sh", "-c", &script, "sh", "{dir}"];
+        let place = Place::new();
+        let ran = run(&place, &options);
+        assert_eq!(ran.exit, Some(1), "{jobs} {file}: {}{}", ran.out, ran.err);
     }
 }
 

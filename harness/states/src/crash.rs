@@ -6,6 +6,6 @@ mod points;
 mod states;
 
 pub use first_look::{Alike, first_look};
-pub use kind::{Kind, kind_of};
+pub use kind::{Kind, Places, kind_of};
 pub use points::{CrashPoints, crash_points};
 pub use states::{CrashState, crash_states, distinct};

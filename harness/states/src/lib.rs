@@ -22,7 +22,9 @@ mod unexplained;
 
 pub use audit::{Oracle, Quiet, Severity, StateFile, audit, audited_states, quiet_moment, state_files};
 pub use content::{Content, LONGEST_WHOLE};
-pub use crash::{Alike, CrashPoints, CrashState, Kind, crash_points, crash_states, distinct, first_look, kind_of};
+pub use crash::{
+    Alike, CrashPoints, CrashState, Kind, Places, crash_points, crash_states, distinct, first_look, kind_of,
+};
 pub use durability::{Durability, Persisted, moved_below};
 pub use failed_call::failed_call;
 pub use failures::{fits, injections, needs_room, reading_injections};

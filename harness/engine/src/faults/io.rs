@@ -8,17 +8,15 @@ use std::path::PathBuf;
 use crashtest_linux::process::Exit;
 use crashtest_linux::trace::Ending;
 use crashtest_model::{
-    About, Activity, Aim, At, CallIndex, Coverage, CrashPoint, FailureDetail, Fault, Generation, Injection, Observed,
-    Promise, Seed, Start, Termination, Trace, TrialRecord, Verdict,
+    About, Action, Activity, Aim, At, CallIndex, Coverage, CrashPoint, Digest, FailureDetail, Fault, Generation,
+    Injection, Observed, Operation, Promise, Seed, Start, Termination, Trace, TrialRecord, Verdict,
 };
-use crashtest_states::{
-    CrashState, Entry, Snapshot, failed_call, injections, kind_of, passed_over, reading_injections,
-};
+use crashtest_states::{CrashState, Entry, Places, Snapshot, failed_call, injections, passed_over, reading_injections};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
-use crate::faults::shares::{Names, Piece, Share};
+use crate::faults::shares::{Marks, Piece, Share};
 use crate::faults::states::findings;
 use crate::judge::judgement::Judgement;
 use crate::judge::record::concluded;
@@ -171,20 +169,11 @@ impl<'s, 'a> Failing<'s, 'a> {
         let ways = self.context.plan.spread(ways, 1);
         let share = match self.subject.pace().repeats || part.of == 1 {
             true => Share::by_number(part, ways.len(), ways.len() as u64),
-            false => {
-                let mut names = Names::default();
-                let trace = &self.sound.trace;
-                let kind = |way: &Injection| {
-                    (kind_of(trace, CrashPoint { call: way.call, at: At::Inside(0) }), way.failure, way.lasting)
-                };
-                let named: Vec<Piece> =
-                    ways.iter().map(|way| Piece { names: vec![names.next(&kind(way))], is_done: false }).collect();
-                Share::by_name(self.context, topic, part, &named)?
-            }
+            false => Share::by_marks(self.context, topic, part, &pieces(&self.sound.trace, &ways))?,
         };
         let (trials, left_out) = (before + share.trials, left_out + (of - ways.len()) as u64);
         self.note_what_is_gone_through(trials, left_out)?;
-        let first = if topic == Topic::FailingReads { READING } else { 0 };
+        let first = share.first_trial + if topic == Topic::FailingReads { READING } else { 0 };
         for (n, way) in ways.into_iter().enumerate().filter(|(n, _)| share.has(*n)) {
             self.run(first + n as u64, way)?;
         }
@@ -308,6 +297,28 @@ impl Sound {
         let why = "the program acknowledged nothing, ended with status 0, and left other files than without the failure: whether it \
                    noticed is not known (let it print `crashtest: ack N`, or end with an error)";
         (Verdict::Inconclusive, why.to_owned())
+    }
+}
+
+/// These ways in which calls of `trace` can fail, each a piece.
+fn pieces(trace: &Trace, ways: &[Injection]) -> Vec<Piece> {
+    let places = Places::of(trace);
+    let piece = |(number, way): (u64, &Injection)| {
+        let point = CrashPoint { call: way.call, at: At::Inside(0) };
+        let (exactly, failure) = (places.exactly(point), (way.failure, way.lasting));
+        // What is written says which of several calls on one file it is.
+        let data = trace.operations.get(way.call.0 as usize).and_then(written);
+        let marks = Marks::new(&(&exactly, failure, data), &(&exactly, failure), &(places.loosely(point), failure));
+        Piece { trials: vec![marks], last: number, is_done: false }
+    };
+    (0..).zip(ways).map(piece).collect()
+}
+
+/// Where a call writes, and what.
+fn written(operation: &Operation) -> Option<(u64, Digest)> {
+    match &operation.action {
+        Action::Write { offset, data, .. } => Some((*offset, Digest::of_value(data))),
+        _ => None,
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Each worker records for itself. Where all record the same calls, a piece is known by its number. Two runs of a program may differ, in the
 //! order of what two processes do or in how far an endless one comes: then the workers tell each other what their recordings have. What
-//! several have, one of them goes through; what one of them alone has is its own to do, so that no crash point that somebody has seen is
-//! nobody's.
+//! several have, one of them goes through; what one of them alone has is its own to do.
+//!
+//! Whether two workers have the same is read from [`Marks`], the surest of them first: no point that a worker has recorded is nobody's, unless
+//! that of another has the same marks and is another one all the same.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -16,29 +18,37 @@ use crate::error::EngineError;
 use crate::lists::Topic;
 use crate::protocol::Part;
 
+/// What the trials of two recordings are recognised by.
+const MARKS: usize = 3;
+
+/// What a trial can be recognised by in the recording of another worker, the surest first: equal marks are those of the same trial, in each
+/// recording the first of them, the second, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marks([Digest; MARKS]);
+
+impl Marks {
+    /// These.
+    pub(crate) fn new(surest: &impl Hash, sure: &impl Hash, at_least: &impl Hash) -> Marks {
+        Marks([Digest::of_value(surest), Digest::of_value(sure), Digest::of_value(at_least)])
+    }
+}
+
 /// What is gone through at once: a crash state, or a failing call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Piece {
-    /// The names of its trials, one for each of its crash points.
-    pub(crate) names: Vec<Digest>,
+    /// Its trials, one for each of its crash points.
+    pub(crate) trials: Vec<Marks>,
+    /// The greatest number that one of them has in its recording.
+    pub(crate) last: u64,
     /// Whether the worker that has it has gone through it already.
     pub(crate) is_done: bool,
 }
 
-/// Gives names to trials: equal ones, in two recordings, to those of which as many of their kind came before.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    times: HashMap<Digest, u64>,
-}
-
-impl Names {
-    /// The name of the next trial, which is of this kind.
-    pub(crate) fn next(&mut self, kind: &impl Hash) -> Digest {
-        let kind = Digest::of_value(kind);
-        let times = self.times.entry(kind).or_default();
-        *times += 1;
-        Digest::of_value(&(kind, *times))
-    }
+/// A piece by the names of its trials, which are the same in all recordings.
+#[derive(Clone, Debug)]
+struct Named {
+    names: Vec<Digest>,
+    is_done: bool,
 }
 
 /// A worker's share.
@@ -48,27 +58,27 @@ pub(crate) struct Share {
     mine: HashSet<usize>,
     /// The trials of all workers together.
     pub(crate) trials: u64,
+    /// What is added to the numbers of its trials, so that no other worker has them.
+    pub(crate) first_trial: u64,
+    /// The same for its pieces.
+    pub(crate) first_piece: usize,
 }
 
 impl Share {
     /// The share `part` of so many pieces and trials, where every worker has the same ones.
     pub(crate) fn by_number(part: Part, pieces: usize, trials: u64) -> Share {
         let mine = (0..pieces).filter(|n| *n as u64 % part.of == part.number).collect();
-        Share { mine, trials }
+        Share { mine, trials, first_trial: 0, first_piece: 0 }
     }
 
     /// The share `part` of what there is of `topic`, where each worker may have other pieces: this one has `pieces`. It waits for the others.
-    pub(crate) fn by_name(
+    pub(crate) fn by_marks(
         context: &mut Context<'_>,
         topic: Topic,
         part: Part,
         pieces: &[Piece],
     ) -> Result<Share, EngineError> {
-        let lists = context.exchange(topic, part, pieces)?;
-        let mut all = shared_out(&lists);
-        let trials =
-            lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].names.len() as u64)).sum();
-        Ok(Share { mine: all.swap_remove(part.number as usize), trials })
+        Ok(share(&context.exchange(topic, part, pieces)?, part))
     }
 
     /// Whether the piece of this number is part of it.
@@ -77,9 +87,61 @@ impl Share {
     }
 }
 
+/// The share `part` of the pieces that are in these lists, one of each worker.
+fn share(lists: &[Vec<Piece>], part: Part) -> Share {
+    let mut all = shared_out(&named(lists));
+    let trials =
+        lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].trials.len() as u64)).sum();
+    let worker = part.number as usize;
+    let before = &lists[..worker];
+    let numbers = |pieces: &Vec<Piece>| pieces.iter().map(|piece| piece.last + 1).max().unwrap_or(0);
+    Share {
+        mine: all.swap_remove(worker),
+        trials,
+        first_trial: before.iter().map(numbers).sum(),
+        first_piece: before.iter().map(Vec::len).sum(),
+    }
+}
+
+/// Gives names to the trials of all lists, by the surest marks that two of them share.
+fn named(lists: &[Vec<Piece>]) -> Vec<Vec<Named>> {
+    let trials: Vec<Vec<&Marks>> =
+        lists.iter().map(|pieces| pieces.iter().flat_map(|piece| &piece.trials).collect()).collect();
+    let mut names: Vec<Vec<Option<Digest>>> = trials.iter().map(|trials| vec![None; trials.len()]).collect();
+    for mark in 0..MARKS {
+        let found: Vec<HashMap<usize, Digest>> =
+            trials.iter().zip(&names).map(|(trials, names)| unnamed(trials, names, mark)).collect();
+        let mut lists_with: HashMap<Digest, u32> = HashMap::new();
+        found.iter().flat_map(HashMap::values).for_each(|name| *lists_with.entry(*name).or_default() += 1);
+        for (names, found) in names.iter_mut().zip(found) {
+            let is_known = |name: &Digest| lists_with[name] > 1 || mark + 1 == MARKS;
+            found.into_iter().filter(|(_, name)| is_known(name)).for_each(|(n, name)| names[n] = Some(name));
+        }
+    }
+    let in_pieces = |(pieces, names): (&Vec<Piece>, Vec<Option<Digest>>)| {
+        let mut names = names.into_iter().flatten();
+        let named =
+            |piece: &Piece| Named { names: names.by_ref().take(piece.trials.len()).collect(), is_done: piece.is_done };
+        pieces.iter().map(named).collect()
+    };
+    lists.iter().zip(names).map(in_pieces).collect()
+}
+
+/// Names for the trials of one list that have none so far, by one of their marks, and how many came before that have it too.
+fn unnamed(trials: &[&Marks], names: &[Option<Digest>], mark: usize) -> HashMap<usize, Digest> {
+    let mut times: HashMap<Digest, u64> = HashMap::new();
+    let mut name = |Marks(marks): &Marks| {
+        let times = times.entry(marks[mark]).or_default();
+        *times += 1;
+        Digest::of_value(&(mark, marks[mark], *times))
+    };
+    let without = trials.iter().enumerate().filter(|(n, _)| names[*n].is_none());
+    without.map(|(n, marks)| (n, name(marks))).collect()
+}
+
 /// The numbers of the pieces that each worker goes through, of those that each has: first those that it has done already; then those of one of
 /// them in turn, as far as whose turn it is has them; then whatever has a trial that is still nobody's.
-fn shared_out(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
+fn shared_out(lists: &[Vec<Named>]) -> Vec<HashSet<usize>> {
     let mut all = vec![HashSet::new(); lists.len()];
     let mut given: HashSet<Digest> = HashSet::new();
     for (worker, pieces) in lists.iter().enumerate() {
@@ -88,7 +150,7 @@ fn shared_out(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
             given.extend(&piece.names);
         }
     }
-    let pieces_of = |pieces: &[Piece]| -> HashMap<Digest, usize> {
+    let pieces_of = |pieces: &[Named]| -> HashMap<Digest, usize> {
         pieces.iter().enumerate().flat_map(|(n, piece)| piece.names.iter().map(move |name| (*name, n))).collect()
     };
     let by_name: Vec<HashMap<Digest, usize>> = lists.iter().map(|pieces| pieces_of(pieces)).collect();
@@ -101,7 +163,7 @@ fn shared_out(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
         }
     }
     for (worker, pieces) in lists.iter().enumerate() {
-        for (n, Piece { names, .. }) in pieces.iter().enumerate() {
+        for (n, Named { names, .. }) in pieces.iter().enumerate() {
             if names.iter().any(|name| !given.contains(name)) {
                 all[worker].insert(n);
                 given.extend(names);
@@ -119,18 +181,33 @@ mod tests {
 
     use super::*;
 
+    /// A trial that is certainly this one.
+    fn sure(trial: u64) -> Marks {
+        Marks::new(&trial, &trial, &trial)
+    }
+
     fn pieces(of: &[&[u64]]) -> Vec<Piece> {
-        let piece = |names: &&[u64]| Piece { names: names.iter().copied().map(Digest).collect(), is_done: false };
+        let piece = |trials: &&[u64]| Piece {
+            trials: trials.iter().copied().map(sure).collect(),
+            last: *trials.last().unwrap(),
+            is_done: false,
+        };
         of.iter().map(piece).collect()
+    }
+
+    fn mine(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
+        shared_out(&named(lists))
     }
 
     #[test]
     fn workers_that_have_the_same_pieces_take_them_in_turn() {
         let all = pieces(&[&[1, 2], &[3], &[4, 5, 6], &[7], &[8]]);
         let of = 3;
-        let shares = shared_out(&[all.clone(), all.clone(), all.clone()]);
-        for (number, mine) in (0..).zip(shares) {
-            assert_eq!(Share::by_number(Part { number, of }, all.len(), 8), Share { mine, trials: 8 });
+        let lists = [all.clone(), all.clone(), all.clone()];
+        for number in 0..of {
+            let part = Part { number, of };
+            let (by_number, by_marks) = (Share::by_number(part, all.len(), 8), share(&lists, part));
+            assert_eq!((by_marks.mine, by_marks.trials), (by_number.mine, by_number.trials));
         }
     }
 
@@ -138,7 +215,7 @@ mod tests {
     fn what_only_one_worker_has_is_its_own() {
         // The second has 3 elsewhere, and 9; the third has died.
         let lists = [pieces(&[&[1, 2], &[3], &[4]]), pieces(&[&[1], &[2, 3], &[9]]), pieces(&[])];
-        assert_eq!(shared_out(&lists), [HashSet::from([0, 2]), HashSet::from([1, 2]), HashSet::new()]);
+        assert_eq!(mine(&lists), [HashSet::from([0, 2]), HashSet::from([1, 2]), HashSet::new()]);
     }
 
     #[test]
@@ -146,16 +223,40 @@ mod tests {
         let all = pieces(&[&[1], &[2], &[3], &[4]]);
         let mut begun = all.clone();
         (begun[0].is_done, begun[1].is_done) = (true, true);
-        assert_eq!(shared_out(&[begun, all]), [HashSet::from([0, 1, 2]), HashSet::from([3])]);
+        assert_eq!(mine(&[begun, all]), [HashSet::from([0, 1, 2]), HashSet::from([3])]);
     }
 
     #[test]
-    fn the_first_and_the_second_of_a_kind_have_names_of_their_own() {
-        let (mut one, mut other) = (Names::default(), Names::default());
-        let ours = ["write", "close", "write"].map(|kind| one.next(&kind));
-        let theirs = ["close", "write", "write"].map(|kind| other.next(&kind));
-        assert_eq!([ours[1], ours[0], ours[2]], theirs, "in whatever order they come");
-        assert_eq!(BTreeSet::from(ours).len(), 3);
+    fn no_two_workers_give_one_number_to_two_trials() {
+        let lists = [pieces(&[&[1, 2], &[6]]), pieces(&[]), pieces(&[&[0], &[3]]), pieces(&[&[9]])];
+        let first = |number| {
+            let share = share(&lists, Part { number, of: 4 });
+            (share.first_trial, share.first_piece)
+        };
+        assert_eq!([0, 1, 2, 3].map(first), [(0, 0), (7, 2), (7, 2), (11, 4)]);
+    }
+
+    #[test]
+    fn the_first_and_the_second_of_equal_marks_are_two_trials() {
+        let lists = [pieces(&[&[1], &[2], &[1]]), pieces(&[&[2], &[1], &[1]])];
+        let names = |list: usize| named(&lists)[list].iter().map(|piece| piece.names[0]).collect::<Vec<_>>();
+        let (ours, theirs) = (names(0), names(1));
+        assert_eq!([ours[1], ours[0], ours[2]], theirs[..], "in whatever order they come");
+        assert_eq!(ours.into_iter().collect::<BTreeSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn what_is_surely_the_same_is_before_what_may_be() {
+        // Two files with drawn names, the first of which is in both runs: of it both come to the same, of the other to something else.
+        let trial = |content: &str, file: &str| Marks::new(&(file, content), &file, &"#");
+        let piece = |marks| Piece { trials: vec![marks], last: 0, is_done: false };
+        let lists = [
+            vec![piece(trial("x", "a")), piece(trial("y", "b"))],
+            vec![piece(trial("z", "c")), piece(trial("x", "a"))],
+        ];
+        let all = named(&lists);
+        assert_eq!(all[0][0].names, all[1][1].names);
+        assert_eq!(all[0][1].names, all[1][0].names);
     }
 
     proptest! {
@@ -165,10 +266,28 @@ mod tests {
         ) {
             let lists: Vec<Vec<Piece>> =
                 lists.iter().map(|list| pieces(&list.iter().map(Vec::as_slice).collect::<Vec<_>>())).collect();
-            let shares = shared_out(&lists);
+            let (named, shares) = (named(&lists), mine(&lists));
             let given: BTreeSet<Digest> =
-                lists.iter().zip(&shares).flat_map(|(list, mine)| mine.iter().flat_map(|n| list[*n].names.clone())).collect();
-            prop_assert_eq!(given, lists.iter().flatten().flat_map(|piece| piece.names.clone()).collect());
+                named.iter().zip(&shares).flat_map(|(list, mine)| mine.iter().flat_map(|n| list[*n].names.clone())).collect();
+            prop_assert_eq!(given, named.iter().flatten().flat_map(|piece| piece.names.clone()).collect());
+        }
+
+        #[test]
+        fn in_whatever_order_each_worker_has_seen_them_all_trials_are_gone_through(
+            orders in prop::collection::vec(Just((0u64..12).collect::<Vec<u64>>()).prop_shuffle(), 1..4),
+            kinds in 1u64..4
+        ) {
+            // What a kill leaves says which trial it is; there are few kinds of places, and one file.
+            let piece = |trial: &u64| Piece {
+                trials: vec![Marks::new(trial, &(trial % kinds), &0)],
+                last: *trial,
+                is_done: false
+            };
+            let lists: Vec<Vec<Piece>> = orders.iter().map(|order| order.iter().map(piece).collect()).collect();
+            let gone_through: Vec<u64> =
+                orders.iter().zip(mine(&lists)).flat_map(|(order, mine)| mine.into_iter().map(|n| order[n])).collect();
+            prop_assert_eq!(gone_through.len(), 12, "each once");
+            prop_assert_eq!(gone_through.into_iter().collect::<BTreeSet<u64>>(), (0..12).collect());
         }
     }
 }

@@ -7,7 +7,7 @@ use super::confirm::Point;
 use super::life::Life;
 use super::recorded::Recorded;
 use super::starts::Bad;
-use super::sweep::{NESTED, Sweep, WHOLE};
+use super::sweep::{Sweep, WHOLE};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Source};
@@ -123,8 +123,9 @@ impl Sweep<'_, '_> {
         let recording = self.subject.live(&from, Orders::Record)?;
         let trace = interleavings(recording.trace, &from.files, &self.subject.files()?).first;
         let life = self.derived(from, trace);
-        let Some(n) = (record.trial / NESTED).checked_sub(1).map(|n| n as usize) else { return Ok(None) };
-        let Some(state) = life.states.get(n) else { return Ok(None) };
+        let (Aim::Twice { first, .. } | Aim::Started(first)) = record.aim else { return Ok(None) };
+        let Some(n) = life.states.iter().position(|state| state.points.contains(&first)) else { return Ok(None) };
+        let state = &life.states[n];
         let observed = self.subject.restart(state, points::widest(&life, state))?;
         Ok(Some((life, n, observed)))
     }

@@ -1,14 +1,23 @@
 //! What of a sweep one worker does, and in which order.
 
 use crashtest_model::{Coverage, CrashPoint};
-use crashtest_states::{Alike, first_look, kind_of};
+use crashtest_states::{Alike, CrashState, Places, first_look};
 
 use super::interleaved::Interleaved;
 use super::life::Life;
 use super::sweep::Sweep;
 use crate::error::EngineError;
-use crate::faults::shares::{Names, Piece, Share};
+use crate::faults::shares::{Marks, Piece, Share};
 use crate::lists::Topic;
+
+/// What is added to the numbers of a recording, so that no other worker reports trials of the same numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numbers {
+    /// To those of its crash points.
+    pub(super) first_trial: u64,
+    /// To those of its crash states.
+    pub(super) first_state: usize,
+}
 
 /// What is shared out.
 #[derive(Clone, Copy)]
@@ -22,27 +31,20 @@ pub(super) enum Look<'n> {
 impl Sweep<'_, '_> {
     /// What of `life` and its `others` is this worker's. Where workers record different calls, it waits for what the others have.
     pub(super) fn share(&mut self, life: &Life, others: &[Interleaved], look: Look<'_>) -> Result<Share, EngineError> {
-        let pieces: Vec<(bool, &Life, &[CrashPoint])> = match look {
-            Look::AtStates { .. } => {
-                let of_others =
-                    others.iter().flat_map(|(life, states)| states.iter().map(move |state| (true, life, state)));
-                let states = life.states.iter().map(|state| (false, life, state)).chain(of_others);
-                states.map(|(other, life, state)| (other, life, state.points.as_slice())).collect()
-            }
-            Look::AtEachPoint => life.points.chunks(1).map(|point| (false, life, point)).collect(),
-        };
         if self.subject.pace().repeats || self.part.of == 1 {
-            let trials = pieces.iter().map(|(.., points)| points.len() as u64).sum();
-            return Ok(Share::by_number(self.part, pieces.len(), trials));
+            let states = || life.states.iter().chain(others.iter().flat_map(|(_, states)| states));
+            let (pieces, trials) = match look {
+                Look::AtStates { .. } => (states().count(), states().map(|state| state.points.len() as u64).sum()),
+                Look::AtEachPoint => (life.points.len(), life.points.len() as u64),
+            };
+            return Ok(Share::by_number(self.part, pieces, trials));
         }
-        let mut names = Names::default();
-        let mut named = Vec::with_capacity(pieces.len());
-        for (n, (other, life, points)) in pieces.into_iter().enumerate() {
-            let names = points.iter().map(|point| names.next(&(other, kind_of(&life.trace, *point)))).collect();
-            let is_done = matches!(look, Look::AtStates { done } if done.contains(&n));
-            named.push(Piece { names, is_done });
-        }
-        let share = Share::by_name(self.reports.context, Topic::CrashStates, self.part, &named)?;
+        let pieces = match look {
+            Look::AtStates { done } => pieces(life, others, done),
+            Look::AtEachPoint => each_point(life),
+        };
+        let share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
+        self.numbers = Numbers { first_trial: share.first_trial, first_state: share.first_piece };
         self.reports.note(Coverage { points: share.trials, ..Coverage::default() })?;
         Ok(share)
     }
@@ -54,4 +56,40 @@ impl Sweep<'_, '_> {
             false => ((0..life.states.len()).collect(), 0),
         }
     }
+}
+
+/// The crash states of `life`, and then those that only its `others` have; some are `done`.
+fn pieces(life: &Life, others: &[Interleaved], done: &[usize]) -> Vec<Piece> {
+    let of_others = others.iter().map(|(other, states)| (true, other, states));
+    let lives = [(false, life, &life.states)].into_iter().chain(of_others);
+    let mut pieces: Vec<Piece> =
+        lives.flat_map(|(is_other, life, states)| of_one_order(is_other, life, states)).collect();
+    done.iter().for_each(|n| pieces[*n].is_done = true);
+    pieces
+}
+
+/// These crash states of `life`. At a point of another recording the files may be others: where they are the same, it is surely the same point.
+fn of_one_order(is_other: bool, life: &Life, states: &[CrashState]) -> Vec<Piece> {
+    let places = Places::of(&life.trace);
+    let marks = |point: CrashPoint, state: &CrashState| {
+        let exactly = places.exactly(point);
+        Marks::new(&(is_other, &exactly, state.digest), &(is_other, &exactly), &(is_other, places.loosely(point)))
+    };
+    let piece = |state: &CrashState| Piece {
+        trials: state.points.iter().map(|point| marks(*point, state)).collect(),
+        last: state.points.iter().map(|point| life.number(*point)).max().unwrap_or(0),
+        is_done: false,
+    };
+    states.iter().map(piece).collect()
+}
+
+/// The crash points of `life`, of which it is not known what a kill there leaves.
+fn each_point(life: &Life) -> Vec<Piece> {
+    let places = Places::of(&life.trace);
+    let piece = |(number, point): (u64, &CrashPoint)| {
+        let exactly = places.exactly(*point);
+        let marks = Marks::new(&exactly, &exactly, &places.loosely(*point));
+        Piece { trials: vec![marks], last: number, is_done: false }
+    };
+    (0..).zip(&life.points).map(piece).collect()
 }

@@ -9,7 +9,7 @@ use crashtest_states::{CrashState, Snapshot};
 
 use super::confirm::Point;
 use super::life::Life;
-use super::sweep::{NESTED, Sweep};
+use super::sweep::Sweep;
 use crate::error::EngineError;
 use crate::faults::points::Judged;
 use crate::judge::judgement::Judgement;
@@ -115,7 +115,7 @@ impl Sweep<'_, '_> {
         let state = &life.states[n];
         let promise = from.before;
         let end = CrashPoint { call: CallIndex(bad.trace.operations.len() as u32), at: At::Before };
-        let at = Point { trial: (n as u64 + 1) * NESTED, aim: Aim::Started(state.points[0]), prefix: "again:" };
+        let at = Point { trial: self.first_trial_after(n), aim: Aim::Started(state.points[0]), prefix: "again:" };
         let over = Life::killed_at(end, from, bad.trace);
         let judgement = Judgement {
             verdict: bad.verdict,

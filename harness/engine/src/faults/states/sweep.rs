@@ -15,7 +15,7 @@ use super::interleaved::points_of;
 use super::life::Life;
 use super::recorded::not_explained;
 use super::reports::Reports;
-use super::share::Look;
+use super::share::{Look, Numbers};
 use super::starts::Bad;
 use crate::context::Context;
 use crate::error::EngineError;
@@ -27,7 +27,7 @@ use crate::subject::{Beginning, Subject, UnderTest};
 use crate::trace::orders::Orders;
 
 /// Trials of the life after the nth state of the first life are numbered from n + 1 times this.
-pub(super) const NESTED: u64 = 1_000_000;
+const NESTED: u64 = 1_000_000;
 /// How often a life is started for a point to which it does not come every time.
 const TRIES: usize = 5;
 /// Kills at random moments that are held against the derived states.
@@ -46,6 +46,7 @@ pub(super) struct Sweep<'s, 'a> {
     pub(super) reports: Reports<'s, 'a>,
     stream: Seed,
     pub(super) part: Part,
+    pub(super) numbers: Numbers,
 }
 
 /// The crash states of the first life that were judged, by their numbers.
@@ -76,7 +77,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         stream: Seed,
         part: Part,
     ) -> Sweep<'s, 'a> {
-        Sweep { subject, reports: Reports::new(context, start, seed), stream, part }
+        Sweep { subject, reports: Reports::new(context, start, seed), stream, part, numbers: Numbers::default() }
     }
 
     fn run(&mut self) -> Result<(), EngineError> {
@@ -127,11 +128,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
         intact.sort_by_key(|(n, _)| *n);
         broken.sort_by_key(|(n, _)| *n);
         // Their numbers go on from those of the states in the recorded order.
-        let states = life.states.len();
+        let (states, first_trial) = (life.states.len(), self.numbers.first_trial);
         self.judge_interleaved(
             &others,
             |n| share.has(states + n),
-            |life, point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" },
+            |life, point| Point { trial: first_trial + life.number(point), aim: Aim::Call(point), prefix: "" },
         )?;
         for n in self.to_start_on(&life, &broken) {
             self.start_on_damage(&life, n)?;
@@ -158,7 +159,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
     /// Judges these crash states of `life`.
     fn look_at(&mut self, life: &Life, numbers: &[usize], looked: &mut Looked) -> Result<(), EngineError> {
         for n in numbers {
-            let at = |point| Point { trial: life.number(point), aim: Aim::Call(point), prefix: "" };
+            let first_trial = self.numbers.first_trial;
+            let at = |point| Point { trial: first_trial + life.number(point), aim: Aim::Call(point), prefix: "" };
             let judged = self.judge(life, &life.states[*n], &at)?;
             match judged.worst {
                 Verdict::Intact => looked.intact.push((*n, judged.observed)),
@@ -209,6 +211,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
         intact.into_iter().enumerate().filter(|(n, _)| chosen.contains(n)).map(|(_, state)| state).collect()
     }
 
+    /// The number of the first trial of the life after crash state `n` of the first life.
+    pub(super) fn first_trial_after(&self, n: usize) -> u64 {
+        ((self.numbers.first_state + n) as u64 + 1) * NESTED
+    }
+
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
     fn again(&mut self, life: &Life, n: usize, observed: &Observed) -> Result<(), EngineError> {
         // Of a target it is known with which save it opened, or it starts for the first time again.
@@ -224,7 +231,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
             return self.report_start(life, n, from, Bad::not_started(how, recording, left));
         }
         let aim = |then| Aim::Twice { first, then };
-        let number = (n as u64 + 1) * NESTED;
+        let number = self.first_trial_after(n);
         self.subject.check_numbers(&recording, observed)?;
         if *observed == Observed::Fresh {
             // What comes after is the first life again.
@@ -258,7 +265,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
     /// Reaches every point of `life` by a real kill, those of this worker's share.
     fn by_real_kills(&mut self, life: &Life, share: &Share) -> Result<(), EngineError> {
         for (n, point) in life.points.iter().enumerate().filter(|(n, _)| share.has(*n)) {
-            let at = Point { trial: n as u64, aim: Aim::Call(*point), prefix: "" };
+            let at = Point { trial: self.numbers.first_trial + n as u64, aim: Aim::Call(*point), prefix: "" };
             let mut reached = false;
             for _ in 0..TRIES {
                 reached = self.real_kill(&life.from, *point, &at, None)?;
