@@ -16,13 +16,18 @@ const COMMANDS: [(&str, &[&str]); 2] =
 
 /// The arguments that `arguments` stand for, where these are a command, a name and options, and there is a file to look it up in.
 pub(crate) fn expanded(arguments: &[OsString]) -> Result<Option<Vec<OsString>>, Problem> {
+    looked_up(Path::new(FILE), arguments)
+}
+
+/// The same, in the file at `path`.
+fn looked_up(path: &Path, arguments: &[OsString]) -> Result<Option<Vec<OsString>>, Problem> {
     let [command, name, typed @ ..] = arguments else { return Ok(None) };
     let (Some(command), Some(name)) = (command.to_str(), name.to_str()) else { return Ok(None) };
     let takes_names = COMMANDS.iter().find(|(named, _)| *named == command);
     let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
     let is_name =
         !name.starts_with('-') && typed.first().is_none_or(is_option) && typed.iter().all(|word| word != "--");
-    let (Some((_, lacks)), true, path) = (takes_names, is_name, Path::new(FILE)) else { return Ok(None) };
+    let (Some((_, lacks)), true) = (takes_names, is_name) else { return Ok(None) };
     if !path.exists() {
         return Ok(None);
     }
@@ -92,9 +97,18 @@ mod tests {
 
     #[test]
     fn only_a_name_before_options_is_looked_up() {
-        for line in ["run", "run --seed 1", "list bot", "audit python3 bot.py", "run bot -- sh"] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(FILE);
+        let found = |line: &str| {
             let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-            assert_eq!(expanded(&words).unwrap(), None, "{line}");
+            let found = looked_up(&path, &words).unwrap_or_else(|problem| panic!("{line}: {problem}"))?;
+            Some(found.into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(found("run bot"), None, "there is no file");
+        std::fs::write(&path, "[[program]]\nname = \"bot\"\nrun = \"./bot {dir}\"\nsaves = 3\n").unwrap();
+        assert_eq!(found("run bot --seed 1").unwrap(), "run --saves 3 --seed 1 -- ./bot {dir}");
+        for line in ["run", "run --seed 1", "list bot", "audit python3 bot.py", "run bot -- sh"] {
+            assert_eq!(found(line), None, "{line}");
         }
     }
 }

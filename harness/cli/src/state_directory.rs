@@ -15,9 +15,18 @@ const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "ksh"];
 /// The problem that nothing in `command` says where it has to save.
 pub(crate) fn not_named(command: &CommandLine) -> Problem {
     let whole = Program::words_for_a_shell(command);
-    let options: CommandLine = std::env::args().skip(1).take_while(|word| word != "--").collect();
-    let all = [options, vec!["--".to_owned()], with_placeholder(command)].concat();
-    Problem::usage(format!("`{whole}` is not told where to save: it would run here, for real, again and again"))
+    let problem =
+        Problem::usage(format!("`{whole}` is not told where to save: it would run here, for real, again and again"));
+    let typed: CommandLine = std::env::args().skip(1).collect();
+    let Some(dashes) = typed.iter().position(|word| word == "--") else {
+        // It comes from the project's file.
+        let key = format!("put {DIR} into its `run` in crashtest.toml, where it stands for the state directory");
+        let other = "or write `cwd = true` there, for one that saves in its working directory, or `uses_env = true`, for one that \
+                     reads CRASHTEST_DIR";
+        return problem.hint(key).hint(other.to_owned());
+    };
+    let all = [&typed[..=dashes], &with_placeholder(command)].concat();
+    problem
         .hint(format!(
             "`{DIR}` stands for the state directory, which crashtest makes anew for each run: put it into the command"
         ))

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use insta::assert_snapshot;
 use support::programs::{Interpreter, Language};
@@ -60,6 +61,21 @@ fn one_run_of_a_bot_gives_a_file_and_a_checker_that_an_audit_and_a_run_take() {
     assert_snapshot!("init_python_told", ran.out);
     assert_snapshot!("init_python_file", read(&place, "crashtest.toml"));
     assert_snapshot!("init_python_checker", read(&place, "crashtest-check.py"));
+    // On whole files, and on one that is cut, or is not what it was.
+    let state = place.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let python = |words: &[&str]| Command::new("python3").current_dir(place.path()).args(words).output().unwrap();
+    assert!(python(&["bot.py", "state"]).status.success());
+    let says = || String::from_utf8(python(&["crashtest-check.py", "state"]).stdout).unwrap();
+    assert_eq!(says(), "crashtest: ok\n");
+    fs::write(state.join("events.jsonl"), "{\"n\": \"a\u{2028}b\"}\n\n{\"n\": 2}\n").unwrap();
+    assert_eq!(says(), "crashtest: ok\n", "not a line for Python's splitlines");
+    for name in ["positions.json", "events.jsonl", "fills.db", "model.pkl"] {
+        let whole = fs::read(state.join(name)).unwrap();
+        fs::write(state.join(name), &whole[..whole.len() / 2]).unwrap();
+        assert!(says().starts_with("crashtest: refused "), "{name}: {}", says());
+        fs::write(state.join(name), whole).unwrap();
+    }
     let ran = crashtest(&place, &["audit", "bot"]);
     assert!(ran.exit == Some(1) && ran.out.contains("What the checker says"), "{}{}", ran.out, ran.err);
     let ran = crashtest(&place, &["run", "bot", "--quiet", "--seed", "1", "--fault", "sweep", "--max-states", "30"]);
@@ -130,8 +146,53 @@ fn nothing_is_written_over_and_nothing_is_left_of_what_came_to_nothing() {
         assert_eq!(ran.exit, Some(2), "{wrong:?}: {}{}", ran.out, ran.err);
     }
     assert!(names(&place).is_empty());
+    // A disk that is full while the checker is written.
+    let mut limited = Command::new("bash");
+    limited.current_dir(place.path()).args([
+        "-c",
+        "ulimit -f 1 && exec \"$@\"",
+        "bash",
+        env!("CARGO_BIN_EXE_crashtest"),
+    ]);
+    let ran = Ran::from(limited.args(save).output().unwrap());
+    assert!(ran.exit == Some(5) && ran.err.contains("failed to write `crashtest-check.py`"), "{}{}", ran.out, ran.err);
+    assert!(names(&place).is_empty(), "nothing of it is left");
     let ran = crashtest(&place, &save);
     assert_eq!((ran.exit, names(&place).len()), (Some(0), 2), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn what_was_there_is_where_each_run_starts_with_all_that_belongs_to_it() {
+    if Interpreter::find(Language::Python).is_none() {
+        return;
+    }
+    let place = Place::new();
+    // A database with a journal beside it, a repository, and a state file that the command names.
+    let made = "import sqlite3; d = sqlite3.connect('fills.db'); d.execute('pragma journal_mode=wal'); \
+                d.execute('create table f (n)'); d.commit(); import os; os.system('git init -q repo'); \
+                open('state.json', 'w').write('{}'); os._exit(0)";
+    let saves = "import json, os, sqlite3, sys\n\
+                 n = json.load(open(sys.argv[1])).get('n', 0) + 1\n\
+                 json.dump({'n': n}, open('t', 'w')); os.replace('t', sys.argv[1])\n\
+                 d = sqlite3.connect('fills.db'); d.execute('insert into f values (1)'); d.commit()\n\
+                 os.system('echo x | git -C repo hash-object -w --stdin > /dev/null')\n";
+    fs::write(place.path().join("bot.py"), saves).unwrap();
+    assert!(Command::new("python3").current_dir(place.path()).args(["-c", made]).status().unwrap().success());
+    let ran = crashtest(&place, &["init", "--limit", "1m", "--", "python3", "bot.py", "./state.json"]);
+    assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
+    let file = read(&place, "crashtest.toml");
+    for line in [
+        "run = \"python3 bot.py {dir}/./state.json\"",
+        "cp -pr --parents -- fills.db fills.db-wal repo/.git state.json",
+        "limit = \"60s\"",
+    ] {
+        assert!(file.contains(line), "{line}: {file}");
+    }
+    let checker = read(&place, "crashtest-check.py");
+    assert!(checker.contains("(\"repo/.git\", git_repository, True),  # a git repository"), "{checker}");
+    let ran = crashtest(&place, &["run", "bot", "--quiet", "--seed", "1", "--fault", "sweep", "--max-states", "8"]);
+    assert!(matches!(ran.exit, Some(0 | 3)), "{}{}", ran.out, ran.err);
+    assert_eq!(read(&place, "state.json"), "{}", "the real one was never written");
 }
 
 #[test]
@@ -144,6 +205,9 @@ fn a_name_is_looked_up_in_the_file_and_mistakes_are_shown_at_their_place() {
     let ran = crashtest(&place, &["audit", "bto"]);
     assert_eq!(ran.exit, Some(2));
     assert_snapshot!("init_unknown_name", ran.err);
+    write("[[program]]\nname = \"bot\"\nrun = \"sh bot\"\n");
+    let ran = crashtest(&place, &["run", "bot"]);
+    assert!(ran.exit == Some(2) && ran.err.contains("put {dir} into its `run` in crashtest.toml"), "{}", ran.err);
     write("[[program]]\nname = \"bot\"\nrun = \"./bot {dir}\"\nsaves = \"many\"\n");
     let ran = crashtest(&place, &["run", "bot"]);
     assert_eq!(ran.exit, Some(2));

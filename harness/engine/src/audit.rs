@@ -86,6 +86,8 @@ pub struct AuditedProgram {
     pub status: String,
     /// Whether we ended it, as it did not end by itself.
     pub was_cut: bool,
+    /// How long it ran.
+    pub ran_for: Duration,
     /// Whether somebody had enough of the recording, and wanted to see what it shows.
     pub was_asked_to_end: bool,
     /// The run that was recorded, in each order in which its calls can have taken effect, and the files before it.
@@ -125,10 +127,10 @@ impl AuditedProgram {
         Ok(bytes)
     }
 
-    /// Returns whether there was a file of this name before the run.
+    /// Returns whether there was something of this name before the run.
     #[must_use]
     pub fn was_there(&self, path: &str) -> bool {
-        self.before.content(path).is_some()
+        self.before.entry(Path::new(path)).is_some()
     }
 
     /// Returns what the run has left in the file of this name, the first 16 MiB of it; `None` where there is no such file.
@@ -224,7 +226,9 @@ pub fn audit_program(
         stop,
         tell: Some(&tell),
     };
+    let begun = Instant::now();
     let traced = trace_program(&tracing)?;
+    let ran_for = begun.elapsed();
     let mut after = read(&dir)?;
     let Interleavings { first: mut trace, mut others, too_many } = interleavings(traced.trace, &before, &after);
     if let Some(cut) = &traced.cut
@@ -274,6 +278,7 @@ pub fn audit_program(
         checked,
         status: traced.status,
         was_cut,
+        ran_for,
         was_asked_to_end,
         traces,
         before,

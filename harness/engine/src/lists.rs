@@ -65,14 +65,16 @@ pub(crate) fn exchange<T: Serialize + DeserializeOwned>(
     ours: &[T],
     still_here: &mut dyn FnMut() -> Result<(), EngineError>,
 ) -> Result<Vec<Vec<T>>, EngineError> {
-    let no_list = |error: serde_json::Error| EngineError::Worker(format!("a list of another worker: {error}"));
-    let text = serde_json::to_vec(ours).map_err(no_list)?;
+    let no_list = |whose: &str, error: serde_json::Error| EngineError::Worker(format!("{whose}: {error}"));
+    let text = serde_json::to_vec(ours).map_err(|error| no_list("the list for the other workers", error))?;
     spool.replace(&topic.list(part.number), &text)?;
     let mut said = Instant::now();
     let mut lists = Vec::new();
     while (lists.len() as u64) < part.of {
         match spool.read(Path::new(&topic.list(lists.len() as u64))) {
-            Ok(text) => lists.push(serde_json::from_slice(&text).map_err(no_list)?),
+            Ok(text) => {
+                lists.push(serde_json::from_slice(&text).map_err(|error| no_list("the list of another worker", error))?)
+            }
             Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => std::thread::sleep(LOOK),
             Err(error) => return Err(error.into()),
         }

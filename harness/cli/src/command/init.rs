@@ -7,16 +7,16 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
 use crashtest_engine::{AuditPlan, AuditedProgram, EngineError};
-use crashtest_model::{DIR, Program, UnderKill};
+use crashtest_model::{DIR, Program, UnderKill, Until};
 
 use self::checker::Language;
-use self::seen::SeenFile;
+use self::seen::{Format, SeenFile};
 use crate::console;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -27,6 +27,9 @@ use crate::selection::SelectionOptions;
 use crate::signals;
 use crate::until::UntilOptions;
 use crate::values;
+
+/// How long the program and the set-up may take, where nobody says so.
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// Write crashtest.toml, and a checker to start from, after one recorded run of a program
 ///
@@ -52,9 +55,9 @@ pub(crate) struct InitArgs {
     /// Which files are looked at
     #[command(flatten)]
     pub selection: SelectionOptions,
-    /// How long the program and the set-up may take
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = values::positive_duration)]
-    pub limit: Duration,
+    /// How long the program and the set-up may take [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
+    pub limit: Option<Duration>,
     /// The program and its arguments, after `--`
     #[arg(value_name = "CMD", required = true, last = true)]
     pub command: Vec<OsString>,
@@ -110,8 +113,8 @@ impl InitArgs {
             passed_over: Vec::new(),
             selection: self.selection.selection()?,
             until: self.until.until(console::error_is_seen()),
-            limit: self.limit,
-            answer_limit: self.limit,
+            limit: self.limit.unwrap_or(LIMIT),
+            answer_limit: self.limit.unwrap_or(LIMIT),
             max_states: None,
         })
     }
@@ -162,9 +165,26 @@ pub(crate) fn init(args: &InitArgs) -> Result<Exit, Problem> {
 
 /// Makes `file`, which must not be there.
 fn make(file: &str, text: &str) -> Result<(), Problem> {
-    let made = OpenOptions::new().write(true).create_new(true).open(file);
-    let written = made.and_then(|mut made| made.write_all(text.as_bytes()));
-    written.map_err(|error: io::Error| Problem::usage(format!("failed to write `{file}`: {error}")))
+    let failed = |error: io::Error| Problem::lacking(format!("failed to write `{file}`: {error}"));
+    let mut made = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
+    made.write_all(text.as_bytes()).map_err(|error| {
+        // It is ours, and not whole.
+        let _ = fs::remove_file(file);
+        failed(error)
+    })
+}
+
+/// The parts of the name in `word`, from the working directory.
+fn named(word: &str) -> impl Iterator<Item = Component<'_>> {
+    Path::new(word).components().filter(|part| *part != Component::CurDir)
+}
+
+/// A time as it is typed.
+fn time(time: Duration) -> String {
+    match values::millis(time) {
+        millis if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
+        millis => format!("{millis}ms"),
+    }
 }
 
 /// What is written down.
@@ -182,16 +202,60 @@ impl Project<'_> {
         self.words.iter().any(|word| word.contains(DIR))
     }
 
+    /// The names of the state files that were there before the run, with the journals that belong to them.
+    fn there(&self) -> Vec<String> {
+        let journals = |file: &SeenFile| match file.format {
+            Format::Sqlite => ["-wal", "-journal"].map(|ending| file.path.clone() + ending).to_vec(),
+            _ => Vec::new(),
+        };
+        let names = self.files.iter().flat_map(|file| [file.path.clone()].into_iter().chain(journals(file)));
+        names.filter(|name| self.audited.was_there(name)).collect()
+    }
+
+    /// The words that start it. Where it starts in the state directory, a word that names a state file means the one there.
+    fn run(&self) -> Vec<String> {
+        let is_state = |word: &str| self.files.iter().any(|file| Path::new(&file.path).components().eq(named(word)));
+        let in_dir = |word: &String| if is_state(word) { format!("{DIR}/{word}") } else { word.clone() };
+        if self.names_dir() { self.words.to_vec() } else { self.words.iter().map(in_dir).collect() }
+    }
+
+    /// How long each run is let go on, where that has to be said: `run` ends it sooner than this one was, or it goes on for ever.
+    fn until(&self) -> Vec<String> {
+        let ran_for = self.audited.ran_for;
+        let is_usual = ran_for < Duration::from_millis(Until::USUAL_MS);
+        let in_whole_seconds = |time: Duration| Duration::from_secs(time.as_secs() + 1);
+        let UntilOptions { after, saves } = self.args.until;
+        let after = match (self.audited.was_cut, after, saves) {
+            (true, None, Some(_)) => None,
+            (true, None, None) => Some(in_whole_seconds(ran_for)),
+            (true, after, _) => after,
+            // Another run may take longer.
+            (false, ..) => (!is_usual).then(|| in_whole_seconds(2 * ran_for)),
+        };
+        let why = match self.audited.was_cut {
+            true => "# It goes on for ever: this ends each run.",
+            false => "# It ends by itself, before that.",
+        };
+        let saves = saves.filter(|_| self.audited.was_cut).map(|saves| format!("saves = {saves}"));
+        let mut lines: Vec<String> =
+            after.map(|after| format!("for = \"{}\"", time(after))).into_iter().chain(saves).collect();
+        if !lines.is_empty() {
+            lines.insert(0, why.to_owned());
+        }
+        lines.extend(self.args.limit.map(|limit| format!("limit = \"{}\"", time(limit))));
+        lines
+    }
+
     /// What makes the state that a run starts from, where it is known.
     fn setup(&self) -> Option<String> {
         if let Some(setup) = &self.args.setup {
             return Some(setup.clone());
         }
-        let there: Vec<String> =
-            self.files.iter().filter(|file| file.was_there).map(|file| file.path.clone()).collect();
+        let there = self.there();
         (!there.is_empty() && !self.names_dir()).then(|| {
             // An audit works in a copy of the working directory, where they are already.
-            let script = format!("test . -ef \"$0\" || cp -p --parents {} \"$0\"", Program::words_for_a_shell(&there));
+            let names = Program::words_for_a_shell(&there);
+            let script = format!("test . -ef \"$0\" || cp -pr --parents -- {names} \"$0\"");
             Program::words_for_a_shell(&["sh".to_owned(), "-c".to_owned(), script, DIR.to_owned()])
         })
     }
@@ -209,7 +273,7 @@ impl Project<'_> {
             String::new(),
             "[[program]]".to_owned(),
             format!("name = {}", quoted(self.name)),
-            format!("run = {}", quoted(&Program::words_for_a_shell(self.words))),
+            format!("run = {}", quoted(&Program::words_for_a_shell(&self.run()))),
         ];
         if !self.names_dir() {
             lines.push(
@@ -233,14 +297,7 @@ impl Project<'_> {
             }
         }
         lines.push("faults = [\"sweep\", \"io\"]".to_owned());
-        if self.audited.was_cut {
-            lines.push("# It goes on for ever: each run is ended after so long.".to_owned());
-            lines.push(match (self.args.until.saves, self.args.until.after) {
-                (Some(saves), None) => format!("saves = {saves}"),
-                (_, None) => "for = \"3s\"".to_owned(),
-                (_, Some(after)) => format!("for = \"{}ms\"", values::millis(after)),
-            });
-        }
+        lines.extend(self.until());
         lines.join("\n") + "\n"
     }
 

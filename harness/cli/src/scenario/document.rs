@@ -20,13 +20,13 @@ pub(crate) fn read(path: &Path) -> Result<String, Problem> {
     }
     if bytes.len() as u64 > LARGEST {
         return Err(Problem::usage(format!("failed to read `{shown}`: it is larger than 1 MiB"))
-            .hint(Some("a scenario is a short text: see scenarios/README.md".to_owned())));
+            .hint(Some("it is meant to be a short text, in TOML".to_owned())));
     }
     String::from_utf8(bytes).map_err(|error| {
         let whole = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..whole].iter().filter(|byte| **byte == b'\n').count() + 1;
         Problem::usage(format!("failed to read `{shown}`, line {line}: not UTF-8 at byte {whole}"))
-            .hint(Some("a scenario is TOML: save it as UTF-8 text".to_owned()))
+            .hint(Some("it is meant to be TOML: save it as UTF-8 text".to_owned()))
     })
 }
 

@@ -171,7 +171,7 @@ impl<'s, 'a> Failing<'s, 'a> {
             true => Share::by_number(part, ways.len(), ways.len() as u64),
             false => Share::by_marks(self.context, topic, part, &pieces(&self.sound.trace, &ways))?,
         };
-        let (trials, left_out) = (before + share.trials, left_out + (of - ways.len()) as u64);
+        let (trials, left_out) = (before + share.trials, left_out + share.left_out + (of - ways.len()) as u64);
         self.note_what_is_gone_through(trials, left_out)?;
         let first = share.first_trial + if topic == Topic::FailingReads { READING } else { 0 };
         for (n, way) in ways.into_iter().enumerate().filter(|(n, _)| share.has(*n)) {

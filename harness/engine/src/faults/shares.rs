@@ -58,6 +58,8 @@ pub(crate) struct Share {
     mine: HashSet<usize>,
     /// The trials of all workers together.
     pub(crate) trials: u64,
+    /// Those that somebody has and nobody goes through, to stay within a bound.
+    pub(crate) left_out: u64,
     /// What is added to the numbers of its trials, so that no other worker has them.
     pub(crate) first_trial: u64,
     /// The same for its pieces.
@@ -68,17 +70,19 @@ impl Share {
     /// The share `part` of so many pieces and trials, where every worker has the same ones.
     pub(crate) fn by_number(part: Part, pieces: usize, trials: u64) -> Share {
         let mine = (0..pieces).filter(|n| *n as u64 % part.of == part.number).collect();
-        Share { mine, trials, first_trial: 0, first_piece: 0 }
+        Share { mine, trials, left_out: 0, first_trial: 0, first_piece: 0 }
     }
 
     /// The share `part` of what there is of `topic`, where each worker may have other pieces: this one has `pieces`. It waits for the others.
+    /// Within the bound of the plan, of which each worker has chosen its pieces, is what they come to together.
     pub(crate) fn by_marks(
         context: &mut Context<'_>,
         topic: Topic,
         part: Part,
         pieces: &[Piece],
     ) -> Result<Share, EngineError> {
-        Ok(share(&context.exchange(topic, part, pieces)?, part))
+        let most = context.plan.max_states.unwrap_or(u64::MAX);
+        Ok(share(&context.exchange(topic, part, pieces)?, part, most))
     }
 
     /// Whether the piece of this number is part of it.
@@ -87,9 +91,9 @@ impl Share {
     }
 }
 
-/// The share `part` of the pieces that are in these lists, one of each worker.
-fn share(lists: &[Vec<Piece>], part: Part) -> Share {
-    let mut all = shared_out(&named(lists));
+/// The share `part` of the pieces that are in these lists, one of each worker: at most so many trials.
+fn share(lists: &[Vec<Piece>], part: Part, most: u64) -> Share {
+    let (mut all, left_out) = shared_out(&named(lists), most);
     let trials =
         lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].trials.len() as u64)).sum();
     let worker = part.number as usize;
@@ -98,6 +102,7 @@ fn share(lists: &[Vec<Piece>], part: Part) -> Share {
     Share {
         mine: all.swap_remove(worker),
         trials,
+        left_out,
         first_trial: before.iter().map(numbers).sum(),
         first_piece: before.iter().map(Vec::len).sum(),
     }
@@ -140,9 +145,11 @@ fn unnamed(trials: &[&Marks], names: &[Option<Digest>], mark: usize) -> HashMap<
 }
 
 /// The numbers of the pieces that each worker goes through, of those that each has: first those that it has done already; then those of one of
-/// them in turn, as far as whose turn it is has them; then whatever has a trial that is still nobody's.
-fn shared_out(lists: &[Vec<Named>]) -> Vec<HashSet<usize>> {
+/// them in turn, as far as whose turn it is has them; then whatever has a trial that is still nobody's, while they are not `most` together. And
+/// how many trials are left out then.
+fn shared_out(lists: &[Vec<Named>], most: u64) -> (Vec<HashSet<usize>>, u64) {
     let mut all = vec![HashSet::new(); lists.len()];
+    let mut left_out: HashSet<Digest> = HashSet::new();
     let mut given: HashSet<Digest> = HashSet::new();
     for (worker, pieces) in lists.iter().enumerate() {
         for (n, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.is_done) {
@@ -164,13 +171,19 @@ fn shared_out(lists: &[Vec<Named>]) -> Vec<HashSet<usize>> {
     }
     for (worker, pieces) in lists.iter().enumerate() {
         for (n, Named { names, .. }) in pieces.iter().enumerate() {
-            if names.iter().any(|name| !given.contains(name)) {
-                all[worker].insert(n);
-                given.extend(names);
+            if names.iter().all(|name| given.contains(name)) {
+                continue;
             }
+            if (given.len() + names.len()) as u64 > most {
+                left_out.extend(names);
+                continue;
+            }
+            all[worker].insert(n);
+            given.extend(names);
         }
     }
-    all
+    let left_out = left_out.difference(&given).count() as u64;
+    (all, left_out)
 }
 
 #[cfg(test)]
@@ -196,7 +209,7 @@ mod tests {
     }
 
     fn mine(lists: &[Vec<Piece>]) -> Vec<HashSet<usize>> {
-        shared_out(&named(lists))
+        shared_out(&named(lists), u64::MAX).0
     }
 
     #[test]
@@ -206,7 +219,7 @@ mod tests {
         let lists = [all.clone(), all.clone(), all.clone()];
         for number in 0..of {
             let part = Part { number, of };
-            let (by_number, by_marks) = (Share::by_number(part, all.len(), 8), share(&lists, part));
+            let (by_number, by_marks) = (Share::by_number(part, all.len(), 8), share(&lists, part, u64::MAX));
             assert_eq!((by_marks.mine, by_marks.trials), (by_number.mine, by_number.trials));
         }
     }
@@ -227,10 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn workers_that_have_other_pieces_stay_within_the_bound_together() {
+        let lists = [pieces(&[&[1], &[2], &[3]]), pieces(&[&[4], &[5], &[6]])];
+        let (all, left_out) = shared_out(&named(&lists), 4);
+        assert_eq!((all.iter().map(HashSet::len).sum::<usize>(), left_out), (4, 2));
+        assert_eq!(shared_out(&named(&lists), 6).1, 0);
+    }
+
+    #[test]
     fn no_two_workers_give_one_number_to_two_trials() {
         let lists = [pieces(&[&[1, 2], &[6]]), pieces(&[]), pieces(&[&[0], &[3]]), pieces(&[&[9]])];
         let first = |number| {
-            let share = share(&lists, Part { number, of: 4 });
+            let share = share(&lists, Part { number, of: 4 }, u64::MAX);
             (share.first_trial, share.first_piece)
         };
         assert_eq!([0, 1, 2, 3].map(first), [(0, 0), (7, 2), (7, 2), (11, 4)]);

@@ -18,9 +18,10 @@ pub struct Quiet {
 }
 
 /// Returns after how many operations of `trace` no save was under way the last time. The run began on the files `before`, and somebody has
-/// ended it. `pauses` says after how many operations the program did nothing for a while: where it says nothing of its saves, the last of
-/// these counts at which no file was half written, unless most of the run comes after it: then the program does not pause between its
-/// saves, and the last moment counts at which no file was.
+/// ended it. `pauses` says after how many operations the program did nothing for a while.
+///
+/// Where the program says nothing of its saves, its last pause counts at which no file was half written. If most of the run comes after that
+/// pause, the program does not pause between its saves: then the last moment counts at which no file was half written.
 #[must_use]
 pub fn quiet_moment(trace: &Trace, before: &Snapshot, pauses: &[usize]) -> Quiet {
     let all = trace.operations.len();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crashtest_model::{DIR, DatabaseKind, Program};
+
 use super::seen::{Format, SeenFile};
 
 /// The language that a checker is written in.
@@ -23,8 +25,7 @@ impl Language {
 
     /// Whether the program with these words is written in it.
     pub(super) fn is_that_of(self, words: &[String]) -> bool {
-        let first = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
-        self == Language::Node || first.starts_with("python") || first.ends_with(".py")
+        self == Language::Node || interpreter(words).is_some() || words.iter().any(|word| word.ends_with(".py"))
     }
 
     /// The name of the checker's file.
@@ -38,14 +39,19 @@ impl Language {
     /// The key of the project's file that names it, and the command: one interpreter for all crash states where it has threads, for then it
     /// cannot be copied.
     pub(super) fn asked_by(self, words: &[String]) -> (&'static str, String) {
-        match self {
-            Language::Python if self.is_that_of(words) && !words[0].ends_with(".py") => {
-                ("check", format!("{} {} {{dir}}", words[0], self.file()))
-            }
-            Language::Python => ("check", format!("python3 {} {{dir}}", self.file())),
-            Language::Node => ("check_batch", format!("node {}", self.file())),
-        }
+        let (key, command) = match self {
+            Language::Python => ("check", vec![interpreter(words).unwrap_or("python3"), self.file(), DIR]),
+            Language::Node => ("check_batch", vec!["node", self.file()]),
+        };
+        (key, Program::words_for_a_shell(&command.into_iter().map(str::to_owned).collect::<Vec<_>>()))
     }
+}
+
+/// The Python that runs a program with these words: `/opt/bin/python3.12`.
+fn interpreter(words: &[String]) -> Option<&str> {
+    let name = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let is_version = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || c == '.');
+    words.first().map(String::as_str).filter(|word| name(word).strip_prefix("python").is_some_and(is_version))
 }
 
 /// The text of a checker of `files` for the program called `name`.
@@ -59,7 +65,7 @@ pub(super) fn text(language: Language, name: &str, files: &[SeenFile]) -> String
 /// What stands behind a file in the list of files.
 fn described(file: &SeenFile) -> String {
     match file.format {
-        Format::Sqlite => file.format.words().to_owned(),
+        Format::Sqlite | Format::Database(_) => file.format.words().to_owned(),
         _ => format!("{}, {}", file.format.words(), file.written),
     }
 }
@@ -68,12 +74,12 @@ fn described(file: &SeenFile) -> String {
 fn loader(language: Language, format: Format) -> (&'static str, &'static str) {
     match (language, format) {
         (Language::Python, Format::Json) => {
-            ("json_value", "def json_value(path):\n    return json.loads(path.read_text())\n")
+            ("json_value", "def json_value(path):\n    return json.loads(path.read_text(encoding=\"utf-8\"))\n")
         }
         (Language::Python, Format::JsonLines) => (
             "json_lines",
             "def json_lines(path):\n    # TODO: does the program get over a last line that is cut? Then leave it out here.\n    \
-             return [json.loads(line) for line in path.read_text().splitlines()]\n",
+             lines = path.read_text(encoding=\"utf-8\").split(\"\\n\")\n    return [json.loads(line) for line in lines if line.strip()]\n",
         ),
         (Language::Python, Format::Sqlite) => (
             "sqlite_database",
@@ -86,11 +92,11 @@ fn loader(language: Language, format: Format) -> (&'static str, &'static str) {
             "def pickled(path):\n    # TODO: import what the program's classes need.\n    return pickle.loads(path.read_bytes())\n",
         ),
         (Language::Python, Format::Yaml) => {
-            ("yaml_value", "def yaml_value(path):\n    return yaml.safe_load(path.read_text())\n")
+            ("yaml_value", "def yaml_value(path):\n    return yaml.safe_load(path.read_text(encoding=\"utf-8\"))\n")
         }
         (Language::Python, Format::Text) => (
             "text",
-            "def text(path):\n    content = path.read_text()\n    # TODO: what makes it whole? Whoever writes it over may leave half of it.\n    \
+            "def text(path):\n    content = path.read_text(encoding=\"utf-8\")\n    # TODO: what makes it whole? Whoever writes it over may leave half of it.\n    \
              return content\n",
         ),
         (Language::Python, Format::Binary) => (
@@ -98,13 +104,41 @@ fn loader(language: Language, format: Format) -> (&'static str, &'static str) {
             "def binary(path):\n    content = path.read_bytes()\n    # TODO: what makes it whole? Its length, a checksum?\n    \
              return content\n",
         ),
+        (Language::Python, Format::Database(DatabaseKind::Git)) => (
+            "git_repository",
+            "def git_repository(path):\n    git = [\"git\", \"--git-dir\", str(path), \"fsck\", \"--strict\"]\n    \
+             subprocess.run(git, check=True, capture_output=True)\n",
+        ),
+        (Language::Python, Format::Database(DatabaseKind::Mercurial)) => (
+            "mercurial_repository",
+            "def mercurial_repository(path):\n    subprocess.run([\"hg\", \"-R\", str(path.parent), \"verify\"], \
+             check=True, capture_output=True)\n",
+        ),
+        (Language::Python, Format::Database(_)) => (
+            "database",
+            "def database(path):\n    # TODO: open it with the library that the program has, and read what it must hold.\n    \
+             return path\n",
+        ),
+        (Language::Node, Format::Database(DatabaseKind::Git)) => (
+            "gitRepository",
+            "const gitRepository = path => execFileSync('git', ['--git-dir', path, 'fsck', '--strict'], { stdio: 'ignore' });\n",
+        ),
+        (Language::Node, Format::Database(DatabaseKind::Mercurial)) => (
+            "mercurialRepository",
+            "const mercurialRepository = path => execFileSync('hg', ['-R', dirname(path), 'verify'], { stdio: 'ignore' });\n",
+        ),
+        (Language::Node, Format::Database(_)) => (
+            "database",
+            "const database = path => {\n  // TODO: open it with the library that the program has, and read what it must hold.\n  \
+             return path;\n};\n",
+        ),
         (Language::Node, Format::Json) => {
             ("jsonValue", "const jsonValue = path => JSON.parse(readFileSync(path, 'utf8'));\n")
         }
         (Language::Node, Format::JsonLines) => (
             "jsonLines",
             "// TODO: does the program get over a last line that is cut? Then leave it out here.\nconst jsonLines = path =>\n  \
-             readFileSync(path, 'utf8').split('\\n').filter(line => line !== '').map(line => JSON.parse(line));\n",
+             readFileSync(path, 'utf8').split('\\n').filter(line => line.trim() !== '').map(line => JSON.parse(line));\n",
         ),
         (Language::Node, Format::Sqlite) => (
             "sqliteDatabase",
@@ -128,6 +162,12 @@ fn loader(language: Language, format: Format) -> (&'static str, &'static str) {
     }
 }
 
+/// Whether one of them is judged by a command of its own.
+fn runs_a_command(files: &[SeenFile]) -> bool {
+    let is_judged_so = |format| matches!(format, Format::Database(DatabaseKind::Git | DatabaseKind::Mercurial));
+    files.iter().any(|file| is_judged_so(file.format))
+}
+
 /// The text of each loader that `files` need, once, with `between` between them.
 fn loaders(language: Language, files: &[SeenFile], between: &str) -> String {
     let formats: BTreeSet<Format> = files.iter().map(|file| file.format).collect();
@@ -142,6 +182,7 @@ fn python(name: &str, files: &[SeenFile]) -> String {
     let needed = [
         (has(Format::Json) || has(Format::JsonLines), "import json"),
         (has(Format::Sqlite), "import sqlite3"),
+        (runs_a_command(files), "import subprocess"),
         (has(Format::Pickle), "import pickle"),
         (has(Format::Yaml), "import yaml  # as the program has it"),
     ];
@@ -198,7 +239,8 @@ fn node(name: &str, files: &[SeenFile]) -> String {
     let database =
         "import { DatabaseSync } from 'node:sqlite'; // Node 22.5; TODO: or the package that the program has\n";
     let yaml = "import yaml from 'yaml'; // TODO: or the package that the program has\n";
-    let imports = [(has(Format::Sqlite), database), (has(Format::Yaml), yaml)];
+    let command = "import { execFileSync } from 'node:child_process';\n";
+    let imports = [(runs_a_command(files), command), (has(Format::Sqlite), database), (has(Format::Yaml), yaml)];
     let imports: String = imports.into_iter().filter(|(needed, _)| *needed).map(|(_, line)| line).collect();
     let row = |file: &SeenFile| {
         let load = loader(Language::Node, file.format).0;
@@ -210,7 +252,7 @@ fn node(name: &str, files: &[SeenFile]) -> String {
 //
 // Written by `crashtest init` from one recorded run. The places to fill in are marked TODO.
 import {{ existsSync, readFileSync }} from 'node:fs';
-import {{ join }} from 'node:path';
+import {{ {path} }} from 'node:path';
 import {{ createInterface }} from 'node:readline';
 {imports}
 {loaders}
@@ -242,6 +284,7 @@ for await (const directory of createInterface({{ input: process.stdin }})) {{
   }}
 }}
 "#,
+        path = if has(Format::Database(DatabaseKind::Mercurial)) { "dirname, join" } else { "join" },
         loaders = loaders(Language::Node, files, "\n"),
     )
 }
@@ -267,10 +310,17 @@ mod tests {
             ("/usr/bin/node bot.mjs {dir}", Language::Node, "check_batch", "node crashtest-check.mjs"),
             ("./bot.js", Language::Node, "check_batch", "node crashtest-check.mjs"),
             ("java Bot", Language::Python, "check", "python3 crashtest-check.py {dir}"),
+            ("python-bot {dir}", Language::Python, "check", "python3 crashtest-check.py {dir}"),
+            ("uv run bot.py", Language::Python, "check", "python3 crashtest-check.py {dir}"),
         ] {
             let found = Language::of(&words(line));
             assert_eq!((found, found.asked_by(&words(line))), (language, (key, command.to_owned())), "{line}");
         }
+        let spaced = ["/my env/bin/python3".to_owned(), "bot.py".to_owned()];
+        assert_eq!(Language::Python.asked_by(&spaced).1, "'/my env/bin/python3' crashtest-check.py {dir}");
+        assert!(
+            Language::Python.is_that_of(&words("uv run bot.py")) && !Language::Python.is_that_of(&words("python-bot"))
+        );
         assert!(!Language::Python.is_that_of(&words("java Bot")) && Language::Node.is_that_of(&words("node x")));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crashtest_engine::AuditedProgram;
-use crashtest_model::{AuditedFile, Way};
+use crashtest_model::{DatabaseKind, Way};
 
 /// What is in a file, as far as its content and its name tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(super) enum Format {
     Pickle,
     /// YAML, by its name.
     Yaml,
+    /// A directory that is a database.
+    Database(DatabaseKind),
     /// UTF-8.
     Text,
     /// Anything else.
@@ -33,6 +35,11 @@ impl Format {
             Format::Sqlite => "a SQLite database",
             Format::Pickle => "a pickle",
             Format::Yaml => "YAML",
+            Format::Database(DatabaseKind::LevelDb) => "a LevelDB or RocksDB directory",
+            Format::Database(DatabaseKind::Lmdb) => "an LMDB directory",
+            Format::Database(DatabaseKind::Git) => "a git repository",
+            Format::Database(DatabaseKind::Mercurial) => "a Mercurial repository",
+            Format::Database(DatabaseKind::Sqlite) => "a SQLite database",
             Format::Text => "text",
             Format::Binary => "binary",
         }
@@ -40,7 +47,8 @@ impl Format {
 
     /// Whether a whole file of this kind can be told from a damaged one without knowing what it is about.
     pub(super) fn tells_damage(self) -> bool {
-        !matches!(self, Format::Text | Format::Binary)
+        let is_opened_by_a_library = matches!(self, Format::Database(DatabaseKind::LevelDb | DatabaseKind::Lmdb));
+        !matches!(self, Format::Text | Format::Binary) && !is_opened_by_a_library
     }
 
     /// What `content` is, of a file with this name.
@@ -86,21 +94,19 @@ pub(super) struct SeenFile {
     pub(super) written: &'static str,
 }
 
-/// The files of `audited` that hold state: no logs, no scratch files, and of a database the one that it is called by.
+/// The files of `audited` that hold state: no logs, no scratch files, and of a database the file or directory that it is called by.
 pub(super) fn state_files(audited: &AuditedProgram) -> Vec<SeenFile> {
-    let is_companion = |file: &AuditedFile| {
-        let main = ["-wal", "-shm", "-journal"].iter().find_map(|ending| file.path.strip_suffix(ending));
-        main.is_some_and(|main| audited.audit.files.iter().any(|other| other.path == main))
-    };
     let mut seen: Vec<SeenFile> = audited
         .audit
         .files
         .iter()
-        .filter(|file| !is_companion(file))
         .filter_map(|file| {
-            let content = audited.left(&file.path)?;
+            let format = match (&file.database, audited.left(&file.path)) {
+                (Some(database), _) if database.kind != DatabaseKind::Sqlite => Format::Database(database.kind),
+                (_, content) => Format::of(&file.path, &content?),
+            };
             Some(SeenFile {
-                format: Format::of(&file.path, &content),
+                format,
                 was_there: audited.was_there(&file.path),
                 written: file.written.first().map_or(Way::Create.phrase(), |written| written.way.phrase()),
                 path: file.path.clone(),

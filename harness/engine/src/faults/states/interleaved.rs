@@ -32,8 +32,8 @@ impl Sweep<'_, '_> {
         others.into_iter().map(&mut in_order).collect()
     }
 
-    /// Judges what only the other orders leave, as far as it is `mine` by its number among all of them. No kill is aimed at it: where one takes the calls in another
-    /// order, another run may not.
+    /// Judges what only the other orders leave: those of their states that are `mine`, by their numbers. No kill is aimed at them: where one
+    /// run takes the calls in another order, the next may not.
     pub(super) fn judge_interleaved(
         &mut self,
         others: &[Interleaved],

@@ -45,7 +45,8 @@ impl Sweep<'_, '_> {
         };
         let share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
         self.numbers = Numbers { first_trial: share.first_trial, first_state: share.first_piece };
-        self.reports.note(Coverage { points: share.trials, ..Coverage::default() })?;
+        let left_out = life.left_out + share.left_out;
+        self.reports.note(Coverage { points: share.trials, left_out, ..Coverage::default() })?;
         Ok(share)
     }
 
