@@ -173,9 +173,9 @@ impl<'s, 'a> Failing<'s, 'a> {
         };
         let (trials, left_out) = (before + share.trials, left_out + share.left_out + (of - ways.len()) as u64);
         self.note_what_is_gone_through(trials, left_out)?;
-        let first = share.first_trial + if topic == Topic::FailingReads { READING } else { 0 };
+        let first = if topic == Topic::FailingReads { READING } else { 0 };
         for (n, way) in ways.into_iter().enumerate().filter(|(n, _)| share.has(*n)) {
-            self.run(first + n as u64, way)?;
+            self.run(first + share.numbers.trial(n as u64), way)?;
         }
         Ok((trials, left_out))
     }
@@ -309,7 +309,7 @@ fn pieces(trace: &Trace, ways: &[Injection]) -> Vec<Piece> {
         // What is written says which of several calls on one file it is.
         let data = trace.operations.get(way.call.0 as usize).and_then(written);
         let marks = Marks::new(&(&exactly, failure, data), &(&exactly, failure), &(places.loosely(point), failure));
-        Piece { trials: vec![marks], last: number, is_done: false }
+        Piece { trials: vec![marks], numbers: vec![number], is_done: false }
     };
     (0..).zip(ways).map(piece).collect()
 }

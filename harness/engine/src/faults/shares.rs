@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use crashtest_model::Digest;
+use crashtest_model::{Digest, INTERLEAVED};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -38,8 +38,8 @@ impl Marks {
 pub(crate) struct Piece {
     /// Its trials, one for each of its crash points.
     pub(crate) trials: Vec<Marks>,
-    /// The greatest number that one of them has in its recording.
-    pub(crate) last: u64,
+    /// The numbers that these have in their recording.
+    pub(crate) numbers: Vec<u64>,
     /// Whether the worker that has it has gone through it already.
     pub(crate) is_done: bool,
 }
@@ -60,17 +60,34 @@ pub(crate) struct Share {
     pub(crate) trials: u64,
     /// Those that somebody has and nobody goes through, to stay within a bound.
     pub(crate) left_out: u64,
-    /// What is added to the numbers of its trials, so that no other worker has them.
-    pub(crate) first_trial: u64,
-    /// The same for its pieces.
-    pub(crate) first_piece: usize,
+    pub(crate) numbers: Numbers,
+}
+
+/// The numbers under which a worker reports its trials, where they are others than those that they have in its recording: what several
+/// workers have, one of them reports, by one number whoever that is, and what it has alone has a number that no other worker gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    trials: HashMap<u64, u64>,
+    pieces: HashMap<usize, usize>,
+}
+
+impl Numbers {
+    /// That of the trial which has this number in the recording.
+    pub(crate) fn trial(&self, number: u64) -> u64 {
+        self.trials.get(&number).copied().unwrap_or(number)
+    }
+
+    /// That of the piece which is this one in the recording.
+    pub(crate) fn piece(&self, number: usize) -> usize {
+        self.pieces.get(&number).copied().unwrap_or(number)
+    }
 }
 
 impl Share {
     /// The share `part` of so many pieces and trials, where every worker has the same ones.
     pub(crate) fn by_number(part: Part, pieces: usize, trials: u64) -> Share {
         let mine = (0..pieces).filter(|n| *n as u64 % part.of == part.number).collect();
-        Share { mine, trials, left_out: 0, first_trial: 0, first_piece: 0 }
+        Share { mine, trials, left_out: 0, numbers: Numbers::default() }
     }
 
     /// The share `part` of what there is of `topic`, where each worker may have other pieces: this one has `pieces`. It waits for the others.
@@ -93,19 +110,44 @@ impl Share {
 
 /// The share `part` of the pieces that are in these lists, one of each worker: at most so many trials.
 fn share(lists: &[Vec<Piece>], part: Part, most: u64) -> Share {
-    let (mut all, left_out) = shared_out(&named(lists), most);
+    let named = named(lists);
+    let (mut all, left_out) = shared_out(&named, most);
     let trials =
         lists.iter().zip(&all).flat_map(|(pieces, mine)| mine.iter().map(|n| pieces[*n].trials.len() as u64)).sum();
     let worker = part.number as usize;
+    Share { mine: all.swap_remove(worker), trials, left_out, numbers: numbers(lists, &named, worker) }
+}
+
+/// The numbers of what `worker` has: where the first list has the very same piece, those that it has there; else numbers behind all of those
+/// of the workers before it.
+fn numbers(lists: &[Vec<Piece>], named: &[Vec<Named>], worker: usize) -> Numbers {
+    let Some(first) = lists.iter().position(|pieces| !pieces.is_empty()).filter(|first| *first < worker) else {
+        return Numbers::default();
+    };
+    let known: HashMap<&[Digest], usize> =
+        named[first].iter().enumerate().map(|(n, piece)| (piece.names.as_slice(), n)).collect();
+    let in_order = |number: &u64| number % INTERLEAVED;
+    let of_list = |pieces: &Vec<Piece>| {
+        let numbers = pieces.iter().flat_map(|piece| &piece.numbers).map(in_order);
+        numbers.max().map_or(0, |last| last + 1)
+    };
     let before = &lists[..worker];
-    let numbers = |pieces: &Vec<Piece>| pieces.iter().map(|piece| piece.last + 1).max().unwrap_or(0);
-    Share {
-        mine: all.swap_remove(worker),
-        trials,
-        left_out,
-        first_trial: before.iter().map(numbers).sum(),
-        first_piece: before.iter().map(Vec::len).sum(),
+    let trials_before: u64 = before.iter().map(of_list).sum();
+    let pieces_before: usize = before.iter().map(Vec::len).sum();
+    let mut numbers = Numbers::default();
+    for (n, (piece, its)) in lists[worker].iter().zip(&named[worker]).enumerate() {
+        match known.get(its.names.as_slice()) {
+            Some(same) => {
+                numbers.pieces.insert(n, *same);
+                numbers.trials.extend(piece.numbers.iter().copied().zip(lists[first][*same].numbers.iter().copied()));
+            }
+            None => {
+                numbers.pieces.insert(n, pieces_before + n);
+                numbers.trials.extend(piece.numbers.iter().map(|number| (*number, trials_before + number)));
+            }
+        }
     }
+    numbers
 }
 
 /// Gives names to the trials of all lists, by the surest marks that two of them share.
@@ -202,7 +244,7 @@ mod tests {
     fn pieces(of: &[&[u64]]) -> Vec<Piece> {
         let piece = |trials: &&[u64]| Piece {
             trials: trials.iter().copied().map(sure).collect(),
-            last: *trials.last().unwrap(),
+            numbers: trials.to_vec(),
             is_done: false,
         };
         of.iter().map(piece).collect()
@@ -249,12 +291,16 @@ mod tests {
 
     #[test]
     fn no_two_workers_give_one_number_to_two_trials() {
-        let lists = [pieces(&[&[1, 2], &[6]]), pieces(&[]), pieces(&[&[0], &[3]]), pieces(&[&[9]])];
-        let first = |number| {
-            let share = share(&lists, Part { number, of: 4 }, u64::MAX);
-            (share.first_trial, share.first_piece)
-        };
-        assert_eq!([0, 1, 2, 3].map(first), [(0, 0), (7, 2), (7, 2), (11, 4)]);
+        // The second has died. The third has a piece of the first one elsewhere, and two others.
+        let mut lists = [pieces(&[&[1, 2], &[6]]), pieces(&[]), pieces(&[&[0], &[6], &[3]]), pieces(&[&[9]])];
+        (lists[2][0].numbers, lists[2][1].numbers, lists[2][2].numbers) = (vec![0], vec![1], vec![INTERLEAVED + 2]);
+        lists[3][0].numbers = vec![0];
+        let numbers = |number| share(&lists, Part { number, of: 4 }, u64::MAX).numbers;
+        assert_eq!(numbers(0), Numbers::default());
+        let of_third = numbers(2);
+        assert_eq!([0, 1, INTERLEAVED + 2].map(|number| of_third.trial(number)), [7, 6, INTERLEAVED + 9]);
+        assert_eq!([0, 1, 2].map(|number| of_third.piece(number)), [2, 1, 4]);
+        assert_eq!((numbers(3).trial(0), numbers(3).piece(0)), (7 + 3, 5));
     }
 
     #[test]
@@ -270,7 +316,7 @@ mod tests {
     fn what_is_surely_the_same_is_before_what_may_be() {
         // Two files with drawn names, the first of which is in both runs: of it both come to the same, of the other to something else.
         let trial = |content: &str, file: &str| Marks::new(&(file, content), &file, &"#");
-        let piece = |marks| Piece { trials: vec![marks], last: 0, is_done: false };
+        let piece = |marks| Piece { trials: vec![marks], numbers: vec![0], is_done: false };
         let lists = [
             vec![piece(trial("x", "a")), piece(trial("y", "b"))],
             vec![piece(trial("z", "c")), piece(trial("x", "a"))],
@@ -285,12 +331,25 @@ mod tests {
         fn every_trial_that_a_worker_has_is_somebodys(
             lists in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u64..30, 1..4), 0..12), 1..5)
         ) {
-            let lists: Vec<Vec<Piece>> =
+            let mut lists: Vec<Vec<Piece>> =
                 lists.iter().map(|list| pieces(&list.iter().map(Vec::as_slice).collect::<Vec<_>>())).collect();
+            for list in &mut lists {
+                let own = list.iter_mut().flat_map(|piece| &mut piece.numbers);
+                own.zip(0..).for_each(|(number, n)| *number = n);
+            }
             let (named, shares) = (named(&lists), mine(&lists));
             let given: BTreeSet<Digest> =
                 named.iter().zip(&shares).flat_map(|(list, mine)| mine.iter().flat_map(|n| list[*n].names.clone())).collect();
             prop_assert_eq!(given, named.iter().flatten().flat_map(|piece| piece.names.clone()).collect());
+            // No two of them have one number.
+            let mut numbers = Vec::new();
+            for (worker, mine) in shares.iter().enumerate() {
+                let its = super::numbers(&lists, &named, worker);
+                let trials = |n: &usize| lists[worker][*n].numbers.clone();
+                numbers.extend(mine.iter().flat_map(trials).map(|number| its.trial(number)));
+            }
+            let different: BTreeSet<u64> = numbers.iter().copied().collect();
+            prop_assert_eq!(different.len(), numbers.len());
         }
 
         #[test]
@@ -301,7 +360,7 @@ mod tests {
             // What a kill leaves says which trial it is; there are few kinds of places, and one file.
             let piece = |trial: &u64| Piece {
                 trials: vec![Marks::new(trial, &(trial % kinds), &0)],
-                last: *trial,
+                numbers: vec![*trial],
                 is_done: false
             };
             let lists: Vec<Vec<Piece>> = orders.iter().map(|order| order.iter().map(piece).collect()).collect();

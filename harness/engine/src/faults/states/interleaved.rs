@@ -38,15 +38,12 @@ impl Sweep<'_, '_> {
         &mut self,
         others: &[Interleaved],
         mine: impl Fn(usize) -> bool,
-        at: impl Fn(&Life, CrashPoint) -> Point,
+        at: impl Fn(u64, CrashPoint) -> Point,
     ) -> Result<(), EngineError> {
         let mut number = 0..;
         for (order, (life, states)) in (1..).zip(others) {
             for (state, _) in states.iter().zip(number.by_ref()).filter(|(_, n)| mine(*n)) {
-                let at = |point| {
-                    let at = at(life, point);
-                    Point { trial: at.trial + order * INTERLEAVED, ..at }
-                };
+                let at = |point| at(life.number(point) + order * INTERLEAVED, point);
                 self.judge(life, state, &at)?;
             }
         }

@@ -1,6 +1,6 @@
 //! What of a sweep one worker does, and in which order.
 
-use crashtest_model::{Coverage, CrashPoint};
+use crashtest_model::{Coverage, CrashPoint, INTERLEAVED};
 use crashtest_states::{Alike, CrashState, Places, first_look};
 
 use super::interleaved::Interleaved;
@@ -9,15 +9,6 @@ use super::sweep::Sweep;
 use crate::error::EngineError;
 use crate::faults::shares::{Marks, Piece, Share};
 use crate::lists::Topic;
-
-/// What is added to the numbers of a recording, so that no other worker reports trials of the same numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Numbers {
-    /// To those of its crash points.
-    pub(super) first_trial: u64,
-    /// To those of its crash states.
-    pub(super) first_state: usize,
-}
 
 /// What is shared out.
 #[derive(Clone, Copy)]
@@ -44,7 +35,7 @@ impl Sweep<'_, '_> {
             Look::AtEachPoint => each_point(life),
         };
         let share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
-        self.numbers = Numbers { first_trial: share.first_trial, first_state: share.first_piece };
+        self.numbers = share.numbers.clone();
         let left_out = life.left_out + share.left_out;
         self.reports.note(Coverage { points: share.trials, left_out, ..Coverage::default() })?;
         Ok(share)
@@ -61,24 +52,23 @@ impl Sweep<'_, '_> {
 
 /// The crash states of `life`, and then those that only its `others` have; some are `done`.
 fn pieces(life: &Life, others: &[Interleaved], done: &[usize]) -> Vec<Piece> {
-    let of_others = others.iter().map(|(other, states)| (true, other, states));
-    let lives = [(false, life, &life.states)].into_iter().chain(of_others);
-    let mut pieces: Vec<Piece> =
-        lives.flat_map(|(is_other, life, states)| of_one_order(is_other, life, states)).collect();
+    let of_others = (1..).zip(others).map(|(order, (other, states))| (order, other, states));
+    let lives = [(0, life, &life.states)].into_iter().chain(of_others);
+    let mut pieces: Vec<Piece> = lives.flat_map(|(order, life, states)| of_one_order(order, life, states)).collect();
     done.iter().for_each(|n| pieces[*n].is_done = true);
     pieces
 }
 
 /// These crash states of `life`. At a point of another recording the files may be others: where they are the same, it is surely the same point.
-fn of_one_order(is_other: bool, life: &Life, states: &[CrashState]) -> Vec<Piece> {
-    let places = Places::of(&life.trace);
+fn of_one_order(order: u64, life: &Life, states: &[CrashState]) -> Vec<Piece> {
+    let (places, is_other) = (Places::of(&life.trace), order > 0);
     let marks = |point: CrashPoint, state: &CrashState| {
         let exactly = places.exactly(point);
         Marks::new(&(is_other, &exactly, state.digest), &(is_other, &exactly), &(is_other, places.loosely(point)))
     };
     let piece = |state: &CrashState| Piece {
         trials: state.points.iter().map(|point| marks(*point, state)).collect(),
-        last: state.points.iter().map(|point| life.number(*point)).max().unwrap_or(0),
+        numbers: state.points.iter().map(|point| life.number(*point) + order * INTERLEAVED).collect(),
         is_done: false,
     };
     states.iter().map(piece).collect()
@@ -90,7 +80,7 @@ fn each_point(life: &Life) -> Vec<Piece> {
     let piece = |(number, point): (u64, &CrashPoint)| {
         let exactly = places.exactly(*point);
         let marks = Marks::new(&exactly, &exactly, &places.loosely(*point));
-        Piece { trials: vec![marks], last: number, is_done: false }
+        Piece { trials: vec![marks], numbers: vec![number], is_done: false }
     };
     (0..).zip(&life.points).map(piece).collect()
 }

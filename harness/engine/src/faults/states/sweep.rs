@@ -15,12 +15,12 @@ use super::interleaved::points_of;
 use super::life::Life;
 use super::recorded::not_explained;
 use super::reports::Reports;
-use super::share::{Look, Numbers};
+use super::share::Look;
 use super::starts::Bad;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::faults::points::{self, Judged, Source};
-use crate::faults::shares::Share;
+use crate::faults::shares::{Numbers, Share};
 use crate::protocol::Part;
 use crate::subject::life::Script;
 use crate::subject::{Beginning, Subject, UnderTest};
@@ -128,11 +128,11 @@ impl<'s, 'a> Sweep<'s, 'a> {
         intact.sort_by_key(|(n, _)| *n);
         broken.sort_by_key(|(n, _)| *n);
         // Their numbers go on from those of the states in the recorded order.
-        let (states, first_trial) = (life.states.len(), self.numbers.first_trial);
+        let (states, numbers) = (life.states.len(), self.numbers.clone());
         self.judge_interleaved(
             &others,
             |n| share.has(states + n),
-            |life, point| Point { trial: first_trial + life.number(point), aim: Aim::Call(point), prefix: "" },
+            |number, point| Point { trial: numbers.trial(number), aim: Aim::Call(point), prefix: "" },
         )?;
         for n in self.to_start_on(&life, &broken) {
             self.start_on_damage(&life, n)?;
@@ -159,8 +159,8 @@ impl<'s, 'a> Sweep<'s, 'a> {
     /// Judges these crash states of `life`.
     fn look_at(&mut self, life: &Life, numbers: &[usize], looked: &mut Looked) -> Result<(), EngineError> {
         for n in numbers {
-            let first_trial = self.numbers.first_trial;
-            let at = |point| Point { trial: first_trial + life.number(point), aim: Aim::Call(point), prefix: "" };
+            let numbers = self.numbers.clone();
+            let at = |point| Point { trial: numbers.trial(life.number(point)), aim: Aim::Call(point), prefix: "" };
             let judged = self.judge(life, &life.states[*n], &at)?;
             match judged.worst {
                 Verdict::Intact => looked.intact.push((*n, judged.observed)),
@@ -213,7 +213,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
 
     /// The number of the first trial of the life after crash state `n` of the first life.
     pub(super) fn first_trial_after(&self, n: usize) -> u64 {
-        ((self.numbers.first_state + n) as u64 + 1) * NESTED
+        (self.numbers.piece(n) as u64 + 1) * NESTED
     }
 
     /// Sweeps the life after the crash state `n` of `life`: its recovery, which gives `observed`, and its first save.
@@ -258,14 +258,14 @@ impl<'s, 'a> Sweep<'s, 'a> {
         self.judge_interleaved(
             &others,
             |_| true,
-            |life, then| Point { trial: number + life.number(then), aim: aim(then), prefix: "again:" },
+            |its, then| Point { trial: number + its, aim: aim(then), prefix: "again:" },
         )
     }
 
     /// Reaches every point of `life` by a real kill, those of this worker's share.
     fn by_real_kills(&mut self, life: &Life, share: &Share) -> Result<(), EngineError> {
         for (n, point) in life.points.iter().enumerate().filter(|(n, _)| share.has(*n)) {
-            let at = Point { trial: self.numbers.first_trial + n as u64, aim: Aim::Call(*point), prefix: "" };
+            let at = Point { trial: self.numbers.trial(n as u64), aim: Aim::Call(*point), prefix: "" };
             let mut reached = false;
             for _ in 0..TRIES {
                 reached = self.real_kill(&life.from, *point, &at, None)?;
