@@ -178,16 +178,17 @@ fn what_was_there_is_where_each_run_starts_with_all_that_belongs_to_it() {
                  os.system('echo x | git -C repo hash-object -w --stdin > /dev/null')\n";
     fs::write(place.path().join("bot.py"), saves).unwrap();
     assert!(Command::new("python3").current_dir(place.path()).args(["-c", made]).status().unwrap().success());
-    let ran = crashtest(&place, &["init", "--limit", "1m", "--", "python3", "bot.py", "./state.json"]);
+    let ran = crashtest(&place, &["init", "--", "python3", "bot.py", "./state.json"]);
     assert_eq!(ran.exit, Some(0), "{}{}", ran.out, ran.err);
     let file = read(&place, "crashtest.toml");
     for line in [
         "run = \"python3 bot.py {dir}/./state.json\"",
-        "cp -pr --parents -- fills.db fills.db-wal repo/.git state.json",
-        "limit = \"60s\"",
+        "cp -pr --parents -- fills.db repo/.git state.json ",
+        "for f in fills.db-wal fills.db-journal; do",
     ] {
         assert!(file.contains(line), "{line}: {file}");
     }
+    assert!(ran.out.contains("whether `./state.json` in its command means the state file"), "{}", ran.out);
     let checker = read(&place, "crashtest-check.py");
     assert!(checker.contains("(\"repo/.git\", git_repository, True),  # a git repository"), "{checker}");
     let ran = crashtest(&place, &["run", "bot", "--quiet", "--seed", "1", "--fault", "sweep", "--max-states", "8"]);

@@ -202,47 +202,47 @@ impl Project<'_> {
         self.words.iter().any(|word| word.contains(DIR))
     }
 
-    /// The names of the state files that were there before the run, with the journals that belong to them.
-    fn there(&self) -> Vec<String> {
-        let journals = |file: &SeenFile| match file.format {
-            Format::Sqlite => ["-wal", "-journal"].map(|ending| file.path.clone() + ending).to_vec(),
-            _ => Vec::new(),
-        };
-        let names = self.files.iter().flat_map(|file| [file.path.clone()].into_iter().chain(journals(file)));
-        names.filter(|name| self.audited.was_there(name)).collect()
+    /// The words that start it. Where it starts in the state directory, a name of what the run wrote there means what is there.
+    fn run(&self) -> Vec<String> {
+        let all = self.words.iter().enumerate().map(|(n, word)| match (n, word.split_once('=')) {
+            (0, _) if !word.contains('/') => word.clone(),
+            _ if self.wrote(word) => format!("{DIR}/{word}"),
+            (_, Some((key, value))) if self.wrote(value) => format!("{key}={DIR}/{value}"),
+            _ => word.clone(),
+        });
+        if self.names_dir() { self.words.to_vec() } else { all.collect() }
     }
 
-    /// The words that start it. Where it starts in the state directory, a word that names a state file means the one there.
-    fn run(&self) -> Vec<String> {
-        let is_state = |word: &str| self.files.iter().any(|file| Path::new(&file.path).components().eq(named(word)));
-        let in_dir = |word: &String| if is_state(word) { format!("{DIR}/{word}") } else { word.clone() };
-        if self.names_dir() { self.words.to_vec() } else { self.words.iter().map(in_dir).collect() }
+    /// Whether `word` is the name of something that the run wrote.
+    fn wrote(&self, word: &str) -> bool {
+        let audit = &self.audited.audit;
+        let files = audit.files.iter().map(|file| &file.path);
+        let mut all = files.chain(&audit.temporaries).chain(audit.excluded.iter().map(|file| &file.path));
+        all.any(|path| Path::new(path).components().eq(named(word)))
     }
 
     /// How long each run is let go on, where that has to be said: `run` ends it sooner than this one was, or it goes on for ever.
     fn until(&self) -> Vec<String> {
         let ran_for = self.audited.ran_for;
-        let is_usual = ran_for < Duration::from_millis(Until::USUAL_MS);
+        let may_take_longer = 2 * ran_for > Duration::from_millis(Until::USUAL_MS);
         let in_whole_seconds = |time: Duration| Duration::from_secs(time.as_secs() + 1);
         let UntilOptions { after, saves } = self.args.until;
-        let after = match (self.audited.was_cut, after, saves) {
-            (true, None, Some(_)) => None,
-            (true, None, None) => Some(in_whole_seconds(ran_for)),
-            (true, after, _) => after,
-            // Another run may take longer.
-            (false, ..) => (!is_usual).then(|| in_whole_seconds(2 * ran_for)),
+        let (after, saves) = match (self.audited.was_cut, self.audited.was_asked_to_end) {
+            // Somebody had seen enough.
+            (true, true) => (Some(in_whole_seconds(ran_for)), None),
+            (true, false) if after.is_none() && saves.is_none() => (Some(in_whole_seconds(ran_for)), None),
+            (true, false) => (after, saves),
+            (false, _) => (may_take_longer.then(|| in_whole_seconds(2 * ran_for)), None),
         };
-        let why = match self.audited.was_cut {
-            true => "# It goes on for ever: this ends each run.",
-            false => "# It ends by itself, before that.",
-        };
-        let saves = saves.filter(|_| self.audited.was_cut).map(|saves| format!("saves = {saves}"));
-        let mut lines: Vec<String> =
-            after.map(|after| format!("for = \"{}\"", time(after))).into_iter().chain(saves).collect();
+        let mut lines: Vec<String> = after.map(|after| format!("for = \"{}\"", time(after))).into_iter().collect();
+        lines.extend(saves.map(|saves| format!("saves = {saves}")));
         if !lines.is_empty() {
+            let why = match self.audited.was_cut {
+                true => "# It goes on for ever: this ends each run.",
+                false => "# It ends by itself; a run that takes longer than this is ended.",
+            };
             lines.insert(0, why.to_owned());
         }
-        lines.extend(self.args.limit.map(|limit| format!("limit = \"{}\"", time(limit))));
         lines
     }
 
@@ -251,11 +251,22 @@ impl Project<'_> {
         if let Some(setup) = &self.args.setup {
             return Some(setup.clone());
         }
-        let there = self.there();
+        let there: Vec<&SeenFile> = self.files.iter().filter(|file| file.was_there).collect();
         (!there.is_empty() && !self.names_dir()).then(|| {
+            let shown = |names: Vec<String>| Program::words_for_a_shell(&names);
+            let files = shown(there.iter().map(|file| file.path.clone()).collect());
             // An audit works in a copy of the working directory, where they are already.
-            let names = Program::words_for_a_shell(&there);
-            let script = format!("test . -ef \"$0\" || cp -pr --parents -- {names} \"$0\"");
+            let copy = format!("cp -pr --parents -- {files} \"$0\"");
+            let databases = there.iter().filter(|file| file.format == Format::Sqlite);
+            let journals: Vec<String> =
+                databases.flat_map(|file| ["-wal", "-journal"].map(|ending| file.path.clone() + ending)).collect();
+            let script = if journals.is_empty() {
+                format!("test . -ef \"$0\" || {copy}")
+            } else {
+                // They belong to the database while they are there.
+                let each = "test ! -e \"$f\" || cp -p --parents -- \"$f\" \"$0\" || exit";
+                format!("test . -ef \"$0\" && exit; {copy} && for f in {}; do {each}; done", shown(journals))
+            };
             Program::words_for_a_shell(&["sh".to_owned(), "-c".to_owned(), script, DIR.to_owned()])
         })
     }
@@ -319,6 +330,9 @@ impl Project<'_> {
                 Some(_) => "  where there is nothing else than what the set-up copies".to_owned(),
                 None => "  in an empty one, as there is no set-up".to_owned(),
             });
+        }
+        for (word, meant) in self.words.iter().zip(self.run()).filter(|(word, meant)| *word != meant) {
+            unknown.push(format!("whether `{word}` in its command means the state file: `run` has {meant}"));
         }
         if self.audited.was_cut {
             unknown.push("how long a run has to be to show every way in which it saves".to_owned());

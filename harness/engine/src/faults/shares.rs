@@ -4,8 +4,9 @@
 //! order of what two processes do or in how far an endless one comes: then the workers tell each other what their recordings have. What
 //! several have, one of them goes through; what one of them alone has is its own to do.
 //!
-//! Whether two workers have the same is read from [`Marks`], the surest of them first: no point that a worker has recorded is nobody's, unless
-//! that of another has the same marks and is another one all the same.
+//! Whether two workers have the same is read from [`Marks`]: for a crash point its place, its file and the files that a kill leaves; where no two
+//! workers leave the same ones, its place and its file; for files with drawn names what these become. With the same marks the first of one
+//! worker is taken for the first of the other, and so on.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -63,8 +64,8 @@ pub(crate) struct Share {
     pub(crate) numbers: Numbers,
 }
 
-/// The numbers under which a worker reports its trials, where they are others than those that they have in its recording: what several
-/// workers have, one of them reports, by one number whoever that is, and what it has alone has a number that no other worker gives.
+/// The numbers under which a worker reports its trials, where they are others than those that they have in its recording: what the first worker
+/// has as well has the same number whoever reports it, and all else has one that no other worker gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Numbers {
     trials: HashMap<u64, u64>,
@@ -118,32 +119,33 @@ fn share(lists: &[Vec<Piece>], part: Part, most: u64) -> Share {
     Share { mine: all.swap_remove(worker), trials, left_out, numbers: numbers(lists, &named, worker) }
 }
 
-/// The numbers of what `worker` has: where the first list has the very same piece, those that it has there; else numbers behind all of those
-/// of the workers before it.
+/// The numbers of what `worker` has: where the first list has the very same piece, those that it has there; else numbers behind those, and
+/// behind what the workers before it have alone.
 fn numbers(lists: &[Vec<Piece>], named: &[Vec<Named>], worker: usize) -> Numbers {
     let Some(first) = lists.iter().position(|pieces| !pieces.is_empty()).filter(|first| *first < worker) else {
         return Numbers::default();
     };
     let known: HashMap<&[Digest], usize> =
         named[first].iter().enumerate().map(|(n, piece)| (piece.names.as_slice(), n)).collect();
-    let in_order = |number: &u64| number % INTERLEAVED;
-    let of_list = |pieces: &Vec<Piece>| {
-        let numbers = pieces.iter().flat_map(|piece| &piece.numbers).map(in_order);
-        numbers.max().map_or(0, |last| last + 1)
-    };
-    let before = &lists[..worker];
-    let trials_before: u64 = before.iter().map(of_list).sum();
-    let pieces_before: usize = before.iter().map(Vec::len).sum();
+    let in_order = |number: u64| number % INTERLEAVED;
+    let of_first = lists[first].iter().flat_map(|piece| &piece.numbers);
+    let mut next_trial = of_first.map(|number| in_order(*number) + 1).max().unwrap_or(0);
+    let mut next_piece = lists[first].len();
     let mut numbers = Numbers::default();
-    for (n, (piece, its)) in lists[worker].iter().zip(&named[worker]).enumerate() {
-        match known.get(its.names.as_slice()) {
-            Some(same) => {
-                numbers.pieces.insert(n, *same);
-                numbers.trials.extend(piece.numbers.iter().copied().zip(lists[first][*same].numbers.iter().copied()));
-            }
-            None => {
-                numbers.pieces.insert(n, pieces_before + n);
-                numbers.trials.extend(piece.numbers.iter().map(|number| (*number, trials_before + number)));
+    for other in first + 1..=worker {
+        for (n, (piece, its)) in lists[other].iter().zip(&named[other]).enumerate() {
+            let same = known.get(its.names.as_slice()).copied();
+            if let (Some(same), true) = (same, other == worker) {
+                numbers.pieces.insert(n, same);
+                numbers.trials.extend(piece.numbers.iter().copied().zip(lists[first][same].numbers.iter().copied()));
+            } else if same.is_none() {
+                if other == worker {
+                    numbers.pieces.insert(n, next_piece);
+                    let new = piece.numbers.iter().zip(next_trial..);
+                    numbers.trials.extend(new.map(|(number, new)| (*number, number - in_order(*number) + new)));
+                }
+                next_piece += 1;
+                next_trial += piece.numbers.len() as u64;
             }
         }
     }
@@ -203,26 +205,28 @@ fn shared_out(lists: &[Vec<Named>], most: u64) -> (Vec<HashSet<usize>>, u64) {
         pieces.iter().enumerate().flat_map(|(n, piece)| piece.names.iter().map(move |name| (*name, n))).collect()
     };
     let by_name: Vec<HashMap<Digest, usize>> = lists.iter().map(|pieces| pieces_of(pieces)).collect();
+    let mut give = |worker: usize, n: usize| {
+        let names = &lists[worker][n].names;
+        let new = names.iter().filter(|name| !given.contains(name)).count();
+        if new == 0 {
+            return;
+        }
+        if (given.len() + new) as u64 > most {
+            left_out.extend(names);
+            return;
+        }
+        all[worker].insert(n);
+        given.extend(names);
+    };
     let in_turn = lists.iter().find(|pieces| !pieces.is_empty()).into_iter().flatten();
     for (n, piece) in in_turn.filter(|piece| !piece.is_done).enumerate() {
         let worker = n % lists.len();
         if let Some(its) = piece.names.first().and_then(|first| by_name[worker].get(first)) {
-            all[worker].insert(*its);
-            given.extend(&lists[worker][*its].names);
+            give(worker, *its);
         }
     }
     for (worker, pieces) in lists.iter().enumerate() {
-        for (n, Named { names, .. }) in pieces.iter().enumerate() {
-            if names.iter().all(|name| given.contains(name)) {
-                continue;
-            }
-            if (given.len() + names.len()) as u64 > most {
-                left_out.extend(names);
-                continue;
-            }
-            all[worker].insert(n);
-            given.extend(names);
-        }
+        (0..pieces.len()).for_each(|n| give(worker, n));
     }
     let left_out = left_out.difference(&given).count() as u64;
     (all, left_out)
@@ -298,9 +302,9 @@ mod tests {
         let numbers = |number| share(&lists, Part { number, of: 4 }, u64::MAX).numbers;
         assert_eq!(numbers(0), Numbers::default());
         let of_third = numbers(2);
-        assert_eq!([0, 1, INTERLEAVED + 2].map(|number| of_third.trial(number)), [7, 6, INTERLEAVED + 9]);
-        assert_eq!([0, 1, 2].map(|number| of_third.piece(number)), [2, 1, 4]);
-        assert_eq!((numbers(3).trial(0), numbers(3).piece(0)), (7 + 3, 5));
+        assert_eq!([0, 1, INTERLEAVED + 2].map(|number| of_third.trial(number)), [7, 6, INTERLEAVED + 8]);
+        assert_eq!([0, 1, 2].map(|number| of_third.piece(number)), [2, 1, 3]);
+        assert_eq!((numbers(3).trial(0), numbers(3).piece(0)), (9, 4));
     }
 
     #[test]

@@ -58,8 +58,8 @@ impl<'t> Places<'t> {
         (self.trace.place(point), file(self.trace, point))
     }
 
-    /// The kind of `point`, and the name that its file has in the end, where it is renamed: of files whose names are drawn that says which is
-    /// which.
+    /// The kind of `point`, and the name that its file has in the end, where it is renamed: of `s-17.tmp`, that is `s-#.tmp` like all others, that
+    /// says whose temporary file it is.
     #[must_use]
     pub fn loosely(&self, point: CrashPoint) -> (Kind, Option<&'t str>) {
         (kind_of(self.trace, point), self.becomes.get(point.call.0 as usize).copied().flatten())

@@ -171,8 +171,13 @@ fn runs_a_command(files: &[SeenFile]) -> bool {
 /// The text of each loader that `files` need, once, with `between` between them.
 fn loaders(language: Language, files: &[SeenFile], between: &str) -> String {
     let formats: BTreeSet<Format> = files.iter().map(|file| file.format).collect();
-    let mut texts: Vec<&str> = formats.into_iter().map(|format| loader(language, format).1).collect();
-    texts.dedup();
+    let mut texts: Vec<&str> = Vec::new();
+    for format in formats {
+        let (_, text) = loader(language, format);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
     texts.join(between)
 }
 

@@ -22,7 +22,7 @@ pub(super) enum Look<'n> {
 impl Sweep<'_, '_> {
     /// What of `life` and its `others` is this worker's. Where workers record different calls, it waits for what the others have.
     pub(super) fn share(&mut self, life: &Life, others: &[Interleaved], look: Look<'_>) -> Result<Share, EngineError> {
-        if self.subject.pace().repeats || self.part.of == 1 {
+        if !self.shares_by_marks() {
             let states = || life.states.iter().chain(others.iter().flat_map(|(_, states)| states));
             let (pieces, trials) = match look {
                 Look::AtStates { .. } => (states().count(), states().map(|state| state.points.len() as u64).sum()),
@@ -36,9 +36,20 @@ impl Sweep<'_, '_> {
         };
         let share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
         self.numbers = share.numbers.clone();
-        let left_out = life.left_out + share.left_out;
+        let left_out = life.left_out.max(share.left_out);
         self.reports.note(Coverage { points: share.trials, left_out, ..Coverage::default() })?;
         Ok(share)
+    }
+
+    /// Whether each worker may have other crash points.
+    fn shares_by_marks(&self) -> bool {
+        !self.subject.pace().repeats && self.part.of > 1
+    }
+
+    /// So many crash points of one worker, as far as the bound lets all workers together go through them.
+    pub(super) fn bounded(&self, points: u64) -> u64 {
+        let most = self.reports.context.plan.max_states.filter(|_| self.shares_by_marks());
+        most.map_or(points, |most| points.min(most))
     }
 
     /// The order in which the crash states of `life` are looked at, by their numbers, and how many of them make a first look.

@@ -91,7 +91,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         let alike = if recorded.cut.is_some() { Alike::Early } else { Alike::Newest };
         let known = Coverage {
             calls,
-            points: life.points.len() as u64 + points_of(&others),
+            points: self.bounded(life.points.len() as u64 + points_of(&others)),
             interleavings: others.len() as u64,
             left_out: life.left_out,
             differs: difference.in_shape,
@@ -158,9 +158,9 @@ impl<'s, 'a> Sweep<'s, 'a> {
 
     /// Judges these crash states of `life`.
     fn look_at(&mut self, life: &Life, numbers: &[usize], looked: &mut Looked) -> Result<(), EngineError> {
+        let reported = self.numbers.clone();
         for n in numbers {
-            let numbers = self.numbers.clone();
-            let at = |point| Point { trial: numbers.trial(life.number(point)), aim: Aim::Call(point), prefix: "" };
+            let at = |point| Point { trial: reported.trial(life.number(point)), aim: Aim::Call(point), prefix: "" };
             let judged = self.judge(life, &life.states[*n], &at)?;
             match judged.worst {
                 Verdict::Intact => looked.intact.push((*n, judged.observed)),
