@@ -293,6 +293,21 @@ fn what_only_one_worker_has_recorded_is_asked_for_as_well() {
 }
 
 #[test]
+fn workers_that_record_other_calls_stay_within_the_bound_together() {
+    let script = "cd \"$1\"; case $1 in */worker-0/*) f=a ;; *) f=b ;; esac; for n in one two three four five six; do echo $n > $f-$n; done";
+    let place = Place::new();
+    let options = ["--jobs", "2", "--fault", "sweep,io", "--max-states", "10", "--check", "true"];
+    let ran = run(&place, &[&options[..], &["--", "sh", "-c", script, "sh", "{dir}"]].concat());
+    assert_eq!(ran.exit, Some(3), "such a checker sees nothing: {}{}", ran.out, ran.err);
+    let trials = place.trials();
+    let of_first_life = |trial: &&serde_json::Value| trial["trial"].as_u64().unwrap() < 1_000_000;
+    for fault in ["sweep", "io"] {
+        let asked = trials.iter().filter(|trial| trial["fault"] == fault).filter(of_first_life).count();
+        assert!((6..=10).contains(&asked), "{fault}: {asked}");
+    }
+}
+
+#[test]
 fn points_that_workers_record_in_another_order_are_all_asked_for() {
     // Two files, whose names differ in a number, are written over: by the first worker's program in the other order. Nothing is written again
     // in the lives after that.

@@ -328,4 +328,12 @@ mod tests {
         );
         assert!(!Language::Python.is_that_of(&words("java Bot")) && Language::Node.is_that_of(&words("node x")));
     }
+
+    #[test]
+    fn files_of_two_kinds_that_are_loaded_alike_have_one_loader() {
+        let file = |path: &str, format| SeenFile { path: path.to_owned(), format, was_there: false, written: "append" };
+        let files = [file("a", Format::Pickle), file("b", Format::Text), file("c", Format::Binary)];
+        let checker = text(Language::Node, "bot", &files);
+        assert_eq!(checker.matches("const binary = ").count(), 1, "{checker}");
+    }
 }
