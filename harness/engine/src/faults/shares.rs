@@ -134,16 +134,19 @@ fn numbers(lists: &[Vec<Piece>], named: &[Vec<Named>], worker: usize) -> Numbers
     let mut numbers = Numbers::default();
     for other in first + 1..=worker {
         for (n, (piece, its)) in lists[other].iter().zip(&named[other]).enumerate() {
+            let own = piece.numbers.iter().copied();
             let same = known.get(its.names.as_slice()).copied();
-            if let (Some(same), true) = (same, other == worker) {
-                numbers.pieces.insert(n, same);
-                numbers.trials.extend(piece.numbers.iter().copied().zip(lists[first][same].numbers.iter().copied()));
-            } else if same.is_none() {
-                if other == worker {
-                    numbers.pieces.insert(n, next_piece);
-                    let new = piece.numbers.iter().zip(next_trial..);
-                    numbers.trials.extend(new.map(|(number, new)| (*number, number - in_order(*number) + new)));
+            if other == worker {
+                numbers.pieces.insert(n, same.unwrap_or(next_piece));
+                match same {
+                    Some(same) => numbers.trials.extend(own.zip(lists[first][same].numbers.iter().copied())),
+                    None => {
+                        let new = own.zip(next_trial..);
+                        numbers.trials.extend(new.map(|(number, new)| (number, number - in_order(number) + new)));
+                    }
                 }
+            }
+            if same.is_none() {
                 next_piece += 1;
                 next_trial += piece.numbers.len() as u64;
             }

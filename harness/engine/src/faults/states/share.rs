@@ -34,8 +34,9 @@ impl Sweep<'_, '_> {
             Look::AtStates { done } => pieces(life, others, done),
             Look::AtEachPoint => each_point(life),
         };
-        let share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
-        self.numbers = share.numbers.clone();
+        let mut share = Share::by_marks(self.reports.context, Topic::CrashStates, self.part, &pieces)?;
+        // The lives after the first one are numbered by them as well.
+        self.numbers = std::mem::take(&mut share.numbers);
         let left_out = life.left_out.max(share.left_out);
         self.reports.note(Coverage { points: share.trials, left_out, ..Coverage::default() })?;
         Ok(share)
